@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// Documentation is built with `TINA_DOCS=1 swift package generate-documentation`;
+// everyone else is spared the plugin.
+let docs = ProcessInfo.processInfo.environment["TINA_DOCS"] != nil
+// Warnings are errors in CI; a newer compiler's new warning must not stop a user.
+let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
+
+/// Applied to every Swift target. Each line is a promise the compiler keeps.
+let house: [SwiftSetting] =
+  [
+    .strictMemorySafety(),  // every unchecked step is spelled `unsafe`
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
+    // Tests run in debug, where -Onone arithmetic is 25 times too slow.
+    .unsafeFlags(["-O"], .when(configuration: .debug)),
+  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let kernels: [CSetting] =
+  [
+    .unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])
+  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let package = Package(
+  name: "tina",
+  platforms: [.macOS(.v26)],
+  products: [
+    .library(name: "AdapterFormat", targets: ["AdapterFormat"]),
+    .library(name: "TinaRuntime", targets: ["TinaRuntime"]),
+    .executable(name: "tina", targets: ["tina"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")  // the command line
+  ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
+  targets: [
+    .target(name: "CKernels", cSettings: kernels),
+    .target(name: "ModelFiles", swiftSettings: house),
+    .target(name: "AdapterFormat", dependencies: ["ModelFiles"], swiftSettings: house),
+    .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
+    .target(
+      name: "TinaRuntime",
+      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
+      path: "Sources/Runtime", swiftSettings: house),
+    .executableTarget(
+      name: "tina",
+      dependencies: [
+        "AdapterFormat", "ModelFiles", "Tokenization", "TinaRuntime",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: house),
+
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
+    .testTarget(
+      name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")],
+      swiftSettings: house),
+    .testTarget(
+      name: "AdapterFormatTests", dependencies: ["AdapterFormat", "ModelFiles"],
+      resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(
+      name: "TokenizationTests", dependencies: ["Tokenization", "ModelFiles"],
+      resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(
+      name: "RuntimeTests",
+      dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
+      path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
+  ],
+  swiftLanguageModes: [.v6]
+)
