@@ -1,0 +1,19 @@
+// x86-64 with AVX2, FMA and F16C.
+#include <math.h>
+#include <string.h>
+
+#include "table.h"
+
+#if defined(__x86_64__)
+#define TK_HALF_IN_HARDWARE
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "vector.inc"
+#include "linear.inc"
+#include "rows.inc"
+
+const tk_kernels tk_kernels_avx2 = {
+    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,
+    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
+};
+#pragma clang attribute pop
+#endif

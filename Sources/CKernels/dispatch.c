@@ -1,0 +1,205 @@
+// Chooses a path of instructions once, and spreads the kernels over the pool.
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+#include "table.h"
+
+// ---- The path ------------------------------------------------------------------------------
+
+static const tk_kernels *find(const char *name) {
+  if (strcmp(name, "portable") == 0) return &tk_kernels_portable;
+#if defined(__x86_64__)
+  if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c"))
+    return &tk_kernels_avx2;
+#endif
+#if defined(__aarch64__)
+  if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
+#endif
+  return NULL;
+}
+
+// A path that does not give the oracle's bits on this processor is not used.
+static bool agrees(const tk_kernels *path) {
+  enum { ROWS = 5, COLUMNS = 21, INPUTS = 4 };
+  float x[INPUTS * COLUMNS], w[ROWS * COLUMNS], y[INPUTS * ROWS], expected[INPUTS * ROWS];
+  for (int i = 0; i < INPUTS * COLUMNS; i++) x[i] = (float)((i * 37) % 101 - 50) / 17.0f;
+  for (int i = 0; i < ROWS * COLUMNS; i++) w[i] = (float)((i * 53) % 97 - 48) / 13.0f;
+  for (size_t n = 1; n <= INPUTS; n++) {
+    tk_linear_args map = {.weights = w, .type = TK_F32, .rows = ROWS, .columns = COLUMNS, .x = x,
+                          .x_stride = COLUMNS, .n = n, .y = y, .y_stride = ROWS};
+    path->linear(&map, 0, ROWS);
+    map.y = expected;
+    tk_kernels_portable.linear(&map, 0, ROWS);
+    if (memcmp(y, expected, n * ROWS * sizeof(float)) != 0) return false;
+  }
+  for (int i = -90; i < 90; i++) {
+    float a = path->exp((float)i * 0.97f), b = tk_kernels_portable.exp((float)i * 0.97f);
+    if (memcmp(&a, &b, sizeof a) != 0) return false;
+  }
+  return true;
+}
+
+static _Atomic(const tk_kernels *) chosen;
+
+const tk_kernels *tk_current(void) {
+  const tk_kernels *path = atomic_load_explicit(&chosen, memory_order_acquire);
+  if (path) return path;
+  const char *wanted = getenv("TINA_ISA");
+  path = wanted ? find(wanted) : NULL;
+  if (wanted && !path)
+    fprintf(stderr, "tina: TINA_ISA=%s is not available on this processor; choosing by itself\n", wanted);
+  static const char *const order[] = {"avx2", "neon", "portable"};
+  for (size_t i = 0; !path && i < sizeof order / sizeof *order; i++) {
+    path = find(order[i]);
+    if (path && path != &tk_kernels_portable && !agrees(path)) {
+      fprintf(stderr, "tina: the %s kernels failed their self-test here and are not used\n", order[i]);
+      path = NULL;
+    }
+  }
+  atomic_store_explicit(&chosen, path, memory_order_release);  // two threads would store the same
+  return path;
+}
+
+const char *tk_isa(void) { return tk_current()->name; }
+
+bool tk_isa_select(const char *name) {
+  const tk_kernels *path = find(name);
+  if (path) atomic_store(&chosen, path);
+  return path != NULL;
+}
+
+// ---- Linear maps ---------------------------------------------------------------------------
+
+// Rows of a chunk are a multiple of 4 (the kernels' panel) and make up about this much work.
+#define CHUNK_BYTES 131072
+#define MAX_MAPS 4096
+
+struct linear_region {
+  const tk_linear_args *maps;
+  size_t count;
+  const size_t *starts;  // first chunk of each map, and the total
+  const size_t *sizes;   // rows of a chunk of each map
+  const tk_kernels *path;
+};
+
+static void linear_chunk(void *context, size_t chunk) {
+  const struct linear_region *r = context;
+  size_t low = 0, high = r->count;
+  while (high - low > 1) {
+    size_t middle = (low + high) / 2;
+    if (r->starts[middle] <= chunk) low = middle; else high = middle;
+  }
+  const tk_linear_args *map = &r->maps[low];
+  size_t first = (chunk - r->starts[low]) * r->sizes[low];
+  size_t last = first + r->sizes[low] < map->rows ? first + r->sizes[low] : map->rows;
+  r->path->linear(map, first, last);
+}
+
+void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
+  for (size_t done = 0; done < count; done += MAX_MAPS) {
+    size_t group = count - done < MAX_MAPS ? count - done : MAX_MAPS;
+    size_t starts[MAX_MAPS + 1], sizes[MAX_MAPS], chunks = 0;
+    for (size_t i = 0; i < group; i++) {
+      const tk_linear_args *map = &maps[done + i];
+      size_t row_bytes = map->columns * (map->type == TK_F32 ? 4 : 2) + 1;
+      size_t rows = (CHUNK_BYTES / row_bytes + 4) & ~(size_t)3;
+      // Small maps are cut too, but not below what a region's start costs.
+      size_t fair = (map->rows / (4 * tk_pool_threads(pool)) + 4) & ~(size_t)3;
+      size_t work = row_bytes * fair * (map->n ? map->n : 1);
+      if (fair < rows && work > 16384) rows = fair;
+      starts[i] = chunks;
+      sizes[i] = rows;
+      chunks += (map->rows + rows - 1) / rows;
+    }
+    starts[group] = chunks;
+    struct linear_region region = {maps + done, group, starts, sizes, tk_current()};
+    tk_pool_run(pool, chunks, linear_chunk, &region);
+  }
+}
+
+// ---- Rows ----------------------------------------------------------------------------------
+
+struct rows_region {
+  const tk_kernels *path;
+  const float *x;
+  float *y;
+  const float *weight;
+  float eps;
+  size_t n, dim, rows;
+};
+
+static void rmsnorm_chunk(void *context, size_t chunk) {
+  const struct rows_region *r = context;
+  for (size_t i = chunk * r->rows; i < (chunk + 1) * r->rows && i < r->n; i++)
+    r->path->rmsnorm(r->x + i * r->dim, r->dim, r->weight, r->eps, r->y + i * r->dim);
+}
+
+static void swiglu_chunk(void *context, size_t chunk) {
+  const struct rows_region *r = context;
+  for (size_t i = chunk * r->rows; i < (chunk + 1) * r->rows && i < r->n; i++)
+    r->path->swiglu(r->y + i * r->dim, r->x + i * r->dim, r->dim);
+}
+
+static size_t rows_per_chunk(size_t dim) { return dim > 8192 ? 1 : 8192 / (dim ? dim : 1) + 1; }
+
+void tk_rmsnorm(tk_pool *pool, const float *x, size_t n, size_t dim, const float *weight, float eps, float *y) {
+  struct rows_region r = {tk_current(), x, y, weight, eps, n, dim, rows_per_chunk(dim)};
+  tk_pool_run(pool, (n + r.rows - 1) / r.rows, rmsnorm_chunk, &r);
+}
+
+void tk_swiglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim) {
+  struct rows_region r = {tk_current(), up, gate, NULL, 0, n, dim, rows_per_chunk(dim)};
+  tk_pool_run(pool, (n + r.rows - 1) / r.rows, swiglu_chunk, &r);
+}
+
+// Products and sums of two terms only: the same bits however it is compiled, contraction being off.
+void tk_rope(float *x, size_t n, size_t x_stride, size_t heads, size_t head_dim, const float *cosine,
+             const float *sine, const uint32_t *positions) {
+  const size_t half = head_dim / 2;
+  for (size_t i = 0; i < n; i++) {
+    const float *c = cosine + positions[i] * half, *s = sine + positions[i] * half;
+    for (size_t h = 0; h < heads; h++) {
+      float *low = x + i * x_stride + h * head_dim, *high = low + half;
+      for (size_t j = 0; j < half; j++) {
+        float a = low[j], b = high[j];
+        low[j] = a * c[j] - b * s[j];
+        high[j] = b * c[j] + a * s[j];
+      }
+    }
+  }
+}
+
+void tk_add(float *x, const float *y, size_t count) { for (size_t i = 0; i < count; i++) x[i] += y[i]; }
+void tk_scale(float *x, float factor, size_t count) { for (size_t i = 0; i < count; i++) x[i] *= factor; }
+void tk_from_f32(const float *x, void *y, tk_type type, size_t count) { tk_current()->from_f32(x, y, type, count); }
+void tk_to_f32(const void *x, tk_type type, float *y, size_t count) { tk_current()->to_f32(x, type, y, count); }
+float tk_exp(float x) { return tk_current()->exp(x); }
+
+// ---- Attention -----------------------------------------------------------------------------
+
+struct attention_region {
+  const tk_attention_shape *shape;
+  const tk_attention_row *rows;
+  float *scratch;
+  size_t scratch_floats;
+  const tk_kernels *path;
+};
+
+static void attention_chunk(void *context, size_t chunk, size_t thread) {
+  const struct attention_region *r = context;
+  r->path->attention(r->shape, &r->rows[chunk / r->shape->kv_heads], chunk % r->shape->kv_heads,
+                     r->scratch + thread * r->scratch_floats);
+}
+
+void tk_attention(tk_pool *pool, const tk_attention_shape *shape, const tk_attention_row *rows, size_t n,
+                  size_t max_keys) {
+  size_t floats = shape->heads / shape->kv_heads * ((max_keys + 15) & ~(size_t)7);
+  float *scratch = tk_pool_scratch(pool, floats);
+  if (!scratch) abort();  // out of memory: nothing sensible can follow
+  struct attention_region r = {shape, rows, scratch, floats, tk_current()};
+  tk_pool_run_indexed(pool, n * shape->kv_heads, attention_chunk, &r);
+}

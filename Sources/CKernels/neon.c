@@ -1,0 +1,17 @@
+// arm64.
+#include <math.h>
+#include <string.h>
+
+#include "table.h"
+
+#if defined(__aarch64__)
+#define TK_HALF_IN_HARDWARE
+#include "vector.inc"
+#include "linear.inc"
+#include "rows.inc"
+
+const tk_kernels tk_kernels_neon = {
+    .name = "neon", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,
+    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
+};
+#endif

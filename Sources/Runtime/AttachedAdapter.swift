@@ -1,0 +1,100 @@
+public import AdapterFormat
+import ModelFiles
+
+/// One low-rank pair bound to a projection of the base: ΔW = scale · B · A.
+struct LoRAPair: Sendable {
+  let a: Matrix  // [rank, in]
+  let b: Matrix  // [out, rank]
+  let scale: Float
+}
+
+/// An adapter bound to a base: every module found, every shape checked, and its effect probed.
+public final class AttachedAdapter: Sendable {
+  /// The adapter as its file has it.
+  public let adapter: Adapter
+  /// The factor on top of the adapter's own scales; 1 leaves them as they are.
+  public let scale: Float
+  /// What a person should know about this adapter on this base, one sentence each.
+  public let notes: [String]
+  /// `[layer][Projection.rawValue]`
+  let pairs: [[LoRAPair?]]
+
+  /// Binds `adapter` to `model`, all of it or nothing, then runs one probe position with and without it.
+  ///
+  /// - Throws: `RuntimeError.adapterMismatch` with every module that finds no place or has another shape;
+  ///   `.adapterWithoutEffect` when the probe's logits do not change though B is not zero.
+  public init(_ adapter: Adapter, to model: Model, scale: Float = 1) throws(RuntimeError) {
+    guard scale.isFinite else {
+      throw .invalidSetting(name: "adapter scale", found: "\(scale)", expected: "a finite number")
+    }
+    self.adapter = adapter
+    self.scale = scale
+    pairs = try Self.bind(adapter, to: model, scale: scale)
+    notes =
+      adapter.isZero
+      ? ["\(adapter.path): every B matrix is exactly zero, so this adapter changes nothing."] : []
+    if !adapter.isZero, scale != 0 { try probe(model) }
+  }
+
+  private static func bind(
+    _ adapter: Adapter, to model: Model, scale: Float
+  ) throws(RuntimeError) -> [[LoRAPair?]] {
+    let config = model.config
+    var places: [String: (layer: Int, projection: Projection)] = [:]
+    for layer in 0..<config.layerCount {
+      for projection in Projection.allCases {
+        places["layers.\(layer).\(projection.path)"] = (layer, projection)
+      }
+    }
+    var pairs = [[LoRAPair?]](
+      repeating: Array(repeating: nil, count: Projection.allCases.count), count: config.layerCount)
+    var violations: [String] = []
+    for module in adapter.modules {
+      guard let (layer, projection) = places[module.name] else {
+        violations.append(
+          "\(module.name): the base has no such module (it has \(config.layerCount) layers with "
+            + Projection.allCases.map(\.path).joined(separator: ", ") + ")")
+        continue
+      }
+      let (out, input) = projection.shape(config)
+      let rank = module.rank
+      if module.a.shape != [rank, input] {
+        violations.append("\(module.name): lora_A has shape \(module.a.shape), expected [\(rank), \(input)]")
+      }
+      if module.b.shape != [out, rank] {
+        violations.append("\(module.name): lora_B has shape \(module.b.shape), expected [\(out), \(rank)]")
+      }
+      if module.a.elementType.kernelType == nil || module.b.elementType.kernelType == nil {
+        violations.append(
+          "\(module.name): found element types \(module.a.elementType.rawValue) and "
+            + "\(module.b.elementType.rawValue), expected F32, F16 or BF16")
+      }
+      if !violations.isEmpty { continue }
+      pairs[layer][projection.rawValue] = LoRAPair(
+        a: Matrix(module.a), b: Matrix(module.b), scale: module.scale * scale)
+    }
+    if adapter.modules.isEmpty { violations.append("the adapter holds no module") }
+    guard violations.isEmpty else {
+      throw .adapterMismatch(adapter: adapter.path, base: model.directory.path, violations: violations)
+    }
+    return pairs
+  }
+
+  /// Contract: one position's logits must change.
+  private func probe(_ model: Model) throws(RuntimeError) {
+    let token = min(model.config.bosTokenID ?? 0, model.config.vocabSize - 1)
+    let layout = CacheLayout(model.config, type: .f32)
+    // Two rows in one pass, so the base's weights are read once.
+    let differs = model.compute.exclusive { forward in
+      let segments = [nil, self].map { adapter in
+        Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
+      }
+      return forward.run(segments) { logits, _ in
+        let count = model.config.vocabSize
+        for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
+        return false
+      }
+    }
+    if !differs { throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path) }
+  }
+}

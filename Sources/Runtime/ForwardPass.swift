@@ -1,0 +1,238 @@
+import CKernels
+import ModelFiles
+
+/// New tokens of one sequence in a step. Their positions follow what the cache holds.
+struct Segment {
+  let tokens: [Int]
+  let cache: SequenceCache
+  let adapter: AttachedAdapter?
+  /// Which of `tokens` want logits.
+  let logits: Range<Int>
+}
+
+/// The Qwen2 forward pass over a batch of rows from any number of sequences and adapters.
+///
+/// Every row's result depends on the weights, its adapter and the tokens before it alone, bit for bit: the
+/// kernels sum in one order, and nothing here mixes rows.
+final class ForwardPass {
+  let config: Qwen2Config
+  private let weights: Qwen2Weights
+  private let pool: OpaquePointer
+  private let rotary: RotaryTable
+  private var maps: [tk_linear_args] = []
+
+  // Activations, [rows, width] each.
+  private let hidden = FloatBuffer()
+  private let normed = FloatBuffer()
+  private let queries = FloatBuffer()
+  private let keys = FloatBuffer()
+  private let values = FloatBuffer()
+  private let attended = FloatBuffer()
+  private let gate = FloatBuffer()
+  private let up = FloatBuffer()
+  private let lowRank = FloatBuffer()
+  private let lastHidden = FloatBuffer()
+  private let logits = FloatBuffer()
+
+  /// - Throws: `RuntimeError.threadsUnavailable`.
+  init(config: Qwen2Config, weights: Qwen2Weights, threads: Int) throws(RuntimeError) {
+    guard let pool = unsafe tk_pool_create(threads) else { throw .threadsUnavailable(count: threads) }
+    self.config = config
+    self.weights = weights
+    unsafe self.pool = pool
+    rotary = RotaryTable(config)
+  }
+
+  deinit { unsafe tk_pool_destroy(pool) }
+
+  /// Computes all rows of `segments`, appends their keys and values to the caches, and hands the logits
+  /// `[wanted rows, vocabulary]`, in the order of the segments, to `body`.
+  func run<T>(_ segments: [Segment], _ body: (UnsafePointer<Float>, Int) -> T) -> T {
+    let batch = Batch(segments)
+    let n = batch.rowCount
+    let x = unsafe hidden.reserve(n * config.hiddenSize)
+    unsafe embed(batch, into: x)
+    for segment in segments { segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count) }
+    for layer in 0..<config.layerCount { unsafe block(layer, batch, x) }
+    for segment in segments { segment.cache.advance(by: segment.tokens.count) }
+    return unsafe head(batch, x, body)
+  }
+
+  private func embed(_ batch: Batch, into x: UnsafeMutablePointer<Float>) {
+    let table = weights.embedding
+    let width = config.hiddenSize
+    let rowBytes = width * table.tensor.elementType.byteSize
+    for (row, token) in batch.tokens.enumerated() {
+      unsafe tk_to_f32(table.tensor.baseAddress + token * rowBytes, table.type, x + row * width, width)
+    }
+  }
+
+  /// One transformer block: x += attention(norm(x)); x += mlp(norm(x)).
+  private func block(_ index: Int, _ batch: Batch, _ x: UnsafeMutablePointer<Float>) {
+    let layer = weights.layers[index]
+    let n = batch.rowCount
+    let hiddenSize = config.hiddenSize
+    let h = unsafe normed.reserve(n * hiddenSize)
+    unsafe tk_rmsnorm(pool, x, n, hiddenSize, layer.inputNorm.pointer, config.rmsNormEps, h)
+
+    let queryWidth = config.headCount * config.headDim
+    let keyWidth = config.keyValueHeadCount * config.headDim
+    let q = unsafe queries.reserve(n * queryWidth)
+    let k = unsafe keys.reserve(n * keyWidth)
+    let v = unsafe values.reserve(n * keyWidth)
+    unsafe project([(.q, q), (.k, k), (.v, v)], index, batch, input: h, add: false)
+    unsafe attend(index, batch, q, k, v)
+    let a = unsafe attended.reserve(n * queryWidth)
+    unsafe project([(.o, x)], index, batch, input: a, add: true)
+
+    unsafe tk_rmsnorm(pool, x, n, hiddenSize, layer.postAttentionNorm.pointer, config.rmsNormEps, h)
+    let g = unsafe gate.reserve(n * config.intermediateSize)
+    let u = unsafe up.reserve(n * config.intermediateSize)
+    unsafe project([(.gate, g), (.up, u)], index, batch, input: h, add: false)
+    unsafe tk_swiglu(pool, g, u, n, config.intermediateSize)
+    unsafe project([(.down, x)], index, batch, input: g, add: true)
+  }
+
+  /// output (+)= W · input + bias, then output += scale · B · (A · input) for the rows that have an adapter.
+  private func project(
+    _ targets: [(Projection, UnsafeMutablePointer<Float>)], _ index: Int, _ batch: Batch,
+    input: UnsafePointer<Float>, add: Bool
+  ) {
+    let layer = weights.layers[index]
+    maps.removeAll(keepingCapacity: true)
+    for (projection, output) in unsafe targets {
+      let matrix = layer[projection]
+      unsafe maps.append(
+        matrix.map(
+          x: input, xStride: matrix.columns, n: batch.rowCount, y: output, yStride: matrix.rows,
+          bias: layer.biases[projection.rawValue].map { unsafe UnsafePointer($0.pointer) }, add: add))
+    }
+    unsafe tk_linear(pool, maps, maps.count)
+    if batch.adapted.isEmpty { return }
+
+    // All A · input in one region, then all B · u in another.
+    var bound: [(pair: LoRAPair, rows: Range<Int>, output: UnsafeMutablePointer<Float>, u: Int)] = unsafe []
+    var used = 0
+    for (adapter, rows) in batch.adapted {
+      for (projection, output) in unsafe targets {
+        guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
+        unsafe bound.append((pair, rows, output, used))
+        used += rows.count * pair.a.rows
+      }
+    }
+    if unsafe bound.isEmpty { return }
+    let scratch = unsafe lowRank.reserve(used)
+    maps.removeAll(keepingCapacity: true)
+    for item in unsafe bound {
+      let a = unsafe item.pair.a
+      unsafe maps.append(
+        a.map(
+          x: input + item.rows.lowerBound * a.columns, xStride: a.columns, n: item.rows.count,
+          y: scratch + item.u, yStride: a.rows))
+    }
+    unsafe tk_linear(pool, maps, maps.count)
+    maps.removeAll(keepingCapacity: true)
+    for item in unsafe bound {
+      let b = unsafe item.pair.b
+      let u = unsafe scratch + item.u
+      unsafe tk_scale(u, item.pair.scale, item.rows.count * b.columns)
+      unsafe maps.append(
+        b.map(
+          x: u, xStride: b.columns, n: item.rows.count, y: item.output + item.rows.lowerBound * b.rows,
+          yStride: b.rows, add: true))
+    }
+    unsafe tk_linear(pool, maps, maps.count)
+  }
+
+  /// Rotates queries and keys, stores keys and values, and attends; the result is in `attended`.
+  private func attend(
+    _ index: Int, _ batch: Batch, _ q: UnsafeMutablePointer<Float>, _ k: UnsafeMutablePointer<Float>,
+    _ v: UnsafeMutablePointer<Float>
+  ) {
+    let n = batch.rowCount
+    let queryWidth = config.headCount * config.headDim
+    let keyWidth = config.keyValueHeadCount * config.headDim
+    let (cosine, sine) = unsafe rotary.tables(positions: batch.maxKeys)
+    unsafe tk_rope(q, n, queryWidth, config.headCount, config.headDim, cosine, sine, batch.positions)
+    unsafe tk_rope(k, n, keyWidth, config.keyValueHeadCount, config.headDim, cosine, sine, batch.positions)
+
+    let output = unsafe attended.reserve(n * queryWidth)
+    var rows: [tk_attention_row] = unsafe []
+    unsafe rows.reserveCapacity(n)
+    let window = config.window(layer: index)
+    for (segment, first) in zip(batch.segments, batch.firstRows) {
+      let start = segment.cache.count
+      unsafe segment.cache.store(
+        layer: index, start: start, tokens: segment.tokens.count, keys: k + first * keyWidth,
+        values: v + first * keyWidth)
+      let pages = unsafe segment.cache.pageTable
+      for offset in 0..<segment.tokens.count {
+        let visible = start + offset + 1
+        let row = first + offset
+        unsafe rows.append(
+          tk_attention_row(
+            query: q + row * queryWidth, output: output + row * queryWidth, pages: pages, keys: visible,
+            first: window.map { max(0, visible - $0) } ?? 0))
+      }
+    }
+    let layout = batch.segments[0].cache.layout
+    var shape = tk_attention_shape(
+      heads: config.headCount, kv_heads: config.keyValueHeadCount, head_dim: config.headDim,
+      page_tokens: CacheLayout.pageTokens, key_offset: layout.keyOffset(layer: index),
+      value_offset: layout.valueOffset(layer: index), type: layout.type.kernelType,
+      scale: 1 / Float(config.headDim).squareRoot())
+    unsafe tk_attention(pool, &shape, rows, n, batch.maxKeys)
+  }
+
+  /// The final norm and the vocabulary projection, for the rows that want logits.
+  private func head<T>(
+    _ batch: Batch, _ x: UnsafePointer<Float>, _ body: (UnsafePointer<Float>, Int) -> T
+  ) -> T {
+    let wanted = batch.logitRows
+    let width = config.hiddenSize
+    let output = unsafe logits.reserve(wanted.count * config.vocabSize)
+    if !wanted.isEmpty {
+      let rows = unsafe lastHidden.reserve(2 * wanted.count * width)
+      let normedRows = unsafe rows + wanted.count * width
+      for (i, row) in wanted.enumerated() { unsafe (rows + i * width).update(from: x + row * width, count: width) }
+      unsafe tk_rmsnorm(
+        pool, rows, wanted.count, width, weights.finalNorm.pointer, config.rmsNormEps, normedRows)
+      let map = unsafe weights.head.map(
+        x: normedRows, xStride: width, n: wanted.count, y: output, yStride: config.vocabSize)
+      unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool, $0, 1) }
+    }
+    return unsafe body(output, wanted.count)
+  }
+}
+
+/// The rows of a step, flattened.
+private struct Batch {
+  let segments: [Segment]
+  var tokens: [Int] = []
+  var positions: [UInt32] = []
+  var firstRows: [Int] = []
+  var logitRows: [Int] = []
+  /// Runs of neighbouring rows that share an adapter.
+  var adapted: [(adapter: AttachedAdapter, rows: Range<Int>)] = []
+  var maxKeys = 0
+
+  var rowCount: Int { tokens.count }
+
+  init(_ segments: [Segment]) {
+    self.segments = segments
+    for segment in segments {
+      let first = tokens.count
+      firstRows.append(first)
+      tokens += segment.tokens
+      positions += segment.tokens.indices.map { UInt32(segment.cache.count + $0) }
+      logitRows += segment.logits.map { first + $0 }
+      maxKeys = max(maxKeys, segment.cache.count + segment.tokens.count)
+      guard let adapter = segment.adapter else { continue }
+      if let last = adapted.last, last.adapter === adapter, last.rows.upperBound == first {
+        adapted[adapted.count - 1].rows = last.rows.lowerBound..<tokens.count
+      } else {
+        adapted.append((adapter, first..<tokens.count))
+      }
+    }
+  }
+}

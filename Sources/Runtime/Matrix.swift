@@ -1,0 +1,75 @@
+import CKernels
+import ModelFiles
+
+extension ElementType {
+  /// The kernels' name for this element, nil for those that no kernel computes on.
+  var kernelType: tk_type? {
+    switch self {
+    case .f32: TK_F32
+    case .f16: TK_F16
+    case .bf16: TK_BF16
+    default: nil
+    }
+  }
+}
+
+/// A matrix `[rows, columns]` that stays in its mapped file and is computed on in place.
+struct Matrix: Sendable {
+  let tensor: Tensor
+  let rows: Int
+  let columns: Int
+  let type: tk_type
+
+  /// `tensor` must have two dimensions and an element type that the kernels know.
+  init(_ tensor: Tensor) {
+    guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
+      preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
+    }
+    self.tensor = tensor
+    self.type = type
+    rows = tensor.shape[0]
+    columns = tensor.shape[1]
+  }
+
+  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
+  @unsafe func map(
+    x: UnsafePointer<Float>, xStride: Int, n: Int, y: UnsafeMutablePointer<Float>, yStride: Int,
+    bias: UnsafePointer<Float>? = nil, add: Bool = false
+  ) -> tk_linear_args {
+    unsafe tk_linear_args(
+      weights: tensor.baseAddress, type: type, rows: rows, columns: columns, bias: bias,
+      x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add)
+  }
+}
+
+/// A small vector held in float32 for as long as the model lives (norm weights, biases).
+final class Vector: Sendable {
+  nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
+  let count: Int
+
+  init(_ values: [Float]) {
+    count = values.count
+    unsafe pointer = .allocate(capacity: max(values.count, 1))
+    for (i, value) in values.enumerated() { unsafe pointer[i] = value }
+  }
+
+  deinit { unsafe pointer.deallocate() }
+}
+
+/// Float32 scratch that grows when asked for more and is reused otherwise.
+final class FloatBuffer {
+  private var storage: UnsafeMutablePointer<Float>?
+  private var capacity = 0
+
+  /// Room for `count` floats; what it held before is lost when it grows.
+  @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
+    if let storage = unsafe storage, count <= capacity { return unsafe storage }
+    unsafe storage?.deallocate()
+    let grown = unsafe UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
+    unsafe storage = grown
+    capacity = count
+    return unsafe grown
+  }
+
+  deinit { unsafe storage?.deallocate() }
+}

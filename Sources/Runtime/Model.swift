@@ -1,0 +1,48 @@
+import CKernels
+import Foundation
+public import ModelFiles
+import Synchronization
+
+/// A base model, opened: nothing is copied, its weights stay in the mapped files.
+public final class Model: Sendable {
+  /// The directory that the model was opened from.
+  public let directory: ModelDirectory
+  /// Threads that a forward pass runs on, the calling one included.
+  public let threads: Int
+  let weights: Qwen2Weights
+  let compute: Compute
+
+  /// The architecture's sizes.
+  public var config: Qwen2Config { directory.config }
+
+  /// Opens the Hugging Face directory at `path` and checks every tensor against `config.json`.
+  ///
+  /// - Parameter threads: how many threads compute; all processors when nil.
+  /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
+  ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
+  ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.
+  public init(path: String, threads: Int? = nil) throws {
+    directory = try ModelDirectory(path: path)
+    self.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    guard (1...1024).contains(self.threads) else {
+      throw RuntimeError.invalidSetting(name: "threads", found: "\(self.threads)", expected: "1 to 1024")
+    }
+    weights = try Qwen2Weights(directory)
+    compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
+    directory.weights.prefetch()
+  }
+}
+
+/// Lets one caller at a time use the forward pass, its scratch memory and its threads.
+final class Compute: Sendable {
+  private let lock = Mutex(())
+  private nonisolated(unsafe) let forward: ForwardPass
+
+  init(_ forward: sending ForwardPass) { unsafe self.forward = forward }
+
+  func exclusive<T>(_ body: (ForwardPass) throws -> T) rethrows -> T {
+    lock._unsafeLock()
+    defer { lock._unsafeUnlock() }
+    return unsafe try body(forward)
+  }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import ModelFiles
+
+/// The seven linear maps of a Qwen2 block that an adapter can change.
+enum Projection: Int, CaseIterable, Sendable {
+  case q, k, v, o, gate, up, down
+
+  /// The module's path inside its layer, as PEFT names it.
+  var path: String {
+    switch self {
+    case .q: "self_attn.q_proj"
+    case .k: "self_attn.k_proj"
+    case .v: "self_attn.v_proj"
+    case .o: "self_attn.o_proj"
+    case .gate: "mlp.gate_proj"
+    case .up: "mlp.up_proj"
+    case .down: "mlp.down_proj"
+    }
+  }
+
+  /// Whether Qwen2 gives this map a bias.
+  var hasBias: Bool { self == .q || self == .k || self == .v }
+
+  /// `[out, in]` of this map under `config`.
+  func shape(_ config: Qwen2Config) -> (out: Int, input: Int) {
+    let queries = config.headCount * config.headDim
+    let keys = config.keyValueHeadCount * config.headDim
+    return switch self {
+    case .q: (queries, config.hiddenSize)
+    case .k, .v: (keys, config.hiddenSize)
+    case .o: (config.hiddenSize, queries)
+    case .gate, .up: (config.intermediateSize, config.hiddenSize)
+    case .down: (config.hiddenSize, config.intermediateSize)
+    }
+  }
+}
+
+/// The weights of one block.
+struct Qwen2Layer: Sendable {
+  let inputNorm: Vector  // [hidden]
+  let postAttentionNorm: Vector  // [hidden]
+  let projections: [Matrix]  // by Projection.rawValue, each [out, in]
+  let biases: [Vector?]  // by Projection.rawValue, each [out]
+
+  subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
+}
+
+/// A Qwen2 model's tensors, each found, of the right shape, and left in the mapped files.
+struct Qwen2Weights: Sendable {
+  let embedding: Matrix  // [vocabulary, hidden]
+  let layers: [Qwen2Layer]
+  let finalNorm: Vector  // [hidden]
+  let head: Matrix  // [vocabulary, hidden]; the embedding itself when tied
+
+  /// Takes every tensor that `config` calls for out of `weights`.
+  ///
+  /// - Throws: `RuntimeError.weightsMismatch` with every missing, misshapen, mistyped or extra tensor.
+  init(_ directory: ModelDirectory) throws(RuntimeError) {
+    let config = directory.config
+    var taker = TensorTaker(available: directory.weights.tensors)
+    let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
+    let norm = taker.take("model.norm.weight", [config.hiddenSize])
+    var layers: [[Tensor?]] = []
+    for layer in 0..<config.layerCount {
+      let prefix = "model.layers.\(layer)."
+      var tensors = [
+        taker.take(prefix + "input_layernorm.weight", [config.hiddenSize]),
+        taker.take(prefix + "post_attention_layernorm.weight", [config.hiddenSize]),
+      ]
+      for projection in Projection.allCases {
+        let (out, input) = projection.shape(config)
+        tensors.append(taker.take(prefix + projection.path + ".weight", [out, input]))
+        if projection.hasBias { tensors.append(taker.take(prefix + projection.path + ".bias", [out])) }
+      }
+      layers.append(tensors)
+      if taker.violations.count > 1000 { break }
+    }
+    var head: Tensor?
+    if config.tieWordEmbeddings {
+      taker.dropTiedHead(equalTo: embedding)
+    } else {
+      head = taker.take("lm_head.weight", [config.vocabSize, config.hiddenSize])
+    }
+    let violations = taker.finish()
+    guard violations.isEmpty, let embedding, let norm else {
+      throw .weightsMismatch(path: directory.path, violations: violations)
+    }
+
+    self.embedding = Matrix(embedding)
+    self.head = Matrix(head ?? embedding)
+    finalNorm = Vector(norm.floats())
+    self.layers = layers.map { tensors in
+      var rest = tensors.compactMap { $0 }[...]
+      let inputNorm = Vector(rest.removeFirst().floats())
+      let postNorm = Vector(rest.removeFirst().floats())
+      var matrices: [Matrix] = []
+      var biases: [Vector?] = []
+      for projection in Projection.allCases {
+        matrices.append(Matrix(rest.removeFirst()))
+        biases.append(projection.hasBias ? Vector(rest.removeFirst().floats()) : nil)
+      }
+      return Qwen2Layer(
+        inputNorm: inputNorm, postAttentionNorm: postNorm, projections: matrices, biases: biases)
+    }
+  }
+}
+
+/// Takes tensors by name and remembers everything that is wrong.
+private struct TensorTaker {
+  var available: [String: Tensor]
+  var violations: [String] = []
+
+  init(available: [String: Tensor]) { self.available = available }
+
+  mutating func take(_ name: String, _ shape: [Int]) -> Tensor? {
+    guard let tensor = available.removeValue(forKey: name) else {
+      violations.append("\(name): missing, expected shape \(shape)")
+      return nil
+    }
+    guard tensor.shape == shape else {
+      violations.append("\(name): found shape \(tensor.shape), expected \(shape)")
+      return nil
+    }
+    guard tensor.elementType.kernelType != nil else {
+      violations.append("\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16")
+      return nil
+    }
+    return tensor
+  }
+
+  /// Some exporters write the tied head a second time. The same bytes are no contradiction; others are.
+  mutating func dropTiedHead(equalTo embedding: Tensor?) {
+    guard let embedding, let head = available["lm_head.weight"] else { return }
+    let same =
+      head.shape == embedding.shape && head.elementType == embedding.elementType
+      && unsafe memcmp(head.baseAddress, embedding.baseAddress, head.byteRange.count) == 0
+    if same {
+      available["lm_head.weight"] = nil
+    } else {
+      violations.append(
+        "lm_head.weight: present and different from model.embed_tokens.weight, "
+          + "although config.json says tie_word_embeddings")
+    }
+  }
+
+  /// What is wrong in all, with the tensors that nobody took.
+  mutating func finish() -> [String] {
+    for name in available.keys.sorted() where !name.hasSuffix(".rotary_emb.inv_freq") {
+      let tensor = available[name]
+      violations.append("\(name): not part of this architecture (shape \(tensor?.shape ?? []))")
+    }
+    return violations
+  }
+}

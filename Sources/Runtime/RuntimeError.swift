@@ -1,0 +1,77 @@
+/// What can go wrong between a model's files and its answers.
+///
+/// Every case carries what was found and what was expected; `description` ends in what to do.
+public enum RuntimeError: Error, Sendable, Equatable {
+  /// The weights of a model directory do not fit its `config.json`. `violations` lists every mismatch.
+  case weightsMismatch(path: String, violations: [String])
+  /// An adapter's modules do not fit the base. `violations` lists every mismatch.
+  case adapterMismatch(adapter: String, base: String, violations: [String])
+  /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
+  case adapterWithoutEffect(adapter: String, base: String)
+  /// There is nothing to continue.
+  case emptyPrompt
+  /// The prompt leaves no room for an answer.
+  case promptTooLong(tokens: Int, context: Int)
+  /// A token id that the model's embedding does not hold.
+  case tokenOutOfRange(id: Int, vocabulary: Int)
+  /// A setting that no run can honour.
+  case invalidSetting(name: String, found: String, expected: String)
+  /// The operating system refused threads.
+  case threadsUnavailable(count: Int)
+  /// The logits of a step held NaN or infinity.
+  case notFinite(position: Int)
+}
+
+extension RuntimeError: CustomStringConvertible {
+  /// The message for people: place, found, expected, remedy.
+  public var description: String {
+    switch self {
+    case .weightsMismatch(let path, let violations):
+      return """
+        \(path): the weights do not fit config.json (\(violations.count) violations):
+        \(Self.list(violations))
+        Check that config.json and the safetensors files come from the same model and arrived whole.
+        """
+    case .adapterMismatch(let adapter, let base, let violations):
+      return """
+        \(adapter): this adapter does not fit the base \(base) (\(violations.count) violations), \
+        so nothing of it was loaded:
+        \(Self.list(violations))
+        Name the base that the adapter was trained on.
+        """
+    case .adapterWithoutEffect(let adapter, let base):
+      return """
+        \(adapter): attached to \(base), the adapter leaves the logits of a probe position exactly as \
+        they were, although its B matrices are not zero. It was not loaded. Its values may be too small for \
+        float32 beside this base's; check that it is the adapter you meant.
+        """
+    case .emptyPrompt:
+      return "the prompt is empty: found 0 tokens, expected at least 1. Give a prompt."
+    case .promptTooLong(let tokens, let context):
+      return """
+        the prompt has \(tokens) tokens, but the context holds \(context) and an answer needs at least one: \
+        expected at most \(context - 1). Shorten the prompt or raise the context limit.
+        """
+    case .tokenOutOfRange(let id, let vocabulary):
+      return """
+        token id \(id) is not in the model: expected 0 to \(vocabulary - 1). \
+        The tokenizer and the weights do not belong together, or the ids are wrong.
+        """
+    case .invalidSetting(let name, let found, let expected):
+      return "\(name): found \(found), expected \(expected)."
+    case .threadsUnavailable(let count):
+      return "could not start \(count) threads: the system refused. Ask for fewer with --threads."
+    case .notFinite(let position):
+      return """
+        the logits at position \(position) hold NaN or infinity: expected finite numbers. \
+        The weights or the adapter are damaged.
+        """
+    }
+  }
+
+  private static func list(_ violations: [String]) -> String {
+    let shown = violations.prefix(40).map { "  - \($0)" }
+    let rest = violations.count - shown.count
+    return (shown + (rest > 0 ? ["  - … and \(rest) more"] : [])).joined(separator: "\n")
+  }
+}

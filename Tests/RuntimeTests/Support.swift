@@ -1,0 +1,66 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+import Testing
+
+@testable import TinaRuntime
+
+/// A path under this target's fixtures.
+func fixture(_ name: String) -> String {
+  Bundle.module.bundleURL.appendingPathComponent("Fixtures/\(name)").path
+}
+
+/// The checkout's root, from where this file lies.
+let checkout = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+let pico = checkout + "/Models/pico"
+
+/// Data beside the checkout that only some machines have; nil elsewhere.
+func shared(_ path: String) -> String? {
+  let root = ProcessInfo.processInfo.environment["TINA_SHARED"] ?? checkout + "/../shared"
+  let full = root + "/" + path
+  return FileManager.default.fileExists(atPath: full) ? full : nil
+}
+
+/// Pseudo-random token ids below `limit`.
+func someTokens(_ count: Int, below limit: Int, seed: UInt64 = 1) -> [Int] {
+  (0..<count).map { position in
+    Int(Philox.uniform(seed: seed, prompt: 0, sample: 0, position: UInt64(position)) * Double(limit))
+  }
+}
+
+/// The logits of every position of every sequence, all sequences in one batch, `chunk` tokens a step.
+func batchedLogits(
+  _ model: Model, _ sequences: [[Int]], adapters: [AttachedAdapter?], chunk: Int, cache: CacheType = .f16
+) -> [[Float]] {
+  let caches = sequences.map { _ in SequenceCache(CacheLayout(model.config, type: cache)) }
+  var results = [[Float]](repeating: [], count: sequences.count)
+  var start = 0
+  while sequences.contains(where: { $0.count > start }) {
+    var segments: [Segment] = []
+    var owners: [Int] = []
+    for (i, tokens) in sequences.enumerated() where tokens.count > start {
+      let piece = Array(tokens[start..<min(start + chunk, tokens.count)])
+      segments.append(
+        Segment(tokens: piece, cache: caches[i], adapter: adapters[i], logits: 0..<piece.count))
+      owners += Array(repeating: i, count: piece.count)
+    }
+    model.compute.exclusive { forward in
+      forward.run(segments) { logits, count in
+        let vocabulary = model.config.vocabSize
+        for row in 0..<count {
+          unsafe results[owners[row]].append(
+            contentsOf: UnsafeBufferPointer(start: logits + row * vocabulary, count: vocabulary))
+        }
+      }
+    }
+    start += chunk
+  }
+  return results
+}
+
+/// Equal as bits, so that NaN equals itself and -0 differs from 0.
+func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
+  a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
+}
