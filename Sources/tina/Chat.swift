@@ -1,4 +1,6 @@
+import AdapterFormat
 import Foundation
+import ModelFiles
 import TinaRuntime
 import Tokenization
 

@@ -11,7 +11,15 @@ struct JSONLine {
   init(_ bytes: [UInt8], number: Int, file: String) throws {
     self.number = number
     place = "\(file), line \(number)"
-    let value = try JSON.parse(bytes, file: place)
+    let value: JSONValue
+    do {
+      value = try JSON.parse(bytes, file: place)
+    } catch {
+      // The reader's own advice is about files that were downloaded.
+      throw ModelFilesError(
+        error.kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
+        advice: "Each line is one JSON object.")
+    }
     guard let object = value.object else {
       throw ModelFilesError(.malformed, file: place, found: value.summary, expected: "a JSON object")
     }

@@ -21,7 +21,8 @@ final class LineReader {
       let expanded = NSString(string: path).expandingTildeInPath
       guard let handle = FileHandle(forReadingAtPath: expanded) else {
         let reason = unsafe String(cString: strerror(errno))
-        throw CommandError("\(path): can't be opened (\(reason)): expected a file of JSON lines. Check the path.")
+        throw CommandError(
+          "\(path): can't be opened (\(reason)): expected a file of JSON lines. Check the path.")
       }
       self.handle = handle
     }

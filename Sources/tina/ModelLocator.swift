@@ -46,9 +46,8 @@ enum ModelLocator {
   static func looksLikeModel(_ argument: String) -> Bool {
     var isDirectory: ObjCBool = false
     let path = NSString(string: argument).expandingTildeInPath
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
-      return true
-    }
+    let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    if exists, isDirectory.boolValue { return true }
     return argument.contains("/") && !argument.contains { $0.isWhitespace }
   }
 }

@@ -1,14 +1,14 @@
 import AdapterFormat
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import ModelFiles
-import TinaRuntime
+public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
 
 /// How the model computes.
 struct ComputeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads that compute.", discussion: "All processors unless given."))
+  @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")

@@ -1,5 +1,7 @@
+import AdapterFormat
 import ArgumentParser
 import Foundation
+import ModelFiles
 import TinaRuntime
 
 struct Run: AsyncParsableCommand {
@@ -13,7 +15,7 @@ struct Run: AsyncParsableCommand {
 
       EXAMPLES:
         tina run "What is 12 + 3 * 4?"
-        tina run Models/pico --adapter Models/pico/adapter --greedy "What is 12 + 3 * 4?"
+        tina run Models/pico --adapter Models/pico/adapter "What is 2 + 3?"
         tina run ~/models/DeepSeek-R1-Distill-Qwen-1.5B --hide-thinking
         echo "Once upon a time" | tina run ~/models/story --raw --max-tokens 64
         tina run --jsonl prompts.jsonl > answers.jsonl
@@ -45,17 +47,22 @@ struct Run: AsyncParsableCommand {
   @Flag(help: "Print one JSON object instead of streaming text.")
   var json = false
 
-  @Option(help: ArgumentHelp("Answer each line of a file of JSON lines; - is standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Answer each line of a file of JSON lines; - is standard input.", valueName: "file"))
   var jsonl: String?
 
   func validate() throws {
     if raw, system != nil { throw ValidationError("--raw leaves out the chat, and --system is part of it.") }
     if jsonl != nil {
-      if prompt != nil { throw ValidationError("--jsonl reads its prompts from the file: give no other prompt.") }
+      if prompt != nil {
+        throw ValidationError("--jsonl reads its prompts from the file: give no other prompt.")
+      }
       if json || hideThinking {
         throw ValidationError("--jsonl prints JSON lines: give it without --json and --hide-thinking.")
       }
-      if system != nil { throw ValidationError("--jsonl takes system messages from \"messages\", not --system.") }
+      if system != nil {
+        throw ValidationError("--jsonl takes system messages from \"messages\", not from --system.")
+      }
     } else if isChat, raw || json {
       throw ValidationError("--\(raw ? "raw" : "json") needs a prompt: give one, or pipe it in.")
     }

@@ -103,7 +103,9 @@ struct RunLines {
       messages.enumerated().map { i, message in
         let name = "messages[\(i)]"
         guard let role = message.object?["role"]?.string, let content = message.object?["content"]?.string
-        else { throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts") }
+        else {
+          throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
+        }
         return switch role {
         case "system": ChatMessage(role: .system, content: content)
         case "user": ChatMessage(role: .user, content: content)

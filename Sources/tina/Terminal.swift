@@ -55,7 +55,7 @@ final class InterruptHandler: Sendable {
   /// - Parameter idle: called while nothing is armed; the program ends when nil.
   init(idle: (@Sendable () -> Void)? = nil) {
     self.idle = idle
-    unsafe signal(SIGINT, SIG_IGN)
+    signal(SIGINT, SIG_IGN)
     unsafe source = DispatchSource.makeSignalSource(
       signal: SIGINT, queue: DispatchQueue(label: "tina interrupt"))
     unsafe source.setEventHandler { [weak self] in self?.interrupted() }

@@ -19,7 +19,7 @@ struct ThinkingText {
     var pieces: [Piece] = []
     while true {
       let tag = isThinking ? "</think>" : "<think>"
-      if let range = held.range(of: tag) {
+      if let range = held.firstRange(of: tag) {
         // Either way the tag itself is part of the thinking.
         let end = isThinking ? range.upperBound : range.lowerBound
         add(String(held[..<end]), to: &pieces)

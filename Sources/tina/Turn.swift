@@ -1,4 +1,5 @@
 import TinaRuntime
+import Tokenization
 
 /// One prompt answered in front of a person.
 struct Turn {
