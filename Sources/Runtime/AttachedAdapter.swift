@@ -89,7 +89,7 @@ public final class AttachedAdapter: Sendable {
       let segments = [nil, self].map { adapter in
         Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
       }
-      return forward.run(segments) { logits, _ in
+      return unsafe forward.run(segments) { logits, _ in
         let count = model.config.vocabSize
         for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
         return false

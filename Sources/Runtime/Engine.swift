@@ -76,7 +76,7 @@ public final class Engine: Sendable {
     var failed: Int?
     let vocabulary = model.config.vocabSize
     let wanted = prompt.count - 1..<tokens.count - 1
-    forEachLogits(Array(tokens.dropLast()), adapter: adapter, wanted: wanted, chunk: 32) { position, logits in
+    unsafe forEachLogits(Array(tokens.dropLast()), adapter: adapter, wanted: wanted, chunk: 32) { position, logits in
       guard let normaliser = unsafe LogNormaliser(logits, count: vocabulary) else {
         failed = failed ?? position
         return
@@ -101,7 +101,7 @@ public final class Engine: Sendable {
     let vocabulary = model.config.vocabSize
     var result: [Float] = []
     result.reserveCapacity(tokens.count * vocabulary)
-    forEachLogits(tokens, adapter: adapter, wanted: 0..<tokens.count, chunk: max(chunk, 1)) { _, logits in
+    unsafe forEachLogits(tokens, adapter: adapter, wanted: 0..<tokens.count, chunk: max(chunk, 1)) { _, logits in
       unsafe result.append(contentsOf: UnsafeBufferPointer(start: logits, count: vocabulary))
     }
     return result
@@ -121,7 +121,7 @@ public final class Engine: Sendable {
         tokens: Array(tokens[start..<end]), cache: cache, adapter: adapter,
         logits: logits.isEmpty ? 0..<0 : logits.lowerBound - start..<logits.upperBound - start)
       model.compute.exclusive { forward in
-        forward.run([segment]) { values, count in
+        unsafe forward.run([segment]) { values, count in
           for i in 0..<count { unsafe body(logits.lowerBound + i, values + i * vocabulary) }
         }
       }

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 
 /// Requests that wait for the engine's thread.
 final class JobQueue: Sendable {
@@ -72,7 +73,7 @@ struct EngineLoop: Sendable {
       stepped.append(job)
     }
     let finished = model.compute.exclusive { forward in
-      forward.run(segments) { logits, _ in unsafe draw(stepped, segments, logits) }
+      unsafe forward.run(segments) { logits, _ in unsafe draw(stepped, segments, logits) }
     }
     return active.filter { !finished.contains(ObjectIdentifier($0)) }
   }

@@ -14,12 +14,12 @@ struct Segment {
 ///
 /// Every row's result depends on the weights, its adapter and the tokens before it alone, bit for bit: the
 /// kernels sum in one order, and nothing here mixes rows.
-final class ForwardPass {
+@safe final class ForwardPass {
   let config: Qwen2Config
   private let weights: Qwen2Weights
   private let pool: OpaquePointer
   private let rotary: RotaryTable
-  private var maps: [tk_linear_args] = []
+  private var maps: [tk_linear_args] = unsafe []
 
   // Activations, [rows, width] each.
   private let hidden = FloatBuffer()
@@ -99,8 +99,8 @@ final class ForwardPass {
     input: UnsafePointer<Float>, add: Bool
   ) {
     let layer = weights.layers[index]
-    maps.removeAll(keepingCapacity: true)
-    for (projection, output) in unsafe targets {
+    unsafe maps.removeAll(keepingCapacity: true)
+    for unsafe (projection, output) in unsafe targets {
       let matrix = layer[projection]
       unsafe maps.append(
         matrix.map(
@@ -114,7 +114,7 @@ final class ForwardPass {
     var bound: [(pair: LoRAPair, rows: Range<Int>, output: UnsafeMutablePointer<Float>, u: Int)] = unsafe []
     var used = 0
     for (adapter, rows) in batch.adapted {
-      for (projection, output) in unsafe targets {
+      for unsafe (projection, output) in unsafe targets {
         guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
         unsafe bound.append((pair, rows, output, used))
         used += rows.count * pair.a.rows
@@ -122,8 +122,8 @@ final class ForwardPass {
     }
     if unsafe bound.isEmpty { return }
     let scratch = unsafe lowRank.reserve(used)
-    maps.removeAll(keepingCapacity: true)
-    for item in unsafe bound {
+    unsafe maps.removeAll(keepingCapacity: true)
+    for unsafe item in unsafe bound {
       let a = unsafe item.pair.a
       unsafe maps.append(
         a.map(
@@ -131,8 +131,8 @@ final class ForwardPass {
           y: scratch + item.u, yStride: a.rows))
     }
     unsafe tk_linear(pool, maps, maps.count)
-    maps.removeAll(keepingCapacity: true)
-    for item in unsafe bound {
+    unsafe maps.removeAll(keepingCapacity: true)
+    for unsafe item in unsafe bound {
       let b = unsafe item.pair.b
       let u = unsafe scratch + item.u
       unsafe tk_scale(u, item.pair.scale, item.rows.count * b.columns)

@@ -45,7 +45,7 @@ struct CacheLayout: Sendable {
 }
 
 /// The keys and values of one sequence, in pages that are added as it grows.
-final class SequenceCache {
+@safe final class SequenceCache {
   let layout: CacheLayout
   private(set) var count = 0  // tokens held
   private var pageCount = 0
@@ -70,7 +70,7 @@ final class SequenceCache {
     let needed = (tokens + CacheLayout.pageTokens - 1) / CacheLayout.pageTokens
     if needed > pageCapacity {
       let capacity = max(needed, 2 * pageCapacity, 16)
-      let grown = unsafe UnsafeMutablePointer<UnsafePointer<UInt8>>.allocate(capacity: capacity)
+      let grown = UnsafeMutablePointer<UnsafePointer<UInt8>>.allocate(capacity: capacity)
       if let pages = unsafe pages {
         unsafe grown.update(from: pages, count: pageCount)
         unsafe pages.deallocate()
@@ -80,7 +80,7 @@ final class SequenceCache {
     }
     guard let pages = unsafe pages else { return }
     while pageCount < needed {
-      let page = unsafe UnsafeMutablePointer<UInt8>.allocate(capacity: layout.pageBytes)
+      let page = UnsafeMutablePointer<UInt8>.allocate(capacity: layout.pageBytes)
       unsafe pages[pageCount] = UnsafePointer(page)
       pageCount += 1
     }

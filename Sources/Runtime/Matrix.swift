@@ -43,7 +43,7 @@ struct Matrix: Sendable {
 }
 
 /// A small vector held in float32 for as long as the model lives (norm weights, biases).
-final class Vector: Sendable {
+@safe final class Vector: Sendable {
   nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
   let count: Int
 
@@ -57,7 +57,7 @@ final class Vector: Sendable {
 }
 
 /// Float32 scratch that grows when asked for more and is reused otherwise.
-final class FloatBuffer {
+@safe final class FloatBuffer {
   private var storage: UnsafeMutablePointer<Float>?
   private var capacity = 0
 
@@ -65,7 +65,7 @@ final class FloatBuffer {
   @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
     if let storage = unsafe storage, count <= capacity { return unsafe storage }
     unsafe storage?.deallocate()
-    let grown = unsafe UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
+    let grown = UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
     unsafe storage = grown
     capacity = count
     return unsafe grown

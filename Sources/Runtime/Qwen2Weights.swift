@@ -133,7 +133,7 @@ private struct TensorTaker {
     guard let embedding, let head = available["lm_head.weight"] else { return }
     let same =
       head.shape == embedding.shape && head.elementType == embedding.elementType
-      && unsafe memcmp(head.baseAddress, embedding.baseAddress, head.byteRange.count) == 0
+      && sameBytes(head, embedding)
     if same {
       available["lm_head.weight"] = nil
     } else {
@@ -151,4 +151,8 @@ private struct TensorTaker {
     }
     return violations
   }
+}
+
+private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
+  unsafe memcmp(a.baseAddress, b.baseAddress, a.byteRange.count) == 0
 }

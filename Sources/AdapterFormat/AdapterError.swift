@@ -1,0 +1,85 @@
+import ModelFiles
+
+/// Why an adapter was not loaded: everything that is wrong with it, not only the first thing.
+public struct AdapterError: Error, Sendable, CustomStringConvertible {
+  /// The family of a violation, for programs that react to it.
+  public enum Kind: Sendable, Equatable {
+    /// A file is missing or cannot be read.
+    case missing
+    /// A file is of another format, or damaged.
+    case malformed
+    /// A setting with a value that cannot be.
+    case badValue
+    /// The adapter needs mathematics that is not done; the name is PEFT's.
+    case unsupported(String)
+    /// A setting that is not known and is not neutral.
+    case unknownKey
+    /// A tensor that belongs to no pair, or contradicts its pair or the settings.
+    case badTensor
+  }
+
+  /// One thing that is wrong.
+  public struct Violation: Sendable, Equatable, CustomStringConvertible {
+    /// Its family.
+    public let kind: Kind
+    /// The file it is in.
+    public let file: String
+    /// A key, tensor or module; empty for the file as a whole.
+    public let place: String
+    /// What stands there.
+    public let found: String
+    /// What should stand there.
+    public let expected: String
+    /// What can be done about it; may be empty.
+    public let advice: String
+
+    /// Makes a violation; texts are fragments without capital letter and full stop, the advice is a sentence.
+    public init(
+      _ kind: Kind, file: String, place: String = "", found: String, expected: String, advice: String = ""
+    ) {
+      self.kind = kind
+      self.file = file
+      self.place = place
+      self.found = found
+      self.expected = expected
+      self.advice = advice
+    }
+
+    init(_ error: ModelFilesError) {
+      let kind: Kind = error.kind == .missing || error.kind == .unreadable ? .missing : .malformed
+      self.init(
+        kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
+        advice: error.advice)
+    }
+
+    /// One line without the advice.
+    public var description: String {
+      printable(file, limit: 4096) + (place.isEmpty ? "" : ": " + place) + ": found " + found + "; expected "
+        + expected
+    }
+  }
+
+  /// The adapter's path as it was given.
+  public let path: String
+  /// Everything that is wrong, at least one thing.
+  public let violations: [Violation]
+
+  /// Makes an error.
+  public init(path: String, violations: [Violation]) {
+    self.path = path
+    self.violations = violations
+  }
+
+  /// One line for one violation; else a heading and a line for each of the first hundred. Ends in what to do.
+  public var description: String {
+    let advice = violations.first { !$0.advice.isEmpty }.map { $0.advice } ?? ""
+    if violations.count == 1 {
+      return violations[0].description + (advice.isEmpty ? "" : ". " + advice)
+    }
+    var lines = ["\(printable(path, limit: 4096)): \(violations.count) violations, nothing was loaded:"]
+    lines += violations.prefix(100).map { "  " + $0.description }
+    if violations.count > 100 { lines.append("  and \(violations.count - 100) more") }
+    if !advice.isEmpty { lines.append(advice) }
+    return lines.joined(separator: "\n")
+  }
+}

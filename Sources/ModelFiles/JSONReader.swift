@@ -1,0 +1,391 @@
+/// Reads JSON piece by piece, in order and without building a tree: for files of many megabytes.
+///
+/// Strict: RFC 8259 and nothing more, well-formed UTF-8 only, bounded depth. The caller asks for what must
+/// come next; anything else is an error with its byte offset.
+///
+/// ```swift
+/// var reader = try JSONReader(bytes, file: "vocab.json")
+/// try reader.beginObject()
+/// while let key = try reader.nextKey() { vocabulary[reader.decoded(key)] = try reader.integer() }
+/// try reader.finish()
+/// ```
+///
+/// A key that appears twice is not noticed here, since nothing is remembered; `JSON.parse` notices it.
+public struct JSONReader: Sendable {
+  /// What comes next.
+  public enum Kind: String, Sendable {
+    /// `null`.
+    case null
+    /// `true` or `false`.
+    case bool
+    /// A number.
+    case number
+    /// A string.
+    case string
+    /// An array.
+    case array
+    /// An object.
+    case object
+  }
+
+  /// A string or key as it stands in the text, without its quotes.
+  public struct Text: Sendable {
+    /// Byte offsets into ``JSONReader/bytes``.
+    public let range: Range<Int>
+    /// Whether there are escapes to resolve; without them the bytes are the string.
+    public let hasEscapes: Bool
+  }
+
+  /// The text.
+  public let bytes: [UInt8]
+  /// Name of the file, for errors.
+  public let file: String
+  /// Where the text begins in its file, for errors.
+  public let base: Int
+  /// Offset of the next byte to be read.
+  public private(set) var position = 0
+  private var open: [Container] = []
+  private let depthLimit: Int
+
+  private struct Container {
+    let isObject: Bool
+    var isFirst = true
+  }
+
+  /// Begins to read a text; the check of its encoding is done here.
+  ///
+  /// - Parameters:
+  ///   - bytes: the whole text.
+  ///   - file: the file's name, for errors.
+  ///   - base: where the text begins in its file.
+  ///   - depthLimit: how deep arrays and objects may nest.
+  /// - Throws: ``ModelFilesError`` at the first byte that is not UTF-8.
+  public init(_ bytes: [UInt8], file: String, at base: Int = 0, depthLimit: Int = 64) throws(ModelFilesError)
+  {
+    self.bytes = bytes
+    self.file = file
+    self.base = base
+    self.depthLimit = depthLimit
+    if let offset = firstInvalidUTF8(bytes) {
+      throw failure(
+        at: offset, found: "byte 0x" + String(bytes[offset], radix: 16) + ", which is not UTF-8",
+        expected: "UTF-8 text")
+    }
+  }
+
+  /// An error of this text at a byte offset into it.
+  public func failure(at offset: Int, found: String, expected: String) -> ModelFilesError {
+    ModelFilesError(
+      .malformed, file: file, place: "byte \(base + offset)", found: found, expected: expected,
+      advice: "The file is damaged: get it again.")
+  }
+
+  private func unexpected(_ expected: String) -> ModelFilesError {
+    guard position < bytes.count else {
+      return failure(at: position, found: "the end of the text", expected: expected)
+    }
+    let byte = bytes[position]
+    let found =
+      byte > 0x20 && byte < 0x7f
+      ? "'" + String(UnicodeScalar(byte)) + "'" : "byte 0x" + String(byte, radix: 16)
+    return failure(at: position, found: found, expected: expected)
+  }
+
+  private mutating func skipSpace() {
+    while position < bytes.count {
+      let byte = bytes[position]
+      guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return }
+      position += 1
+    }
+  }
+
+  /// What value comes next; nothing is consumed but white space.
+  public mutating func peek() throws(ModelFilesError) -> Kind {
+    skipSpace()
+    guard position < bytes.count else { throw unexpected("a value") }
+    switch bytes[position] {
+    case UInt8(ascii: "{"): return .object
+    case UInt8(ascii: "["): return .array
+    case UInt8(ascii: "\""): return .string
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
+    case UInt8(ascii: "n"): return .null
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+    default: throw unexpected("a value")
+    }
+  }
+
+  private mutating func begin(_ opening: Character, isObject: Bool) throws(ModelFilesError) {
+    skipSpace()
+    guard position < bytes.count, bytes[position] == opening.asciiValue else {
+      throw unexpected("'\(opening)'")
+    }
+    guard open.count < depthLimit else {
+      throw failure(
+        at: position, found: "arrays and objects nested deeper than \(depthLimit)",
+        expected: "at most \(depthLimit) levels")
+    }
+    position += 1
+    open.append(Container(isObject: isObject))
+  }
+
+  /// Reads `{`.
+  public mutating func beginObject() throws(ModelFilesError) { try begin("{", isObject: true) }
+
+  /// Reads `[`.
+  public mutating func beginArray() throws(ModelFilesError) { try begin("[", isObject: false) }
+
+  /// Moves to the next member of the innermost container; false when its end was read.
+  private mutating func advance(isObject: Bool) throws(ModelFilesError) -> Bool {
+    guard let container = open.last, container.isObject == isObject else {
+      preconditionFailure("JSONReader: this container is not open")
+    }
+    let closing = isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")
+    skipSpace()
+    guard position < bytes.count else { throw unexpected(isObject ? "'}'" : "']'") }
+    if bytes[position] == closing {
+      position += 1
+      open.removeLast()
+      return false
+    }
+    if container.isFirst {
+      open[open.count - 1].isFirst = false
+    } else {
+      guard bytes[position] == UInt8(ascii: ",") else {
+        throw unexpected(isObject ? "',' or '}'" : "',' or ']'")
+      }
+      position += 1
+    }
+    return true
+  }
+
+  /// Reads the next key of the innermost object and its colon; nil when the object has ended.
+  public mutating func nextKey() throws(ModelFilesError) -> Text? {
+    guard try advance(isObject: true) else { return nil }
+    let key = try text(expected: "a key in double quotes")
+    skipSpace()
+    guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else { throw unexpected("':'") }
+    position += 1
+    return key
+  }
+
+  /// Moves to the next element of the innermost array; false when the array has ended.
+  public mutating func nextElement() throws(ModelFilesError) -> Bool { try advance(isObject: false) }
+
+  /// Reads a string without resolving its escapes (they are checked).
+  public mutating func text() throws(ModelFilesError) -> Text { try text(expected: "a string") }
+
+  private mutating func text(expected: String) throws(ModelFilesError) -> Text {
+    skipSpace()
+    guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw unexpected(expected) }
+    let start = position + 1
+    var i = start
+    var hasEscapes = false
+    while i < bytes.count {
+      let byte = bytes[i]
+      if byte == UInt8(ascii: "\"") {
+        position = i + 1
+        return Text(range: start..<i, hasEscapes: hasEscapes)
+      }
+      if byte == UInt8(ascii: "\\") {
+        hasEscapes = true
+        i = try endOfEscape(i)
+      } else if byte < 0x20 {
+        throw failure(
+          at: i, found: "control character 0x" + String(byte, radix: 16) + " in a string",
+          expected: "it to be escaped")
+      } else {
+        i += 1
+      }
+    }
+    throw failure(at: bytes.count, found: "the end of the text inside a string", expected: "'\"'")
+  }
+
+  /// Checks the escape at `start` (a backslash) and returns the offset after it.
+  private func endOfEscape(_ start: Int) throws(ModelFilesError) -> Int {
+    guard start + 1 < bytes.count else {
+      throw failure(at: start, found: "the end of the text inside an escape", expected: "a whole escape")
+    }
+    switch bytes[start + 1] {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+      UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+      return start + 2
+    case UInt8(ascii: "u"):
+      guard let unit = hexadecimal(start + 2) else { break }
+      if (0xdc00..<0xe000).contains(unit) {
+        throw failure(at: start, found: "a low surrogate alone", expected: "a high surrogate before it")
+      }
+      guard (0xd800..<0xdc00).contains(unit) else { return start + 6 }
+      guard start + 7 < bytes.count, bytes[start + 6] == UInt8(ascii: "\\"),
+        bytes[start + 7] == UInt8(ascii: "u"), let low = hexadecimal(start + 8),
+        (0xdc00..<0xe000).contains(low)
+      else {
+        throw failure(at: start, found: "a high surrogate alone", expected: "a low surrogate after it")
+      }
+      return start + 12
+    default: break
+    }
+    throw failure(
+      at: start, found: "an unknown escape",
+      expected: "one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX")
+  }
+
+  private func hexadecimal(_ start: Int) -> UInt32? {
+    guard start + 4 <= bytes.count else { return nil }
+    var value: UInt32 = 0
+    for byte in bytes[start..<start + 4] {
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt32(byte - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt32(byte - UInt8(ascii: "a") + 10)
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): value = value << 4 | UInt32(byte - UInt8(ascii: "A") + 10)
+      default: return nil
+      }
+    }
+    return value
+  }
+
+  /// The bytes of a string or key, escapes resolved: well-formed UTF-8.
+  ///
+  /// - Parameter text: a result of this reader's ``text()`` or ``nextKey()``.
+  public func decodedBytes(_ text: Text) -> [UInt8] {
+    guard text.hasEscapes else { return Array(bytes[text.range]) }
+    var out: [UInt8] = []
+    out.reserveCapacity(text.range.count)
+    var i = text.range.lowerBound
+    while i < text.range.upperBound {
+      guard bytes[i] == UInt8(ascii: "\\") else {
+        out.append(bytes[i])
+        i += 1
+        continue
+      }
+      i += 2
+      switch bytes[i - 1] {
+      case UInt8(ascii: "b"): out.append(0x08)
+      case UInt8(ascii: "f"): out.append(0x0c)
+      case UInt8(ascii: "n"): out.append(0x0a)
+      case UInt8(ascii: "r"): out.append(0x0d)
+      case UInt8(ascii: "t"): out.append(0x09)
+      case UInt8(ascii: "u"):
+        var value = hexadecimal(i) ?? 0xfffd
+        i += 4
+        if (0xd800..<0xdc00).contains(value), let low = hexadecimal(i + 2) {
+          value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
+          i += 6
+        }
+        out.append(contentsOf: String(UnicodeScalar(value) ?? "\u{fffd}").utf8)
+      default: out.append(bytes[i - 1])
+      }
+    }
+    return out
+  }
+
+  /// A string or key, escapes resolved.
+  public func decoded(_ text: Text) -> String {
+    text.hasEscapes
+      ? String(decoding: decodedBytes(text), as: UTF8.self)
+      : String(decoding: bytes[text.range], as: UTF8.self)
+  }
+
+  /// Reads a string and resolves its escapes.
+  public mutating func string() throws(ModelFilesError) -> String { decoded(try text()) }
+
+  /// Reads a string as UTF-8 bytes, escapes resolved.
+  public mutating func stringBytes() throws(ModelFilesError) -> [UInt8] { decodedBytes(try text()) }
+
+  private mutating func digits() throws(ModelFilesError) {
+    let start = position
+    while position < bytes.count, (0x30...0x39).contains(bytes[position]) { position += 1 }
+    if position == start { throw unexpected("a digit") }
+  }
+
+  private func at(_ character: Character) -> Bool {
+    position < bytes.count && bytes[position] == character.asciiValue
+  }
+
+  /// Reads a number and returns its offsets.
+  public mutating func numberRange() throws(ModelFilesError) -> Range<Int> {
+    guard try peek() == .number else { throw unexpected("a number") }
+    let start = position
+    if at("-") { position += 1 }
+    if at("0") { position += 1 } else { try digits() }
+    if at(".") {
+      position += 1
+      try digits()
+    }
+    if at("e") || at("E") {
+      position += 1
+      if at("+") || at("-") { position += 1 }
+      try digits()
+    }
+    return start..<position
+  }
+
+  /// Reads a number and returns it as it is written.
+  public mutating func number() throws(ModelFilesError) -> String {
+    String(decoding: bytes[try numberRange()], as: UTF8.self)
+  }
+
+  /// Reads a whole number without fraction and exponent, in the range of `Int`.
+  public mutating func integer() throws(ModelFilesError) -> Int {
+    let range = try numberRange()
+    var value = 0
+    let isNegative = bytes[range.lowerBound] == UInt8(ascii: "-")
+    for byte in bytes[isNegative ? range.dropFirst() : range] {
+      let digit = Int(byte) - 0x30
+      let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carry) =
+        isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
+      guard (0...9).contains(digit), !overflow, !carry else {
+        let literal = String(decoding: bytes[range], as: UTF8.self)
+        throw failure(
+          at: range.lowerBound, found: "the number " + printable(literal, limit: 40),
+          expected: "a whole number in the range of 64 bits")
+      }
+      value = sum
+    }
+    return value
+  }
+
+  private mutating func word(_ word: StaticString) -> Bool {
+    let length = word.utf8CodeUnitCount
+    guard bytes.count - position >= length else { return false }
+    for i in 0..<length where unsafe bytes[position + i] != word.utf8Start[i] { return false }
+    position += length
+    return true
+  }
+
+  /// Reads `true` or `false`.
+  public mutating func bool() throws(ModelFilesError) -> Bool {
+    skipSpace()
+    if word("true") { return true }
+    if word("false") { return false }
+    throw unexpected("true or false")
+  }
+
+  /// Reads `null`.
+  public mutating func null() throws(ModelFilesError) {
+    skipSpace()
+    guard word("null") else { throw unexpected("null") }
+  }
+
+  /// Reads a value of any kind and forgets it; its grammar is checked.
+  public mutating func skip() throws(ModelFilesError) {
+    switch try peek() {
+    case .null: try null()
+    case .bool: _ = try bool()
+    case .number: _ = try numberRange()
+    case .string: _ = try text()
+    case .array:
+      try beginArray()
+      while try nextElement() { try skip() }
+    case .object:
+      try beginObject()
+      while try nextKey() != nil { try skip() }
+    }
+  }
+
+  /// Checks that nothing but white space is left.
+  public mutating func finish() throws(ModelFilesError) {
+    skipSpace()
+    guard position == bytes.count else { throw unexpected("the end of the text") }
+  }
+}

@@ -1,0 +1,49 @@
+import Foundation
+
+/// A model as the Hugging Face hub keeps it: a directory with configuration and weights.
+public struct ModelDirectory: Sendable {
+  /// The directory, as it was given.
+  public let path: String
+  /// `config.json`.
+  public let config: Qwen2Config
+  /// `generation_config.json`; says nothing if the file is absent.
+  public let generation: GenerationConfig
+  /// The weights, mapped.
+  public let weights: WeightFiles
+
+  /// Opens a directory. Names and shapes of the tensors are checked by who runs the model.
+  ///
+  /// - Throws: ``ModelFilesError`` of the first thing that is missing or wrong.
+  public init(path: String) throws(ModelFilesError) {
+    var isDirectory = ObjCBool(false)
+    guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw ModelFilesError(
+        .missing, file: path, found: "no such directory", expected: "a model's directory",
+        advice: "Check the path.")
+    }
+    let wanted = "a directory with config.json and model.safetensors"
+    guard isDirectory.boolValue else {
+      throw ModelFilesError(
+        .unreadable, file: path, found: "a file", expected: wanted, advice: "Name the directory it is in.")
+    }
+    guard FileManager.default.fileExists(atPath: path + "/config.json") else {
+      let isAdapter = FileManager.default.fileExists(atPath: path + "/adapter_config.json")
+      throw ModelFilesError(
+        .missing, file: path, found: isAdapter ? "an adapter without its base" : "no config.json",
+        expected: wanted,
+        advice: isAdapter ? "Name the base model's directory, and this one as its adapter." : "")
+    }
+    self.path = path
+    config = try Qwen2Config(path: path + "/config.json")
+    let generationPath = path + "/generation_config.json"
+    generation =
+      FileManager.default.fileExists(atPath: generationPath)
+      ? try GenerationConfig(path: generationPath) : GenerationConfig()
+    weights = try WeightFiles(directory: path)
+  }
+
+  /// Every token that ends a text, from both configurations.
+  public var eosTokenIDs: [Int] {
+    config.eosTokenIDs + generation.eosTokenIDs.filter { !config.eosTokenIDs.contains($0) }
+  }
+}

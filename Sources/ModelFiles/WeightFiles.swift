@@ -1,0 +1,123 @@
+import Foundation
+
+/// The weights of a Hugging Face directory: `model.safetensors`, or the shards that
+/// `model.safetensors.index.json` lists.
+public struct WeightFiles: Sendable {
+  /// Every tensor by its name.
+  public let tensors: [String: Tensor]
+  /// Paths of the files that hold them.
+  public let files: [String]
+
+  /// Opens the weights and checks every file as a whole, without reading the numbers.
+  ///
+  /// - Parameter directory: the model's directory.
+  /// - Throws: ``ModelFilesError`` if there are no weights, a shard is missing, or index and shards disagree.
+  public init(directory: String) throws(ModelFilesError) {
+    let single = directory + "/model.safetensors"
+    let index = directory + "/model.safetensors.index.json"
+    if FileManager.default.fileExists(atPath: single) {
+      let file = try SafetensorsFile(path: single)
+      tensors = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
+      files = [single]
+    } else if FileManager.default.fileExists(atPath: index) {
+      (tensors, files) = try Self.openShards(directory, index: index)
+    } else {
+      throw Self.absent(directory)
+    }
+    guard !tensors.isEmpty else {
+      throw ModelFilesError(.malformed, file: files.first ?? index, found: "no tensors", expected: "weights")
+    }
+  }
+
+  /// Asks the system to read all files ahead; returns at once.
+  public func prefetch() {
+    var seen: Set<ObjectIdentifier> = []
+    for tensor in tensors.values where seen.insert(ObjectIdentifier(tensor.file)).inserted {
+      tensor.file.prefetch()
+    }
+  }
+
+  private static func openShards(
+    _ directory: String, index: String
+  ) throws(ModelFilesError) -> ([String: Tensor], [String]) {
+    let json = try JSON.parse(path: index)
+    guard let map = json.object?["weight_map"]?.object else {
+      throw ModelFilesError(
+        .malformed, file: index, place: "weight_map",
+        found: json.object?["weight_map"]?.summary ?? "nothing", expected: "an object of tensors and files")
+    }
+    // Names compare by canonical equivalence from here on; two that are equal so are refused.
+    var shardOfTensor: [String: String] = [:]
+    var shards: [String] = []
+    var seen: Set<String> = []
+    for (name, value) in map.members {
+      let place = "weight_map, tensor " + quoted(name)
+      guard let shard = value.string, isPlainName(shard) else {
+        throw ModelFilesError(
+          .badValue, file: index, place: place, found: value.summary,
+          expected: "the name of a .safetensors file in the same directory")
+      }
+      guard shardOfTensor.updateValue(shard, forKey: name) == nil else {
+        throw ModelFilesError(
+          .malformed, file: index, place: place, found: "a name that equals another in Unicode",
+          expected: "every tensor once")
+      }
+      if seen.insert(shard).inserted { shards.append(shard) }
+    }
+    var tensors: [String: Tensor] = [:]
+    for shard in shards.sorted() {
+      let path = directory + "/" + shard
+      guard FileManager.default.fileExists(atPath: path) else {
+        throw ModelFilesError(
+          .missing, file: path, found: "no such file",
+          expected: "one of the \(shards.count) files that " + index + " lists",
+          advice: "Download the missing file.")
+      }
+      for tensor in try SafetensorsFile(path: path).tensors {
+        guard shardOfTensor[tensor.name] == shard else {
+          throw ModelFilesError(
+            .badTensor, file: path, place: "tensor " + quoted(tensor.name),
+            found: "a tensor that the index "
+              + (shardOfTensor[tensor.name].map { "places in " + quoted($0) } ?? "does not list"),
+            expected: "the tensors that the index places in this file",
+            advice: "Index and shards are of different models: download them again.")
+        }
+        tensors[tensor.name] = tensor
+      }
+    }
+    if let (name, shard) = shardOfTensor.filter({ tensors[$0.key] == nil }).min(by: { $0.key < $1.key }) {
+      throw ModelFilesError(
+        .badTensor, file: directory + "/" + shard, place: "tensor " + quoted(name), found: "no such tensor",
+        expected: "it in this file, as the index says",
+        advice: "Index and shards are of different models: download them again.")
+    }
+    return (tensors, shards.sorted().map { directory + "/" + $0 })
+  }
+
+  /// A name without path separators, so that an index cannot point outside its directory.
+  private static func isPlainName(_ name: String) -> Bool {
+    !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") || $0 < 0x20 }
+      && !name.hasPrefix(".") && name.hasSuffix(".safetensors") && name.utf8.count <= 255
+  }
+
+  private static func absent(_ directory: String) -> ModelFilesError {
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+    let other = names.filter { name in
+      [".bin", ".gguf", ".safetensors", ".pt", ".pth", ".npz"].contains { name.hasSuffix($0) }
+    }
+    var found = "neither"
+    var advice = "Download the model's weights into this directory."
+    if !other.isEmpty {
+      found += "; there is " + other.prefix(4).map { quoted($0) }.joined(separator: ", ")
+      if other.count > 4 { found += " and \(other.count - 4) more" }
+    }
+    if other.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
+      advice = "PyTorch's pickles can run code and are not read: save the model as safetensors."
+    } else if other.contains(where: { $0.hasSuffix(".gguf") }) {
+      advice = "GGUF models are not read: get the model as safetensors."
+    }
+    return ModelFilesError(
+      .missing, file: directory, found: found,
+      expected: "weights: model.safetensors or model.safetensors.index.json", advice: advice)
+  }
+}
