@@ -1,0 +1,137 @@
+import Foundation
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+/// A base model with its tokenizer and chat template, ready to answer.
+struct Assistant {
+  let model: Model
+  let tokenizer: Tokenizer
+  let engine: Engine
+  /// Nil when prompts are continued as they are.
+  let template: ChatTemplate?
+
+  init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
+    model = try Model(path: path, threads: compute.threads)
+    tokenizer = try Tokenizer(directory: path)
+    template = isRaw ? nil : try ChatTemplate(directory: path)
+    engine = compute.engine(model)
+    if let penalty = model.directory.generation.repetitionPenalty, penalty != 1 {
+      Terminal.note(
+        "note: generation_config.json asks for a repetition penalty of \(penalty); Tina does not apply it.")
+    }
+  }
+
+  /// The token ids of one text: a message to answer, or with `--raw` the beginning of what is to be continued.
+  func promptIDs(_ text: String, system: String?) throws -> [Int] {
+    guard !text.isEmpty else { throw RuntimeError.emptyPrompt }
+    guard template != nil else { return tokenizer.encode(text) }
+    let system = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
+    return try promptIDs(system + [ChatMessage(role: .user, content: text)])
+  }
+
+  /// The token ids of a conversation whose next word is the assistant's.
+  func promptIDs(_ messages: [ChatMessage]) throws -> [Int] {
+    guard !messages.isEmpty else { throw RuntimeError.emptyPrompt }
+    guard let template else {
+      throw CommandError("\"messages\" need the chat template, which --raw leaves out. Give a \"prompt\".")
+    }
+    let generation = model.directory.generation
+    let bos = (generation.bosTokenID ?? model.config.bosTokenID).flatMap { tokenizer.token($0) }
+    // The template has written the special tokens already; the tokenizer must not add its own.
+    return tokenizer.encode(
+      template.render(messages, bosToken: bos ?? ""), addSpecialTokens: false)
+  }
+
+  /// Starts an answer.
+  func start(
+    _ prompt: [Int], adapter: AttachedAdapter?, _ sampling: SamplingParameters, maxTokens: Int?,
+    promptIndex: Int = 0
+  ) throws -> AnswerStream {
+    let stopTokens = Set(model.directory.eosTokenIDs)
+    let completion = try engine.generate(
+      GenerationRequest(
+        prompt: prompt, adapter: adapter, sampling: sampling, maxTokens: maxTokens ?? .max,
+        stopTokens: stopTokens, allowedTokens: tokenizer.idCount, promptIndex: promptIndex))
+    return AnswerStream(
+      completion: completion, decoder: tokenizer.streamingDecoder(skipSpecialTokens: true),
+      stopTokens: stopTokens, promptTokens: prompt.count)
+  }
+}
+
+/// What a model answered, and how fast.
+struct Answer {
+  var text = ""
+  var ids: [Int] = []
+  var reason = FinishReason.cancelled
+  let promptTokens: Int
+  /// Until the first token was there.
+  var prefill = Duration.zero
+  /// From the first token to the last.
+  var decode = Duration.zero
+
+  var prefillRate: Double { Double(promptTokens) / prefill.seconds }
+  /// The first token comes with the prompt.
+  var decodeRate: Double { ids.count > 1 ? Double(ids.count - 1) / decode.seconds : 0 }
+
+  func summary(seed: UInt64, isGreedy: Bool) -> String {
+    let rate = { (value: Double) in String(format: value < 100 ? "%.1f" : "%.0f", value) }
+    return [
+      "prompt \(promptTokens) tokens, \(rate(prefillRate))/s",
+      "answer \(ids.count) tokens" + (ids.count > 1 ? ", \(rate(decodeRate))/s" : ""),
+      isGreedy ? "greedy" : "seed \(seed)",
+      "ended by \(reason.rawValue)",
+    ].joined(separator: " · ")
+  }
+}
+
+/// An answer in the making.
+struct AnswerStream {
+  let completion: Completion
+  private var decoder: StreamingDecoder
+  private let stopTokens: Set<Int>
+  private let promptTokens: Int
+  private let began = ContinuousClock.now
+
+  init(completion: Completion, decoder: StreamingDecoder, stopTokens: Set<Int>, promptTokens: Int) {
+    self.completion = completion
+    self.decoder = decoder
+    self.stopTokens = stopTokens
+    self.promptTokens = promptTokens
+  }
+
+  /// Waits for the end. `onText` gets the text as it comes, in whole characters.
+  func collect(onText: (String) -> Void = { _ in }) async throws -> Answer {
+    var decoder = decoder
+    var answer = Answer(promptTokens: promptTokens)
+    var first: ContinuousClock.Instant?
+    func add(_ text: String) {
+      answer.text += text
+      if !text.isEmpty { onText(text) }
+    }
+    for try await event in completion {
+      switch event {
+      case .token(let id, _):
+        if first == nil {
+          first = .now
+          answer.prefill = .now - began
+        }
+        answer.ids.append(id)
+        // The token that ends an answer is no part of its text.
+        if !stopTokens.contains(id) { add(decoder.append(id)) }
+      case .finished(let reason): answer.reason = reason
+      }
+    }
+    add(decoder.finish())
+    if let first { answer.decode = .now - first }
+    return answer
+  }
+}
+
+extension Duration {
+  /// In seconds, never zero, so that it can divide.
+  var seconds: Double {
+    let (seconds, attoseconds) = components
+    return max(Double(seconds) + Double(attoseconds) * 1e-18, 1e-9)
+  }
+}

@@ -1,0 +1,52 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+/// A conversation on a terminal.
+struct Chat {
+  let turn: Turn
+  let system: String?
+
+  func run() async throws {
+    let adapter = turn.adapter.map { " with \($0.adapter.path)" } ?? ""
+    Terminal.note(
+      Terminal.dimmed(
+        "\(turn.assistant.model.directory.path)\(adapter). "
+          + "Ctrl-C stops an answer, /new starts over, Ctrl-D or /exit ends."))
+    let interrupts = InterruptHandler { Terminal.write("\n" + Self.mark) }
+    let opening = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
+    var messages = opening
+    var index = 0
+    while let line = ask() {
+      switch line {
+      case "": continue
+      case "/exit": return
+      case "/new":
+        messages = opening
+        continue
+      default: break
+      }
+      messages.append(ChatMessage(role: .user, content: line))
+      do {
+        let answer = try await turn.show(turn.assistant.promptIDs(messages), index: index, interrupts)
+        messages.append(ChatMessage(role: .assistant, content: answer.text))
+      } catch let error as RuntimeError {
+        // The conversation has outgrown the context, for one: it can go on without this message.
+        Terminal.note("\(error) (/new starts over.)")
+        messages.removeLast()
+      }
+      index += 1
+    }
+    Terminal.write("\n")
+  }
+
+  private static var mark: String { Terminal.bold("> ") }
+
+  /// The next line, trimmed; nil at the end.
+  private func ask() -> String? {
+    Terminal.write(Self.mark)
+    return readLine()?.trimmingCharacters(in: .whitespaces)
+  }
+}

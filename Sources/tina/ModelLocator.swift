@@ -1,0 +1,60 @@
+import Foundation
+
+/// Finds the model that a command is about.
+enum ModelLocator {
+  /// The directory named, or Pico's when none is.
+  static func path(_ named: String?) throws -> String {
+    if let named { return NSString(string: named).expandingTildeInPath }
+    return try pico()
+  }
+
+  /// Pico: where TINA_PICO says; else Models/pico in the working directory, beside the program, or in a
+  /// folder above either.
+  private static func pico() throws -> String {
+    if let named = ProcessInfo.processInfo.environment["TINA_PICO"], !named.isEmpty { return named }
+    var searched: [String] = []
+    for start in [FileManager.default.currentDirectoryPath, programFolder()].compactMap(\.self) {
+      var folder = URL(fileURLWithPath: start, isDirectory: true).standardizedFileURL
+      while true {
+        let candidate = folder.appending(path: "Models/pico")
+        if FileManager.default.fileExists(atPath: candidate.appending(path: "config.json").path) {
+          return relative(candidate.path)
+        }
+        if folder.path == "/" { break }
+        folder.deleteLastPathComponent()
+      }
+      searched.append(start)
+    }
+    throw CommandError(
+      """
+      no model was named, and Pico was not found: expected a folder Models/pico in \
+      \(searched.joined(separator: " or ")) or above. Name a model, or set TINA_PICO to Pico's directory.
+      """)
+  }
+
+  private static func programFolder() -> String? {
+    Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent().path
+  }
+
+  private static func relative(_ path: String) -> String {
+    let here = FileManager.default.currentDirectoryPath + "/"
+    return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
+  }
+
+  /// Whether a lone argument is meant as a model rather than as a prompt: it is a directory, or is written
+  /// like a path.
+  static func looksLikeModel(_ argument: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    let path = NSString(string: argument).expandingTildeInPath
+    let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    if exists, isDirectory.boolValue { return true }
+    return argument.contains("/") && !argument.contains { $0.isWhitespace }
+  }
+}
+
+/// A failure of a command itself, told to the user as it is.
+struct CommandError: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,125 @@
+import AdapterFormat
+public import ArgumentParser
+import Foundation
+import ModelFiles
+public import TinaRuntime
+
+extension CacheType: ExpressibleByArgument {}
+
+/// How the model computes.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: "Threads that compute; as many as processors unless given.")
+  var threads: Int?
+
+  @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
+  var context: Int?
+
+  @Option(help: "How keys and values are kept: f32, f16 or bf16.")
+  var cacheType: CacheType = .f16
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
+    }
+    if let context, context < 2 { throw ValidationError("--context: found \(context), expected 2 or more.") }
+  }
+
+  func engine(_ model: Model) -> Engine {
+    Engine(model: model, cacheType: cacheType, contextLimit: context)
+  }
+}
+
+/// Which adapter answers.
+struct AdapterOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A PEFT directory, with a factor on its own scale after @ if wanted: DIR@0.5.", valueName: "adapter"))
+  var adapter: AdapterReference?
+}
+
+/// An adapter's path and the factor on its scale, written `PATH` or `PATH@FACTOR`.
+struct AdapterReference: ExpressibleByArgument, Hashable {
+  let path: String
+  let scale: Float
+
+  init?(argument: String) {
+    let exists = { FileManager.default.fileExists(atPath: NSString(string: $0).expandingTildeInPath) }
+    if let at = argument.lastIndex(of: "@"), !exists(argument),
+      let factor = Float(argument[argument.index(after: at)...]), factor.isFinite
+    {
+      path = NSString(string: String(argument[..<at])).expandingTildeInPath
+      scale = factor
+    } else {
+      path = NSString(string: argument).expandingTildeInPath
+      scale = 1
+    }
+    if path.isEmpty { return nil }
+  }
+
+  /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
+  func attach(to model: Model) throws -> AttachedAdapter {
+    let attached = try AttachedAdapter(Adapter(path: path), to: model, scale: scale)
+    for note in attached.notes { Terminal.note(note) }
+    return attached
+  }
+}
+
+/// How tokens are drawn. What is not given comes from the model's generation_config.json.
+struct SamplingOptions: ParsableArguments {
+  @Option(help: "Divides the logits; 0 takes the likeliest token.")
+  var temperature: Float?
+
+  @Option(help: "Keeps this many of the likeliest tokens; 0 keeps all.")
+  var topK: Int?
+
+  @Option(help: "Keeps the likeliest tokens that together reach this probability.")
+  var topP: Float?
+
+  @Option(help: "Drops tokens less likely than this share of the likeliest.")
+  var minP: Float?
+
+  @Flag(help: "Always the likeliest token: the same as --temperature 0.")
+  var greedy = false
+
+  @Option(help: "Number that fixes the random choices; drawn anew unless given, and told at the end.")
+  var seed: UInt64?
+
+  @Option(help: "Tokens of an answer at most; until the model stops or the context is full unless given.")
+  var maxTokens: Int?
+
+  func validate() throws {
+    func check(_ name: String, _ value: Float?, _ expected: String, _ isGood: (Float) -> Bool) throws {
+      if let value, !isGood(value) {
+        throw ValidationError("--\(name): found \(value), expected \(expected).")
+      }
+    }
+    try check("temperature", temperature, "a number from 0 up") { $0 >= 0 && $0.isFinite }
+    try check("top-p", topP, "more than 0 and at most 1") { $0 > 0 && $0 <= 1 }
+    try check("min-p", minP, "0 to 1") { $0 >= 0 && $0 <= 1 }
+    if let topK, topK < 0 { throw ValidationError("--top-k: found \(topK), expected 0 or more.") }
+    if let maxTokens, maxTokens < 1 {
+      throw ValidationError("--max-tokens: found \(maxTokens), expected 1 or more.")
+    }
+    if greedy, (temperature ?? 0) != 0 || topK != nil || topP != nil || minP != nil {
+      throw ValidationError("--greedy leaves nothing to sample: give it without sampling options.")
+    }
+  }
+
+  /// The settings in force. A model whose generation_config.json does not ask for sampling is greedy unless
+  /// an option says otherwise.
+  func parameters(_ defaults: GenerationConfig, seed: UInt64) -> SamplingParameters {
+    let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
+    if greedy || (!isAsked && defaults.doSample != true) {
+      return SamplingParameters(temperature: 0, seed: seed)
+    }
+    return SamplingParameters(
+      temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
+      topK: topK ?? defaults.topK ?? 0,
+      topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
+      minP: minP ?? defaults.minP.map { Float($0) } ?? 0,
+      seed: seed)
+  }
+
+  /// Small enough to be typed again.
+  static func randomSeed() -> UInt64 { UInt64(UInt32.random(in: 1...UInt32.max)) }
+}

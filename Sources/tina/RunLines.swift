@@ -1,0 +1,144 @@
+import Dispatch
+import Foundation
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+/// Answers JSON lines, many in one batch, and writes the answers in the order of the lines.
+struct RunLines {
+  let assistant: Assistant
+  let adapter: AttachedAdapter?
+  let sampling: SamplingParameters
+  let maxTokens: Int?
+
+  private enum Pending {
+    case answer(AnswerStream, line: Int)
+    case failure(LineFailure)
+  }
+
+  /// Lines read ahead of the one whose answer is awaited: enough to keep the batch full.
+  private static let readAhead = 128
+
+  func run(_ lines: LineReader) async throws {
+    // Lines are read on a thread of their own, so that an answer is out as soon as it is there, even when
+    // whoever writes the lines waits for it before writing the next one.
+    let (stream, continuation) = AsyncThrowingStream.makeStream(of: Pending.self)
+    let room = DispatchSemaphore(value: Self.readAhead)
+    let reader = SendingBox(lines)
+    let name = lines.name
+    Thread.detachNewThread {
+      let lines = reader.value
+      var adapters = AdapterShelf(model: assistant.model)
+      do {
+        while let bytes = try lines.next() {
+          room.wait()
+          continuation.yield(start(bytes, number: lines.number, file: lines.name, &adapters))
+        }
+        continuation.finish()
+      } catch {
+        continuation.finish(throwing: error)
+      }
+    }
+    var report = LineReport()
+    for try await pending in stream {
+      switch pending {
+      case .failure(let failure): report.write(failure)
+      case .answer(let stream, let number):
+        do {
+          let answer = try await stream.collect()
+          report.write(
+            .object([
+              "text": .string(answer.text), "ids": .ids(answer.ids),
+              "finish_reason": .string(answer.reason.rawValue),
+            ]))
+        } catch {
+          report.write(LineFailure(error, number: number, file: name))
+        }
+      }
+      room.signal()
+    }
+    try report.finish()
+  }
+
+  private func start(
+    _ bytes: [UInt8], number: Int, file: String, _ adapters: inout AdapterShelf
+  ) -> Pending {
+    do {
+      let line = try JSONLine(bytes, number: number, file: file)
+      for key in ["temperature", "top_k", "top_p", "min_p", "stop", "system", "n"] where line.has(key) {
+        throw line.wrong(key, "a setting that lines don't have", "it as an option of the command")
+      }
+      let seed = try line.read("seed", expected: "a whole number from 0 up") { value in
+        if case .number(let literal) = value { UInt64(literal) } else { nil }
+      }
+      let limit = try line.read("max_tokens", expected: "a whole number from 1 up") { value in
+        value.int.flatMap { $0 > 0 ? $0 : nil }
+      }
+      let attached = line.has("adapter") ? try adapters.adapter(line) : adapter
+      var sampling = sampling
+      sampling.seed = seed ?? sampling.seed
+      // A line with its own seed gets the answer that `tina run --seed` gives; the others share the
+      // command's seed, and differ by their place in the file.
+      let answer = try assistant.start(
+        prompt(line), adapter: attached, sampling, maxTokens: limit ?? maxTokens,
+        promptIndex: seed == nil ? number - 1 : 0)
+      return .answer(answer, line: number)
+    } catch {
+      return .failure(LineFailure(error, number: number, file: file))
+    }
+  }
+
+  private func prompt(_ line: JSONLine) throws -> [Int] {
+    if let text = try line.optionalText("prompt") {
+      if line.has("messages") {
+        throw line.wrong("messages", "both \"prompt\" and \"messages\"", "one of them")
+      }
+      return try assistant.promptIDs(text, system: nil)
+    }
+    let expected = "\"prompt\", a text, or \"messages\", a list of {\"role\", \"content\"}"
+    guard let messages = try line.read("messages", expected: expected, { $0.array }) else {
+      throw line.missing("prompt", expected)
+    }
+    return try assistant.promptIDs(
+      messages.enumerated().map { i, message in
+        let name = "messages[\(i)]"
+        guard let role = message.object?["role"]?.string, let content = message.object?["content"]?.string
+        else {
+          throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
+        }
+        return switch role {
+        case "system": ChatMessage(role: .system, content: content)
+        case "user": ChatMessage(role: .user, content: content)
+        case "assistant": ChatMessage(role: .assistant, content: content)
+        default: throw line.wrong(name + ".role", quoted(role), "system, user or assistant")
+        }
+      })
+  }
+}
+
+/// The adapters that lines have named, each opened once.
+private struct AdapterShelf {
+  let model: Model
+  private var attached: [AdapterReference: AttachedAdapter] = [:]
+
+  init(model: Model) { self.model = model }
+
+  /// The line's adapter; nil, the base alone, when it is null.
+  mutating func adapter(_ line: JSONLine) throws -> AttachedAdapter? {
+    guard let text = try line.optionalText("adapter") else { return nil }
+    guard let reference = AdapterReference(argument: text) else {
+      throw line.wrong("adapter", "an empty text", "a PEFT directory, or null for the base alone")
+    }
+    if let known = attached[reference] { return known }
+    let new = try reference.attach(to: model)
+    attached[reference] = new
+    return new
+  }
+}
+
+/// Hands a value to the one thread that uses it from then on.
+private struct SendingBox<Value>: @unchecked Sendable {
+  let value: Value
+
+  init(_ value: Value) { self.value = value }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import TinaRuntime
+import Tokenization
+
+struct Score: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Tells the log-probability of each token of given texts.",
+    usage: "tina score [<model>] <file> [<options>]",
+    discussion: """
+      Each line {"prompt", "completion"} gives {"ids", "logprobs"}: the completion's token ids, and for each \
+      its natural logarithm of probability at temperature 1 after the prompt and the tokens before it. Prompt \
+      and completion are tokenised each on its own: the prompt with the special tokens that the tokenizer \
+      adds (--no-special leaves them out), the completion without. No chat template is applied.
+
+      A line that fails gives {"line", "error"}; the others are scored, and the exit code is 1.
+
+      EXAMPLES:
+        echo '{"prompt": "1 + 1 =", "completion": " 2"}' | tina score -
+        tina score ~/models/DeepSeek-R1-Distill-Qwen-1.5B texts.jsonl > base.jsonl
+        tina score ~/models/DeepSeek-R1-Distill-Qwen-1.5B texts.jsonl --adapter checkpoint-450 > tuned.jsonl
+      """)
+
+  @OptionGroup var input: ModelAndFile
+  @OptionGroup var adapter: AdapterOptions
+
+  @Flag(help: "Add no special tokens to the prompt, because it holds them already.")
+  var noSpecial = false
+
+  @OptionGroup(title: "Computing") var compute: ComputeOptions
+
+  func run() async throws {
+    let lines = try input.lines()
+    let path = try ModelLocator.path(input.model)
+    let model = try Model(path: path, threads: compute.threads)
+    let tokenizer = try Tokenizer(directory: path)
+    let engine = compute.engine(model)
+    let attached = try adapter.adapter.map { try $0.attach(to: model) }
+    try lines.forEachLine { line in
+      let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
+      let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
+      let scores = try engine.score(prompt: prompt, completion: completion, adapter: attached)
+      return .object(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
+    }
+  }
+}
+
+/// A model, Pico unless given, and a file of JSON lines.
+struct ModelAndFile: ParsableArguments {
+  @Argument(help: ArgumentHelp("A Hugging Face model directory; Pico unless given.", valueName: "model"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"))
+  var second: String?
+
+  var model: String? { second == nil ? nil : first }
+
+  func lines() throws -> LineReader { try LineReader(path: second ?? first) }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Synchronization
+
+/// What differs between a person at a terminal and a pipe.
+enum Terminal {
+  static let inputIsTerminal = isatty(STDIN_FILENO) == 1
+  static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+  static let errorIsTerminal = isatty(STDERR_FILENO) == 1
+
+  /// Colours only for a person who did not switch them off (https://no-color.org).
+  static let usesColour =
+    outputIsTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+    && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+
+  static func dimmed(_ text: String) -> String { usesColour ? "\u{1B}[2m\(text)\u{1B}[22m" : text }
+  static func bold(_ text: String) -> String { usesColour ? "\u{1B}[1m\(text)\u{1B}[22m" : text }
+
+  /// Writes text to standard output at once.
+  static func write(_ text: String) { writeAll(text, to: STDOUT_FILENO) }
+
+  static func writeLine(_ text: String) { write(text + "\n") }
+
+  /// Writes a line to standard error.
+  static func note(_ text: String) { writeAll(text + "\n", to: STDERR_FILENO) }
+
+  /// Shows progress in place on a terminal; nothing elsewhere. An empty text wipes it.
+  static func progress(_ text: String) {
+    if errorIsTerminal { writeAll("\r\u{1B}[2K" + text, to: STDERR_FILENO) }
+  }
+
+  private static func writeAll(_ text: String, to file: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let written = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(file, $0.baseAddress, $0.count) }
+      if written < 0 {
+        if errno == EINTR { continue }
+        // The reader is gone (a closed pipe): there is no one left to tell.
+        exit(file == STDOUT_FILENO ? 1 : 0)
+      }
+      bytes = bytes.dropFirst(written)
+    }
+  }
+}
+
+/// Turns Ctrl-C into a call. A second one before `disarm` ends the program.
+final class InterruptHandler: Sendable {
+  private struct State {
+    var action: (@Sendable () -> Void)?
+    var wasCalled = false
+  }
+  private let state = Mutex(State())
+  private nonisolated(unsafe) let source: any DispatchSourceSignal
+  private let idle: (@Sendable () -> Void)?
+
+  /// - Parameter idle: called while nothing is armed; the program ends when nil.
+  init(idle: (@Sendable () -> Void)? = nil) {
+    self.idle = idle
+    signal(SIGINT, SIG_IGN)
+    unsafe source = DispatchSource.makeSignalSource(
+      signal: SIGINT, queue: DispatchQueue(label: "tina interrupt"))
+    unsafe source.setEventHandler { [weak self] in self?.interrupted() }
+    unsafe source.resume()
+  }
+
+  func arm(_ action: @escaping @Sendable () -> Void) {
+    state.withLock { $0 = State(action: action) }
+  }
+
+  func disarm() { state.withLock { $0 = State() } }
+
+  private func interrupted() {
+    let action = state.withLock { state -> (@Sendable () -> Void)? in
+      defer { state.wasCalled = true }
+      return state.wasCalled ? nil : state.action
+    }
+    if let action {
+      action()
+    } else if let idle, state.withLock({ $0.action == nil }) {
+      idle()
+    } else {
+      Terminal.note("")
+      exit(130)
+    }
+  }
+}

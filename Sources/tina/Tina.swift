@@ -1,0 +1,17 @@
+import ArgumentParser
+
+@main
+struct Tina: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tina",
+    abstract: "Runs small reasoning models: a frozen base and its LoRA adapter.",
+    discussion: """
+      A MODEL is a Hugging Face directory (config.json, tokenizer.json, safetensors). Without one, Pico \
+      answers: the small model that ships with Tina, in Models/pico of the working directory or a folder \
+      above it, beside the program, or where the environment variable TINA_PICO says.
+
+      Exit codes: 0 done, 1 failure, 64 wrong usage, 130 interrupted.
+      """,
+    version: "0.1.0",
+    subcommands: [Run.self, Score.self, Tokenize.self])
+}

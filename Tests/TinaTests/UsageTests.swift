@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+@Suite struct UsageTests {
+  @Test(arguments: [
+    ["run", "--no-such-option"], ["run", "a/b", "prompt", "one too many"], ["no-such-command"], ["score"],
+    ["run", "--greedy", "--top-p", "0.5", "hello"], ["run", "--temperature", "-1", "hello"],
+    ["run", "--top-p", "0", "hello"], ["run", "--max-tokens", "0", "hello"],
+    ["run", "--threads", "0", "hello"],
+    ["run", "--raw", "--system", "x", "hello"], ["run", "--jsonl", "-", "models/x", "hello"],
+    ["run", "--json", "--hide-thinking", "hello"], ["run", "--cache-type", "f64", "hello"],
+  ])
+  func wrongUsageExitsWith64(_ arguments: [String]) throws {
+    let result = try Program.run(arguments)
+    #expect(result.status == 64)
+    #expect(result.errors.contains("Error: "))
+    #expect(result.output.isEmpty)
+  }
+
+  @Test(arguments: ["run", "score", "tokenize"])
+  func helpHasExamples(_ command: String) throws {
+    let result = try Program.run([command, "--help"])
+    #expect(result.status == 0)
+    #expect(result.output.contains("EXAMPLES:"))
+    #expect(result.output.contains("tina \(command) "))
+  }
+
+  @Test func versionIsTold() throws {
+    let result = try Program.run(["--version"])
+    #expect(result.status == 0)
+    #expect(result.output.split(separator: ".").count == 3)
+  }
+
+  @Test(arguments: [
+    ["run", "no/such/model", "hello"], ["run", "no/such/model"], ["score", "no/such/model", "-"],
+    ["tokenize", "no/such/model", "-"], ["tokenize", "no/such/model/tokenizer.json", "-"],
+  ])
+  func missingModelIsNamed(_ arguments: [String]) throws {
+    let result = try Program.run(arguments, input: "{}")
+    #expect(result.status == 1)
+    #expect(result.errors.contains("no/such/model"))
+    #expect(result.output.isEmpty)
+  }
+
+  @Test func missingFileIsNamed() throws {
+    let result = try Program.run(["tokenize", "no/such/model", "no/such/file.jsonl"])
+    #expect(result.status == 1)
+    #expect(result.errors.contains("no/such/file.jsonl"))
+  }
+
+  @Test func missingPicoSaysWhereItWasSought() throws {
+    let scratch = try Scratch()
+    let result = try Program.run(
+      ["run", "hello"], in: scratch.url, environment: ["TINA_PICO": scratch.path("pico")])
+    #expect(result.status == 1)
+    #expect(result.errors.contains(scratch.path("pico")))
+  }
+
+  @Test func emptyPromptIsRefusedBeforeAnythingIsLoaded() throws {
+    let result = try Program.run(["run", "no/such/model", ""])
+    #expect(result.status == 1)
+    #expect(result.errors.contains("the prompt is empty"))
+    #expect(try Program.run(["run", "no/such/model"], input: "\n").errors.contains("the prompt is empty"))
+  }
+}
