@@ -1,0 +1,117 @@
+import ModelFiles
+
+/// The `model` of a `tokenizer.json`: vocabulary and merges.
+struct BPEModel {
+  let vocabulary: Vocabulary
+  let encoder: BytePairEncoder
+  private(set) var ignoresMerges = false
+
+  /// Reads the object that `reader` stands at. The vocabulary may come after the merges.
+  init(_ reader: inout JSONReader) throws {
+    var entries: [(text: JSONReader.Text, id: Int)] = []
+    var merges: [(left: JSONReader.Text, right: JSONReader.Text?)] = []
+    let file = reader.file
+    func refuse(_ place: String, _ found: String, _ expected: String) -> TokenizationError {
+      .unsupported(file: file, place: "model: " + place, found: found, expected: expected)
+    }
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      let name = reader.decoded(key)
+      switch name {
+      case "vocab":
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
+          let id = try reader.integer()
+          guard (0..<(1 << 24)).contains(id) else {
+            throw refuse("vocab", "the id \(id)", "0 to 16777215")
+          }
+          entries.append((key, id))
+        }
+      case "merges":
+        try reader.beginArray()
+        while try reader.nextElement() {
+          if try reader.peek() == .string {
+            merges.append((try reader.text(), nil))
+          } else {
+            try reader.beginArray()
+            guard try reader.nextElement() else { throw refuse("merges", "an empty pair", "2 tokens") }
+            let left = try reader.text()
+            guard try reader.nextElement() else { throw refuse("merges", "1 token", "2 tokens") }
+            merges.append((left, try reader.text()))
+            guard try !reader.nextElement() else { throw refuse("merges", "3 or more tokens", "2 tokens") }
+          }
+        }
+      default:
+        let value = try JSON.value(&reader)
+        switch name {
+        case "type":
+          guard value.string == "BPE" else { throw refuse("type", value.summary, "BPE") }
+        case "byte_fallback", "fuse_unk":
+          guard value.isNull || value.bool == false else { throw refuse(name, value.summary, "false") }
+        case "dropout", "unk_token":
+          guard value.isNull else { throw refuse(name, value.summary, "null") }
+        case "continuing_subword_prefix", "end_of_word_suffix":
+          guard value.isNull || value.string == "" else { throw refuse(name, value.summary, "empty") }
+        case "ignore_merges": ignoresMerges = value.bool ?? false
+        default: throw refuse(name, value.summary, "no such key")
+        }
+      }
+    }
+    var vocabulary = Vocabulary(capacity: entries.count)
+    var scratch: [UInt8] = []
+    for entry in entries {
+      // A token outside the byte alphabet (an added one) stands for its own UTF-8 bytes.
+      let text = Self.bytes(reader, entry.text)
+      let isSpelled = ByteAlphabet.decode(text, into: &scratch)
+      guard vocabulary.add(isSpelled ? scratch[...] : text, id: entry.id) else {
+        throw refuse("vocab", "\(quoted(reader.decoded(entry.text))) or its id \(entry.id) twice", "each once")
+      }
+    }
+    var byteTokens: [Int32] = []
+    for byte in UInt8.min...UInt8.max {
+      guard let id = vocabulary.id([byte][...]) else {
+        throw refuse("vocab", "no token for the byte \(byte)", "all 256 bytes")
+      }
+      byteTokens.append(Int32(id))
+    }
+    encoder = try Self.encoder(reader, merges, vocabulary, byteTokens)
+    self.vocabulary = vocabulary
+  }
+
+  private static func encoder(
+    _ reader: JSONReader, _ merges: [(left: JSONReader.Text, right: JSONReader.Text?)],
+    _ vocabulary: Vocabulary, _ byteTokens: [Int32]
+  ) throws -> BytePairEncoder {
+    var encoder = BytePairEncoder(byteTokens: byteTokens, mergeCount: merges.count)
+    var left: [UInt8] = []
+    var right: [UInt8] = []
+    for (rank, merge) in merges.enumerated() {
+      func refuse(_ found: String, _ expected: String) -> TokenizationError {
+        .unsupported(file: reader.file, place: "model: merges[\(rank)]", found: found, expected: expected)
+      }
+      let first = bytes(reader, merge.left)
+      let (leftText, rightText): (ArraySlice<UInt8>, ArraySlice<UInt8>)
+      if let second = merge.right {
+        (leftText, rightText) = (first, bytes(reader, second))
+      } else {
+        guard let space = first.firstIndex(of: UInt8(ascii: " ")) else {
+          throw refuse(quoted(reader.decoded(merge.left)), "two tokens with a space between")
+        }
+        (leftText, rightText) = (first[..<space], first[(space + 1)...])
+      }
+      guard ByteAlphabet.decode(leftText, into: &left), ByteAlphabet.decode(rightText, into: &right),
+        let leftID = vocabulary.id(left[...]), let rightID = vocabulary.id(right[...]),
+        let merged = vocabulary.id((left + right)[...])
+      else {
+        throw refuse(
+          quoted(String(decoding: first, as: UTF8.self)), "tokens of the vocabulary that make another of them")
+      }
+      encoder.add(leftID, rightID, rank: rank, token: merged)
+    }
+    return encoder
+  }
+
+  private static func bytes(_ reader: JSONReader, _ text: JSONReader.Text) -> ArraySlice<UInt8> {
+    text.hasEscapes ? reader.decodedBytes(text)[...] : reader.bytes[text.range]
+  }
+}

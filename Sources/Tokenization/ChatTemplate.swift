@@ -1,0 +1,157 @@
+import Foundation
+import ModelFiles
+
+/// One turn of a conversation.
+public struct ChatMessage: Sendable, Equatable {
+  /// Who speaks.
+  public enum Role: String, Sendable {
+    /// Instructions for the whole conversation.
+    case system
+    /// The person.
+    case user
+    /// The model.
+    case assistant
+  }
+
+  /// Who speaks.
+  public let role: Role
+  /// What is said.
+  public let content: String
+
+  /// A turn.
+  public init(role: Role, content: String) {
+    self.role = role
+    self.content = content
+  }
+}
+
+/// The chat templates that are known, written out by hand: no template language is run.
+///
+/// A model's template is recognised by the marks that tell it from its relatives; one that carries none of
+/// them, or marks of another model beside them, is refused rather than guessed.
+public enum ChatTemplate: Sendable, Equatable {
+  /// DeepSeek-R1's first template: the answer starts right after `<｜Assistant｜>`. Tina trains with it.
+  case deepSeekR1Plain
+  /// DeepSeek-R1's second template: the prompt ends in `<think>\n`, and the thinking of earlier answers is
+  /// left out.
+  case deepSeekR1Think
+  /// Qwen's ChatML, with the system text that stands in for a missing one (nil: none).
+  case chatML(defaultSystem: String?)
+
+  /// Chooses by what `tokenizer_config.json` (or `chat_template.jinja`) holds.
+  ///
+  /// - Throws: `TokenizationError` for a missing or unknown template.
+  public init(directory: String) throws(TokenizationError) {
+    let jinja = directory + "/chat_template.jinja"
+    let config = directory + "/tokenizer_config.json"
+    let source: String
+    let file: String
+    do throws(ModelFilesError) {
+      if FileManager.default.fileExists(atPath: jinja) {
+        let bytes = try MappedFile(path: jinja)
+        source = String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
+        file = jinja
+      } else {
+        source = Self.template(in: try JSON.parse(path: config)) ?? ""
+        file = config
+      }
+    } catch { throw .file(error) }
+    guard !source.isEmpty else { throw .unknownTemplate(file: file, found: "none") }
+    guard let template = Self(recognising: source) else {
+      throw .unknownTemplate(file: file, found: quoted(String(source.prefix(80))))
+    }
+    self = template
+  }
+
+  /// A string, or of a list of named ones that which is named "default".
+  private static func template(in config: JSONValue) -> String? {
+    let value = config.object?["chat_template"]
+    if let text = value?.string { return text }
+    return value?.array?.first { $0.object?["name"]?.string == "default" }?.object?["template"]?.string
+  }
+
+  /// The template that this Jinja source is; nil when it is none that is known.
+  init?(recognising source: String) {
+    func has(_ mark: String) -> Bool { source.range(of: mark, options: .literal) != nil }
+    let isDeepSeek = has("<｜User｜>") && has("<｜Assistant｜>") && has("<｜end▁of▁sentence｜>")
+    let isChatML = has("<|im_start|>") && has("<|im_end|>")
+    if isDeepSeek, !isChatML {
+      // Later DeepSeek models switch thinking on and off, close it in the prompt, or put text between turns.
+      if has("<｜Assistant｜></think>") || has("thinking") || has("<｜User｜>\\n") { return nil }
+      let opens = has("'<｜Assistant｜><think>\\n'")
+      let strips = has("split('</think>')[-1]")
+      switch (opens, strips) {
+      case (true, true): self = .deepSeekR1Think
+      case (false, false) where has("'<｜Assistant｜>'}}"): self = .deepSeekR1Plain
+      default: return nil
+      }
+    } else if isChatML, !isDeepSeek {
+      guard has("<|im_start|>assistant\\n'"), !has("<think>"), !has("enable_thinking"), !has("reasoning") else {
+        return nil
+      }
+      self = .chatML(defaultSystem: Self.defaultSystem(source))
+    } else {
+      return nil
+    }
+  }
+
+  /// The text in `<|im_start|>system\n…<|im_end|>` that stands literally in the template.
+  private static func defaultSystem(_ source: String) -> String? {
+    var rest = source[...]
+    while let start = rest.range(of: "<|im_start|>system\\n", options: .literal) {
+      rest = rest[start.upperBound...]
+      if let end = rest.range(of: "<|im_end|>", options: .literal) {
+        let text = rest[..<end.lowerBound]
+        if !text.isEmpty, !text.contains("'"), !text.contains("{") { return String(text) }
+      }
+    }
+    // Qwen2.5 writes it as a string of its own in the branch for tools.
+    guard let start = source.range(of: "{{- 'You are ", options: .literal) else { return nil }
+    let text = source[start.upperBound...].prefix { $0 != "'" }
+    return "You are " + text
+  }
+
+  /// Whether the model's answer begins inside the thinking because the prompt opened it.
+  public var opensThinking: Bool { self == .deepSeekR1Think }
+
+  /// The conversation as the model expects it.
+  ///
+  /// - Parameters:
+  ///   - bosToken: text of the token that begins every text (DeepSeek's templates write it).
+  ///   - addGenerationPrompt: whether the model is to answer next.
+  public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String {
+    switch self {
+    case .deepSeekR1Plain, .deepSeekR1Think: renderDeepSeek(messages, bosToken, addGenerationPrompt)
+    case .chatML(let system): renderChatML(messages, system, addGenerationPrompt)
+    }
+  }
+
+  private func renderDeepSeek(_ messages: [ChatMessage], _ bos: String, _ generation: Bool) -> String {
+    // The last system message counts, wherever it stands.
+    var text = bos + (messages.last { $0.role == .system }?.content ?? "")
+    for message in messages {
+      switch message.role {
+      case .system: continue
+      case .user: text += "<｜User｜>" + message.content
+      case .assistant:
+        var content = message.content[...]
+        if opensThinking,
+          let end = content.range(of: "</think>", options: [.backwards, .literal])
+        {
+          content = content[end.upperBound...]
+        }
+        text += "<｜Assistant｜>" + content + "<｜end▁of▁sentence｜>"
+      }
+    }
+    if generation { text += opensThinking ? "<｜Assistant｜><think>\n" : "<｜Assistant｜>" }
+    return text
+  }
+
+  private func renderChatML(_ messages: [ChatMessage], _ system: String?, _ generation: Bool) -> String {
+    var text = ""
+    if messages.first?.role != .system, let system { text += "<|im_start|>system\n\(system)<|im_end|>\n" }
+    for message in messages { text += "<|im_start|>\(message.role.rawValue)\n\(message.content)<|im_end|>\n" }
+    if generation { text += "<|im_start|>assistant\n" }
+    return text
+  }
+}

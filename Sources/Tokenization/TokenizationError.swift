@@ -1,0 +1,30 @@
+public import ModelFiles
+
+/// Why a tokenizer or a chat template cannot be used.
+public enum TokenizationError: Error, Sendable, Equatable {
+  /// The file is missing, damaged, or no JSON.
+  case file(ModelFilesError)
+  /// `tokenizer.json` asks for something that is not done here, or contradicts itself.
+  case unsupported(file: String, place: String, found: String, expected: String)
+  /// The chat template is none of those that are known.
+  case unknownTemplate(file: String, found: String)
+}
+
+extension TokenizationError: CustomStringConvertible {
+  /// The message for people: file, place, found, expected, remedy.
+  public var description: String {
+    switch self {
+    case .file(let error): error.description
+    case .unsupported(let file, let place, let found, let expected):
+      """
+      \(file): \(place): found \(found), expected \(expected). \
+      This tokenizer would give other ids than the model was trained with, so it is not used.
+      """
+    case .unknownTemplate(let file, let found):
+      """
+      \(file): chat_template: found \(found), expected one of DeepSeek-R1's two templates or Qwen's ChatML. \
+      Write the whole prompt yourself and pass --raw.
+      """
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import Foundation
+
+/// Texts to token ids and back, as `tokenizer.json` says: byte-level BPE with Qwen2's rules.
+public struct Tokenizer: Sendable {
+  private let vocabulary: Vocabulary
+  private let encoder: BytePairEncoder
+  private let normalizesNFC: Bool
+  private let ignoresMerges: Bool
+  private let prefix: [Int]
+  private let suffix: [Int]
+  private let rawMatcher: AddedTokenMatcher  // on the text as it comes
+  private let normalizedMatcher: AddedTokenMatcher  // on the normalised text
+  private let addedByID: [Int: AddedToken]
+
+  /// Highest known id + 1.
+  public let idCount: Int
+
+  /// Reads `tokenizer.json` in a model's directory.
+  ///
+  /// - Throws: `TokenizationError` for a file that is missing, damaged, or asks for what is not done here.
+  public init(directory: String) throws(TokenizationError) { try self.init(path: directory + "/tokenizer.json") }
+
+  /// Reads a `tokenizer.json`.
+  ///
+  /// - Throws: `TokenizationError` as above.
+  public init(path: String) throws(TokenizationError) {
+    let file = try TokenizerFile(path: path)
+    vocabulary = file.vocabulary
+    encoder = file.encoder
+    normalizesNFC = file.normalizesNFC
+    ignoresMerges = file.ignoresMerges
+    prefix = file.prefix
+    suffix = file.suffix
+    rawMatcher = AddedTokenMatcher(file.added.filter { !$0.isNormalized })
+    normalizedMatcher = AddedTokenMatcher(file.added.filter(\.isNormalized))
+    addedByID = Dictionary(file.added.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    idCount = max(file.vocabulary.idCount, (file.added.map(\.id).max() ?? -1) + 1)
+  }
+
+  /// Whether some token has this id.
+  public func isKnown(_ id: Int) -> Bool { addedByID[id] != nil || vocabulary.token(id) != nil }
+
+  /// The id of a token given by its text; nil when no single token is that text.
+  public func id(of token: String) -> Int? {
+    let bytes = Array(token.utf8)
+    return addedByID.values.first { $0.content == bytes }?.id ?? vocabulary.id(bytes[...])
+  }
+
+  /// The text of one token (damaged UTF-8 repaired); nil for an unknown id.
+  public func token(_ id: Int) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
+
+  // MARK: Encoding
+
+  /// The ids of `text`, with what the post-processor adds (a BOS) unless told otherwise.
+  public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int] {
+    encode(valid: Array(text.utf8), addSpecialTokens: addSpecialTokens)
+  }
+
+  /// The ids of a text given as bytes. Malformed UTF-8 becomes U+FFFD, as Python's `errors="replace"` does.
+  public func encode(utf8: [UInt8], addSpecialTokens: Bool = true) -> [Int] {
+    encode(valid: Array(String(decoding: utf8, as: UTF8.self).utf8), addSpecialTokens: addSpecialTokens)
+  }
+
+  private func encode(valid bytes: [UInt8], addSpecialTokens: Bool) -> [Int] {
+    var ids: [Int] = addSpecialTokens ? prefix : []
+    ids.reserveCapacity(bytes.count / 3 + 8)
+    rawMatcher.split(bytes, 0..<bytes.count) { range in
+      guard let (text, range) = normalized(bytes, range) else {
+        encodePlain(bytes, range, into: &ids)
+        return
+      }
+      encodePlain(text, range, into: &ids)
+    } token: { id in
+      ids.append(id)
+    }
+    if addSpecialTokens { ids += suffix }
+    return ids
+  }
+
+  private func encodePlain(_ bytes: [UInt8], _ range: Range<Int>, into ids: inout [Int]) {
+    var pieces: [(range: Range<Int>, token: Int?)] = []
+    if normalizedMatcher.isEmpty {
+      pieces.append((range, nil))
+    } else {
+      normalizedMatcher.split(bytes, range) { pieces.append(($0, nil)) } token: { pieces.append((0..<0, $0)) }
+    }
+    for piece in pieces {
+      if let token = piece.token {
+        ids.append(token)
+        continue
+      }
+      PreTokenizer.split(bytes, piece.range) { word in
+        if ignoresMerges, let id = vocabulary.id(bytes[word]) {
+          ids.append(id)
+        } else {
+          encoder.encode(bytes[word], into: &ids)
+        }
+      }
+    }
+  }
+
+  /// The NFC form of a piece; nil when it has that form already.
+  private func normalized(_ bytes: [UInt8], _ range: Range<Int>) -> ([UInt8], Range<Int>)? {
+    // Below U+0300 nothing composes: lead bytes up to 0xCB.
+    guard normalizesNFC, bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
+    let text = String(decoding: bytes[range], as: UTF8.self).precomposedStringWithCanonicalMapping
+    let result = Array(text.utf8)
+    return (result, 0..<result.count)
+  }
+
+  // MARK: Decoding
+
+  /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD; unknown ids are passed over.
+  public func decode(_ ids: [Int], skipSpecialTokens: Bool = false) -> String {
+    var result: [UInt8] = []
+    for id in ids { append(id, to: &result, skipSpecialTokens) }
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  /// A decoder for ids that come one by one.
+  public func streamingDecoder(skipSpecialTokens: Bool = false) -> StreamingDecoder {
+    StreamingDecoder(tokenizer: self, skipSpecialTokens: skipSpecialTokens)
+  }
+
+  func append(_ id: Int, to bytes: inout [UInt8], _ skipSpecialTokens: Bool) {
+    if skipSpecialTokens, addedByID[id]?.isSpecial == true { return }
+    if let token = self.bytes(of: id) { bytes += token }
+  }
+
+  private func bytes(of id: Int) -> ArraySlice<UInt8>? {
+    guard let added = addedByID[id] else { return vocabulary.token(id) }
+    var spelled: [UInt8] = []
+    // The byte-level decoder takes an added token for spelled bytes too, where its characters allow it.
+    return ByteAlphabet.decode(added.content[...], into: &spelled) ? spelled[...] : added.content[...]
+  }
+}
+
+/// Decodes ids as they come. What it returns, put together, is what `decode` gives for all of them; half a
+/// character is never given out.
+public struct StreamingDecoder: Sendable {
+  private let tokenizer: Tokenizer
+  private let skipSpecialTokens: Bool
+  private var held: [UInt8] = []  // the beginning of a character that is not complete
+
+  init(tokenizer: Tokenizer, skipSpecialTokens: Bool) {
+    self.tokenizer = tokenizer
+    self.skipSpecialTokens = skipSpecialTokens
+  }
+
+  /// The text that became certain with this id; may be empty.
+  public mutating func append(_ id: Int) -> String {
+    tokenizer.append(id, to: &held, skipSpecialTokens)
+    let complete = held.count - incompleteTail()
+    let text = String(decoding: held[..<complete], as: UTF8.self)
+    held.removeFirst(complete)
+    return text
+  }
+
+  /// What is left: an incomplete character, as U+FFFD.
+  public mutating func finish() -> String {
+    defer { held = [] }
+    return String(decoding: held, as: UTF8.self)
+  }
+
+  /// How many bytes at the end begin a character that more bytes could complete.
+  private func incompleteTail() -> Int {
+    for back in 1...3 where back <= held.count {
+      let byte = held[held.count - back]
+      if byte & 0xC0 == 0x80 { continue }
+      let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+      return length > back ? back : 0
+    }
+    return 0
+  }
+}
