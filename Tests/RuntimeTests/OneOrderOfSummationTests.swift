@@ -1,6 +1,7 @@
 import AdapterFormat
 import CKernels
 import Foundation
+import ModelFiles
 import Testing
 
 @testable import TinaRuntime
