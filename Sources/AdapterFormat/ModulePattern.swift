@@ -3,20 +3,21 @@
 ///
 /// Matching simulates all branches at once, so its time is bounded by pattern times text: a hostile pattern
 /// cannot stall it. Look-around, back-references and flags are refused.
-struct ModulePattern: Sendable {
-  struct Unsupported: Error {
-    let reason: String
+package struct ModulePattern: Sendable {
+  /// What in a pattern is not understood.
+  package struct Unsupported: Error {
+    package let reason: String
   }
 
   /// How a pattern meets a path.
-  enum Mode {
+  package enum Mode: Sendable {
     /// `re.fullmatch(pattern, path)`.
     case whole
     /// `re.match("(.*\.)?(pattern)$", path)`: the end of a path, after a dot or from its beginning.
     case suffix
   }
 
-  private enum Instruction {
+  private enum Instruction: Sendable {
     case one(ScalarSet)
     case split(Int, Int)
     case jump(Int)
@@ -25,7 +26,7 @@ struct ModulePattern: Sendable {
     case match
   }
 
-  struct ScalarSet: Sendable {
+  private struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
     var isNegated = false
     func contains(_ scalar: UInt32) -> Bool { ranges.contains { $0.contains(scalar) } != isNegated }
@@ -47,7 +48,7 @@ struct ModulePattern: Sendable {
   private var program: [Instruction] = []
 
   /// Translates a pattern.
-  init(_ text: String, _ mode: Mode) throws(Unsupported) {
+  package init(_ text: String, _ mode: Mode) throws(Unsupported) {
     var parser = Parser(scalars: Array(text.unicodeScalars))
     guard parser.scalars.count <= 2000 else { throw Unsupported(reason: "longer than 2,000 characters") }
     let node = try parser.alternatives(depth: 0)
@@ -64,7 +65,7 @@ struct ModulePattern: Sendable {
   }
 
   /// Whether the path matches.
-  func matches(_ path: String) -> Bool {
+  package func matches(_ path: String) -> Bool {
     let text = path.unicodeScalars.map { $0.value }
     var current: [Int] = []
     var marks = [Int](repeating: -1, count: program.count)
