@@ -10,16 +10,29 @@ struct Assistant {
   let engine: Engine
   /// Nil when prompts are continued as they are.
   let template: ChatTemplate?
+  /// What begins a conversation.
+  private let bosToken: String
 
   init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
     model = try Model(path: path, threads: compute.threads)
     tokenizer = try Tokenizer(directory: path)
     template = isRaw ? nil : try ChatTemplate(directory: path)
+    bosToken = isRaw ? "" : try Self.bosToken(path) ?? ""
     engine = compute.engine(model)
     if let penalty = model.directory.generation.repetitionPenalty, penalty != 1 {
       Terminal.note(
         "note: generation_config.json asks for a repetition penalty of \(penalty); Tina does not apply it.")
     }
+  }
+
+  /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
+  /// DeepSeek-R1-Distill-Qwen-1.5B name another one.
+  private static func bosToken(_ directory: String) throws -> String? {
+    let path = directory + "/tokenizer_config.json"
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let config = try JSON.parse(path: path).object
+    let entry = config?["bos_token"]
+    return entry?.string ?? entry?.object?["content"]?.string
   }
 
   /// The token ids of one text: a message to answer, or with `--raw` the beginning of what is to be continued.
@@ -36,11 +49,8 @@ struct Assistant {
     guard let template else {
       throw CommandError("\"messages\" need the chat template, which --raw leaves out. Give a \"prompt\".")
     }
-    let generation = model.directory.generation
-    let bos = (generation.bosTokenID ?? model.config.bosTokenID).flatMap { tokenizer.token($0) }
-    // The template has written the special tokens already; the tokenizer must not add its own.
-    return tokenizer.encode(
-      template.render(messages, bosToken: bos ?? ""), addSpecialTokens: false)
+    // The template writes the special tokens itself; the tokenizer must not add its own.
+    return tokenizer.encode(template.render(messages, bosToken: bosToken), addSpecialTokens: false)
   }
 
   /// Starts an answer.
