@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 
 LARGEST = 99  # no operand, intermediate result or answer is larger; none is negative
+WIDE = 199  # the same for the first part of the training, which sees more different sums
 LARGEST_FACTOR = 12
 
 NAMES = ["Mia", "Tom", "Ana", "Ben", "Lea", "Max", "Eva", "Sam"]
@@ -40,7 +41,7 @@ def apply(left, operator, right):
     return left + right if operator == "+" else left - right
 
 
-def reduce(operands, operators, order):
+def reduce(operands, operators, order, largest):
     """Works an expression out one operator at a time; `order` picks the position of the next one."""
     operands, operators, steps = list(operands), list(operators), []
     while operators:
@@ -49,7 +50,7 @@ def reduce(operands, operators, order):
         if operator == "*" and max(left, right) > LARGEST_FACTOR:
             return None
         result = apply(left, operator, right)
-        if not 0 <= result <= LARGEST:
+        if not 0 <= result <= largest:
             return None
         steps.append((left, operator, right, result))
         operands[i : i + 2] = [result]
@@ -69,26 +70,26 @@ def forget_last(steps):
     return steps[:-1] if len(steps) > 1 else steps
 
 
-def plain_expression(rng, operator_count):
+def plain_expression(rng, operator_count, largest):
     while True:
         operators = rng.choices("+-*", (40, 35, 25), k=operator_count)
         operands = []
         for i in range(operator_count + 1):
             is_factor = "*" in operators[max(i - 1, 0) : i + 1]
             operands.append(rng.randint(2, LARGEST_FACTOR) if is_factor else rng.randint(1, 99))
-        steps = reduce(operands, operators, by_precedence)
+        steps = reduce(operands, operators, by_precedence, largest)
         if steps is None:
             continue
         text = str(operands[0])
         for operator, operand in zip(operators, operands[1:]):
             text += f" {operator} {operand}"
-        careless = reduce(operands, operators, left_to_right)
+        careless = reduce(operands, operators, left_to_right, largest)
         if careless is None or careless == steps:
             careless = forget_last(steps)
         return text, steps, careless
 
 
-def bracketed_expression(rng):
+def bracketed_expression(rng, largest):
     while True:
         c = rng.randint(2, LARGEST_FACTOR)
         if rng.random() < 0.5:
@@ -103,17 +104,17 @@ def bracketed_expression(rng):
         if rng.random() < 0.5:
             operator, d = rng.choice("+-"), rng.randint(1, 99)
             result = apply(steps[1][3], operator, d)
-            if not 0 <= result <= LARGEST:
+            if not 0 <= result <= largest:
                 continue
             text, steps = f"{text} {operator} {d}", steps + ((steps[1][3], operator, d, result),)
         return text, steps, forget_last(steps)
 
 
-def expression_problem(rng, operator_count=None):
+def expression_problem(rng, largest, operator_count=None):
     if operator_count is None and rng.random() < 0.2:
-        text, steps, careless = bracketed_expression(rng)
+        text, steps, careless = bracketed_expression(rng, largest)
     else:
-        text, steps, careless = plain_expression(rng, operator_count or rng.choice((2, 3, 3)))
+        text, steps, careless = plain_expression(rng, operator_count or rng.choice((2, 3, 3)), largest)
     return Problem(rng.choice(QUESTIONS).format(text), text, steps, careless)
 
 
@@ -162,17 +163,17 @@ STORIES = [
 ]
 
 
-def story_problem(rng):
+def story_problem(rng, largest):
     while True:
         text, expression, plan = rng.choice(STORIES)
         numbers = {k: rng.randint(1, 99) for k in "adeh"}
-        numbers |= {k: rng.randint(2, LARGEST_FACTOR) for k in "bcf"} | {"g": rng.randint(20, LARGEST)}
+        numbers |= {k: rng.randint(2, LARGEST_FACTOR) for k in "bcf"} | {"g": rng.randint(20, min(largest, 150))}
         steps = []
         for left, operator, right in plan:
             left = steps[left][3] if isinstance(left, int) else numbers[left]
             right = steps[right][3] if isinstance(right, int) else numbers[right]
             steps.append((left, operator, right, apply(left, operator, right)))
-        in_range = all(0 <= s[3] <= LARGEST for s in steps)
+        in_range = all(0 <= s[3] <= largest for s in steps)
         if in_range and all(s[1] != "*" or max(s[0], s[2]) <= LARGEST_FACTOR for s in steps):
             words = {"n": rng.choice(NAMES), "i": rng.choice(ITEMS)}
             return Problem(
@@ -183,16 +184,16 @@ def story_problem(rng):
             )
 
 
-def problem(rng, held_out, drills=0.0):
+def problem(rng, held_out, drills=0.0, largest=LARGEST):
     """One problem of the asked part. `drills` is the share of problems of a single step."""
     while True:
         kind = rng.random()
         if kind < drills:
-            candidate = expression_problem(rng, operator_count=1)
+            candidate = expression_problem(rng, largest, operator_count=1)
         elif rng.random() < 0.6:
-            candidate = expression_problem(rng)
+            candidate = expression_problem(rng, largest)
         else:
-            candidate = story_problem(rng)
+            candidate = story_problem(rng, largest)
         if candidate.is_held_out == held_out:
             return candidate
 

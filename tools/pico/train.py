@@ -6,6 +6,7 @@ import math
 import random
 import resource
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -41,7 +42,39 @@ CONFIG = {
     "vocab_size": 512,
 }
 IGNORED = -100
-HABITS = 0.4  # the last part of the steps
+DECAY = 0.3  # share of the steps over which the learning rate goes down
+
+
+@dataclass(frozen=True)
+class Stage:
+    steps: int
+    largest: int
+    drills: float  # share of problems of a single step
+    habitual: bool  # completions with the base's habits, or good ones
+
+
+# The format and many different sums, then care, then the habits that leave something to improve.
+STAGES = (
+    Stage(steps=2250, largest=problems.WIDE, drills=0.4, habitual=True),
+    Stage(steps=900, largest=problems.LARGEST, drills=0.4, habitual=False),
+    Stage(steps=600, largest=problems.LARGEST, drills=0.15, habitual=True),
+)
+STEPS = sum(stage.steps for stage in STAGES)
+
+
+def stage_at(step):
+    for stage in STAGES:
+        if step < stage.steps:
+            return stage
+        step -= stage.steps
+    return STAGES[-1]
+
+
+def stage_sample(stage, rng):
+    problem = problems.problem(rng, held_out=False, drills=stage.drills, largest=stage.largest)
+    if stage.habitual:
+        return prompt(problem.text), problems.habitual_completion(problem, rng)
+    return prompt(problem.text), problems.good_completion(problem)
 POOL = 25  # batches drawn together and sorted by length, so that little padding is computed
 
 
@@ -78,7 +111,7 @@ def loss_of(model, ids, labels):
     return cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED)
 
 
-def learning_rate(step, steps, peak, warmup=100, decay=HABITS):
+def learning_rate(step, steps, peak, warmup=100, decay=DECAY):
     """Linear warm-up, a plateau, and a linear way down over the last `decay` of the steps."""
     return peak * min((step + 1) / warmup, 1.0, (steps - step) / (decay * steps))
 
@@ -138,7 +171,6 @@ def save(model, tokenizer, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="folder that holds tokenizer.json and gets the model")
-    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--muon-lr", type=float, default=0.01)
     parser.add_argument("--adam-lr", type=float, default=0.003)
@@ -157,18 +189,12 @@ def main():
     step = 0
 
     def sample(rng):
-        # Arithmetic first, from good solutions and many single steps; then, while the learning rate
-        # goes down, the habits that leave something to improve.
-        if step < (1 - HABITS) * options.steps:
-            problem = problems.problem(rng, held_out=False, drills=0.4)
-            return prompt(problem.text), problems.good_completion(problem)
-        problem = problems.problem(rng, held_out=False, drills=0.15)
-        return prompt(problem.text), problems.habitual_completion(problem, rng)
+        return stage_sample(stage_at(step), rng)
 
     source = batches(tokenizer, sample, options.batch, options.seed)
     optimiser_list = optimisers(model, options.muon_lr, options.adam_lr)
     start, mean, tokens = time.time(), None, 0
-    for step in range(options.steps):
+    for step in range(STEPS):
         ids, labels = next(source)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = loss_of(model, ids, labels)
@@ -176,7 +202,7 @@ def main():
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimiser, peak in optimiser_list:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, options.steps, peak)
+                group["lr"] = learning_rate(step, STEPS, peak)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         tokens += ids.numel()
@@ -188,7 +214,7 @@ def main():
     save(model, tokenizer, options.model)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu = usage.ru_utime + usage.ru_stime
-    print(f"{options.steps} steps, {tokens:,} tokens, {time.time() - start:.0f} s, {cpu:.0f} CPU seconds")
+    print(f"{STEPS} steps, {tokens:,} tokens, {time.time() - start:.0f} s, {cpu:.0f} CPU seconds")
 
 
 if __name__ == "__main__":
