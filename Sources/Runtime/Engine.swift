@@ -76,7 +76,8 @@ public final class Engine: Sendable {
     var failed: Int?
     let vocabulary = model.config.vocabSize
     let wanted = prompt.count - 1..<tokens.count - 1
-    unsafe forEachLogits(Array(tokens.dropLast()), adapter: adapter, wanted: wanted, chunk: 32) { position, logits in
+    unsafe forEachLogits(Array(tokens.dropLast()), adapter: adapter, wanted: wanted, chunk: 32) {
+      position, logits in
       guard let normaliser = unsafe LogNormaliser(logits, count: vocabulary) else {
         failed = failed ?? position
         return
@@ -101,7 +102,8 @@ public final class Engine: Sendable {
     let vocabulary = model.config.vocabSize
     var result: [Float] = []
     result.reserveCapacity(tokens.count * vocabulary)
-    unsafe forEachLogits(tokens, adapter: adapter, wanted: 0..<tokens.count, chunk: max(chunk, 1)) { _, logits in
+    unsafe forEachLogits(tokens, adapter: adapter, wanted: 0..<tokens.count, chunk: max(chunk, 1)) {
+      _, logits in
       unsafe result.append(contentsOf: UnsafeBufferPointer(start: logits, count: vocabulary))
     }
     return result

@@ -100,7 +100,7 @@ struct Segment {
   ) {
     let layer = weights.layers[index]
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafe (projection, output) in unsafe targets {
+    for unsafe(projection, output) in unsafe targets {
       let matrix = layer[projection]
       unsafe maps.append(
         matrix.map(
@@ -114,7 +114,7 @@ struct Segment {
     var bound: [(pair: LoRAPair, rows: Range<Int>, output: UnsafeMutablePointer<Float>, u: Int)] = unsafe []
     var used = 0
     for (adapter, rows) in batch.adapted {
-      for unsafe (projection, output) in unsafe targets {
+      for unsafe(projection, output) in unsafe targets {
         guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
         unsafe bound.append((pair, rows, output, used))
         used += rows.count * pair.a.rows
@@ -123,7 +123,7 @@ struct Segment {
     if unsafe bound.isEmpty { return }
     let scratch = unsafe lowRank.reserve(used)
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafe item in unsafe bound {
+    for unsafeitem in unsafe bound {
       let a = unsafe item.pair.a
       unsafe maps.append(
         a.map(
@@ -132,7 +132,7 @@ struct Segment {
     }
     unsafe tk_linear(pool, maps, maps.count)
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafe item in unsafe bound {
+    for unsafeitem in unsafe bound {
       let b = unsafe item.pair.b
       let u = unsafe scratch + item.u
       unsafe tk_scale(u, item.pair.scale, item.rows.count * b.columns)
@@ -194,7 +194,9 @@ struct Segment {
     if !wanted.isEmpty {
       let rows = unsafe lastHidden.reserve(2 * wanted.count * width)
       let normedRows = unsafe rows + wanted.count * width
-      for (i, row) in wanted.enumerated() { unsafe (rows + i * width).update(from: x + row * width, count: width) }
+      for (i, row) in wanted.enumerated() {
+        unsafe (rows + i * width).update(from: x + row * width, count: width)
+      }
       unsafe tk_rmsnorm(
         pool, rows, wanted.count, width, weights.finalNorm.pointer, config.rmsNormEps, normedRows)
       let map = unsafe weights.head.map(

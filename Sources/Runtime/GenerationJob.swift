@@ -12,7 +12,8 @@ final class GenerationJob: Sendable {
   nonisolated(unsafe) private(set) var drawn = 0
 
   init(
-    _ request: GenerationRequest, _ continuation: AsyncThrowingStream<Completion.Event, any Error>.Continuation
+    _ request: GenerationRequest,
+    _ continuation: AsyncThrowingStream<Completion.Event, any Error>.Continuation
   ) {
     self.request = request
     self.continuation = continuation

@@ -122,7 +122,8 @@ private struct TensorTaker {
       return nil
     }
     guard tensor.elementType.kernelType != nil else {
-      violations.append("\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16")
+      violations.append(
+        "\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16")
       return nil
     }
     return tensor

@@ -53,7 +53,8 @@ struct Sampler {
   ///   - logits: `count` values, of which only the first `allowed` may be drawn.
   ///   - uniform: a number in [0, 1); unused at temperature 0.
   static func draw(
-    _ logits: UnsafePointer<Float>, count: Int, allowed: Int, _ parameters: SamplingParameters, uniform: Double
+    _ logits: UnsafePointer<Float>, count: Int, allowed: Int, _ parameters: SamplingParameters,
+    uniform: Double
   ) -> (token: Int, logProbability: Float)? {
     guard let normaliser = unsafe LogNormaliser(logits, count: count) else { return nil }
     var best = 0
@@ -113,7 +114,9 @@ struct Sampler {
     var mass = masses[127]
     var count = counts[127]
     let enoughMass = Double(parameters.topP) * total * (1 + 1e-9)
-    while floor > 0, mass < enoughMass || parameters.topP >= 1, parameters.topK == 0 || count < parameters.topK {
+    while floor > 0, mass < enoughMass || parameters.topP >= 1,
+      parameters.topK == 0 || count < parameters.topK
+    {
       floor -= 1
       mass += masses[floor]
       count += counts[floor]

@@ -64,7 +64,8 @@ struct BPEModel {
       let text = Self.bytes(reader, entry.text)
       let isSpelled = ByteAlphabet.decode(text, into: &scratch)
       guard vocabulary.add(isSpelled ? scratch[...] : text, id: entry.id) else {
-        throw refuse("vocab", "\(quoted(reader.decoded(entry.text))) or its id \(entry.id) twice", "each once")
+        throw refuse(
+          "vocab", "\(quoted(reader.decoded(entry.text))) or its id \(entry.id) twice", "each once")
       }
     }
     var byteTokens: [Int32] = []
@@ -104,7 +105,8 @@ struct BPEModel {
         let merged = vocabulary.id((left + right)[...])
       else {
         throw refuse(
-          quoted(String(decoding: first, as: UTF8.self)), "tokens of the vocabulary that make another of them")
+          quoted(String(decoding: first, as: UTF8.self)), "tokens of the vocabulary that make another of them"
+        )
       }
       encoder.add(leftID, rightID, rank: rank, token: merged)
     }

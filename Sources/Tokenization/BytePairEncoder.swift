@@ -53,7 +53,8 @@ struct BytePairEncoder: Sendable {
 
   /// Looks for the lowest rank again after each merge: the fastest for words as they are.
   private func encodeShort(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
-    unsafe withUnsafeTemporaryAllocation(of: (token: Int32, merge: UInt64).self, capacity: word.count) { symbols in
+    unsafe withUnsafeTemporaryAllocation(of: (token: Int32, merge: UInt64).self, capacity: word.count) {
+      symbols in
       var count = 0
       for byte in word {
         unsafe symbols[count] = (byteTokens[Int(byte)], .max)
@@ -72,7 +73,8 @@ struct BytePairEncoder: Sendable {
           unsafe symbols[i] = symbols[i + 1]
           i += 1
         }
-        unsafe symbols[best].merge = best + 1 < count ? merge(symbols[best].token, symbols[best + 1].token) : .max
+        unsafe symbols[best].merge =
+          best + 1 < count ? merge(symbols[best].token, symbols[best + 1].token) : .max
         if best > 0 { unsafe symbols[best - 1].merge = merge(symbols[best - 1].token, symbols[best].token) }
       }
       for i in 0..<count { unsafe result.append(Int(symbols[i].token)) }

@@ -86,7 +86,8 @@ public enum ChatTemplate: Sendable, Equatable {
       default: return nil
       }
     } else if isChatML, !isDeepSeek {
-      guard has("<|im_start|>assistant\\n'"), !has("<think>"), !has("enable_thinking"), !has("reasoning") else {
+      guard has("<|im_start|>assistant\\n'"), !has("<think>"), !has("enable_thinking"), !has("reasoning")
+      else {
         return nil
       }
       self = .chatML(defaultSystem: Self.defaultSystem(source))
@@ -119,7 +120,8 @@ public enum ChatTemplate: Sendable, Equatable {
   /// - Parameters:
   ///   - bosToken: text of the token that begins every text (DeepSeek's templates write it).
   ///   - addGenerationPrompt: whether the model is to answer next.
-  public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String {
+  public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String
+  {
     switch self {
     case .deepSeekR1Plain, .deepSeekR1Think: renderDeepSeek(messages, bosToken, addGenerationPrompt)
     case .chatML(let system): renderChatML(messages, system, addGenerationPrompt)

@@ -18,7 +18,9 @@ public struct Tokenizer: Sendable {
   /// Reads `tokenizer.json` in a model's directory.
   ///
   /// - Throws: `TokenizationError` for a file that is missing, damaged, or asks for what is not done here.
-  public init(directory: String) throws(TokenizationError) { try self.init(path: directory + "/tokenizer.json") }
+  public init(directory: String) throws(TokenizationError) {
+    try self.init(path: directory + "/tokenizer.json")
+  }
 
   /// Reads a `tokenizer.json`.
   ///
@@ -82,7 +84,11 @@ public struct Tokenizer: Sendable {
     if normalizedMatcher.isEmpty {
       pieces.append((range, nil))
     } else {
-      normalizedMatcher.split(bytes, range) { pieces.append(($0, nil)) } token: { pieces.append((0..<0, $0)) }
+      normalizedMatcher.split(bytes, range) {
+        pieces.append(($0, nil))
+      } token: {
+        pieces.append((0..<0, $0))
+      }
     }
     for piece in pieces {
       if let token = piece.token {

@@ -106,7 +106,8 @@ struct TokenizerFile {
 
   private func checkPreTokenizer(_ value: JSONValue?) throws {
     let steps = steps(value, "pretokenizers")
-    guard steps.count == 2, steps[0]["type"]?.string == "Split", steps[1]["type"]?.string == "ByteLevel" else {
+    guard steps.count == 2, steps[0]["type"]?.string == "Split", steps[1]["type"]?.string == "ByteLevel"
+    else {
       throw refuse(
         "pre_tokenizer", steps.map { $0["type"]?.string ?? "?" }.joined(separator: ", "), "Split, ByteLevel")
     }
@@ -115,7 +116,8 @@ struct TokenizerFile {
       throw refuse("pre_tokenizer: pattern", quoted(expression), "Qwen2's " + quoted(PreTokenizer.expression))
     }
     guard steps[0]["behavior"]?.string == "Isolated", steps[0]["invert"]?.bool != true else {
-      throw refuse("pre_tokenizer: behavior", steps[0]["behavior"]?.summary ?? "none", "Isolated, not inverted")
+      throw refuse(
+        "pre_tokenizer: behavior", steps[0]["behavior"]?.summary ?? "none", "Isolated, not inverted")
     }
     for flag in ["use_regex", "add_prefix_space"] where steps[1][flag]?.bool != false {
       throw refuse("pre_tokenizer: \(flag)", steps[1][flag]?.summary ?? "nothing", "false")

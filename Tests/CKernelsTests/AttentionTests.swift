@@ -17,7 +17,9 @@ extension KernelTests {
     static let pageTokens = 8
 
     /// Runs one row over pages of the given type; returns the output and the keys and values as stored.
-    private func run(_ c: Case, _ type: tk_type, threads: Int) throws -> (output: [Float], keys: [Float], values: [Float], query: [Float]) {
+    private func run(_ c: Case, _ type: tk_type, threads: Int) throws -> (
+      output: [Float], keys: [Float], values: [Float], query: [Float]
+    ) {
       let pool = unsafe try #require(tk_pool_create(threads))
       defer { unsafe tk_pool_destroy(pool) }
       var noise = Noise(state: UInt64(c.keys * 31 + c.headDim))

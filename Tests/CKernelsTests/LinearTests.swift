@@ -58,14 +58,20 @@ func linear(
   unsafe weights.bytes.withUnsafeBytes { raw in
     unsafe x.withUnsafeBufferPointer { input in
       unsafe result.withUnsafeMutableBufferPointer { output in
-        guard let w = raw.baseAddress, let xBase = input.baseAddress, let yBase = output.baseAddress else { return }
+        guard let w = raw.baseAddress, let xBase = input.baseAddress, let yBase = output.baseAddress else {
+          return
+        }
         func run(_ bias: UnsafePointer<Float>?) {
           var map = unsafe tk_linear_args(
             weights: w, type: weights.type, rows: rows, columns: columns, bias: bias, x: xBase,
             x_stride: columns, n: n, y: yBase, y_stride: rows, add: y != nil)
           unsafe tk_linear(pool, &map, 1)
         }
-        if let bias { unsafe bias.withUnsafeBufferPointer { unsafe run($0.baseAddress) } } else { unsafe run(nil) }
+        if let bias {
+          unsafe bias.withUnsafeBufferPointer { unsafe run($0.baseAddress) }
+        } else {
+          unsafe run(nil)
+        }
       }
     }
   }

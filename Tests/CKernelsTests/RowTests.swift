@@ -26,11 +26,17 @@ extension KernelTests {
 
     @Test func narrowingRoundsToNearestEven() {
       var noise = Noise(state: 1)
-      var values: [Float] = [0, -0, 65519.99, 65520, 1e30, -1e30, 2.98e-8, 2.9802322e-8, 6.1e-5, 1e-45, .infinity]
-      for exponent in -30...20 { values += noise.floats(200).map { $0 * Float(sign: .plus, exponent: exponent, significand: 1) } }
+      var values: [Float] = [
+        0, -0, 65519.99, 65520, 1e30, -1e30, 2.98e-8, 2.9802322e-8, 6.1e-5, 1e-45, .infinity,
+      ]
+      for exponent in -30...20 {
+        values += noise.floats(200).map { $0 * Float(sign: .plus, exponent: exponent, significand: 1) }
+      }
       var narrowed = [UInt16](repeating: 0, count: values.count)
       unsafe tk_from_f32(values, &narrowed, TK_F16, values.count)
-      for (value, pattern) in zip(values, narrowed) { #expect(pattern == Float16(value).bitPattern, "\(value)") }
+      for (value, pattern) in zip(values, narrowed) {
+        #expect(pattern == Float16(value).bitPattern, "\(value)")
+      }
       unsafe tk_from_f32(values, &narrowed, TK_BF16, values.count)
       for (value, pattern) in zip(values, narrowed) {
         let bits = UInt64(value.bitPattern)
@@ -97,7 +103,8 @@ extension KernelTests {
                 unsafe context.assumingMemoryBound(to: UInt8.self)[chunk] += 1
               }, raw.baseAddress)
           }
-          #expect(counts.prefix(chunks).allSatisfy { $0 == 1 } && counts.dropFirst(chunks).allSatisfy { $0 == 0 })
+          #expect(
+            counts.prefix(chunks).allSatisfy { $0 == 1 } && counts.dropFirst(chunks).allSatisfy { $0 == 0 })
         }
       }
     }

@@ -19,7 +19,8 @@ import Testing
     let parts = name.split(separator: "+").map(String.init)
     let model = try Model(path: fixture(parts[0]), threads: 2)
     let adapter = try parts.count > 1 ? AttachedAdapter(Adapter(path: fixture(parts[1])), to: model) : nil
-    try await compare(model, adapter, try SafetensorsFile(path: fixture("golden.safetensors")), name, prompt: 8)
+    try await compare(
+      model, adapter, try SafetensorsFile(path: fixture("golden.safetensors")), name, prompt: 8)
   }
 
   @Test(.enabled(if: FileManager.default.fileExists(atPath: fixture("pico-golden.safetensors"))))

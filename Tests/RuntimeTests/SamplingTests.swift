@@ -16,7 +16,9 @@ import Testing
     #expect(pi == (0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1))
   }
 
-  private func draw(_ logits: [Float], _ parameters: SamplingParameters, _ uniform: Double, allowed: Int? = nil)
+  private func draw(
+    _ logits: [Float], _ parameters: SamplingParameters, _ uniform: Double, allowed: Int? = nil
+  )
     -> Int?
   {
     logits.withUnsafeBufferPointer { buffer in
