@@ -255,7 +255,7 @@ struct SafetensorsTests {
     let alphabet = Array("{}[]\",:0123456789FBU-e".utf8)
     let name = "fuzz-\(seed).safetensors"
     var validCount = 0
-    for _ in 0..<4_000 {
+    for _ in 0..<1_500 {
       var bytes = whole
       for _ in 0...Int.random(in: 0...2, using: &random) {
         guard let i = bytes.indices.randomElement(using: &random) else { break }
@@ -276,7 +276,7 @@ struct SafetensorsTests {
         }
       }
     }
-    #expect(validCount > 100)  // damage to data alone leaves a valid file
+    #expect(validCount > 50)  // damage to data alone leaves a valid file
   }
 
   #if os(Linux)
