@@ -64,7 +64,7 @@ public struct Adapter: Sendable {
       violations.append(.init(error))
     }
     var modules: [AdapterModule] = []
-    if let config, let weights {
+    if let config, let weights, config.isLoRA {
       modules = PEFTPairs(config: config, file: weights).modules(&violations)
     }
     guard violations.isEmpty, let config else { throw AdapterError(path: path, violations: violations) }

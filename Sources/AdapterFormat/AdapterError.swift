@@ -72,7 +72,11 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
   /// One line for one violation; else a heading and a line for each of the first hundred. Ends in what to do.
   public var description: String {
-    let advice = violations.first { !$0.advice.isEmpty }.map { $0.advice } ?? ""
+    var advices: [String] = []
+    for violation in violations where advices.count < 4 && !violation.advice.isEmpty {
+      if !advices.contains(violation.advice) { advices.append(violation.advice) }
+    }
+    let advice = advices.joined(separator: " ")
     if violations.count == 1 {
       return violations[0].description + (advice.isEmpty ? "" : ". " + advice)
     }

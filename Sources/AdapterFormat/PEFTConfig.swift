@@ -3,6 +3,8 @@ import ModelFiles
 /// A PEFT `adapter_config.json`, with all that speaks against loading it collected as violations.
 struct PEFTConfig {
   let object: JSONObject
+  /// Whether it is of the kind that is read; of another kind nothing more is checked.
+  private(set) var isLoRA = false
   var rank = 8
   var alpha = 8.0
   var usesRSLoRA = false
@@ -22,7 +24,8 @@ struct PEFTConfig {
     }
     self.object = object
     file = path
-    guard checkKind(&violations) else { return }
+    isLoRA = checkKind(&violations)
+    guard isLoRA else { return }
     for (key, value) in object.members where !value.isNull { check(key, value, &violations) }
     readScale(&violations)
     readTargets(&violations)

@@ -141,9 +141,10 @@ struct SafetensorsHeader {
     if let last = sorted.max(by: { $0.end < $1.end }), last.end > available {
       throw ModelFilesError(
         .truncated, file: file, place: "tensor " + quoted(last.name),
-        found: "its data up to byte \(last.end) of the data, of which the file has \(available)",
-        expected: "\(last.end) bytes of data after the header of \(dataStart) bytes",
-        advice: "The file is cut off by \(last.end - available) bytes: download it again.")
+        found: "its data to end at \(last.end) while the file has \(available) bytes of data",
+        expected: "a file of \(UInt(dataStart) + UInt(last.end)) bytes;"
+          + " this one is cut off by \(last.end - available)",
+        advice: "Download it again.")
     }
     var covered = 0
     var previous = ""

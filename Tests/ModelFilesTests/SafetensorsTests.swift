@@ -76,7 +76,9 @@ struct SafetensorsTests {
   @Test("a truncated file says how much is missing")
   func truncated() {
     let whole = safetensors([("a", .f32, [4]), ("b", .f32, [100])])
-    expectFailure(["m.safetensors", "tensor \"b\"", "416", "cut off by 10 bytes"], kind: .truncated) {
+    expectFailure(
+      ["m.safetensors", "tensor \"b\"", "416", "cut off by 10", "Download it again"], kind: .truncated
+    ) {
       () throws(ModelFilesError) in try open(whole.dropLast(10))
     }
   }
@@ -200,7 +202,8 @@ struct SafetensorsTests {
       entry: #""dtype":"F32","shape":[3],"data_offsets":[0,8]"#, "tensor \"w\"", "8 bytes",
       "expected 12 bytes")
     refuse(
-      entry: #""dtype":"F32","shape":[4],"data_offsets":[0,16]"#, "tensor \"w\"", "byte 16", "the file has 8")
+      entry: #""dtype":"F32","shape":[4],"data_offsets":[0,16]"#, "tensor \"w\"", "end at 16",
+      "the file has 8 bytes")
     refuse(
       entry: #""dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]"#, "tensor \"w\"",
       "below 2^63")
@@ -255,7 +258,7 @@ struct SafetensorsTests {
     let alphabet = Array("{}[]\",:0123456789FBU-e".utf8)
     let name = "fuzz-\(seed).safetensors"
     var validCount = 0
-    for _ in 0..<4_000 {
+    for _ in 0..<1_500 {
       var bytes = whole
       for _ in 0...Int.random(in: 0...2, using: &random) {
         guard let i = bytes.indices.randomElement(using: &random) else { break }
@@ -276,7 +279,7 @@ struct SafetensorsTests {
         }
       }
     }
-    #expect(validCount > 100)  // damage to data alone leaves a valid file
+    #expect(validCount > 20)  // damage to data alone leaves a valid file
   }
 
   #if os(Linux)
