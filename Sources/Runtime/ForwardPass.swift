@@ -100,7 +100,8 @@ struct Segment {
   ) {
     let layer = weights.layers[index]
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafe(projection, output) in unsafe targets {
+    for i in unsafe targets.indices {
+      let (projection, output) = unsafe targets[i]
       let matrix = layer[projection]
       unsafe maps.append(
         matrix.map(
@@ -114,7 +115,8 @@ struct Segment {
     var bound: [(pair: LoRAPair, rows: Range<Int>, output: UnsafeMutablePointer<Float>, u: Int)] = unsafe []
     var used = 0
     for (adapter, rows) in batch.adapted {
-      for unsafe(projection, output) in unsafe targets {
+      for i in unsafe targets.indices {
+        let (projection, output) = unsafe targets[i]
         guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
         unsafe bound.append((pair, rows, output, used))
         used += rows.count * pair.a.rows
@@ -123,7 +125,8 @@ struct Segment {
     if unsafe bound.isEmpty { return }
     let scratch = unsafe lowRank.reserve(used)
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafeitem in unsafe bound {
+    for i in unsafe bound.indices {
+      let item = unsafe bound[i]
       let a = unsafe item.pair.a
       unsafe maps.append(
         a.map(
@@ -132,7 +135,8 @@ struct Segment {
     }
     unsafe tk_linear(pool, maps, maps.count)
     unsafe maps.removeAll(keepingCapacity: true)
-    for unsafeitem in unsafe bound {
+    for i in unsafe bound.indices {
+      let item = unsafe bound[i]
       let b = unsafe item.pair.b
       let u = unsafe scratch + item.u
       unsafe tk_scale(u, item.pair.scale, item.rows.count * b.columns)

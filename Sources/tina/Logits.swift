@@ -44,9 +44,9 @@ struct Logits: AsyncParsableCommand {
     var header = #"{"logits":{"dtype":"F32","shape":\#(shape),"data_offsets":[0,\#(logits.count * 4)]}}"#
     header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
     var file = Data()
-    withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { unsafe file.append(contentsOf: $0) }
+    unsafe withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { unsafe file.append(contentsOf: $0) }
     file.append(contentsOf: header.utf8)
-    logits.withUnsafeBytes { unsafe file.append(contentsOf: $0) }
+    unsafe logits.withUnsafeBytes { unsafe file.append(contentsOf: $0) }
     try file.write(to: URL(fileURLWithPath: out), options: .atomic)
   }
 }

@@ -29,7 +29,7 @@ extension KernelTests {
       let size = type == TK_F32 ? 4 : 2
       let plane = Self.pageTokens * width * size
       var pages: [UnsafePointer<UInt8>] = unsafe []
-      defer { for page in unsafe pages { unsafe page.deallocate() } }
+      defer { unsafe pages.forEach { unsafe $0.deallocate() } }
       var keys: [Float] = []
       var values: [Float] = []
       for _ in 0..<pageCount {

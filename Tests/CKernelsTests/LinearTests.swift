@@ -70,7 +70,7 @@ func linear(
         if let bias {
           unsafe bias.withUnsafeBufferPointer { unsafe run($0.baseAddress) }
         } else {
-          unsafe run(nil)
+          run(nil)
         }
       }
     }

@@ -27,7 +27,7 @@ extension KernelTests {
     @Test func narrowingRoundsToNearestEven() {
       var noise = Noise(state: 1)
       var values: [Float] = [
-        0, -0, 65519.99, 65520, 1e30, -1e30, 2.98e-8, 2.9802322e-8, 6.1e-5, 1e-45, .infinity,
+        0, -0, 65519.99, 65520, 1e30, -1e30, 2.98e-8, 2.9802322e-8, 6.1e-5, 0x1p-149, .infinity,
       ]
       for exponent in -30...20 {
         values += noise.floats(200).map { $0 * Float(sign: .plus, exponent: exponent, significand: 1) }

@@ -21,7 +21,7 @@ import Testing
   )
     -> Int?
   {
-    logits.withUnsafeBufferPointer { buffer in
+    unsafe logits.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return nil }
       return unsafe Sampler.draw(
         base, count: logits.count, allowed: allowed ?? logits.count, parameters, uniform: uniform)?.token

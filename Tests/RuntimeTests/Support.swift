@@ -47,7 +47,7 @@ func batchedLogits(
       owners += Array(repeating: i, count: piece.count)
     }
     model.compute.exclusive { forward in
-      forward.run(segments) { logits, count in
+      unsafe forward.run(segments) { logits, count in
         let vocabulary = model.config.vocabSize
         for row in 0..<count {
           unsafe results[owners[row]].append(
