@@ -18,6 +18,7 @@ public final class Engine: Sendable {
   /// An engine on `model`.
   ///
   /// - Parameters:
+  ///   - model: the model that answers.
   ///   - cacheType: how keys and values are kept.
   ///   - contextLimit: the longest sequence; the model's own limit when nil or larger than that.
   ///   - batchLimit: how many completions are decoded at once; others wait their turn.

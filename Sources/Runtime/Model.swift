@@ -17,7 +17,9 @@ public final class Model: Sendable {
 
   /// Opens the Hugging Face directory at `path` and checks every tensor against `config.json`.
   ///
-  /// - Parameter threads: how many threads compute; all processors when nil.
+  /// - Parameters:
+  ///   - path: the directory.
+  ///   - threads: how many threads compute; all processors when nil.
   /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.

@@ -118,6 +118,7 @@ public enum ChatTemplate: Sendable, Equatable {
   /// The conversation as the model expects it.
   ///
   /// - Parameters:
+  ///   - messages: the conversation, oldest first.
   ///   - bosToken: text of the token that begins every text (DeepSeek's templates write it).
   ///   - addGenerationPrompt: whether the model is to answer next.
   public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String

@@ -28,8 +28,10 @@ enum Program {
     .deletingLastPathComponent()
 
   static let pico = root.appending(path: "Models/pico").path
-  static let picoIsThere = FileManager.default.fileExists(atPath: pico + "/model.safetensors")
-  static let picoIsMissing: Comment = "Models/pico is not in this checkout"
+  static let picoIsThere = ["/model.safetensors", "/adapter"].allSatisfy {
+    FileManager.default.fileExists(atPath: pico + $0)
+  }
+  static let picoIsMissing: Comment = "Models/pico or its adapter is not in this checkout"
 
   /// `tina`, which the build puts beside the test bundle.
   static func url() throws -> URL {
