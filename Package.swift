@@ -31,24 +31,44 @@ let package = Package(
   products: [
     .library(name: "AdapterFormat", targets: ["AdapterFormat"]),
     .library(name: "TinaRuntime", targets: ["TinaRuntime"]),
+    .library(name: "Trainer", targets: ["Trainer"]),
     .executable(name: "tina", targets: ["tina"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")  // the command line
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),  // the command line
+    .package(url: "https://github.com/attaswift/BigInt", from: "6.0.0"),  // exact arithmetic in grading
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // training recipes
   ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
   targets: [
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
     .target(name: "CKernels", cSettings: kernels),
     .target(name: "ModelFiles", swiftSettings: house),
-    .target(name: "AdapterFormat", dependencies: ["ModelFiles"], swiftSettings: house),
+    .target(
+      name: "AdapterFormat", dependencies: ["ModelFiles", "CZstd", "CCrypto", "COpenBLAS"],
+      swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
     .target(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
       path: "Sources/Runtime", swiftSettings: house),
+    .target(
+      name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
+    .target(
+      name: "Trainer",
+      dependencies: [
+        "AdapterFormat", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization", "TinaRuntime",
+        .product(name: "Yams", package: "Yams"),
+      ], swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "ModelFiles", "Tokenization", "TinaRuntime",
+        "AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
 
@@ -66,6 +86,10 @@ let package = Package(
       name: "RuntimeTests",
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
+    .testTarget(
+      name: "TrainerTests", dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles"],
+      resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],
   swiftLanguageModes: [.v6]

@@ -58,7 +58,8 @@ import Testing
   ])
   func othersAreRefusedWithAWayOut(source: String) throws {
     #expect(ChatTemplate(recognising: source) == nil)
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("template-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("template-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let config = try JSONEncoder().encode(["chat_template": source])

@@ -42,7 +42,11 @@ import Testing
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       var bytes = source
       let place = Int(state >> 33) % bytes.count
-      if round % 2 == 0 { bytes[place] = UInt8(truncatingIfNeeded: state >> 20) } else { bytes.removeLast(place) }
+      if round % 2 == 0 {
+        bytes[place] = UInt8(truncatingIfNeeded: state >> 20)
+      } else {
+        bytes.removeLast(place)
+      }
       try Data(bytes).write(to: path)
       if let tokenizer = try? Tokenizer(path: path.path) { _ = tokenizer.encode("1 + 1 = 2") }
     }

@@ -78,7 +78,7 @@ func shared(_ path: String) -> String? {
   @Test func halfACharacterIsHeldBack() {
     var decoder = tokenizer.streamingDecoder()
     let bytes = Array("é".utf8).compactMap { byte in
-      (0..<tokenizer.idCount).first { tokenizer.decode([$0]) == "\u{FFFD}" && bytes(of: $0) == [byte] }
+      (0..<tokenizer.idCount).first { tokenizer.decode([$0]) == "\u{FFFD}" && self.bytes(of: $0) == [byte] }
     }
     #expect(bytes.count == 2)
     #expect(decoder.append(bytes[0]) == "")

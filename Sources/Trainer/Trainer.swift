@@ -1,0 +1,1 @@
+// GRPO: see design notes.

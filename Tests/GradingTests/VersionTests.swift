@@ -1,0 +1,4 @@
+import Grading
+import Testing
+
+@Test func theVersionIsPositive() { #expect(graderVersion > 0) }
