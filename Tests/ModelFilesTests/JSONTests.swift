@@ -214,25 +214,3 @@ struct JSONTests {
     }
   }
 }
-
-@Suite("JSON as text")
-struct JSONWritingTests {
-  @Test(
-    "a value survives reading and writing",
-    arguments: [
-      "null", "[]", "{}", #"[1,-0.5e-7,true,false,null,"a"]"#,
-      "{\"b\":{\"\u{e9}\":1,\"e\u{301}\":[2]},\"a\":1e400}",
-      #""\"\\\b\f\n\r\t\u0000\u001f/é""#,
-    ])
-  func survives(text: String) throws {
-    let value = try JSON.parse(Array(text.utf8), file: "test")
-    #expect(Array(value.text.utf8) == Array(text.utf8))
-  }
-
-  @Test("an object is made of members")
-  func members() {
-    let object = JSONObject([("z", .number("1")), ("a", .string("x\"y"))])
-    #expect(object.text == #"{"z":1,"a":"x\"y"}"#)
-    #expect(object["a"]?.string == "x\"y" && object["b"] == nil)
-  }
-}
