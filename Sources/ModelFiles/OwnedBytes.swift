@@ -48,7 +48,7 @@
   }
 
   /// A copy of bytes.
-  public convenience init(_ bytes: [UInt8]) { self.init(bytes.span.bytes) }
+  public convenience init(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
 
   deinit { unsafe base.deallocate() }
 
