@@ -24,7 +24,7 @@ public enum SeededInitialization {
     _ out: UnsafeMutablePointer<Float>?, count: Int, seed: UInt64, module: String, input: Int
   ) {
     guard let out = unsafe out else { return }
-    let hash = DigestStream.hash(Array(module.utf8)).bytes
+    let hash = ContentDigest.of(Array(module.utf8)).bytes
     func word(_ start: Int) -> UInt32 {
       (0..<4).reduce(0) { $0 | UInt32(hash[start + $1]) << (8 * UInt32($1)) }
     }

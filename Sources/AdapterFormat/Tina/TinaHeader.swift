@@ -43,7 +43,7 @@ struct TinaHeader {
       throw TinaFault(
         .version, "byte 8", found: "version \(major)", expected: "version \(Self.majorVersion)")
     }
-    let digest = DigestStream.hash(Array(head[..<96]))
+    let digest = ContentDigest.of(Array(head[..<96]))
     guard digest.bytes.elementsEqual(head[96...]) else {
       throw TinaFault(
         .headerDigest, "byte 96", found: "another digest than that of the header", expected: "\(digest)")
@@ -78,7 +78,7 @@ struct TinaHeader {
         .truncated, "", found: "\(size) bytes", expected: "\(fileLength) bytes, the index alone has \(indexLength)")
     }
     let table = file.copy(Self.byteCount..<tableEnd)
-    guard DigestStream.hash(table).bytes == tableDigest else {
+    guard ContentDigest.of(table).bytes == tableDigest else {
       throw TinaFault(
         .tableDigest, "section table", found: "other bytes than its digest says", expected: "an undamaged table")
     }
@@ -199,7 +199,7 @@ struct TinaHeader {
 
   /// Compares a section's digest.
   static func check(_ section: Section, in file: MappedFile) throws(TinaFault) {
-    let digest = unsafe file.bytes.extracting(section.range).withUnsafeBytes { unsafe DigestStream.hash($0) }
+    let digest = unsafe file.bytes.extracting(section.range).withUnsafeBytes { unsafe ContentDigest.of($0) }
     guard digest.bytes == section.digest else {
       throw TinaFault(
         .sectionDigest, "section " + section.type, found: "other bytes than its digest says",
