@@ -12,7 +12,9 @@ enum BaseDigest {
   static func digest(_ tensors: [(name: String, tensor: Tensor)]) -> [UInt8] {
     let sorted = tensors.sorted { bytesPrecede($0.name, $1.name) }
     // The largest first, so that no processor is left with one at the end.
-    let order = sorted.indices.sorted { sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count }
+    let order = sorted.indices.sorted {
+      sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count
+    }
     let parts = Mutex([(type: UInt8, hash: [UInt8])](repeating: (0, []), count: sorted.count))
     DispatchQueue.concurrentPerform(iterations: order.count) { turn in
       let part = hash(sorted[order[turn]].tensor)

@@ -9,7 +9,8 @@ import Testing
 /// spec/base-identity.md, section 8.
 @Suite("Base identity, simulated")
 struct BaseIdentitySimulationTests {
-  private static let cases = ProcessInfo.processInfo.environment["TINA_IDENTITY_CASES"].flatMap { Int($0) } ?? 12
+  private static let cases =
+    ProcessInfo.processInfo.environment["TINA_IDENTITY_CASES"].flatMap { Int($0) } ?? 12
 
   struct Scenario: CustomTestStringConvertible {
     let name: String
@@ -72,7 +73,8 @@ struct BaseIdentitySimulationTests {
     scenario("1 % of noise, BF16", .float(.bf16), .noise(0.01)),
     scenario("1 % of noise, F16", .float(.f16), .noise(0.01)),
     scenario("1 % of noise, F32", .float(.f32), .noise(0.01)),
-    scenario("1 % of noise on one kind, BF16", .float(.bf16), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.01)),
+    scenario(
+      "1 % of noise on one kind, BF16", .float(.bf16), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.01)),
     scenario("0.1 % of noise, BF16", .float(.bf16), .noise(0.001)),
     scenario("training by 0.1 %, Q8_0", .blocks(.q8_0), .training(0.001)),
     scenario("training by 1 %, Q4_0", .blocks(.q4_0), .training(0.01)),
