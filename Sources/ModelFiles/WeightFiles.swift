@@ -32,8 +32,8 @@ public struct WeightFiles: Sendable {
   /// Asks the system to read all files ahead; returns at once.
   public func prefetch() {
     var seen: Set<ObjectIdentifier> = []
-    for tensor in tensors.values where seen.insert(ObjectIdentifier(tensor.file)).inserted {
-      tensor.file.prefetch()
+    for file in tensors.values.lazy.compactMap(\.file) where seen.insert(ObjectIdentifier(file)).inserted {
+      file.prefetch()
     }
   }
 
