@@ -68,7 +68,7 @@ public struct HuggingFaceBase: BaseCandidate {
     let size = whole.elementType.byteSize
     let start = whole.byteRange.lowerBound + (row * tensor.columns + columns.lowerBound) * size
     let part = Tensor(
-      name: whole.name, elementType: whole.elementType, shape: [columns.count], file: whole.file,
+      name: whole.name, elementType: whole.elementType, shape: [columns.count], storage: whole.storage,
       byteRange: start..<(start + columns.count * size))
     return BaseValues(part.floats())
   }
