@@ -16,6 +16,8 @@ public final class AttachedAdapter: Sendable {
   public let scale: Float
   /// What a person should know about this adapter on this base, one sentence each.
   public let notes: [String]
+  /// Which content this is, for caches of what was computed with it.
+  let identity = AdapterIdentity()
   /// `[layer][Projection.rawValue]`
   let pairs: [[LoRAPair?]]
 
