@@ -51,7 +51,7 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, _ model: Model, allowMismatch: Bool
   ) throws(RuntimeError) -> [String] {
     let base = model.directory.path
-    guard let identity = adapter.baseIdentity else {
+    guard let identity = adapter.base else {
       return [
         "\(adapter.path): base not identified, so only shapes were checked against \(base). A .tina file made "
           + "with `tina convert --base MODEL` tells which weights it belongs to."
