@@ -160,6 +160,8 @@ struct Extraction {
       return words.count <= 4
         && words.allSatisfy { $0.utf8.count <= 8 || Parser.isConnective(String($0)) }
     }
+    // "\boxed{3} apples and \boxed{4} pears"
+    if words.count <= 3, let last = words.last, Parser.isConnective(String(last)) { return true }
     return words.allSatisfy { Parser.isConnective(String($0)) }
   }
 

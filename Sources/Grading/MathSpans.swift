@@ -11,13 +11,17 @@ enum MathSpans {
   static func last(in bytes: [UInt8], from start: Int, before end: Int? = nil) -> [String] {
     let end = end ?? bytes.count
     var spans = delimited(bytes, start, end)
-    spans += numbers(bytes, start, end).filter { number in
+    let numbers = numbers(bytes, start, end)
+    spans += numbers.filter { number in
       !spans.contains { $0.range.contains(number.range.lowerBound) && $0.range.upperBound > number.range.upperBound }
     }
     spans.sort { $0.range.upperBound > $1.range.upperBound }
-    return spans.prefix(8).map { span in
+    var texts = spans.prefix(8).map { span in
       span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
     }
+    // Dollars that were money and not mathematics hid this one.
+    if let number = numbers.last { texts.append(string(bytes, number.content)) }
+    return texts
   }
 
   /// The group of pieces that begins exactly at `start`.

@@ -202,7 +202,9 @@ extension Parser {
   }
 
   private static func isCommonWord(_ word: String) -> Bool {
-    [
+    // NO is a line from N to O.
+    if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
+    return [
       "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it", "be",
       "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even", "none", "all",
       "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus", "his",
