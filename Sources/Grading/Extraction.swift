@@ -6,6 +6,8 @@ struct Extraction {
     enum Kind { case boxed, hashes, anchored, whole, bare }
     var text: String
     var kind: Kind
+    /// Whether it is a formula and not a sentence: if it cannot be read, nothing in it is the answer.
+    var isFormula: Bool { !Prose.isLikely(text) }
   }
 
   private let bytes: [UInt8]
@@ -61,7 +63,10 @@ struct Extraction {
     if answerStart > 0, let box = Self.boxed(bytes, from: 0), try body(Candidate(text: box.text, kind: .boxed)) {
       return
     }
-    for text in MathSpans.last(in: bytes, from: start) where try body(Candidate(text: text, kind: .bare)) { return }
+    // A gold answer in prose with several pieces of mathematics does not say which one it is.
+    let pieces = MathSpans.last(in: bytes, from: start)
+    if isGold, MathSpans.count(in: bytes) > 1 { return }
+    for text in pieces where try body(Candidate(text: text, kind: .bare)) { return }
   }
 
   private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 4000 }

@@ -37,7 +37,7 @@ public struct Grader: Sendable {
         return true
       } catch {
         if candidate.kind == .boxed { text = text ?? candidate.text }
-        return false
+        return candidate.isFormula
       }
     }
     let answer = text ?? gold.trimmed(\.isWhitespace)
@@ -75,7 +75,7 @@ public struct Grader: Sendable {
       case .failure(let error):
         if unreadable == nil || candidate.kind == .boxed { unreadable = (candidate.text, error) }
         // What was boxed is the answer, readable or not; so is a text that was too much work.
-        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep
+        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || candidate.isFormula
       }
     }
     if let verdict { return verdict }

@@ -20,9 +20,16 @@ enum MathSpans {
       span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
     }
     // Dollars that were money and not mathematics hid this one.
-    if let number = numbers.last { texts.append(string(bytes, number.content)) }
+    if let number = numbers.last, let span = spans.first(where: { $0.range.contains(number.range.lowerBound) }),
+      bytes[span.range.lowerBound] == UInt8(ascii: "$"), Prose.isLikely(string(bytes, span.content))
+    {
+      texts.append(string(bytes, number.content))
+    }
     return texts
   }
+
+  /// How many pieces of mathematics stand between delimiters.
+  static func count(in bytes: [UInt8]) -> Int { delimited(bytes, 0, bytes.count).count }
 
   /// The group of pieces that begins exactly at `start`.
   static func group(in bytes: [UInt8], at start: Int) -> String? {

@@ -44,8 +44,8 @@ def rewritings(text):
         ("dfrac", r"\\frac", r"\\dfrac"),
         ("no left, right", r"\\(left|right)\b\s*", ""),
         ("left, right", r"(?<!\\left)(?<!\\right)(?<!\\)([()])", None),
-        ("blanks", r"(?<=[-+=,])(?=\S)", " "),
-        ("slash", r"\\d?frac\{(-?\w+)\}\{(\w+)\}", r"(\1)/(\2)"),
+        ("blanks", r"(?<!e)(?<=[-+=,])(?=\S)(?<!e[-+])", " "),
+        ("slash", r"(?<![\d\s])\\d?frac\{(-?\w+)\}\{(\w+)\}", r"(\1)/(\2)"),
         ("half braces", r"\\d?frac\{(\d)\}\{(\d)\}", r"\\frac\1\2"),
         ("bare roots", r"\\sqrt\{(\d)\}", r"\\sqrt\1"),
         ("dots", r"(?<=\d)\s*(?=\\(sqrt|pi)\b)", r" \\cdot "),
@@ -69,7 +69,7 @@ def rewritings(text):
             yield "fraction", f"\\frac{{{n * 3}}}{{3}}"
             yield "named", f"x={n}"
             yield "decimal", f"{n}.0"
-    if re.fullmatch(r"[\d\s\\a-z{}+*^()-]+", bare) and "pm" not in bare and "text" not in bare and "," not in bare:
+    if re.fullmatch(r"[\d\s\\a-z{}+*^()-]+", bare) and "pm" not in bare and "text" not in bare and "geq" not in bare:
         yield "plus nothing", f"{bare}+0"
         yield "doubled and halved", f"\\frac{{2\\left({bare}\\right)}}{{2}}"
 
