@@ -28,6 +28,13 @@ struct Extraction {
     }
   }
 
+  /// The letter of a multiple-choice answer in prose without a box; nil when there is a box.
+  var chosenLetter: Character? {
+    if Self.boxed(bytes, from: answerStart) != nil { return nil }
+    let part = Self.string(bytes[answerStart...])
+    return Prose.isLikely(String(part.suffix(8000))) ? TextAnswers.chosen(in: part) : nil
+  }
+
   /// The places where the answer may stand, best first; `try` them until one can be read.
   func forEachCandidate(isGold: Bool, _ body: (Candidate) throws -> Bool) rethrows {
     if thinkingIsOpen, options.unfinishedThinking == .noAnswer { return }
@@ -237,6 +244,7 @@ struct Extraction {
     if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end { end = hope.lowerBound }
     let line = Self.cleaned(Self.string(bytes[start..<end]))
     if !line.isEmpty { texts.append(line) }
+    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) { texts.append(number) }
     texts += MathSpans.last(in: bytes, from: start, before: end).prefix(2)
     return texts
   }

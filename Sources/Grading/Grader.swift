@@ -65,9 +65,15 @@ public struct Grader: Sendable {
     if gold.text.isEmpty {
       return Verdict(outcome: .undecided, extracted: nil, why: "The gold answer is empty.")
     }
+    let extraction = Extraction(prediction, options)
+    if let letter = gold.choice, let chosen = extraction.chosenLetter {
+      return Verdict(
+        outcome: chosen == letter ? .equal : .different, extracted: String(chosen),
+        why: chosen == letter ? "Both are the choice \(letter)." : "The choice is \(chosen), not \(letter).")
+    }
     var verdict: Verdict?
     var unreadable: (text: String, error: GradingError)?
-    Extraction(prediction, options).forEachCandidate(isGold: false) { candidate in
+    extraction.forEachCandidate(isGold: false) { candidate in
       switch judge(candidate, gold) {
       case .success(let found):
         verdict = found

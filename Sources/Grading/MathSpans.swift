@@ -28,6 +28,17 @@ enum MathSpans {
     return texts
   }
 
+  /// The number at `start` when words follow it and not more mathematics: "5 because".
+  static func leadingNumber(in bytes: [UInt8], at start: Int, before end: Int) -> String? {
+    guard let number = numbers(bytes, start, end).first, number.range.lowerBound <= start + 2,
+      bytes[start..<number.range.lowerBound].allSatisfy({ "*$-".utf8.contains($0) })
+    else { return nil }
+    var next = number.range.upperBound
+    while next < end, " *".utf8.contains(bytes[next]) { next += 1 }
+    return next >= end || bytes[next].isLetter || ",.;%".utf8.contains(bytes[next])
+      ? string(bytes, number.content) : nil
+  }
+
   /// How many pieces of mathematics stand between delimiters.
   static func count(in bytes: [UInt8]) -> Int { delimited(bytes, 0, bytes.count).count }
 
