@@ -8,6 +8,7 @@
 #define TK_HALF_IN_HARDWARE
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "vector.inc"
+#include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
 

@@ -1,5 +1,4 @@
 // Chooses a path of instructions once, and spreads the kernels over the pool.
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,10 @@ static const tk_kernels *find(const char *name) {
   if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
     return &tk_kernels_avx2;
+  if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c"))
+    return &tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
   if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
@@ -31,9 +34,9 @@ static bool agrees(const tk_kernels *path) {
   for (size_t n = 1; n <= INPUTS; n++) {
     tk_linear_args map = {.weights = w, .type = TK_F32, .rows = ROWS, .columns = COLUMNS, .x = x,
                           .x_stride = COLUMNS, .n = n, .y = y, .y_stride = ROWS};
-    path->linear(&map, 0, ROWS);
+    path->linear(&map, 1, 0, ROWS, 0, n, 0, NULL);
     map.y = expected;
-    tk_kernels_portable.linear(&map, 0, ROWS);
+    tk_kernels_portable.linear(&map, 1, 0, ROWS, 0, n, 0, NULL);
     if (memcmp(y, expected, n * ROWS * sizeof(float)) != 0) return false;
   }
   for (int i = -90; i < 90; i++) {
@@ -52,7 +55,7 @@ const tk_kernels *tk_current(void) {
   path = wanted ? find(wanted) : NULL;
   if (wanted && !path)
     fprintf(stderr, "tina: TINA_ISA=%s is not available on this processor; choosing by itself\n", wanted);
-  static const char *const order[] = {"avx2", "neon", "portable"};
+  static const char *const order[] = {"avx512", "avx2", "neon", "portable"};
   for (size_t i = 0; !path && i < sizeof order / sizeof *order; i++) {
     path = find(order[i]);
     if (path && path != &tk_kernels_portable && !agrees(path)) {
@@ -70,55 +73,6 @@ bool tk_isa_select(const char *name) {
   const tk_kernels *path = find(name);
   if (path) atomic_store(&chosen, path);
   return path != NULL;
-}
-
-// ---- Linear maps ---------------------------------------------------------------------------
-
-// Rows of a chunk are a multiple of 4 (the kernels' panel) and make up about this much work.
-#define CHUNK_BYTES 131072
-#define MAX_MAPS 4096
-
-struct linear_region {
-  const tk_linear_args *maps;
-  size_t count;
-  const size_t *starts;  // first chunk of each map, and the total
-  const size_t *sizes;   // rows of a chunk of each map
-  const tk_kernels *path;
-};
-
-static void linear_chunk(void *context, size_t chunk) {
-  const struct linear_region *r = context;
-  size_t low = 0, high = r->count;
-  while (high - low > 1) {
-    size_t middle = (low + high) / 2;
-    if (r->starts[middle] <= chunk) low = middle; else high = middle;
-  }
-  const tk_linear_args *map = &r->maps[low];
-  size_t first = (chunk - r->starts[low]) * r->sizes[low];
-  size_t last = first + r->sizes[low] < map->rows ? first + r->sizes[low] : map->rows;
-  r->path->linear(map, first, last);
-}
-
-void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
-  for (size_t done = 0; done < count; done += MAX_MAPS) {
-    size_t group = count - done < MAX_MAPS ? count - done : MAX_MAPS;
-    size_t starts[MAX_MAPS + 1], sizes[MAX_MAPS], chunks = 0;
-    for (size_t i = 0; i < group; i++) {
-      const tk_linear_args *map = &maps[done + i];
-      size_t row_bytes = map->columns * (map->type == TK_F32 ? 4 : 2) + 1;
-      size_t rows = (CHUNK_BYTES / row_bytes + 4) & ~(size_t)3;
-      // Small maps are cut too, but not below what a region's start costs.
-      size_t fair = (map->rows / (4 * tk_pool_threads(pool)) + 4) & ~(size_t)3;
-      size_t work = row_bytes * fair * (map->n ? map->n : 1);
-      if (fair < rows && work > 16384) rows = fair;
-      starts[i] = chunks;
-      sizes[i] = rows;
-      chunks += (map->rows + rows - 1) / rows;
-    }
-    starts[group] = chunks;
-    struct linear_region region = {maps + done, group, starts, sizes, tk_current()};
-    tk_pool_run(pool, chunks, linear_chunk, &region);
-  }
 }
 
 // ---- Rows ----------------------------------------------------------------------------------

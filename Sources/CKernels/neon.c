@@ -7,6 +7,7 @@
 #if defined(__aarch64__)
 #define TK_HALF_IN_HARDWARE
 #include "vector.inc"
+#include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
 

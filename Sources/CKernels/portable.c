@@ -5,6 +5,7 @@
 #include "table.h"
 
 #include "vector.inc"
+#include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
 
