@@ -11,9 +11,10 @@
 #include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
+#include "attention.inc"
 
 const tk_kernels tk_kernels_avx2 = {
-    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,
+    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
     .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
 };
 #pragma clang attribute pop

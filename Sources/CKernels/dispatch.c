@@ -110,21 +110,12 @@ void tk_swiglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim
   tk_pool_run(pool, (n + r.rows - 1) / r.rows, swiglu_chunk, &r);
 }
 
-// Products and sums of two terms only: the same bits however it is compiled, contraction being off.
 void tk_rope(float *x, size_t n, size_t x_stride, size_t heads, size_t head_dim, const float *cosine,
              const float *sine, const uint32_t *positions) {
+  const tk_kernels *path = tk_current();
   const size_t half = head_dim / 2;
-  for (size_t i = 0; i < n; i++) {
-    const float *c = cosine + positions[i] * half, *s = sine + positions[i] * half;
-    for (size_t h = 0; h < heads; h++) {
-      float *low = x + i * x_stride + h * head_dim, *high = low + half;
-      for (size_t j = 0; j < half; j++) {
-        float a = low[j], b = high[j];
-        low[j] = a * c[j] - b * s[j];
-        high[j] = b * c[j] + a * s[j];
-      }
-    }
-  }
+  for (size_t i = 0; i < n; i++)
+    path->rope(x + i * x_stride, heads, head_dim, cosine + positions[i] * half, sine + positions[i] * half);
 }
 
 void tk_add(float *x, const float *y, size_t count) { for (size_t i = 0; i < count; i++) x[i] += y[i]; }
@@ -135,9 +126,16 @@ float tk_exp(float x) { return tk_current()->exp(x); }
 
 // ---- Attention -----------------------------------------------------------------------------
 
+// A chunk is a block of neighbouring rows of one sequence, for one key head, or for some of its query heads where
+// there are more threads than key heads. Each result is computed whole by one thread.
+#define BLOCK_ROWS 8
+#define SCORES 131072  // floats of scores that a block of several rows may take: half of a second-level cache
+
 struct attention_region {
   const tk_attention_shape *shape;
   const tk_attention_row *rows;
+  const uint32_t *starts;  // first row of each block, and the total
+  size_t parts;            // of the query heads that share a key head
   float *scratch;
   size_t scratch_floats;
   const tk_kernels *path;
@@ -145,15 +143,45 @@ struct attention_region {
 
 static void attention_chunk(void *context, size_t chunk, size_t thread) {
   const struct attention_region *r = context;
-  r->path->attention(r->shape, &r->rows[chunk / r->shape->kv_heads], chunk % r->shape->kv_heads,
-                     r->scratch + thread * r->scratch_floats);
+  const tk_attention_shape *s = r->shape;
+  const size_t part = chunk % r->parts, kv_head = chunk / r->parts % s->kv_heads;
+  const size_t block = chunk / r->parts / s->kv_heads, group = s->heads / s->kv_heads;
+  const size_t first = group * part / r->parts, last = group * (part + 1) / r->parts;
+  const tk_attention_row *rows = r->rows + r->starts[block];
+  const size_t count = r->starts[block + 1] - r->starts[block];
+  size_t begin = rows[0].first, end = rows[0].keys;
+  for (size_t i = 1; i < count; i++) {
+    begin = rows[i].first < begin ? rows[i].first : begin;
+    end = rows[i].keys > end ? rows[i].keys : end;
+  }
+  r->path->attention(s, rows, count, kv_head, kv_head * group + first, last - first,
+                     r->scratch + thread * r->scratch_floats, (end - begin + 23) & ~(size_t)15);
 }
 
 void tk_attention(tk_pool *pool, const tk_attention_shape *shape, const tk_attention_row *rows, size_t n,
                   size_t max_keys) {
-  size_t floats = shape->heads / shape->kv_heads * ((max_keys + 15) & ~(size_t)7);
+  enum { ON_STACK = 1024 };
+  uint32_t few[ON_STACK + 1], *starts = few;
+  if (n > ON_STACK && !(starts = malloc((n + 1) * sizeof *starts))) abort();  // out of memory
+  const size_t group = shape->heads / shape->kv_heads, apart = (max_keys + 23) & ~(size_t)15;
+  size_t limit = SCORES / (group * apart);
+  limit = limit < 1 ? 1 : limit > BLOCK_ROWS ? BLOCK_ROWS : limit;
+  size_t blocks = 0, widest = 1;
+  for (size_t i = 0; i < n; blocks++) {
+    starts[blocks] = (uint32_t)i;
+    size_t count = 1;
+    while (count < limit && i + count < n && rows[i + count].pages == rows[i].pages) count++;
+    widest = count > widest ? count : widest;
+    i += count;
+  }
+  starts[blocks] = (uint32_t)n;
+  const size_t chunks = blocks * shape->kv_heads, threads = tk_pool_threads(pool);
+  size_t parts = chunks < threads ? (threads + chunks - 1) / (chunks ? chunks : 1) : 1;
+  parts = parts < group ? parts : group;
+  const size_t floats = (tk_attention_floats(shape, widest * group, apart) + 15) & ~(size_t)15;
   float *scratch = tk_pool_scratch(pool, floats);
   if (!scratch) abort();  // out of memory: nothing sensible can follow
-  struct attention_region r = {shape, rows, scratch, floats, tk_current()};
-  tk_pool_run_indexed(pool, n * shape->kv_heads, attention_chunk, &r);
+  struct attention_region r = {shape, rows, starts, parts, scratch, floats, tk_current()};
+  tk_pool_run_indexed(pool, chunks * parts, attention_chunk, &r);
+  if (starts != few) free(starts);
 }
