@@ -97,9 +97,9 @@ struct GGUFTests {
   @Test(
     "refusals name what is wrong",
     arguments: [
-      (4, UInt8(1), "version 1"), (4, 4, "version 4"), (7, 3, "version 50331651"), (8, 0xff, "no more than"),
-      (0, 0x47 ^ 1, "a GGUF file"),
-    ])
+      (4, 1, "version 1"), (4, 4, "version 4"), (7, 3, "version 50331651"), (8, 0xff, "no more than"),
+      (0, 0x46, "a GGUF file"),
+    ] as [(Int, UInt8, String)])
   func refusals(position: Int, value: UInt8, fragment: String) throws {
     let (directory, path, bytes) = try Self.file()
     var damaged = bytes
