@@ -34,12 +34,13 @@ package struct FrozenMatrix: Sendable {
   package var rows: Int { matrix.rows }
   package var columns: Int { matrix.columns }
 
-  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
+  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows, with an adapter's `terms` in the sum.
   @unsafe package func map(
     x: UnsafePointer<Float>, n: Int, y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil,
-    add: Bool = false
+    add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil, termCount: Int = 0
   ) -> tk_linear_args {
-    unsafe matrix.map(x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add)
+    unsafe matrix.map(
+      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms, termCount: termCount)
   }
 
   /// Widens a block of the matrix to float32, row after row without gaps.

@@ -87,26 +87,37 @@ import TinaRuntime
     }
   }
 
-  /// output (+)= W · input + bias, then output += B · (scale · (A · input)).
+  /// output (+)= W · input + bias, B · (scale · (A · input)) being part of the sum.
   @unsafe private func project(
     _ targets: [(TrainableProjection, UnsafeMutablePointer<Float>)], _ index: Int, _ record: LayerRecord,
     input: UnsafePointer<Float>, add: Bool
   ) {
     let layer = model.frozenLayer(index)
-    var maps: [tk_linear_args] = unsafe []
+    var terms: [tk_low_rank] = unsafe []
+    var counts: [Int] = []
     for i in unsafe targets.indices {
-      let (projection, output) = unsafe targets[i]
-      unsafe maps.append(
-        layer[projection].map(x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add))
+      let projection = unsafe targets[i].0
+      if let adapter, let pair = adapter.parameters.places[index][projection.rawValue] {
+        let u = unsafe record.inner[projection.rawValue].reserve(batch.rowCount * pair.rank)
+        unsafe adapter.inner(input, pair, into: u, scratch: workspace.dropped)
+        unsafe terms.append(adapter.term(u, pair))
+        counts.append(1)
+      } else {
+        counts.append(0)
+      }
     }
-    unsafe tk_linear(pool.threads, maps, maps.count)
-    guard let adapter else { return }
-    for i in unsafe targets.indices {
-      let (projection, output) = unsafe targets[i]
-      guard let pair = adapter.parameters.places[index][projection.rawValue] else { continue }
-      let u = unsafe record.inner[projection.rawValue].reserve(batch.rowCount * pair.rank)
-      unsafe adapter.inner(input, pair, into: u, scratch: workspace.dropped)
-      unsafe adapter.outer(u, pair, into: output)
+    unsafe terms.withUnsafeBufferPointer { buffer in
+      var next = unsafe buffer.baseAddress
+      var maps: [tk_linear_args] = unsafe []
+      for i in unsafe targets.indices {
+        let (projection, output) = unsafe targets[i]
+        unsafe maps.append(
+          layer[projection].map(
+            x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add, terms: next,
+            termCount: counts[i]))
+        unsafe next = next.map { unsafe $0 + counts[i] }
+      }
+      unsafe tk_linear(pool.threads, maps, maps.count)
     }
   }
 
