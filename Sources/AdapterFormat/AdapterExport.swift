@@ -1,4 +1,4 @@
-public import ModelFiles
+import ModelFiles
 
 extension AdapterArchive {
   /// Writes the archive in another program's format, whole or not at all. What the format cannot represent is
