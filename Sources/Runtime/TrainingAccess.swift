@@ -100,9 +100,12 @@ package final class TrainingRotary {
 package struct TokenNormaliser {
   private let normaliser: LogNormaliser
 
-  /// Nil when the logits are not finite.
-  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int) {
-    guard let normaliser = unsafe LogNormaliser(logits, count: count) else { return nil }
+  /// Nil when the logits are not finite. They are not divided by the temperature beforehand: the sampler's
+  /// bits come from dividing the difference to the peak.
+  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int, temperature: Float = 1) {
+    guard let normaliser = unsafe LogNormaliser(logits, count: count, temperature: temperature) else {
+      return nil
+    }
     self.normaliser = normaliser
   }
 

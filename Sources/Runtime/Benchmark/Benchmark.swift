@@ -164,42 +164,21 @@ public final class Benchmark {
   private func decoding(streams: Int, adapters: [AttachedAdapter?]) async throws -> Double {
     let engine = Engine(model: model, batchLimit: max(streams, 1))
     let each = max(streams / adapters.count, 1)
+    // The batch is full once the last prompt is computed, and until the first completions end.
+    let extra = 2 * (adapters.count - 1)
+    engine.shared.beginRecording()
     let groups = try adapters.map { adapter in
       try engine.generate(
         GenerationRequest(
           prompt: tokens(64, seed: 3), adapter: adapter,
-          sampling: .init(temperature: 0.6, topP: 0.95, seed: 1),
-          maxTokens: steps + 1 + 8 * (adapters.count - 1)),
+          sampling: .init(temperature: 0.6, topP: 0.95, seed: 1), maxTokens: steps + 1 + extra),
         samples: each)
     }
-    // Full steps alone are counted, and of them the better ones: others use the machine too.
-    let clock = ContinuousClock()
-    let times = try await withThrowingTaskGroup(of: [ContinuousClock.Instant].self) { group in
-      for completions in groups {
-        group.addTask {
-          var instants: [ContinuousClock.Instant] = []
-          for try await element in completions {
-            if element.sample == 0, case .token = element.event { instants.append(clock.now) }
-          }
-          return instants
-        }
-      }
-      var longest: [ContinuousClock.Instant] = []
-      var latestFirst: ContinuousClock.Instant?
-      var earliestLast: ContinuousClock.Instant?
-      for try await instants in group {
-        guard let first = instants.first, let last = instants.last else { continue }
-        latestFirst = latestFirst.map { max($0, first) } ?? first
-        earliestLast = earliestLast.map { min($0, last) } ?? last
-        longest = instants
-      }
-      // While every adapter's completions were being continued.
-      return longest.filter { $0 >= latestFirst ?? $0 && $0 <= earliestLast ?? $0 }
-    }
-    var gaps = zip(times.dropFirst(), times).map { ($0 - $1).inSeconds }
-    if gaps.isEmpty { return 0 }
-    gaps.sort()
-    return Double(each * adapters.count) / gaps[gaps.count / 4]
+    for group in groups { _ = try await group.collect() }
+    // Full steps alone count, and of them a better one: others use the machine too.
+    let times = engine.shared.recorded().filter { $0.rows == each * adapters.count }.map(\.seconds).sorted()
+    guard !times.isEmpty else { return 0 }
+    return Double(each * adapters.count) / times[times.count / 4]
   }
 
   private func attach(rank: Int, seed: UInt64) throws -> AttachedAdapter {
@@ -268,7 +247,7 @@ public final class Benchmark {
       try engine.generate(
         GenerationRequest(
           prompt: tokens(8 + i % 9, seed: UInt64(100 + i)), sampling: .init(seed: 2),
-          maxTokens: 1 + (i * 7) % 13, promptIndex: i),
+          maxTokens: 4 + (i * 7) % 23, promptIndex: i),
         samples: 4)
     }
     for group in groups { _ = try await group.collect() }
