@@ -34,13 +34,12 @@ package struct FrozenMatrix: Sendable {
   package var rows: Int { matrix.rows }
   package var columns: Int { matrix.columns }
 
-  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows, with an adapter's `terms` in the sum.
+  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
   @unsafe package func map(
     x: UnsafePointer<Float>, n: Int, y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil,
-    add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil, termCount: Int = 0
+    add: Bool = false
   ) -> tk_linear_args {
-    unsafe matrix.map(
-      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms, termCount: termCount)
+    unsafe matrix.map(x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add)
   }
 
   /// Widens a block of the matrix to float32, row after row without gaps.
@@ -67,7 +66,7 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
   }
 }
 
@@ -99,21 +98,19 @@ package final class TrainingRotary {
 
 /// The sampler's logarithm of a softmax's denominator over a row of logits.
 package struct TokenNormaliser {
-  private let peak: Float
-  private let logSum: Double
+  private let normaliser: LogNormaliser
 
-  /// Nil when the logits are not finite.
-  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int) {
-    var row = unsafe tk_score_row(
-      logits: logits, count: count, token: 0, temperature: 1, log_probability: 0, peak: 0, log_sum: 0)
-    unsafe tk_score_one(&row)
-    guard unsafe !row.log_probability.isNaN else { return nil }
-    peak = unsafe row.peak
-    logSum = unsafe row.log_sum
+  /// Nil when the logits are not finite. They are not divided by the temperature beforehand: the sampler's
+  /// bits come from dividing the difference to the peak.
+  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int, temperature: Float = 1) {
+    guard let normaliser = unsafe LogNormaliser(logits, count: count, temperature: temperature) else {
+      return nil
+    }
+    self.normaliser = normaliser
   }
 
   /// ln p of a token with this logit: the bits that the sampler reports.
-  package func logProbability(_ logit: Float) -> Float { Float(Double(logit) - Double(peak) - logSum) }
+  package func logProbability(_ logit: Float) -> Float { normaliser.logProbability(logit) }
 }
 
 /// Counter-based random numbers, the sampler's generator.

@@ -15,6 +15,6 @@ struct Tina: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Run.self, Convert.self, Inspect.self, Verify.self, Diff.self, Score.self, Tokenize.self, Grade.self,
-      Logits.self,
+      Bench.self, Logits.self,
     ])
 }

@@ -127,5 +127,6 @@ void tk_attention(tk_pool *_Nonnull pool, const tk_attention_shape *_Nonnull sha
                   const tk_attention_row *_Nonnull rows, size_t n, size_t max_keys);
 
 #include "tk_sampling.h"
+#include "tk_limits.h"
 
 #endif
