@@ -37,9 +37,10 @@ package struct FrozenMatrix: Sendable {
   /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
   @unsafe package func map(
     x: UnsafePointer<Float>, n: Int, y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil,
-    add: Bool = false
+    add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil, termCount: Int = 0
   ) -> tk_linear_args {
-    unsafe matrix.map(x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add)
+    unsafe matrix.map(
+      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms, termCount: termCount)
   }
 
   /// Widens a block of the matrix to float32, row after row without gaps.
@@ -66,7 +67,7 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
   }
 }
 
@@ -94,23 +95,6 @@ package final class TrainingRotary {
     let (cosine, sine) = unsafe table.tables(positions: count)
     return unsafe (cosine, sine, table.positions)
   }
-}
-
-/// The sampler's logarithm of a softmax's denominator over a row of logits.
-package struct TokenNormaliser {
-  private let normaliser: LogNormaliser
-
-  /// Nil when the logits are not finite. They are not divided by the temperature beforehand: the sampler's
-  /// bits come from dividing the difference to the peak.
-  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int, temperature: Float = 1) {
-    guard let normaliser = unsafe LogNormaliser(logits, count: count, temperature: temperature) else {
-      return nil
-    }
-    self.normaliser = normaliser
-  }
-
-  /// ln p of a token with this logit: the bits that the sampler reports.
-  package func logProbability(_ logit: Float) -> Float { normaliser.logProbability(logit) }
 }
 
 /// Counter-based random numbers, the sampler's generator.

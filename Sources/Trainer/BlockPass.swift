@@ -87,37 +87,44 @@ import TinaRuntime
     }
   }
 
-  /// output (+)= W · input + bias, B · (scale · (A · input)) being part of the sum.
+  /// output (+)= W · input + bias, with the adapter's B · (scale · (A · input)) as a term of the same sum.
+  ///
+  /// With dropout the adapter's input is another than the map's, and its part is added afterwards.
   @unsafe private func project(
     _ targets: [(TrainableProjection, UnsafeMutablePointer<Float>)], _ index: Int, _ record: LayerRecord,
     input: UnsafePointer<Float>, add: Bool
   ) {
     let layer = model.frozenLayer(index)
     var terms: [tk_low_rank] = unsafe []
-    var counts: [Int] = []
+    var starts = [0]
     for i in unsafe targets.indices {
       let projection = unsafe targets[i].0
-      if let adapter, let pair = adapter.parameters.places[index][projection.rawValue] {
+      if let adapter, !adapter.dropout.isActive,
+        let pair = adapter.parameters.places[index][projection.rawValue]
+      {
         let u = unsafe record.inner[projection.rawValue].reserve(batch.rowCount * pair.rank)
-        unsafe adapter.inner(input, pair, into: u, scratch: workspace.dropped)
-        unsafe terms.append(adapter.term(u, pair))
-        counts.append(1)
-      } else {
-        counts.append(0)
+        unsafe terms.append(adapter.term(pair, u: u))
       }
+      unsafe starts.append(terms.count)
     }
-    unsafe terms.withUnsafeBufferPointer { buffer in
-      var next = unsafe buffer.baseAddress
+    unsafe terms.withUnsafeBufferPointer { terms in
       var maps: [tk_linear_args] = unsafe []
       for i in unsafe targets.indices {
         let (projection, output) = unsafe targets[i]
         unsafe maps.append(
           layer[projection].map(
-            x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add, terms: next,
-            termCount: counts[i]))
-        unsafe next = next.map { unsafe $0 + counts[i] }
+            x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add,
+            terms: terms.baseAddress.map { unsafe $0 + starts[i] }, termCount: starts[i + 1] - starts[i]))
       }
       unsafe tk_linear(pool.threads, maps, maps.count)
+    }
+    guard let adapter, adapter.dropout.isActive else { return }
+    for i in unsafe targets.indices {
+      let (projection, output) = unsafe targets[i]
+      guard let pair = adapter.parameters.places[index][projection.rawValue] else { continue }
+      let u = unsafe record.inner[projection.rawValue].reserve(batch.rowCount * pair.rank)
+      unsafe adapter.inner(input, pair, into: u, scratch: workspace.dropped)
+      unsafe adapter.outer(u, pair, into: output)
     }
   }
 
