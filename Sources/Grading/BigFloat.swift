@@ -43,6 +43,7 @@ struct BigFloat {
   }
 
   var isZero: Bool { mantissa.isZero }
+  var isInteger: Bool { exponent >= 0 || isZero || mantissa.trailingZeroBitCount >= -exponent }
   var isNegative: Bool { mantissa < 0 }
   /// The power of two just above the magnitude; very negative for zero.
   var scale: Int { isZero ? -1_000_000_000 : mantissa.magnitude.bitWidth + exponent }
@@ -128,9 +129,7 @@ struct BigFloat {
   static func exp(_ x: BigFloat) throws -> BigFloat {
     if x.isZero { return .one }
     // Exponents stay far from overflow.
-    guard x.scale < 40 else {
-      throw GradingError.noValue
-    }
+    guard x.scale < 40 else { throw GradingError.tooLarge }
     let turns = Int((x / ln2).double.rounded())
     let rest = x - BigFloat(turns) * ln2
     let halvings = 12
@@ -163,7 +162,7 @@ struct BigFloat {
 
   static func sinAndCos(_ x: BigFloat) throws -> (BigFloat, BigFloat) {
     if x.isZero { return (.zero, .one) }
-    guard x.scale < 60 else { throw GradingError.noValue }
+    guard x.scale < 60 else { throw GradingError.tooLarge }
     let half = BigFloat(pi.mantissa, exponent: pi.exponent - 1)
     let turns = Int((x / half).double.rounded())
     let rest = (x - BigFloat(turns) * half).fixed()

@@ -12,8 +12,9 @@ struct Comparison {
 
   /// Compares two normalized expressions.
   func compare(_ gold: Expression, _ prediction: Expression) throws -> Finding {
-    try budget.spend(4)
-    if gold.key == prediction.key { return .equal("both are the same expression") }
+    let (goldKey, predictedKey) = (gold.key, prediction.key)
+    try budget.spend(4 + (goldKey.utf8.count + predictedKey.utf8.count) / 8)
+    if goldKey == predictedKey { return .equal("both are the same expression") }
     switch (gold, prediction) {
     case (.text(let a), .text(let b)):
       return TextAnswers.areSame(a, b)
@@ -73,9 +74,21 @@ struct Comparison {
     guard gold.count == prediction.count else {
       return .different("there are \(gold.count) values and \(prediction.count)")
     }
-    var rest = prediction
+    // Those that are written alike first.
+    var counts: [String: Int] = [:]
+    for item in prediction { counts[item.key, default: 0] += 1 }
+    let unmatched = gold.filter { item in
+      guard let count = counts[item.key], count > 0 else { return true }
+      counts[item.key] = count - 1
+      return false
+    }
+    var rest = prediction.filter { item in
+      guard let count = counts[item.key], count > 0 else { return false }
+      counts[item.key] = count - 1
+      return true
+    }
     var doubt = false
-    for item in gold {
+    for item in unmatched {
       var place: Int?
       var doubtful = false
       for (index, other) in rest.enumerated() {

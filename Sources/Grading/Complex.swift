@@ -57,7 +57,7 @@ struct Complex {
       if rest & 1 == 1 { result = result * base }
       rest >>= 1
       if rest > 0 { base = base * base }
-      if abs(base.scale) > 1 << 50 { throw GradingError.noValue }
+      if !base.isZero, abs(base.scale) > 1 << 50 { throw GradingError.tooLarge }
     }
     return exponent < 0 ? try .one / result : result
   }

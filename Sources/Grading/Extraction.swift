@@ -61,7 +61,8 @@ struct Extraction {
       if try body(Candidate(text: Self.string(bytes[hashes.upperBound..<end]), kind: .hashes)) { return }
     }
     // A long text is prose; its end is enough for what follows.
-    if Self.isShort(bytes[start...]) {
+    // (A formula that is too long to read is tried, and found too long.)
+    if Self.isShort(bytes[start...]) || !Prose.isLikely(Self.string(bytes.suffix(4000))) {
       if try body(Candidate(text: Self.string(bytes[start...]), kind: .whole)) { return }
     }
     start = max(start, bytes.count - 20_000)
@@ -76,7 +77,7 @@ struct Extraction {
     for text in pieces where try body(Candidate(text: text, kind: .bare)) { return }
   }
 
-  private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 4000 }
+  private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 8000 }
 
   static func string(_ part: ArraySlice<UInt8>) -> String {
     String(decoding: part, as: UTF8.self).trimmed(\.isWhitespace)
@@ -89,7 +90,7 @@ struct Extraction {
     var end = bytes.count
     var found: (text: String, place: Int)?
     var attempts = 0
-    while attempts < 64, let command = lastBox(bytes, start, end) {
+    while attempts < 40, let command = lastBox(bytes, start, end) {
       attempts += 1
       guard let box = content(bytes, command) else {
         if found != nil { break }
@@ -139,7 +140,8 @@ struct Extraction {
     }
     var level = 0
     let first = index + 1
-    while index < bytes.count {
+    let limit = min(bytes.count, index + 20_000)
+    while index < limit {
       switch bytes[index] {
       case UInt8(ascii: "\\"):
         // \{ and \} are no braces of the box, but "\\" is a whole.
@@ -161,6 +163,7 @@ struct Extraction {
 
   /// Whether what stands between two boxes joins their contents to one answer.
   private static func joins(_ gap: ArraySlice<UInt8>) -> Bool {
+    if gap.allSatisfy({ " \n\t$,;".utf8.contains($0) }) { return true }
     var text = string(gap)
     for piece in [
       "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }", "\\text{, }", "\\(", "\\)",
@@ -206,7 +209,7 @@ struct Extraction {
     while let found = bytes.lastRange(of: word, from: start, before: end, ignoresCase: true) {
       guard let distance else { return found.upperBound }
       let limit = min(bytes.count, found.upperBound + distance)
-      if let verb = bytes.firstRange(of: " is", from: found.upperBound), verb.upperBound <= limit,
+      if let verb = bytes.firstRange(of: " is", from: found.upperBound, before: limit),
         verb.upperBound == bytes.count || !bytes[verb.upperBound].isLetter
       {
         return verb.upperBound
@@ -273,10 +276,11 @@ extension [UInt8] {
     return nil
   }
 
-  func firstRange(of text: String, from start: Int) -> Range<Int>? {
+  func firstRange(of text: String, from start: Int, before end: Int? = nil) -> Range<Int>? {
     let wanted = Array(text.utf8)
+    let end = Swift.min(end ?? count, count)
     var index = start
-    while index + wanted.count <= count {
+    while index + wanted.count <= end {
       if matches(wanted, at: index, false) { return index..<(index + wanted.count) }
       index += 1
     }

@@ -81,7 +81,8 @@ public struct Grader: Sendable {
       case .failure(let error):
         if unreadable == nil || candidate.kind == .boxed { unreadable = (candidate.text, error) }
         // What was boxed is the answer, readable or not; so is a text that was too much work.
-        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || candidate.isFormula
+        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || error == .tooLarge
+          || candidate.isFormula
       }
     }
     if let verdict { return verdict }
@@ -93,6 +94,9 @@ public struct Grader: Sendable {
       return Verdict(
         outcome: .undecided, extracted: Self.short(unreadable.text),
         why: "The bound of \(options.maxSteps) steps was reached.")
+    case .tooLarge:
+      return Verdict(
+        outcome: .undecided, extracted: Self.short(unreadable.text), why: "The numbers are too large to compute.")
     case .tooDeep:
       return Verdict(
         outcome: .undecided, extracted: Self.short(unreadable.text),
@@ -118,7 +122,7 @@ public struct Grader: Sendable {
       if !a.hasPoint && !b.hasPoint { return verdict(.different, "The numbers differ.") }
     }
     if text.utf8.allSatisfy({ $0 <= 32 }) { return .failure(.malformed("nothing")) }
-    let isLong = text.utf8.count > 4000
+    let isLong = text.utf8.count > 8000
     if let letter = gold.choice {
       if let chosen = TextAnswers.leadingChoice(text) {
         return chosen == letter
@@ -134,7 +138,7 @@ public struct Grader: Sendable {
       if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes { throw GradingError.malformed("prose") }
       if let error = gold.error {
         switch error {
-        case .outOfSteps, .tooDeep: return verdict(.undecided, "The gold answer is too much work to read.")
+        case .outOfSteps, .tooDeep, .tooLarge: return verdict(.undecided, "The gold answer is too much work to read.")
         default: return verdict(.different, "The gold answer is no mathematics that could be read, and the texts differ.")
         }
       }

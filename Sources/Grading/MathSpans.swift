@@ -84,6 +84,8 @@ enum MathSpans {
 
   private static func delimited(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
     var spans: [Span] = []
+    // Closers that do not come any more need not be sought again.
+    var missing: Set<String> = []
     var index = start
     while index < end {
       let c = bytes[index]
@@ -91,22 +93,24 @@ enum MathSpans {
         let next = bytes[index + 1]
         if next == UInt8(ascii: "(") || next == UInt8(ascii: "[") {
           let closer = next == UInt8(ascii: "(") ? "\\)" : "\\]"
-          if let close = bytes.firstRange(of: closer, from: index + 2), close.upperBound <= end {
+          if !missing.contains(closer), let close = bytes.firstRange(of: closer, from: index + 2, before: end) {
             spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
+          missing.insert(closer)
         }
         index += 2
         continue
       }
       if c == UInt8(ascii: "$") {
         if index + 1 < end, bytes[index + 1] == c {
-          if let close = bytes.firstRange(of: "$$", from: index + 2), close.upperBound <= end {
+          if !missing.contains("$$"), let close = bytes.firstRange(of: "$$", from: index + 2, before: end) {
             spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
+          missing.insert("$$")
           index += 2
           continue
         }

@@ -178,7 +178,8 @@ extension Parser {
   func numberValue(_ literal: NumberLiteral) throws -> Expression {
     let count = literal.integer.utf8.count + (literal.fraction?.utf8.count ?? 0)
     // Reading digits is quadratic.
-    try budget.spend(count / 16 + count * count / 16_384)
+    guard count <= 3000 else { throw GradingError.outOfSteps }
+    try budget.spend(count / 16 + count * count / 2048)
     guard let digits = BigInt(literal.integer + (literal.fraction ?? ""), radix: 10) else {
       throw GradingError.malformed("the number \(literal.integer)")
     }

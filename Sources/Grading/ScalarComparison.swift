@@ -100,6 +100,8 @@ extension Comparison {
       b = try exact.value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
+    } catch GradingError.tooLarge {
+      return .undecided("the numbers are too large to compute")
     }
     if let a, let b {
       if a == b { return .equal("both are \(Self.shown(a))") }
@@ -126,6 +128,8 @@ extension Comparison {
       b = try numerics.value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
+    } catch GradingError.tooLarge {
+      return .undecided("the numbers are too large to compute")
     } catch GradingError.noValue {
       return .different("no way was found to show that they are equal")
     }
@@ -202,7 +206,10 @@ extension Expression {
     case .number(let value, let places?):
       guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
       let integer = (value * scale).magnitude
-      return Decimal(places: places, digits: integer.isZero ? 0 : "\(integer.numerator)".utf8.count)
+      // Digits beyond these need no exact count.
+      let bits = integer.numerator.bitWidth
+      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : "\(integer.numerator)".utf8.count
+      return Decimal(places: places, digits: digits)
     case .product(let items) where items.count == 2:
       // -3.14 is a number already; 4.5 · 10^3:
       if case .power(.integer(10), .number(let power, nil)) = items[1], let exponent = power.int,

@@ -62,7 +62,7 @@ enum TextAnswers {
   /// The letter that an answer begins with, when more follows: "(C) 12", "C. twelve", "C: because".
   static func leadingChoice(_ text: String) -> Character? {
     if let letter = choice(text) { return letter }
-    let text = plainKeepingCase(text)
+    let text = plain(text)
     let isBracketed = text.hasPrefix("(")
     let rest = isBracketed ? text.dropFirst() : Substring(text)
     guard let letter = rest.first, letter.isASCII, letter.isUppercase, ("A"..."J").contains(String(letter)) else {
@@ -70,11 +70,6 @@ enum TextAnswers {
     }
     let next = rest.dropFirst().first
     return isBracketed ? (next == ")" ? letter : nil) : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") } == true ? letter : nil
-  }
-
-  private static func plainKeepingCase(_ text: String) -> String {
-    String(text.filter { !"{}$*\\\"".contains($0) }.trimmed { $0.isWhitespace })
-      .replacing("text", with: "", maxReplacements: 1)
   }
 
   /// The letter that a sentence chooses: after "answer", "option" or "choice", else the last one in parentheses,
@@ -122,10 +117,5 @@ extension String {
     while let first = rest.first, isBlank(first) { rest.removeFirst() }
     while let last = rest.last, isBlank(last) { rest.removeLast() }
     return String(rest)
-  }
-
-  fileprivate func replacing(_ word: String, with other: String, maxReplacements: Int) -> String {
-    guard hasPrefix(word) else { return self }
-    return other + dropFirst(word.count)
   }
 }
