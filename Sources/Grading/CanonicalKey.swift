@@ -10,7 +10,8 @@ extension Expression {
     case .symbol(let name): return name
     case .constant(let constant): return "\(constant)!"
     case .text(let text): return "\"\(text)\""
-    case .sum(let items): return "(+ " + Self.flatten(items, sum: true).map(\.key).sorted().joined(separator: " ") + ")"
+    case .sum(let items):
+      return "(+ " + Self.flatten(items, sum: true).map(\.key).sorted().joined(separator: " ") + ")"
     case .product(let items):
       return "(* " + Self.flatten(items, sum: false).map(\.key).sorted().joined(separator: " ") + ")"
     case .power(let a, let b): return "(^ \(a.key) \(b.key))"
@@ -38,7 +39,8 @@ extension Expression {
   /// Decimal for short numbers; for long ones that would be slow.
   private static func digits(_ value: BigInt) -> String {
     if value.bitWidth <= 62 { return "\(Int(value))" }
-    return value.bitWidth <= 128 ? "\(value)" : "0x\(value < 0 ? "-" : "")\(value.magnitude.words.map { String($0, radix: 16) })"
+    return value.bitWidth <= 128
+      ? "\(value)" : "0x\(value < 0 ? "-" : "")\(value.magnitude.words.map { String($0, radix: 16) })"
   }
 
   private static func flatten(_ items: [Expression], sum: Bool) -> [Expression] {

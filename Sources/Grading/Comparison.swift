@@ -99,7 +99,11 @@ struct Comparison {
         }
         if finding.isUndecided { doubtful = true }
       }
-      if let place { rest.remove(at: place) } else if doubtful { doubt = true } else {
+      if let place {
+        rest.remove(at: place)
+      } else if doubtful {
+        doubt = true
+      } else {
         return .different("one of the values is missing")
       }
     }
@@ -108,7 +112,8 @@ struct Comparison {
 
   // MARK: Relations against values
 
-  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding {
+  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding
+  {
     func ordered(_ a: Expression) throws -> Finding {
       goldIsChain ? try compare(a, other) : try compare(other, a)
     }

@@ -16,7 +16,7 @@ struct ExactArithmetic {
       var sum = Rational.zero
       for item in items {
         guard let value = try value(item) else { return nil }
-        try budget.spendProduct(bits: sum.bits, value.bits)
+        try budget.spendFraction(bits: sum.bits, value.bits)
         sum = sum + value
       }
       return sum
@@ -24,7 +24,7 @@ struct ExactArithmetic {
       var product = Rational.one
       for item in items {
         guard let value = try value(item) else { return nil }
-        try budget.spendProduct(bits: product.bits, value.bits)
+        try budget.spendFraction(bits: product.bits, value.bits)
         product = product * value
         if product.bits > 200_000 { throw GradingError.outOfSteps }
       }

@@ -43,7 +43,9 @@ public struct Grader: Sendable {
     let answer = text ?? gold.trimmed(\.isWhitespace)
     let fast = FastNumber(answer)
     if readings.isEmpty, fast != nil || text == nil {
-      do { readings = try Readings.of(answer, Budget(options.maxSteps)).expressions } catch let failure as GradingError {
+      do { readings = try Readings.of(answer, Budget(options.maxSteps)).expressions } catch let failure
+        as GradingError
+      {
         error = failure
       } catch {}
     }
@@ -96,7 +98,8 @@ public struct Grader: Sendable {
         why: "The bound of \(options.maxSteps) steps was reached.")
     case .tooLarge:
       return Verdict(
-        outcome: .undecided, extracted: Self.short(unreadable.text), why: "The numbers are too large to compute.")
+        outcome: .undecided, extracted: Self.short(unreadable.text),
+        why: "The numbers are too large to compute.")
     case .tooDeep:
       return Verdict(
         outcome: .undecided, extracted: Self.short(unreadable.text),
@@ -112,7 +115,8 @@ public struct Grader: Sendable {
     text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "…"
   }
 
-  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) -> Result<Verdict, GradingError> {
+  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) -> Result<Verdict, GradingError>
+  {
     let text = candidate.text
     func verdict(_ outcome: Verdict.Outcome, _ why: String) -> Result<Verdict, GradingError> {
       .success(Verdict(outcome: outcome, extracted: Self.short(text), why: why))
@@ -135,11 +139,16 @@ public struct Grader: Sendable {
     do {
       if text.utf8.count > 16_000 { throw GradingError.outOfSteps }
       let read = try Readings.of(text, budget)
-      if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes { throw GradingError.malformed("prose") }
+      if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes {
+        throw GradingError.malformed("prose")
+      }
       if let error = gold.error {
         switch error {
-        case .outOfSteps, .tooDeep, .tooLarge: return verdict(.undecided, "The gold answer is too much work to read.")
-        default: return verdict(.different, "The gold answer is no mathematics that could be read, and the texts differ.")
+        case .outOfSteps, .tooDeep, .tooLarge:
+          return verdict(.undecided, "The gold answer is too much work to read.")
+        default:
+          return verdict(
+            .different, "The gold answer is no mathematics that could be read, and the texts differ.")
         }
       }
       return try compare(gold.readings, read.expressions, budget, verdict)

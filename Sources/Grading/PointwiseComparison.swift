@@ -1,5 +1,5 @@
 /// Compares expressions in variables by their values at random points: exact ones where all is rational, else with
-/// 86 digits.
+/// 96 digits.
 struct PointwiseComparison {
   private let options: GradingOptions
   private let budget: Budget
@@ -24,7 +24,8 @@ struct PointwiseComparison {
     guard symbols.count <= 40 else { return .undecided("there are too many variables") }
     let discrete = [a, b].contains { $0.contains(Self.isDiscrete) }
     let isRational = Self.isRational(a) && Self.isRational(b)
-    let kinds: [Kind] = isRational ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
+    let kinds: [Kind] =
+      isRational ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
     for kind in kinds {
       var agreed = 0
       let needed = kind == .integer ? 10 : Self.needed
@@ -93,7 +94,9 @@ struct PointwiseComparison {
       }
       if agreed == Self.needed { break }
     }
-    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else { return .unknown }
+    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else {
+      return .unknown
+    }
     return .constant(isPositive: !ratio.re.isNegative)
   }
 

@@ -10,7 +10,9 @@ import Testing
     "\\boxed{" + String(repeating: "(", count: 20_000) + "1" + String(repeating: ")", count: 20_000) + "}",
     String(repeating: "\\sqrt{2+", count: 200) + "1" + String(repeating: "}", count: 200),
     String(repeating: "7", count: 100_000), "\\boxed{" + String(repeating: "\\sin 3+", count: 2_000) + "1}",
-    "\\begin{pmatrix}" + Array(repeating: Array(repeating: "1", count: 120).joined(separator: "&"), count: 120).joined(separator: "\\\\")
+    "\\begin{pmatrix}"
+      + Array(repeating: Array(repeating: "1", count: 120).joined(separator: "&"), count: 120).joined(
+        separator: "\\\\")
       + "\\end{pmatrix}",
   ])
   func undecided(prediction: String) {
@@ -25,7 +27,8 @@ import Testing
 
   @Test(arguments: [
     String(repeating: "lorem ipsum 12 dolor ", count: 50_000), String(repeating: "\\boxed{", count: 100_000),
-    String(repeating: "$x", count: 200_000) + " some words", String(repeating: "the final answer ", count: 50_000),
+    String(repeating: "$x", count: 200_000) + " some words",
+    String(repeating: "the final answer ", count: 50_000),
     String(repeating: "\\( words ", count: 100_000), String(repeating: "I hope ", count: 100_000),
   ])
   func aMegabyteIsFine(prediction: String) {

@@ -41,11 +41,13 @@ import Testing
       case .symbol(let name): return name
       case .root(let n): return r.below(2) == 0 ? "\\sqrt{\(n)}" : "\\frac{\\sqrt{\(4 * n)}}{2}"
       case .add(let a, let b):
-        return r.below(2) == 0 ? "(\(a.latex(&r))+\(b.latex(&r)))" : "\\left(\(b.latex(&r)) + \(a.latex(&r))\\right)"
+        return r.below(2) == 0
+          ? "(\(a.latex(&r))+\(b.latex(&r)))" : "\\left(\(b.latex(&r)) + \(a.latex(&r))\\right)"
       case .multiply(let a, .add(let b, let c)) where r.below(2) == 0:
         return "(\(a.latex(&r)) \\cdot \(b.latex(&r)) + \(c.latex(&r)) \\times \(a.latex(&r)))"
       case .multiply(let a, let b):
-        return r.below(2) == 0 ? "{\(a.latex(&r))} \\cdot {\(b.latex(&r))}" : "(\(b.latex(&r)))*(\(a.latex(&r)))"
+        return r.below(2) == 0
+          ? "{\(a.latex(&r))} \\cdot {\(b.latex(&r))}" : "(\(b.latex(&r)))*(\(a.latex(&r)))"
       case .power(let a, let n):
         return r.below(2) == 0
           ? "(\(a.latex(&r)))^{\(n)}" : Array(repeating: "(\(a.latex(&r)))", count: n).joined(separator: "*")
@@ -75,17 +77,22 @@ import Testing
       let other = Tree.random(&r, 2)
       let (a, b) = (tree.latex(&r), other.latex(&r))
       #expect(
-        grader.grade(gold: a, prediction: b).outcome == grader.grade(gold: b, prediction: a).outcome, "\(a) | \(b)")
+        grader.grade(gold: a, prediction: b).outcome == grader.grade(gold: b, prediction: a).outcome,
+        "\(a) | \(b)")
     }
   }
 
   @Test func randomTextsNeverCrash() {
     var r = Random(state: 99)
     let pieces = [
-      "\\frac", "{", "}", "1", "2", "x", "^", "_", "(", ")", "[", "]", "\\{", "\\}", ",", ";", "\\sqrt", "+", "-", "*", "/", "=",
-      "<", "\\le", "|", "!", "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\text{cm}", "%", "\\pm", "\\cup", "\\infty",
-      "\\sin", "\\log_", "e", "i", "\\pi", "$", "\\boxed{", "</think>", "answer is ", "and", " ", ".", "0", "99", "\\left", "\\right",
-      "\\binom", "\\lfloor", "\\rfloor", ":", "'", "^\\circ", "é", "\u{2212}", "\\", "\"", "\\overline", "1e9", "\\in", "\\mathbb",
+      "\\frac", "{", "}", "1", "2", "x", "^", "_", "(", ")", "[", "]", "\\{", "\\}", ",", ";", "\\sqrt", "+",
+      "-", "*", "/", "=",
+      "<", "\\le", "|", "!", "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\text{cm}", "%", "\\pm",
+      "\\cup", "\\infty",
+      "\\sin", "\\log_", "e", "i", "\\pi", "$", "\\boxed{", "</think>", "answer is ", "and", " ", ".", "0",
+      "99", "\\left", "\\right",
+      "\\binom", "\\lfloor", "\\rfloor", ":", "'", "^\\circ", "é", "\u{2212}", "\\", "\"", "\\overline",
+      "1e9", "\\in", "\\mathbb",
     ]
     let grader = Grader()
     for _ in 0..<1500 {

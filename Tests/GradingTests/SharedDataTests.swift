@@ -26,7 +26,8 @@ struct SharedDataTests {
       let gold = try #require(row["gold"] as? String)
       let prediction = try #require(row["prediction"] as? String)
       let verdict = grader.grade(gold: gold, prediction: prediction)
-      #expect(verdict.isEqual == row["expected_equal"] as? Bool, "\(gold) | \(prediction.suffix(200)): \(verdict)")
+      #expect(
+        verdict.isEqual == row["expected_equal"] as? Bool, "\(gold) | \(prediction.suffix(200)): \(verdict)")
     }
   }
 

@@ -24,7 +24,8 @@ import Testing
     let lines = try result.objects()
     #expect(result.status == 1 && lines.count == 3)
     #expect(lines[0]["equal"] as? Bool == true && lines[0]["extracted"] as? String == "42")
-    #expect((lines[1]["error"] as? String)?.contains("\"prediction\"") == true && lines[1]["line"] as? Int == 2)
+    #expect(
+      (lines[1]["error"] as? String)?.contains("\"prediction\"") == true && lines[1]["line"] as? Int == 2)
     #expect(lines[2]["equal"] as? Bool == false && lines[2]["why"] is String)
   }
 }
