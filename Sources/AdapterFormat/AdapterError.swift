@@ -16,6 +16,8 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     case unknownKey
     /// A tensor that belongs to no pair, or contradicts its pair or the settings.
     case badTensor
+    /// A rule of the .tina format is broken.
+    case tina(TinaRule)
   }
 
   /// One thing that is wrong.
