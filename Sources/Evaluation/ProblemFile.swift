@@ -76,6 +76,17 @@ public enum ProblemFile {
       "no answer (the members are \(keys))", "\"answer\", or a \"solution\" with its answer in \\boxed{}")
   }
 
+  /// Problems as JSON lines, in the layout that ``read(_:)`` reads back unchanged.
+  static func lines(_ problems: [Problem]) -> String {
+    problems.map { problem in
+      JSONValue.object(
+        JSONObject([
+          ("id", .string(problem.id)), ("problem", .string(problem.text)), ("answer", .string(problem.answer)),
+        ])
+      ).text() + "\n"
+    }.joined()
+  }
+
   /// A text, or the last turn of a list of turns.
   private static func text(_ value: JSONValue) -> String? {
     if let string = value.string { return string }
