@@ -34,6 +34,8 @@ public struct Adapter: Sendable {
   public let modules: [AdapterModule]
   /// What the configuration calls its base: a hub name or somebody's folder. Never proof of anything.
   public let baseModelName: String?
+  /// The base by its contents; nil if the file does not tell it, as a PEFT directory never does.
+  public var baseIdentity: BaseIdentity?
   /// Whether the adapter adds exactly zero: every B, or every scale, is.
   public let isZero: Bool
   /// The names that training was told to target; empty if a pattern told it.

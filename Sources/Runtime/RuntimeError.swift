@@ -1,3 +1,5 @@
+public import AdapterFormat
+
 /// What can go wrong between a model's files and its answers.
 ///
 /// Every case carries what was found and what was expected; `description` ends in what to do.
@@ -6,6 +8,8 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case weightsMismatch(path: String, violations: [String])
   /// An adapter's modules do not fit the base. `violations` lists every mismatch.
   case adapterMismatch(adapter: String, base: String, violations: [String])
+  /// The base has the right shape but not the weights that the adapter belongs to.
+  case otherBase(adapter: String, base: String, difference: BaseDifference)
   /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
   case adapterWithoutEffect(adapter: String, base: String)
   /// There is nothing to continue.
@@ -38,6 +42,12 @@ extension RuntimeError: CustomStringConvertible {
         so nothing of it was loaded:
         \(Self.list(violations))
         Name the base that the adapter was trained on.
+        """
+    case .otherBase(let adapter, let base, let difference):
+      return """
+        \(adapter): this adapter belongs to another base than \(base): found the same shape, but \(difference); \
+        expected the weights it was trained on. It was not loaded. Name that base, or attach it all the same \
+        with --allow-base-mismatch.
         """
     case .adapterWithoutEffect(let adapter, let base):
       return """

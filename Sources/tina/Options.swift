@@ -35,6 +35,14 @@ struct AdapterOptions: ParsableArguments {
     help: ArgumentHelp(
       "A PEFT directory, with a factor on its own scale after @ if wanted: DIR@0.5.", valueName: "adapter"))
   var adapter: AdapterReference?
+
+  @Flag(help: "Attach the adapter although the model's weights are not those that it belongs to.")
+  var allowBaseMismatch = false
+
+  /// The adapter attached to `model`, or nil if none is wanted.
+  func attach(to model: Model) throws -> AttachedAdapter? {
+    try adapter.map { try $0.attach(to: model, allowBaseMismatch: allowBaseMismatch) }
+  }
 }
 
 /// An adapter's path and the factor on its scale, written `PATH` or `PATH@FACTOR`.
@@ -57,8 +65,9 @@ struct AdapterReference: ExpressibleByArgument, Hashable {
   }
 
   /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
-  func attach(to model: Model) throws -> AttachedAdapter {
-    let attached = try AttachedAdapter(Adapter(path: path), to: model, scale: scale)
+  func attach(to model: Model, allowBaseMismatch: Bool) throws -> AttachedAdapter {
+    let attached = try AttachedAdapter(
+      Adapter(path: path), to: model, scale: scale, allowBaseMismatch: allowBaseMismatch)
     for note in attached.notes { Terminal.note(note) }
     return attached
   }

@@ -34,7 +34,7 @@ struct Score: AsyncParsableCommand {
     let model = try Model(path: path, threads: compute.threads)
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
-    let attached = try adapter.adapter.map { try $0.attach(to: model) }
+    let attached = try adapter.attach(to: model)
     try lines.forEachLine { line in
       let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
       let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
