@@ -66,7 +66,8 @@ let package = Package(
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization", "TinaRuntime",
+        "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
+        "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .executableTarget(
@@ -75,6 +76,9 @@ let package = Package(
         "AdapterFormat", "Evaluation", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
+    .executableTarget(
+      name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],
+      path: "Benchmarks/format", swiftSettings: house),
 
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
     .testTarget(
@@ -93,7 +97,8 @@ let package = Package(
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(
-      name: "TrainerTests", dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles"],
+      name: "TrainerTests",
+      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],

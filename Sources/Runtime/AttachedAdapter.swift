@@ -16,6 +16,8 @@ public final class AttachedAdapter: Sendable {
   public let scale: Float
   /// What a person should know about this adapter on this base, one sentence each.
   public let notes: [String]
+  /// Which content this is, for caches of what was computed with it.
+  let identity = AdapterIdentity()
   /// `[layer][Projection.rawValue]`
   let pairs: [[LoRAPair?]]
 
@@ -51,7 +53,7 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, _ model: Model, allowMismatch: Bool
   ) throws(RuntimeError) -> [String] {
     let base = model.directory.path
-    guard let identity = adapter.baseIdentity else {
+    guard let identity = adapter.base else {
       return [
         "\(adapter.path): base not identified, so only shapes were checked against \(base). A .tina file made "
           + "with `tina convert --base MODEL` tells which weights it belongs to."

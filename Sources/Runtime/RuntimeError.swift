@@ -16,6 +16,8 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case emptyPrompt
   /// The prompt leaves no room for an answer.
   case promptTooLong(tokens: Int, context: Int)
+  /// Keys and values of a request would never fit into the engine's memory budget.
+  case memoryBudgetTooSmall(prompt: Int, answer: Int, bytes: Int, budget: Int)
   /// A token id that the model's embedding does not hold.
   case tokenOutOfRange(id: Int, vocabulary: Int)
   /// A setting that no run can honour.
@@ -62,6 +64,12 @@ extension RuntimeError: CustomStringConvertible {
         the prompt has \(tokens) tokens, but the context holds \(context) and an answer needs at least one: \
         expected at most \(context - 1). Shorten the prompt or raise the context limit.
         """
+    case .memoryBudgetTooSmall(let prompt, let answer, let bytes, let budget):
+      return """
+        keys and values of \(prompt) tokens\(answer > 0 ? " of prompt and \(answer) of answer" : "") take \
+        \(Self.size(bytes)), and the memory budget is \(Self.size(budget)): expected at most that. Ask for \
+        fewer tokens, raise the budget, or keep keys and values in a smaller type.
+        """
     case .tokenOutOfRange(let id, let vocabulary):
       return """
         token id \(id) is not in the model: expected 0 to \(vocabulary - 1). \
@@ -77,6 +85,10 @@ extension RuntimeError: CustomStringConvertible {
         The weights or the adapter are damaged.
         """
     }
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    bytes < 10 << 20 ? "\(bytes) bytes" : "\(bytes >> 20) MiB"
   }
 
   private static func list(_ violations: [String]) -> String {

@@ -35,10 +35,10 @@ struct Score: AsyncParsableCommand {
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
     let attached = try adapter.attach(to: model)
-    try lines.forEachLine { line in
+    try await lines.forEachLine { line in
       let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
       let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
-      let scores = try engine.score(prompt: prompt, completion: completion, adapter: attached)
+      let scores = try await engine.score(prompt: prompt, completion: completion, adapter: attached)
       return .object(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
     }
   }

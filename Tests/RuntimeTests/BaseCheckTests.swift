@@ -10,7 +10,7 @@ import Testing
 struct BaseCheckTests {
   private func adapter(of base: String) throws -> Adapter {
     var adapter = try Adapter(path: fixture("adapter-all-r4"))
-    adapter.baseIdentity = try BaseIdentity(of: HuggingFaceBase(path: fixture(base)))
+    adapter.base = try BaseIdentity(of: HuggingFaceBase(path: fixture(base)))
     return adapter
   }
 
