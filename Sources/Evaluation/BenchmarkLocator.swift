@@ -17,7 +17,8 @@ struct BenchmarkLocator {
       let path = model + "/heldout.jsonl"
       guard isFile(path) else {
         throw EvaluationError.benchmarkNotFound(
-          name: named, searched: [path], advice: "Only Pico brings held-out problems along; name a benchmark.")
+          name: named, searched: [path], advice: "Only Pico brings held-out problems along; name a benchmark."
+        )
       }
       return Location(name: "heldout", path: path, style: .plain)
     }

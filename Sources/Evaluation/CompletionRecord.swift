@@ -1,4 +1,4 @@
-import Grading
+public import Grading
 public import ModelFiles
 
 /// One completion with its verdict, as one line of `completions.jsonl`.

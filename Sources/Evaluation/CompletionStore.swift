@@ -42,7 +42,8 @@ final class CompletionStore {
     }
     var keys: Set<CompletionRecord.Key> = []
     for path in [completionsPath, journalPath] where files.fileExists(atPath: path) {
-      for record in try Self.read(path, isJournal: path == journalPath) where keys.insert(record.key).inserted {
+      for record in try Self.read(path, isJournal: path == journalPath) where keys.insert(record.key).inserted
+      {
         saved.append(record)
       }
     }
@@ -95,7 +96,8 @@ final class CompletionStore {
       try file.truncate(atOffset: UInt64(whole))
       try file.close()
     }
-    return try bytes.split(separator: newline, omittingEmptySubsequences: true).enumerated().map { number, line in
+    return try bytes.split(separator: newline, omittingEmptySubsequences: true).enumerated().map {
+      number, line in
       let place = "line \(number + 1)"
       return try CompletionRecord(
         JSON.parse(Array(line), file: "\(path), \(place)"), file: path, place: place)

@@ -7,7 +7,7 @@ enum Digest {
     var hash = SHA256()
     for text in texts {
       let bytes = Array(text.utf8)
-      hash.update(unsafe withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { Array($0) })
+      hash.update((0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) })
       hash.update(bytes)
     }
     return hash.finish().map { byte in

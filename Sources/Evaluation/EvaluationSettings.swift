@@ -30,7 +30,8 @@ public struct EvaluationSettings: Sendable {
 
   /// Makes settings.
   public init(
-    benchmark: Benchmark, problems: [Problem], template: String, system: String?, samples: Int, maxTokens: Int,
+    benchmark: Benchmark, problems: [Problem], template: String, system: String?, samples: Int,
+    maxTokens: Int,
     sampling: SamplingParameters, cacheType: CacheType, base: String, contestants: [Contestant]
   ) {
     self.benchmark = benchmark.name

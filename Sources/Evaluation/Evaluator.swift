@@ -1,6 +1,7 @@
 import Foundation
-import Grading
-import TinaRuntime
+public import Grading
+import ModelFiles
+public import TinaRuntime
 import Tokenization
 
 /// Asks every problem of every contestant, several times, in one batch over the base's weights.
@@ -21,8 +22,8 @@ public struct Evaluator: Sendable {
     public let secondsLeft: Double?
   }
 
-  /// Enough requests wait at the engine that its batch stays full; no more, so that memory stays small.
-  private static let inFlight = 160
+  /// Enough samples wait at the engine that its batch stays full; no more, so that memory stays small.
+  private static let inFlight = 192
 
   let engine: Engine
   let prompts: PromptEncoder
@@ -54,41 +55,44 @@ public struct Evaluator: Sendable {
     directory: String, onProgress: (Progress) -> Void = { _ in }
   ) async throws -> [CompletionRecord] {
     let store = try CompletionStore(directory: directory, settings: settings, problems: problems)
-    var records: [CompletionRecord.Key: CompletionRecord] = [:]
-    for record in store.saved { records[record.key] = record }
-    let wanted = tasks()
-    let keys = wanted.map(\.key)
+    let keys = allKeys()
     let known = Set(keys)
-    records = records.filter { known.contains($0.key) }
-    let missing = wanted.filter { records[$0.key] == nil }
+    var records: [CompletionRecord.Key: CompletionRecord] = [:]
+    for record in store.saved where known.contains(record.key) { records[record.key] = record }
+    let groups = missing(records)
+    let missingCount = groups.reduce(0) { $0 + $1.samples.count }
     let began = ContinuousClock.now
     var tokens = 0
     var made = 0
+    var correct = records.values.count { $0.correct == true }
     func report() {
       let seconds = Double((ContinuousClock.now - began) / .milliseconds(1)) / 1000
       onProgress(
         Progress(
-          done: records.count, total: keys.count, tokens: tokens, seconds: seconds,
-          correct: records.values.reduce(0) { $0 + ($1.correct == true ? 1 : 0) },
-          secondsLeft: made == 0 ? nil : seconds / Double(made) * Double(missing.count - made)))
+          done: records.count, total: keys.count, tokens: tokens, seconds: seconds, correct: correct,
+          secondsLeft: made == 0 ? nil : seconds / Double(made) * Double(missingCount - made)))
     }
     report()
-    try await withThrowingTaskGroup(of: CompletionRecord.self) { group in
-      var next = missing.makeIterator()
-      func startOne() throws {
-        guard let task = next.next() else { return }
-        let completion = try start(task)
-        group.addTask { try await record(task, completion) }
+    let (ended, continuation) = AsyncThrowingStream.makeStream(of: CompletionRecord.self)
+    var next = groups.makeIterator()
+    var open = 0
+    func startMore() throws {
+      while open < Self.inFlight, let group = next.next() {
+        open += group.samples.count
+        try start(group, continuation)
       }
-      for _ in 0..<min(Self.inFlight, missing.count) { try startOne() }
-      while let record = try await group.next() {
-        try store.append(record)
-        records[record.key] = record
-        tokens += record.tokens
-        made += 1
-        report()
-        try startOne()
-      }
+      if open == 0 { continuation.finish() }
+    }
+    try startMore()
+    for try await record in ended {
+      try store.append(record)
+      records[record.key] = record
+      tokens += record.tokens
+      made += 1
+      open -= 1
+      if record.correct == true { correct += 1 }
+      report()
+      try startMore()
     }
     // Saved completions are judged by the rules of today.
     let all = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
@@ -96,23 +100,41 @@ public struct Evaluator: Sendable {
     return all
   }
 
-  private struct Task: Sendable {
+  /// Neighbouring samples of one problem of one contestant: one request, whose prompt is computed once.
+  private struct Group: Sendable {
     let contestant: Contestant
     let problem: Problem
     let index: Int
-    let sample: Int
-    var key: CompletionRecord.Key {
-      .init(contestant: contestant.name, id: problem.id, sample: sample)
-    }
+    let samples: Range<Int>
   }
 
   /// In the order of the results: contestants, problems, samples.
-  private func tasks() -> [Task] {
+  private func allKeys() -> [CompletionRecord.Key] {
     contestants.flatMap { contestant in
-      problems.enumerated().flatMap { index, problem in
-        (0..<settings.samples).map {
-          Task(contestant: contestant, problem: problem, index: index, sample: $0)
+      problems.flatMap { problem in
+        (0..<settings.samples).map { .init(contestant: contestant.name, id: problem.id, sample: $0) }
+      }
+    }
+  }
+
+  /// What is not there yet. Contestants take turns problem by problem, so that a run that is stopped has as
+  /// much of one as of the other.
+  private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Group] {
+    problems.enumerated().flatMap { index, problem in
+      contestants.flatMap { contestant in
+        var groups: [Group] = []
+        var start: Int?
+        for sample in 0...settings.samples {
+          let key = CompletionRecord.Key(contestant: contestant.name, id: problem.id, sample: sample)
+          let isMissing = sample < settings.samples && records[key] == nil
+          if isMissing, start == nil { start = sample }
+          if !isMissing, let first = start {
+            groups.append(
+              Group(contestant: contestant, problem: problem, index: index, samples: first..<sample))
+            start = nil
+          }
         }
+        return groups
       }
     }
   }
@@ -122,22 +144,40 @@ public struct Evaluator: Sendable {
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
-  /// Contestants share the random numbers of a problem's sample: what differs between them is their doing.
-  private func start(_ task: Task) throws -> Completion {
-    try engine.generate(
-      GenerationRequest(
-        prompt: prompts.encode(messages(task.problem)), adapter: task.contestant.adapter,
-        sampling: settings.sampling, maxTokens: settings.maxTokens,
-        stopTokens: Set(engine.model.directory.eosTokenIDs), allowedTokens: prompts.tokenizer.idCount,
-        promptIndex: task.index, sampleIndex: task.sample))
-  }
-
-  private func record(_ task: Task, _ completion: Completion) async throws -> CompletionRecord {
-    let (ids, _, reason) = try await completion.collect()
+  /// Starts a group, whose records go to `records` as its samples end. Contestants share the random numbers of
+  /// a problem's sample: what differs between them is their doing.
+  private func start(
+    _ group: Group, _ records: AsyncThrowingStream<CompletionRecord, any Error>.Continuation
+  ) throws {
     let stops = Set(engine.model.directory.eosTokenIDs)
-    return CompletionRecord(
-      key: task.key, prompt: prompts.render(messages(task.problem)),
-      completion: prompts.tokenizer.decode(ids.filter { !stops.contains($0) }, skipSpecialTokens: true),
-      tokens: ids.count, finishReason: reason.rawValue, gold: task.problem.answer, grader: grader)
+    let request = GenerationRequest(
+      prompt: prompts.encode(messages(group.problem)), adapter: group.contestant.adapter,
+      sampling: settings.sampling, maxTokens: settings.maxTokens, stopTokens: stops,
+      allowedTokens: prompts.tokenizer.idCount, promptIndex: group.index,
+      sampleIndex: group.samples.lowerBound)
+    let completions = try engine.generate(request, samples: group.samples.count)
+    let prompt = prompts.render(messages(group.problem))
+    Task {
+      do {
+        var texts = [CompletedText](repeating: .init(), count: group.samples.count)
+        for try await element in completions {
+          texts[element.sample].add(element.event)
+          guard case .finished = element.event else { continue }
+          let text = texts[element.sample]
+          records.yield(
+            CompletionRecord(
+              key: .init(
+                contestant: group.contestant.name, id: group.problem.id,
+                sample: group.samples.lowerBound + element.sample),
+              prompt: prompt,
+              completion: prompts.tokenizer.decode(
+                text.ids.filter { !stops.contains($0) }, skipSpecialTokens: true),
+              tokens: text.ids.count, finishReason: text.reason.rawValue, gold: group.problem.answer,
+              grader: grader))
+        }
+      } catch {
+        records.finish(throwing: error)
+      }
+    }
   }
 }

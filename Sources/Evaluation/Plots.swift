@@ -61,7 +61,8 @@ enum Plots {
         let y = bottom - (bottom - top) * Double(count) / Double(highest)
         points += ["\(x(Double(bin))),\(y)", "\(x(Double(bin + 1))),\(y)"]
       }
-      body += "<polyline points=\"\(points.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour(i))\" stroke-width=\"2\"/>"
+      body +=
+        "<polyline points=\"\(points.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour(i))\" stroke-width=\"2\"/>"
       body += text(right - 8, top + 14 + 15 * Double(i), summary.rows[i].name, anchor: "end", fill: colour(i))
     }
     return plot("Completions by length", body)

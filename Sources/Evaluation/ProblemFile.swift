@@ -81,7 +81,8 @@ public enum ProblemFile {
     problems.map { problem in
       JSONValue.object(
         JSONObject([
-          ("id", .string(problem.id)), ("problem", .string(problem.text)), ("answer", .string(problem.answer)),
+          ("id", .string(problem.id)), ("problem", .string(problem.text)),
+          ("answer", .string(problem.answer)),
         ])
       ).text() + "\n"
     }.joined()

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TinaRuntime
 
 /// An evaluation as one HTML page: numbers, plots, and every completion. It needs nothing from elsewhere.
 public struct ReportPage {
@@ -47,7 +48,8 @@ public struct ReportPage {
     var parts = [
       "\(settings.problemCount) problems × \(settings.samples) samples",
       "temperature \(settings.sampling.temperature)", "top-p \(settings.sampling.topP)",
-      "at most \(settings.maxTokens) tokens", "seed \(settings.sampling.seed)", "template \(settings.template)",
+      "at most \(settings.maxTokens) tokens", "seed \(settings.sampling.seed)",
+      "template \(settings.template)",
     ]
     if let seconds, seconds > 0 {
       let tokens = records.reduce(0) { $0 + $1.tokens }
@@ -97,7 +99,8 @@ public struct ReportPage {
     }
     let completions = own.map { record in
       let mark = record.correct.map { $0 ? "right" : "wrong" } ?? "undecided"
-      return "<details class=\"\(mark)\"><summary>\(Self.escaped(record.key.contestant)) #\(record.key.sample): \(mark), "
+      return
+        "<details class=\"\(mark)\"><summary>\(Self.escaped(record.key.contestant)) #\(record.key.sample): \(mark), "
         + "\(Self.escaped(record.extracted.map { "answer " + $0 } ?? "no answer")), \(record.tokens) tokens, "
         + "\(record.finishReason)\(record.isWellFormed ? "" : ", format broken")</summary>"
         + "<pre>\(Self.escaped(record.completion))</pre></details>"

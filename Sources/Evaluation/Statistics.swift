@@ -64,7 +64,8 @@ public enum Statistics {
     guard values.contains(where: { $0 != values[0] }) else {
       let z = 1.96
       let edge = z * z / (Double(n) + z * z)
-      return Estimate(value: value, standardError: 0, low: value - edge * value, high: value + edge * (1 - value))
+      return Estimate(
+        value: value, standardError: 0, low: value - edge * value, high: value + edge * (1 - value))
     }
     var random = Draws(seed: seed)
     var means = (0..<draws).map { _ in

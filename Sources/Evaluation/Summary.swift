@@ -1,5 +1,6 @@
-import Grading
+public import Grading
 public import ModelFiles
+import TinaRuntime
 
 /// What an evaluation found.
 public struct Summary: Sendable {
@@ -39,7 +40,9 @@ public struct Summary: Sendable {
   /// Summarises the completions of an evaluation.
   ///
   /// - Parameter records: of every contestant, problem and sample, in that order.
-  public init(_ records: [CompletionRecord], settings: EvaluationSettings, problems: [Problem], grader: Grader) {
+  public init(
+    _ records: [CompletionRecord], settings: EvaluationSettings, problems: [Problem], grader: Grader
+  ) {
     self.settings = settings
     var byContestant: [String: [CompletionRecord]] = [:]
     for record in records { byContestant[record.key.contestant, default: []].append(record) }

@@ -1,4 +1,5 @@
 import Foundation
+import TinaRuntime
 
 /// A summary as text for a terminal.
 public struct SummaryTable {
@@ -21,11 +22,13 @@ public struct SummaryTable {
     lines += Self.aligned([header] + summary.rows.map { cells($0) })
     for (first, second, comparison) in summary.comparisons {
       let difference = comparison.difference
-      let range = "\(Self.signed(difference.value)) points, "
+      let range =
+        "\(Self.signed(difference.value)) points, "
         + "95 % from \(Self.signed(difference.low)) to \(Self.signed(difference.high))"
       let remedy = comparison.remedy.text
       lines.append(
-        "\(second) against \(first): \(comparison.verdict.rawValue) (\(range))" + (remedy.isEmpty ? "" : "; " + remedy))
+        "\(second) against \(first): \(comparison.verdict.rawValue) (\(range))"
+          + (remedy.isEmpty ? "" : "; " + remedy))
     }
     for row in summary.rows where row.undecided > 0 {
       lines.append("\(row.name): \(row.undecided) completions undecided, counted as not right")
@@ -46,7 +49,9 @@ public struct SummaryTable {
       row.samplingError.map { Self.percent($0) } ?? "–",
     ]
     if summary.settings.samples > 1 {
-      cells += [row.passAtK.last.map { Self.percent($0.value) } ?? "–", row.majority.map { Self.percent($0) } ?? "–"]
+      cells += [
+        row.passAtK.last.map { Self.percent($0.value) } ?? "–", row.majority.map { Self.percent($0) } ?? "–",
+      ]
     }
     return cells + [
       Self.percent(row.wellFormed), Self.percent(row.truncated), String(format: "%.0f", row.meanTokens),

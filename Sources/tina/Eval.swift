@@ -1,5 +1,6 @@
-import ArgumentParser
-import Evaluation
+import AdapterFormat
+public import ArgumentParser
+public import Evaluation
 import Foundation
 import Grading
 import ModelFiles
@@ -34,8 +35,12 @@ struct Eval: AsyncParsableCommand {
 
   @Option(
     name: .customLong("adapter"),
-    help: ArgumentHelp("An adapter, with a factor after @ if wanted; may come several times.", valueName: "adapter"))
+    help: ArgumentHelp(
+      "An adapter, with a factor after @ if wanted; may come several times.", valueName: "adapter"))
   var adapters: [AdapterReference] = []
+
+  @Flag(help: "Attach adapters that were trained on other weights, too.")
+  var allowBaseMismatch = false
 
   @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
   var base = true
@@ -73,7 +78,8 @@ struct Eval: AsyncParsableCommand {
   @Option(help: "Tokens of a completion at most.")
   var maxTokens = 32768
 
-  @Option(help: ArgumentHelp("Where results are kept; named after the settings unless given.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Where results are kept; named after the settings unless given.", valueName: "folder"))
   var out: String?
 
   @Option(help: ArgumentHelp("Judge the completions of an earlier evaluation anew.", valueName: "folder"))
@@ -112,7 +118,8 @@ struct Eval: AsyncParsableCommand {
       benchmark: benchmark, problems: problems, template: prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, engine.contextLimit),
       sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
-      cacheType: compute.cacheType, base: try model.digestText(), contestants: contestants)
+      cacheType: compute.cacheType, base: try BaseIdentity(of: HuggingFaceBase(model.directory)).digestText,
+      contestants: contestants)
     let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
     let evaluator = Evaluator(
       engine: engine, prompts: prompts, problems: problems, style: benchmark.style, contestants: contestants,
@@ -152,7 +159,7 @@ struct Eval: AsyncParsableCommand {
   private func contestants(_ model: Model) throws -> [Contestant] {
     var all = base ? [Contestant(name: "base", adapter: nil, digest: nil)] : []
     for reference in adapters {
-      let attached = try reference.attach(to: model)
+      let attached = try reference.attach(to: model, allowBaseMismatch: allowBaseMismatch)
       var name = URL(fileURLWithPath: reference.path).deletingPathExtension().lastPathComponent
       if reference.scale != 1 { name += "@\(reference.scale)" }
       let parent = URL(fileURLWithPath: reference.path).deletingLastPathComponent().lastPathComponent
@@ -162,7 +169,8 @@ struct Eval: AsyncParsableCommand {
         name += " (\(number))"
         number += 1
       }
-      all.append(Contestant(name: name, adapter: attached, digest: attached.adapter.digestText()))
+      all.append(
+        Contestant(name: name, adapter: attached, digest: attached.adapter.contentDigest().description))
     }
     return all
   }

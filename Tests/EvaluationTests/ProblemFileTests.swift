@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test func multipleChoiceHidesTheRightAnswer() throws {
-    let line = #"{"Question": "Q ", "Correct Answer": "right", "Incorrect Answer 1": "x", "#
+    let line =
+      #"{"Question": "Q ", "Correct Answer": "right", "Incorrect Answer 1": "x", "#
       + #""Incorrect Answer 2": "y", "Incorrect Answer 3": "z"}"#
     let problems = try read((0..<40).map { _ in line }.joined(separator: "\n"))
     #expect(Set(problems.map(\.answer)) == ["A", "B", "C", "D"])
@@ -34,7 +35,10 @@ import Testing
   @Test(arguments: [
     (#"{"answer": "1"}"#, "no question"), (#"{"problem": "P"}"#, "no answer"), ("", "no problems"),
     ("3", "expected an object"),
-    (#"{"id": 1, "problem": "P", "answer": "1"}"# + "\n" + #"{"id": 1, "problem": "Q", "answer": "1"}"#, "a second time"),
+    (
+      #"{"id": 1, "problem": "P", "answer": "1"}"# + "\n" + #"{"id": 1, "problem": "Q", "answer": "1"}"#,
+      "a second time"
+    ),
     ("PAR1....", "Parquet"),
   ])
   func otherFilesAreRefusedWithTheReason(text: String, reason: String) {
@@ -43,7 +47,10 @@ import Testing
   }
 
   @Test func whatIsWrittenIsReadBack() throws {
-    let problems = [Problem(id: "ä", text: "a\n\"b\"", answer: "\\frac{1}{2}"), Problem(id: "2", text: "x", answer: "#### 5")]
+    let problems = [
+      Problem(id: "ä", text: "a\n\"b\"", answer: "\\frac{1}{2}"),
+      Problem(id: "2", text: "x", answer: "#### 5"),
+    ]
     #expect(try read(ProblemFile.lines(problems))[0] == problems[0])
   }
 
@@ -57,7 +64,8 @@ import Testing
       return
     }
     let counts = [
-      "aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "minerva": 272, "olympiadbench": 675, "gsm8k": 1319,
+      "aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "minerva": 272, "olympiadbench": 675,
+      "gsm8k": 1319,
     ]
     for (name, count) in counts {
       let benchmark = try Benchmark(name, folder: folder, model: "", style: nil)
