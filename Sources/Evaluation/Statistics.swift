@@ -137,5 +137,5 @@ struct Draws {
   }
 
   /// A number in 0 ..< count; the bias of the multiplication is below 2⁻³² for the counts that occur here.
-  mutating func below(_ count: Int) -> Int { Int((next() >> 32) * UInt64(count) >> 32) }
+  mutating func below(_ count: Int) -> Int { Int(((next() >> 32) * UInt64(count)) >> 32) }
 }
