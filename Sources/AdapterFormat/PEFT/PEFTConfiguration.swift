@@ -35,7 +35,8 @@ struct PEFTConfiguration {
       if states(object) { return object }
     }
     throw .init(
-      .badTensor, file: "adapter_config.json", found: "names of modules that PEFT's patterns cannot tell apart",
+      .badTensor, file: "adapter_config.json",
+      found: "names of modules that PEFT's patterns cannot tell apart",
       expected: "names that do not end in one another")
   }
 
@@ -61,7 +62,9 @@ struct PEFTConfiguration {
     let rank = Self.commonest(pairs.map(\.pair.rank)) ?? 8
     let alpha = Self.commonest(pairs.map { Self.alpha($0.pair) }) ?? Double(rank)
     func key(_ path: String) -> String { isEscaped ? Self.escaped(path) : path }
-    let ranks = pairs.filter { $0.pair.rank != rank }.map { (key: key($0.path), value: JSONValue($0.pair.rank)) }
+    let ranks = pairs.filter { $0.pair.rank != rank }.map {
+      (key: key($0.path), value: JSONValue($0.pair.rank))
+    }
     let alphas = pairs.filter { Self.alpha($0.pair) != alpha }.map {
       (key: key($0.path), value: JSONValue(Self.alpha($0.pair)))
     }
@@ -96,7 +99,8 @@ struct PEFTConfiguration {
   private func targets() -> (names: [String], layers: [Int]?) {
     var leaves: [Int: Set<String>] = [:]
     for (path, _) in pairs {
-      leaves[PEFTTensorName.layer(of: path), default: []].insert(String(path.split(separator: ".").last ?? ""))
+      leaves[PEFTTensorName.layer(of: path), default: []].insert(
+        String(path.split(separator: ".").last ?? ""))
     }
     let outside = leaves.removeValue(forKey: -1) ?? []
     let layers = leaves.keys.sorted()
@@ -110,7 +114,9 @@ struct PEFTConfiguration {
   private static func escaped(_ path: String) -> String {
     var out = "^"
     for scalar in path.unicodeScalars {
-      if !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar), scalar != "_", scalar != "-" { out += "\\" }
+      if !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar), scalar != "_", scalar != "-" {
+        out += "\\"
+      }
       out.unicodeScalars.append(scalar)
     }
     return out

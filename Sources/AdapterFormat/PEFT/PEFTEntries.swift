@@ -62,7 +62,8 @@ struct PEFTEntries {
       case .firstBias:
         faults.append(
           bad(
-            .unsupported("lora_bias"), tensor, found: "a bias of lora_A, which PEFT does not have (lora_bias)",
+            .unsupported("lora_bias"), tensor,
+            found: "a bias of lora_A, which PEFT does not have (lora_bias)",
             expected: "biases of lora_B only"))
       default:
         let entry = single(tensor, name)
@@ -82,7 +83,9 @@ struct PEFTEntries {
     return entries
   }
 
-  private func entry(_ name: PEFTTensorName, _ content: AdapterEntry.Content, _ names: [String]) -> AdapterEntry {
+  private func entry(_ name: PEFTTensorName, _ content: AdapterEntry.Content, _ names: [String])
+    -> AdapterEntry
+  {
     var entry = AdapterEntry(module: name.module, path: name.path, content: content)
     if !zip(entry.standardNames, names).allSatisfy({ $0.utf8.elementsEqual($1.utf8) }) {
       entry.tensorNames = names
@@ -96,7 +99,8 @@ struct PEFTEntries {
       switch name.part {
       case .magnitude: .magnitude(tensor)
       case .pairBias:
-        .pairBias(tensor, scale: config.scale(rank: config.rank(of: name.path), alpha: config.alpha(of: name.path)))
+        .pairBias(
+          tensor, scale: config.scale(rank: config.rank(of: name.path), alpha: config.alpha(of: name.path)))
       case .trainableTokens: .rows(tensor, ids: config.tokenIDs(of: name.path))
       case .bias: .bias(tensor)
       case .full(let parameter): .full(tensor, parameter: parameter)
@@ -125,7 +129,8 @@ struct PEFTEntries {
       a: a, b: b, scale: config.scale(rank: rank, alpha: alpha),
       scaleOrigin: config.usesRSLoRA ? .alphaOverRootRank : .alphaOverRank, alpha: alpha)
     return entry(
-      PEFTTensorName(a.name), pair.isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
+      PEFTTensorName(a.name),
+      pair.isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
       [a.name, b.name])
   }
 
