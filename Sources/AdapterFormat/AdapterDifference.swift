@@ -167,7 +167,7 @@ public struct AdapterDifference: Sendable {
   }
 
   /// Whether A is the same, and scale · B is, number by number: then ΔW is the same exactly.
-  private static func areEqual(_ a: LowRankPair, _ b: LowRankPair) -> Bool {
+  static func areEqual(_ a: LowRankPair, _ b: LowRankPair) -> Bool {
     guard a.a.shape == b.a.shape, a.b.shape == b.b.shape else { return false }
     guard haveEqualBytes(a.a, b.a) || a.a.floats() == b.a.floats() else { return false }
     if a.scale == b.scale, haveEqualBytes(a.b, b.b) { return true }

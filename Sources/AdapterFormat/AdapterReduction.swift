@@ -94,6 +94,7 @@ extension AdapterArchive {
       }
       let isFinite = [pair.a, pair.b, new.a, new.b].allSatisfy { $0.firstNonFinite == nil }
       guard isFinite, pair.scale.isFinite else { return (entry, nil) }
+      if AdapterDifference.areEqual(pair, new) { return (entry, 0) }
       let (distance, norm, _) = LowRankAlgebra.distance(pair, new)
       return (entry, norm > 0 ? distance / norm : 0)
     }

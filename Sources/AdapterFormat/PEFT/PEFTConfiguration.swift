@@ -15,7 +15,7 @@ struct PEFTConfiguration {
   /// - Throws: `AdapterError.Violation` if PEFT has no way to say it.
   func make() throws(AdapterError.Violation) -> JSONObject {
     let original = archive.peftConfiguration
-    if let original, states(original) { return original }
+    if let original, states(original, coversTargets: false) { return original }
     guard !pairs.isEmpty else {
       throw .init(
         .unsupported("full"), file: "adapter_config.json", found: "no low-rank pair",
@@ -32,7 +32,7 @@ struct PEFTConfiguration {
     }
     for isEscaped in [false, true] {
       let object = made(original, isEscaped: isEscaped)
-      if states(object) { return object }
+      if states(object, coversTargets: original == nil) { return object }
     }
     throw .init(
       .badTensor, file: "adapter_config.json",
@@ -40,12 +40,13 @@ struct PEFTConfiguration {
       expected: "names that do not end in one another")
   }
 
-  /// Whether a configuration gives every pair its rank and its scale, bit for bit.
-  private func states(_ object: JSONObject) -> Bool {
+  /// Whether a configuration gives every pair its rank and its scale, bit for bit. What a source says of its
+  /// targets is left as it is, right or wrong.
+  private func states(_ object: JSONObject, coversTargets: Bool) -> Bool {
     let config = PEFTConfig(object, file: "adapter_config.json")
     return config.faults.isEmpty
       && pairs.allSatisfy { path, pair in
-        config.rank(of: path) == pair.rank && config.isTarget(path)
+        config.rank(of: path) == pair.rank && (!coversTargets || config.isTarget(path))
           && config.scale(rank: pair.rank, alpha: config.alpha(of: path)).bitPattern == pair.scale.bitPattern
       }
   }

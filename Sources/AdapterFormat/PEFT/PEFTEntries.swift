@@ -111,19 +111,21 @@ struct PEFTEntries {
 
   private func entry(_ pair: Halves, _ faults: inout [AdapterError.Violation]) -> AdapterEntry? {
     let before = faults.count
-    if let present = pair.a ?? pair.b, pair.a == nil || pair.b == nil {
-      let half = (pair.isEmbedding ? "lora_embedding_" : "lora_") + (pair.a == nil ? "A" : "B")
-      faults.append(
-        bad(
-          .badTensor, present, found: "no \(half) for it", expected: "a complete pair",
-          advice: "The file is incomplete: get it again."))
+    guard let a = pair.a, let b = pair.b else {
+      if let present = pair.a ?? pair.b {
+        let half = (pair.isEmbedding ? "lora_embedding_" : "lora_") + (pair.a == nil ? "A" : "B")
+        faults.append(
+          bad(
+            .badTensor, present, found: "no \(half) for it", expected: "a complete pair",
+            advice: "The file is incomplete: get it again."))
+      }
+      return nil
     }
     let rank = config.rank(of: pair.path)
-    let isConvolution = (pair.a?.shape.count ?? 2) > 2 && pair.a?.shape.count == pair.b?.shape.count
-    for (tensor, isA) in [(pair.a, true), (pair.b, false)] {
-      if let tensor { check(tensor, isA: isA, rank: rank, isConvolution: isConvolution, &faults) }
-    }
-    guard faults.count == before, let a = pair.a, let b = pair.b else { return nil }
+    let isConvolution = a.shape.count > 2 && a.shape.count == b.shape.count
+    check(a, isA: true, rank: rank, isConvolution: isConvolution, &faults)
+    check(b, isA: false, rank: rank, isConvolution: isConvolution, &faults)
+    guard faults.count == before else { return nil }
     let alpha = config.alpha(of: pair.path)
     let low = LowRankPair(
       a: a, b: b, scale: config.scale(rank: rank, alpha: alpha),
