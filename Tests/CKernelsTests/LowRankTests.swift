@@ -29,7 +29,7 @@ func linear(
     let count = max(values.count, 1) * MemoryLayout<T>.stride
     let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
     unsafe values.withUnsafeBytes { raw in
-      if let base = unsafe raw.baseAddress { unsafe memory.copyMemory(from: base, byteCount: raw.count) }
+      if let base = raw.baseAddress { unsafe memory.copyMemory(from: base, byteCount: raw.count) }
     }
     unsafe copies.append(memory)
     return unsafe memory
