@@ -302,7 +302,8 @@ struct Lexer {
     case UInt8(ascii: "|"): emit(.command("Vert"))
     case UInt8(ascii: "&"), UInt8(ascii: "#"), UInt8(ascii: "_"): emit(.sign(Unicode.Scalar(next)))
     case 0: break
-    default: isSpaced = true  // \, \! \; \: \  \$ \( \) \[ \]
+    case _ where " ,!;:>$()[]'/-".utf8.contains(next) || next <= 32: isSpaced = true
+    default: index -= 1  // a stray backslash must not hide what follows
     }
   }
 
