@@ -228,6 +228,13 @@ struct Lexer {
     if byte() == UInt8(ascii: ",") {
       // ",\!" is typeset thousands.
       var length = 1
+      while byte(length) == UInt8(ascii: " "), length < 4 { length += 1 }
+      if byte(length) == UInt8(ascii: "\\"), byte(length + 1) == UInt8(ascii: "!") {
+        length += 2
+        while byte(length) == UInt8(ascii: " ") { length += 1 }
+        return length
+      }
+      length = 1
       if byte(1) == UInt8(ascii: "\\"), byte(2) == UInt8(ascii: "!") {
         length = 3
         while byte(length) == UInt8(ascii: " ") { length += 1 }

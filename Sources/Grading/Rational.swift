@@ -108,7 +108,7 @@ struct Rational: Hashable, Comparable, Sendable {
 
   private static func root(_ value: BigInt, _ degree: Int, _ budget: Budget) throws -> BigInt? {
     if value == 1 { return value }
-    try budget.spend(4)
+    try budget.spend(20)
     try budget.spendProduct(bits: value.bitWidth, value.bitWidth)
     if degree == 2 {
       let root = value.squareRoot()
