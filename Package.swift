@@ -60,17 +60,25 @@ let package = Package(
     .target(
       name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
     .target(
+      name: "Evaluation",
+      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime"],
+      swiftSettings: house),
+    .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization", "TinaRuntime",
+        "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
+        "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
+    .executableTarget(
+      name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],
+      path: "Benchmarks/format", swiftSettings: house),
 
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
     .testTarget(
@@ -87,8 +95,10 @@ let package = Package(
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(
-      name: "TrainerTests", dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles"],
+      name: "TrainerTests",
+      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],

@@ -18,6 +18,8 @@ public struct ModelFilesError: Error, Sendable, Equatable, CustomStringConvertib
     case badValue
     /// A model that is valid but not one that can be run.
     case unsupported
+    /// The system refused to create, write or rename it.
+    case unwritable
   }
 
   /// The family of the failure.

@@ -1,4 +1,4 @@
-/// A named array of numbers inside a mapped file; nothing is copied.
+/// A named array of numbers in a mapped file, where nothing is copied, or in memory.
 public struct Tensor: Sendable {
   /// Name in the file.
   public let name: String
@@ -6,23 +6,64 @@ public struct Tensor: Sendable {
   public let elementType: ElementType
   /// Sizes from the slowest to the fastest dimension; `[]` for a single number.
   public let shape: [Int]
-  /// The file that holds it.
-  public let file: MappedFile
-  /// Where in the file, in bytes from its beginning. Files made by careless writers do not align it.
+  /// What holds its bytes.
+  public let storage: ByteStorage
+  /// Where in the storage, in bytes from its beginning. Files made by careless writers do not align it.
   public let byteRange: Range<Int>
 
   /// Makes a view of a part of a file.
   ///
   /// - Precondition: the range lies in the file and its length is that of the elements.
   public init(name: String, elementType: ElementType, shape: [Int], file: MappedFile, byteRange: Range<Int>) {
-    precondition(byteRange.lowerBound >= 0 && byteRange.upperBound <= file.byteCount)
+    self.init(
+      name: name, elementType: elementType, shape: shape, storage: .file(file), byteRange: byteRange)
+  }
+
+  /// Makes a tensor of the whole of a piece of memory.
+  ///
+  /// - Precondition: the memory's length is that of the elements.
+  public init(name: String, elementType: ElementType, shape: [Int], memory: OwnedBytes) {
+    self.init(
+      name: name, elementType: elementType, shape: shape, storage: .memory(memory),
+      byteRange: 0..<memory.byteCount)
+  }
+
+  /// Makes a view of a part of a storage.
+  ///
+  /// - Precondition: the range lies in the storage and its length is that of the elements.
+  public init(
+    name: String, elementType: ElementType, shape: [Int], storage: ByteStorage, byteRange: Range<Int>
+  ) {
+    precondition(byteRange.lowerBound >= 0 && byteRange.upperBound <= storage.byteCount)
     self.name = name
     self.elementType = elementType
     self.shape = shape
-    self.file = file
+    self.storage = storage
     self.byteRange = byteRange
     precondition(elementCount * elementType.bitSize == byteRange.count * 8)
   }
+
+  /// Makes an F32 tensor in memory.
+  ///
+  /// - Precondition: as many numbers as the shape says.
+  public init(name: String, shape: [Int], floats: [Float]) {
+    let memory = unsafe OwnedBytes(
+      byteCount: 4 * floats.count,
+      unsafelyFilledBy: { (target: UnsafeMutableRawBufferPointer) in
+        for (i, value) in floats.enumerated() {
+          unsafe target.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: 4 * i, as: UInt32.self)
+        }
+      })
+    self.init(name: name, elementType: .f32, shape: shape, memory: memory)
+  }
+
+  /// The same numbers under another name.
+  public func renamed(_ name: String) -> Tensor {
+    Tensor(name: name, elementType: elementType, shape: shape, storage: storage, byteRange: byteRange)
+  }
+
+  /// The file that holds it, or nil if it is in memory.
+  public var file: MappedFile? { if case .file(let file) = storage { file } else { nil } }
 
   /// Number of elements, the product of ``shape``.
   public var elementCount: Int { shape.contains(0) ? 0 : shape.reduce(1, *) }
@@ -35,8 +76,8 @@ public struct Tensor: Sendable {
     }
   }
 
-  /// Address of the first element; valid as long as ``file`` lives.
-  @unsafe public var baseAddress: UnsafeRawPointer { unsafe file.baseAddress + byteRange.lowerBound }
+  /// Address of the first element; valid as long as ``storage`` lives.
+  @unsafe public var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + byteRange.lowerBound }
 
   /// Whether the first element lies at a multiple of its own size, as typed pointers need it.
   public var isAligned: Bool { unsafe Int(bitPattern: baseAddress) % elementType.byteSize == 0 }

@@ -19,7 +19,13 @@ struct ScalarClass {
     case ..<0x80: self.init()
     case 0x4E00...0x9FFF, 0xAC00...0xD7A3: self.init(letter: true)
     default:
-      switch scalar.properties.generalCategory {
+      // tokenizers classifies by Unicode 16; Swift's tables are newer, and what came later is unassigned there.
+      let properties = scalar.properties
+      guard let age = properties.age, age.major <= Self.unicodeVersion else {
+        self.init()
+        return
+      }
+      switch properties.generalCategory {
       case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
         self.init(letter: true)
       case .decimalNumber, .letterNumber, .otherNumber: self.init(number: true)
@@ -27,6 +33,9 @@ struct ScalarClass {
       }
     }
   }
+
+  /// The version of Unicode that decides, the one of Hugging Face's tokenizers.
+  static let unicodeVersion = 16
 
   private init(letter: Bool = false, number: Bool = false, space: Bool = false, newline: Bool = false) {
     isLetter = letter

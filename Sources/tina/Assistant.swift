@@ -9,36 +9,22 @@ struct Assistant {
   let tokenizer: Tokenizer
   let engine: Engine
   /// Nil when prompts are continued as they are.
-  let template: ChatTemplate?
-  /// What begins a conversation.
-  private let bosToken: String
+  private let prompts: PromptEncoder?
 
   init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
     model = try Model(path: path, threads: compute.threads)
     tokenizer = try Tokenizer(directory: path)
-    template = isRaw ? nil : try ChatTemplate(directory: path)
-    bosToken = isRaw ? "" : try Self.bosToken(path) ?? ""
+    prompts = isRaw ? nil : try PromptEncoder(tokenizer: tokenizer, directory: path)
     engine = compute.engine(model)
-    if let penalty = model.directory.generation.repetitionPenalty, penalty != 1 {
-      Terminal.note(
-        "note: generation_config.json asks for a repetition penalty of \(penalty); Tina does not apply it.")
-    }
   }
 
-  /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
-  /// DeepSeek-R1-Distill-Qwen-1.5B name another one.
-  private static func bosToken(_ directory: String) throws -> String? {
-    let path = directory + "/tokenizer_config.json"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let config = try JSON.parse(path: path).object
-    let entry = config?["bos_token"]
-    return entry?.string ?? entry?.object?["content"]?.string
-  }
+  /// Whether prompts end in an open `<think>`.
+  var opensThinking: Bool { prompts?.template.opensThinking ?? false }
 
   /// The token ids of one text: a message to answer, or with `--raw` the beginning of what is to be continued.
   func promptIDs(_ text: String, system: String?) throws -> [Int] {
     guard !text.isEmpty else { throw RuntimeError.emptyPrompt }
-    guard template != nil else { return tokenizer.encode(text) }
+    guard prompts != nil else { return tokenizer.encode(text) }
     let system = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
     return try promptIDs(system + [ChatMessage(role: .user, content: text)])
   }
@@ -46,11 +32,10 @@ struct Assistant {
   /// The token ids of a conversation whose next word is the assistant's.
   func promptIDs(_ messages: [ChatMessage]) throws -> [Int] {
     guard !messages.isEmpty else { throw RuntimeError.emptyPrompt }
-    guard let template else {
+    guard let prompts else {
       throw CommandError("\"messages\" need the chat template, which --raw leaves out. Give a \"prompt\".")
     }
-    // The template writes the special tokens itself; the tokenizer must not add its own.
-    return tokenizer.encode(template.render(messages, bosToken: bosToken), addSpecialTokens: false)
+    return prompts.encode(messages)
   }
 
   /// Starts an answer.
@@ -58,14 +43,12 @@ struct Assistant {
     _ prompt: [Int], adapter: AttachedAdapter?, _ sampling: SamplingParameters, maxTokens: Int?,
     promptIndex: Int = 0
   ) throws -> AnswerStream {
-    let stopTokens = Set(model.directory.eosTokenIDs)
     let completion = try engine.generate(
       GenerationRequest(
         prompt: prompt, adapter: adapter, sampling: sampling, maxTokens: maxTokens ?? .max,
-        stopTokens: stopTokens, allowedTokens: tokenizer.idCount, promptIndex: promptIndex))
-    return AnswerStream(
-      completion: completion, decoder: tokenizer.streamingDecoder(skipSpecialTokens: true),
-      stopTokens: stopTokens, promptTokens: prompt.count)
+        stopTokens: Set(model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount, tokenizer: tokenizer,
+        promptIndex: promptIndex))
+    return AnswerStream(completion: completion, promptTokens: prompt.count)
   }
 }
 
@@ -98,21 +81,16 @@ struct Answer {
 /// An answer in the making.
 struct AnswerStream {
   let completion: Completion
-  private var decoder: StreamingDecoder
-  private let stopTokens: Set<Int>
   private let promptTokens: Int
   private let began = ContinuousClock.now
 
-  init(completion: Completion, decoder: StreamingDecoder, stopTokens: Set<Int>, promptTokens: Int) {
+  init(completion: Completion, promptTokens: Int) {
     self.completion = completion
-    self.decoder = decoder
-    self.stopTokens = stopTokens
     self.promptTokens = promptTokens
   }
 
   /// Waits for the end. `onText` gets the text as it comes, in whole characters.
   func collect(onText: (String) -> Void = { _ in }) async throws -> Answer {
-    var decoder = decoder
     var answer = Answer(promptTokens: promptTokens)
     var first: ContinuousClock.Instant?
     func add(_ text: String) {
@@ -121,18 +99,18 @@ struct AnswerStream {
     }
     for try await event in completion {
       switch event {
-      case .token(let id, _):
+      case .token(let token):
         if first == nil {
           first = .now
           answer.prefill = .now - began
         }
-        answer.ids.append(id)
-        // The token that ends an answer is no part of its text.
-        if !stopTokens.contains(id) { add(decoder.append(id)) }
-      case .finished(let reason): answer.reason = reason
+        answer.ids.append(token.id)
+        add(token.text)
+      case .finished(let ending):
+        add(ending.text)
+        answer.reason = ending.reason
       }
     }
-    add(decoder.finish())
     if let first { answer.decode = .now - first }
     return answer
   }

@@ -119,4 +119,17 @@ extension LineReader {
     }
     try report.finish()
   }
+
+  /// The same for work that has to be waited for. Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
+  func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
+    var report = LineReport()
+    while let bytes = try next() {
+      do {
+        report.write(try await body(JSONLine(bytes, number: number, file: name)))
+      } catch {
+        report.write(LineFailure(error, number: number, file: name))
+      }
+    }
+    try report.finish()
+  }
 }

@@ -72,3 +72,33 @@ struct TensorTests {
     }
   }
 }
+
+@Suite("Tensors in memory")
+struct OwnedBytesTests {
+  @Test("a tensor in memory is aligned, keeps its numbers and has no file")
+  func memory() throws {
+    let tensor = Tensor(name: "t", shape: [2, 2], floats: [1, -2.5, .infinity, 0x1p-140])
+    #expect(tensor.floats() == [1, -2.5, .infinity, 0x1p-140] && tensor.file == nil && tensor.isAligned)
+    #expect(unsafe Int(bitPattern: tensor.baseAddress) % OwnedBytes.alignment == 0)
+    #expect(tensor.renamed("u").name == "u")
+    let copy = OwnedBytes(tensor.bytes)
+    let view = Tensor(
+      name: "v", elementType: .f32, shape: [1], storage: .memory(copy), byteRange: 4..<8)
+    #expect(view.floats() == [-2.5])
+  }
+
+  @Test("memory is zero until it is filled, and an error while filling passes through")
+  func filling() {
+    struct Stop: Error {}
+    let bytes = OwnedBytes(byteCount: 5) { (span: inout MutableRawSpan) in
+      span.storeBytes(of: UInt8(7), toByteOffset: 2, as: UInt8.self)
+    }
+    let tensor = Tensor(name: "b", elementType: .u8, shape: [5], memory: bytes)
+    let values = unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) }
+    #expect(values == [0, 0, 7, 0, 0])
+    #expect(throws: Stop.self) {
+      _ = try OwnedBytes(byteCount: 1) { (_: inout MutableRawSpan) throws(Stop) in throw Stop() }
+    }
+    #expect(OwnedBytes([]).byteCount == 0)
+  }
+}

@@ -14,7 +14,7 @@ import Testing
       (fixture("tiny-f32"), fixture("adapter-all-r4")), (fixture("tiny-bf16"), fixture("adapter-all-r4")),
       (fixture("tiny-f16"), fixture("adapter-all-r4")),
     ]
-    if FileManager.default.fileExists(atPath: pico) { all.append((pico, pico + "/adapter")) }
+    if FileManager.default.fileExists(atPath: pico + "/adapter") { all.append((pico, pico + "/adapter")) }
     return all
   }()
 

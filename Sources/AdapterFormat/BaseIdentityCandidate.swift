@@ -1,0 +1,85 @@
+/// How a base holds the numbers of a tensor.
+public enum BaseEncoding: Sendable, Hashable, CustomStringConvertible {
+  /// IEEE 754 single precision.
+  case f32
+  /// IEEE 754 half precision.
+  case f16
+  /// The upper half of a single-precision float.
+  case bf16
+  /// Blocks of codes with scales of their own; the name is ggml's (`Q4_K`).
+  case quantised(String)
+  /// An encoding whose rounding is not known, so that its values can't be judged.
+  case unjudged(String)
+
+  /// The type's usual name.
+  public var description: String {
+    switch self {
+    case .f32: "F32"
+    case .f16: "F16"
+    case .bf16: "BF16"
+    case .quantised(let name), .unjudged(let name): name
+    }
+  }
+
+  var isFloat: Bool { self == .f32 || self == .f16 || self == .bf16 }
+}
+
+/// A tensor of a base under its canonical name (spec/base-identity.md, section 1).
+public struct BaseTensor: Sendable {
+  /// The checkpoint's name without its first `model.` or `transformer.`.
+  public let name: String
+  /// Sizes from the slowest to the fastest dimension.
+  public let shape: [Int]
+  /// How its numbers are held.
+  public let encoding: BaseEncoding
+
+  /// Makes a description.
+  public init(name: String, shape: [Int], encoding: BaseEncoding) {
+    self.name = name
+    self.shape = shape
+    self.encoding = encoding
+  }
+
+  var isMatrix: Bool { shape.count >= 2 }
+  var columns: Int { shape.last ?? 1 }
+  var rows: Int { shape.dropLast().reduce(1, *) }
+}
+
+/// Part of one row of a base's tensor, as floats.
+public struct BaseValues: Sendable {
+  /// The numbers, dequantised.
+  public let values: [Float]
+  /// For a quantised tensor, how far apart the numbers are that it can't distinguish at each place
+  /// (spec/base-identity.md, section 6.2); empty for a float tensor.
+  public let widths: [Double]
+
+  /// Makes a part of a row.
+  ///
+  /// - Parameters:
+  ///   - values: the numbers.
+  ///   - widths: as many, or none.
+  public init(_ values: [Float], widths: [Double] = []) {
+    self.values = values
+    self.widths = widths
+  }
+}
+
+/// A base model that an identity is made from, or compared with.
+public protocol BaseCandidate: Sendable {
+  /// What messages call it: a path.
+  var path: String { get }
+  /// `model_type` of the checkpoint: `qwen2`.
+  var architecture: String { get }
+  /// Sizes by the names of spec/base-identity.md, section 2.
+  var dimensions: [String: Int] { get }
+  /// Every tensor that is part of an identity, in any order, no name twice.
+  var tensors: [BaseTensor] { get }
+  /// The tensor of a canonical name.
+  func tensor(_ name: String) -> BaseTensor?
+  /// The numbers at `columns` of a row, in the order of the checkpoint.
+  func values(of tensor: BaseTensor, row: Int, columns: Range<Int>) -> BaseValues
+  /// SHA-256 of the whole base (section 3).
+  ///
+  /// - Throws: ``AdapterError`` if it has none, because some of it is quantised.
+  func digest() throws(AdapterError) -> [UInt8]
+}

@@ -1,0 +1,246 @@
+import ModelFiles
+
+/// A PEFT `adapter_config.json`, with all that is wrong with it and all that speaks against applying it.
+struct PEFTConfig {
+  let object: JSONObject
+  /// Whether it is of the kind that is read; of another kind nothing more is checked.
+  private(set) var isLoRA = false
+  /// What makes the file unreadable: scales and ranks that nobody can tell.
+  private(set) var faults: [AdapterError.Violation] = []
+  /// What only speaks against applying the adapter: mathematics that is not done, keys that are not known.
+  private(set) var obstacles: [AdapterError.Violation] = []
+  var rank = 8
+  var alpha = 8.0
+  var usesRSLoRA = false
+  var baseModelName: String?
+  /// Names that modules must end in; nil if a pattern says it.
+  var targetNames: [String]?
+  var targetPattern: ModulePattern?
+  private var rankPattern: [(ModulePattern, Double)] = []
+  private var alphaPattern: [(ModulePattern, Double)] = []
+  private let file: String
+
+  /// Reads a configuration.
+  ///
+  /// - Parameter file: its path, for messages.
+  init(_ object: JSONObject, file: String) {
+    self.object = object
+    self.file = file
+    isLoRA = checkKind()
+    guard isLoRA else { return }
+    for (key, value) in object.members where !value.isNull { check(key, value) }
+    readScale()
+    readTargets()
+  }
+
+  private func violation(
+    _ kind: AdapterError.Kind, _ key: String, expected: String, advice: String = ""
+  ) -> AdapterError.Violation {
+    .init(
+      kind, file: file, place: "key " + quoted(key), found: object[key]?.summary ?? "nothing",
+      expected: expected, advice: advice)
+  }
+
+  private mutating func checkKind() -> Bool {
+    if object["peft_type"]?.string == "LORA" { return true }
+    let name = object["peft_type"]?.string
+    faults.append(
+      violation(
+        name.map { .unsupported($0) } ?? .badValue, "peft_type", expected: "\"LORA\"",
+        advice: "Only LoRA adapters are read."))
+    return false
+  }
+
+  /// Keys that say how the adapter was made or kept, and nothing about what it computes.
+  private static let silent: Set<String> = [
+    "peft_type", "task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
+    "peft_version", "runtime_config", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern",
+    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "lora_dropout",
+    "init_lora_weights", "megatron_config", "megatron_core", "loftq_config", "eva_config", "corda_config",
+    "lora_ga_config", "velora_config", "qalora_group_size", "ensure_weight_tying", "merge_weights",
+    "lora_dtype", "lorap_lr_ratio", "lorap_emb_lr",
+  ]
+
+  /// Keys that change the mathematics unless they are neutral, and what they mean.
+  private static let features: [String: String] = [
+    "use_dora": "DoRA: it scales the rows of the merged weights",
+    "lora_bias": "biases in the low-rank pairs",
+    "modules_to_save": "whole modules of the base, replaced",
+    "layer_replication": "layers of the base, repeated",
+    "target_parameters": "pairs on parameters that are no linear layers",
+    "use_qalora": "pooled inputs (QA-LoRA)",
+    "use_bdlora": "block-diagonal matrices (BD-LoRA)",
+    "trainable_token_indices": "single rows of the embedding, replaced",
+    "fan_in_fan_out": "weights stored transposed (Conv1D of GPT-2)",
+    "alora_invocation_tokens": "an adapter that acts only after certain tokens (aLoRA)",
+    "enable_lora": "fused projections in part (MergedLinear of PEFT 0.2)",
+    "arrow_config": "routing between adapters (Arrow)",
+    "monteclora_config": "sampled adapters (MonteCLoRA)",
+    "kasa_config": "singular values of the base, changed (KaSA)",
+  ]
+
+  private mutating func check(_ key: String, _ value: JSONValue) {
+    if key == "init_lora_weights" {
+      checkInitialisation(value)
+    } else if key == "bias" {
+      if value.string != "none" {
+        obstacles.append(
+          violation(.unsupported("bias"), key, expected: "\"none\": changed biases are not applied"))
+      }
+    } else if let meaning = Self.features[key] {
+      if !Self.isNeutral(value) {
+        obstacles.append(
+          violation(
+            .unsupported(key), key, expected: "a neutral value: it means \(meaning), which is not done",
+            advice: "This kind of adapter cannot be applied here; merge it with PEFT."))
+      }
+    } else if !Self.silent.contains(key), !Self.isNeutral(value) {
+      obstacles.append(
+        violation(
+          .unknownKey, key, expected: "a key of LoRA: this one is not known and may change the result",
+          advice: "Remove the key if it is known to change nothing."))
+    }
+  }
+
+  private static func isNeutral(_ value: JSONValue) -> Bool {
+    switch value {
+    case .null: true
+    case .bool(let flag): !flag
+    case .string(let text): text.isEmpty
+    case .array(let values): values.isEmpty
+    case .object(let object): object.keys.isEmpty
+    case .number: false
+    }
+  }
+
+  private mutating func checkInitialisation(_ value: JSONValue) {
+    let key = "init_lora_weights"
+    // These leave the base as it is.
+    if value.bool != nil || ["gaussian", "eva", "orthogonal"].contains(value.string) { return }
+    let name = value.string ?? value.summary
+    let changesBase =
+      name.hasPrefix("pissa") || ["olora", "corda", "lora_ga", "loftq"].contains(name)
+    obstacles.append(
+      violation(
+        changesBase ? .unsupported(name) : .badValue, key,
+        expected: "true, false, \"gaussian\", \"eva\" or \"orthogonal\""
+          + (changesBase ? ": this one changed the base's weights" : ""),
+        advice: changesBase
+          ? "Save it again with PEFT's path_initial_model_for_weight_conversion." : ""))
+  }
+
+  private mutating func readScale() {
+    baseModelName = object["base_model_name_or_path"]?.string
+    if let value = object["r"], !value.isNull {
+      if let r = value.int, (1...65536).contains(r) {
+        rank = r
+      } else {
+        faults.append(violation(.badValue, "r", expected: "a whole number from 1 to 65536"))
+      }
+    }
+    if let value = object["lora_alpha"], !value.isNull {
+      if let number = value.double, Float(number).isFinite {
+        alpha = number
+      } else {
+        faults.append(violation(.badValue, "lora_alpha", expected: "a number"))
+      }
+    }
+    if let value = object["use_rslora"], !value.isNull {
+      if let flag = value.bool {
+        usesRSLoRA = flag
+      } else {
+        faults.append(violation(.badValue, "use_rslora", expected: "true or false"))
+      }
+    }
+    rankPattern = readPatterns("rank_pattern") { $0.int.map { Double($0) } }
+      .filter { (_, rank) in rank >= 1 && rank <= 65536 }
+    alphaPattern = readPatterns("alpha_pattern") { $0.double }
+  }
+
+  private mutating func readPatterns(
+    _ key: String, _ number: (JSONValue) -> Double?
+  ) -> [(ModulePattern, Double)] {
+    guard let value = object[key], !value.isNull else { return [] }
+    guard let patterns = value.object, patterns.keys.count <= 20_000 else {
+      faults.append(
+        violation(.badValue, key, expected: "an object of at most 20,000 patterns and numbers"))
+      return []
+    }
+    var result: [(ModulePattern, Double)] = []
+    for (pattern, value) in patterns.members {
+      let place = "key \(quoted(key)), pattern \(quoted(pattern))"
+      guard let number = number(value), key != "rank_pattern" || (1...65536).contains(number),
+        Float(number).isFinite
+      else {
+        faults.append(
+          .init(
+            .badValue, file: file, place: place, found: value.summary,
+            expected: key == "rank_pattern" ? "a whole number from 1 to 65536" : "a number"))
+        continue
+      }
+      do throws(ModulePattern.Unsupported) {
+        result.append((try ModulePattern(pattern, .suffix), number))
+      } catch {
+        faults.append(
+          .init(
+            .badValue, file: file, place: place, found: printable(error.reason),
+            expected: "a simple regular expression"))
+      }
+    }
+    return result
+  }
+
+  private mutating func readTargets() {
+    let expected = "a list of module names, or a pattern"
+    switch object["target_modules"] {
+    case .array(let values)?:
+      let names = values.compactMap { $0.string }
+      guard names.count == values.count, !names.isEmpty, names.count <= 20_000 else { break }
+      targetNames = names
+      return
+    case .string("all-linear")?: return
+    case .string(let pattern)?:
+      do throws(ModulePattern.Unsupported) {
+        targetPattern = try ModulePattern(pattern, .whole)
+      } catch {
+        obstacles.append(
+          .init(
+            .badValue, file: file, place: "key \"target_modules\"", found: printable(error.reason),
+            expected: expected))
+      }
+      return
+    default: break
+    }
+    obstacles.append(violation(.badValue, "target_modules", expected: expected))
+  }
+
+  /// Whether the configuration covers a module; true if it does not say.
+  func isTarget(_ path: String) -> Bool {
+    if let targetPattern { return targetPattern.matches(path) }
+    guard let targetNames else { return true }
+    return targetNames.contains { path == $0 || path.hasSuffix("." + $0) }
+  }
+
+  /// Rank of a module: of the first pattern that matches its path, else `r`.
+  func rank(of path: String) -> Int {
+    rankPattern.first { $0.0.matches(path) }.map { Int($0.1) } ?? rank
+  }
+
+  /// Alpha of a module: of the first pattern that matches its path, else `lora_alpha`.
+  func alpha(of path: String) -> Double {
+    alphaPattern.first { $0.0.matches(path) }?.1 ?? alpha
+  }
+
+  /// The ids of `trainable_token_indices` for an embedding; empty if the configuration does not tell them.
+  func tokenIDs(of path: String) -> [Int] {
+    guard let value = object["trainable_token_indices"] else { return [] }
+    if let list = value.array { return list.compactMap(\.int) }
+    let member = value.object?.members.first { path == $0.0 || path.hasSuffix("." + $0.0) }
+    return member?.1.array?.compactMap(\.int) ?? []
+  }
+
+  /// The factor of B·A, computed in double precision and rounded once.
+  func scale(rank: Int, alpha: Double) -> Float {
+    Float(usesRSLoRA ? alpha / Double(rank).squareRoot() : alpha / Double(rank))
+  }
+}

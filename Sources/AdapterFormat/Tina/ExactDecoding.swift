@@ -1,0 +1,218 @@
+import ModelFiles
+
+/// Decodes blocks of a file (spec §8), each after its digest was compared.
+struct BlockDecoder: Sendable {
+  let file: MappedFile
+  let directory: TinaDirectory
+  /// How many layers are read.
+  let layerCount: Int
+  /// The tensors that predictor 2 begins with, by number of the tensor.
+  let parents: [Int: Tensor]
+
+  func fault(_ rule: TinaRule, _ block: Int, found: String, expected: String) -> TinaFault {
+    TinaFault(rule, "block \(block)", found: found, expected: expected)
+  }
+
+  /// Compares the block's digest with its bytes.
+  func check(_ number: Int) throws(TinaFault) {
+    let block = directory.blocks[number]
+    let digest = unsafe file.bytes.extracting(block.range).withUnsafeBytes { unsafe ContentDigest.of($0) }
+    guard digest.bytes.starts(with: block.digest) else {
+      throw fault(
+        .blockDigest, number, found: "other bytes than its digest says, in bytes \(block.range)",
+        expected: "an undamaged block")
+    }
+  }
+
+  /// The decoded streams of a block: views of the file where they are stored, else in the scratch memory.
+  ///
+  /// Valid until the scratch is used again, and as long as the file is mapped.
+  func streams(_ number: Int, _ scratch: Scratch) throws(TinaFault) -> [UnsafeRawBufferPointer] {
+    let block = directory.blocks[number]
+    var needed = 0
+    for (stream, decoded) in zip(block.streams, block.decoded) where stream.codec == .zstandard {
+      needed += (decoded + 63) / 64 * 64
+    }
+    let memory = unsafe scratch.bytes(needed)
+    var used = 0
+    var offset = block.range.lowerBound
+    var views: [UnsafeRawBufferPointer] = unsafe []
+    for (stream, decoded) in zip(block.streams, block.decoded) {
+      let stored = unsafe UnsafeRawBufferPointer(start: file.baseAddress + offset, count: stream.length)
+      offset += stream.length
+      guard stream.codec == .zstandard else {
+        unsafe views.append(stored)
+        continue
+      }
+      let target = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + decoded])
+      if let found = unsafe scratch.decoder.decode(stored, into: target) {
+        throw fault(.zstd, number, found: found, expected: "a frame as the format demands it")
+      }
+      unsafe views.append(UnsafeRawBufferPointer(target))
+      used += (decoded + 63) / 64 * 64
+    }
+    return unsafe views
+  }
+
+  /// The tensors of a block of form 0 or 1, in the order of ``TinaDirectory/Block/tensors``.
+  ///
+  /// A tensor in place is not read, so its digest is not compared.
+  func tensors(_ number: Int, names: [String], _ scratch: Scratch) throws(TinaFault) -> [Tensor] {
+    let block = directory.blocks[number]
+    if block.form == .exact && block.isInPlace {
+      return [view(block.tensors[0], at: block.range.lowerBound, name: names[0])]
+    }
+    try check(number)
+    var ranges: [Range<Int>] = []
+    var total = 0
+    for tensor in block.tensors {
+      ranges.append(total..<total + directory.tensors[tensor].byteCount)
+      total = (ranges[ranges.count - 1].upperBound + 63) / 64 * 64
+    }
+    let memory = try unsafe OwnedBytes(
+      byteCount: total,
+      unsafelyFilledBy: { (out: UnsafeMutableRawBufferPointer) throws(TinaFault) in
+        for (i, range) in ranges.enumerated() {
+          let end = i + 1 < ranges.count ? ranges[i + 1].lowerBound : total
+          unsafe UnsafeMutableRawBufferPointer(rebasing: out[range.upperBound..<end])
+            .initializeMemory(as: UInt8.self, repeating: 0)
+        }
+        if block.form == .exact {
+          try unsafe decodeExact(number, ranges, out, scratch)
+        } else {
+          try unsafe decodePairs(number, ranges, out, scratch)
+        }
+      })
+    return zip(block.tensors, zip(names, ranges)).map { number, place in
+      let record = directory.tensors[number]
+      return Tensor(
+        name: place.0, elementType: record.elementType, shape: record.shape, storage: .memory(memory),
+        byteRange: place.1)
+    }
+  }
+
+  /// A tensor in place, unread.
+  func view(_ tensor: Int, at offset: Int, name: String) -> Tensor {
+    let record = directory.tensors[tensor]
+    return Tensor(
+      name: name, elementType: record.elementType, shape: record.shape, file: file,
+      byteRange: offset..<offset + record.byteCount)
+  }
+
+  private func decodeExact(
+    _ number: Int, _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer, _ scratch: Scratch
+  ) throws(TinaFault) {
+    let block = directory.blocks[number]
+    let streams = try unsafe streams(number, scratch)
+    guard let type = block.elementType else { return }
+    if block.isPlain {
+      var offset = 0
+      for range in ranges {
+        let source = unsafe UnsafeRawBufferPointer(rebasing: streams[0][offset..<offset + range.count])
+        unsafe UnsafeMutableRawBufferPointer(rebasing: out[range]).copyMemory(from: source)
+        offset += range.count
+      }
+      return
+    }
+    var planes: [UnsafePointer<UInt8>] = unsafe []
+    for i in unsafe 0..<streams.count {
+      // An empty stream may have no address; nothing is read through it.
+      let address = unsafe streams[i].baseAddress ?? file.baseAddress
+      unsafe planes.append(address.assumingMemoryBound(to: UInt8.self))
+    }
+    var offset = 0
+    let transform = block.predictor == .none ? type.planeTransform : .none
+    for (i, range) in ranges.enumerated() where !range.isEmpty {
+      guard let target = unsafe out.baseAddress.map({ unsafe $0 + range.lowerBound }) else { continue }
+      let count = range.count / type.byteSize
+      switch type.byteSize {
+      case 1:
+        unsafe Planes.join(
+          planes, UInt8.self, offset: offset, count: count, transform: transform, into: target)
+      case 2:
+        unsafe Planes.join(
+          planes, UInt16.self, offset: offset, count: count, transform: transform, into: target)
+      case 4:
+        unsafe Planes.join(
+          planes, UInt32.self, offset: offset, count: count, transform: transform, into: target)
+      default:
+        unsafe Planes.join(
+          planes, UInt64.self, offset: offset, count: count, transform: transform, into: target)
+      }
+      offset += count
+      if block.predictor != .none {
+        try unsafe addPrediction(block, block.tensors[i], target, count: count)
+      }
+    }
+  }
+
+  private func addPrediction(
+    _ block: TinaDirectory.Block, _ tensor: Int, _ target: UnsafeMutableRawPointer, count: Int
+  ) throws(TinaFault) {
+    let record = directory.tensors[tensor]
+    let entry = directory.entries[record.entry]
+    if block.predictor == .seeded {
+      let words = SeededInitialization.words(
+        seed: directory.seed, module: entry.module, shape: record.shape, type: record.elementType)
+      unsafe words.withUnsafeBytes { source in
+        unsafe Prediction.add(source, to: target, type: record.elementType, count: count)
+      }
+    } else if let parent = parents[tensor] {
+      unsafe parent.bytes.withUnsafeBytes { source in
+        unsafe Prediction.add(source, to: target, type: record.elementType, count: count)
+      }
+    }
+  }
+}
+
+/// Differences between words and predicted words, spec §8.1.
+enum Prediction {
+  /// Replaces differences by words.
+  static func add(
+    _ predicted: UnsafeRawBufferPointer, to words: UnsafeMutableRawPointer, type: ElementType, count: Int
+  ) {
+    precondition(predicted.count == count * type.byteSize)
+    if type.byteSize == 4 {
+      unsafe add(predicted, words, UInt32.self, count)
+    } else {
+      unsafe add(predicted, words, UInt16.self, count)
+    }
+  }
+
+  private static func add<Word: FixedWidthInteger & UnsignedInteger>(
+    _ predicted: UnsafeRawBufferPointer, _ words: UnsafeMutableRawPointer, _ type: Word.Type, _ count: Int
+  ) {
+    let size = MemoryLayout<Word>.size
+    for i in 0..<count {
+      let p = unsafe Word(littleEndian: predicted.loadUnaligned(fromByteOffset: i * size, as: Word.self))
+      let y = unsafe Word(littleEndian: words.loadUnaligned(fromByteOffset: i * size, as: Word.self))
+      let x = Planes.unordered(Planes.ordered(p) &+ Planes.unzigzag(y))
+      unsafe words.storeBytes(of: x.littleEndian, toByteOffset: i * size, as: Word.self)
+    }
+  }
+
+  /// The differences of words, as bytes.
+  static func subtract(
+    _ predicted: UnsafeRawBufferPointer, from words: UnsafeRawBufferPointer, type: ElementType
+  ) -> [UInt8] {
+    precondition(predicted.count == words.count)
+    return type.byteSize == 4
+      ? unsafe subtract(predicted, words, UInt32.self) : unsafe subtract(predicted, words, UInt16.self)
+  }
+
+  private static func subtract<Word: FixedWidthInteger & UnsignedInteger>(
+    _ predicted: UnsafeRawBufferPointer, _ words: UnsafeRawBufferPointer, _ type: Word.Type
+  ) -> [UInt8] {
+    let size = MemoryLayout<Word>.size
+    return unsafe [UInt8](unsafeUninitializedCapacity: words.count) { buffer, count in
+      let out = UnsafeMutableRawBufferPointer(buffer)
+      for i in 0..<words.count / size {
+        let p = unsafe Word(littleEndian: predicted.loadUnaligned(fromByteOffset: i * size, as: Word.self))
+        let x = unsafe Word(littleEndian: words.loadUnaligned(fromByteOffset: i * size, as: Word.self))
+        let y = Planes.zigzag(Planes.ordered(x) &- Planes.ordered(p))
+        unsafe out.storeBytes(of: y.littleEndian, toByteOffset: i * size, as: Word.self)
+      }
+      count = words.count
+    }
+  }
+}

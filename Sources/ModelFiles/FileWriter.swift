@@ -1,0 +1,173 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// Writes a file whole or not at all.
+///
+/// The bytes go to a nameless or temporary file in the same folder; ``finish()`` flushes it to the disk and
+/// renames it. Whenever the process ends before that, by an error, by `kill -9` or by a full disk, the old file,
+/// or none, stands under the final name.
+@safe public final class FileWriter {
+  /// Where the file will be.
+  public let path: String
+  /// Number of bytes written so far.
+  public private(set) var byteCount = 0
+  private let folder: String
+  private var descriptor: Int32
+  /// The temporary name, once the file has one.
+  private var temporary: String?
+  private var buffer: [UInt8] = []
+  private static let bufferSize = 1 << 18
+
+  /// Begins a file; the folder must exist.
+  ///
+  /// - Parameter path: a symbolic link is followed, so that the file that it names is replaced.
+  /// - Throws: ``ModelFilesError`` if the folder cannot be written to, or something else than a regular file has
+  ///   that name.
+  public init(path: String) throws(ModelFilesError) {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw Self.failure(path, found: "no file name", expected: "a path")
+    }
+    var target = path
+    var info = stat()
+    if unsafe stat(path, &info) == 0 {
+      guard info.st_mode & S_IFMT == S_IFREG else {
+        let kind = info.st_mode & S_IFMT == S_IFDIR ? "a directory" : "no regular file"
+        throw Self.failure(path, found: kind + " of that name", expected: "a file, or nothing")
+      }
+      if let resolved = unsafe realpath(path, nil) {
+        target = unsafe String(cString: resolved)
+        unsafe free(resolved)
+      }
+    }
+    let slash = target.utf8.lastIndex(of: UInt8(ascii: "/"))
+    self.path = target
+    folder = slash.map { $0 == target.startIndex ? "/" : String(target[..<$0]) } ?? "."
+    guard slash.map({ target.utf8.index(after: $0) != target.endIndex }) ?? true else {
+      throw Self.failure(path, found: "a path that ends in a slash", expected: "a file's path")
+    }
+    #if os(Linux)
+      // A file without a name vanishes by itself when the process is killed. Not every file system has it.
+      descriptor = unsafe open(folder, 0o20000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o666)
+      if descriptor >= 0 { return }
+    #endif
+    descriptor = -1
+    for attempt in 0..<100 {
+      let name = Self.temporaryName(target, attempt)
+      descriptor = unsafe open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if descriptor >= 0 {
+        temporary = name
+        return
+      }
+      if errno != EEXIST { break }
+    }
+    throw Self.failure(path, call: "open", errno)
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    if let temporary { unsafe unlink(temporary) }
+  }
+
+  private static func temporaryName(_ target: String, _ attempt: Int) -> String {
+    "\(target).\(getpid()).\(attempt).tmp"
+  }
+
+  private static func failure(_ path: String, found: String, expected: String) -> ModelFilesError {
+    ModelFilesError(.unwritable, file: path, found: found, expected: expected, advice: "Choose another path.")
+  }
+
+  private static func failure(_ path: String, call: String, _ code: Int32) -> ModelFilesError {
+    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+    return ModelFilesError(
+      .unwritable, file: path, found: "\(call): \(reason)", expected: "to write the file",
+      advice: code == ENOSPC || code == EDQUOT
+        ? "Make room on the disk; nothing was left under this name."
+        : "Check the folder and its permissions.")
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: RawSpan) throws(ModelFilesError) {
+    byteCount += bytes.byteCount
+    if buffer.count + bytes.byteCount <= Self.bufferSize {
+      unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
+      return
+    }
+    try flush()
+    if bytes.byteCount <= Self.bufferSize {
+      unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
+    } else {
+      let code = unsafe bytes.withUnsafeBytes { unsafe writeAll($0) }
+      guard code == 0 else { throw Self.failure(path, call: "write", code) }
+    }
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(ModelFilesError) { try unsafe write(bytes.span.bytes) }
+
+  private func flush() throws(ModelFilesError) {
+    let code = unsafe buffer.withUnsafeBytes { unsafe writeAll($0) }
+    buffer.removeAll(keepingCapacity: true)
+    guard code == 0 else { throw Self.failure(path, call: "write", code) }
+  }
+
+  /// Writes until everything is written; returns 0 or the error's number.
+  private func writeAll(_ bytes: UnsafeRawBufferPointer) -> Int32 {
+    var done = 0
+    while done < bytes.count {
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+      #if canImport(Darwin)
+        let count = unsafe Darwin.write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+      #elseif canImport(Musl)
+        let count = unsafe Musl.write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+      #else
+        let count = unsafe Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+      #endif
+      if count < 0 {
+        if errno == EINTR { continue }
+        return errno
+      }
+      done += count
+    }
+    return 0
+  }
+
+  /// Flushes the file to the disk and gives it its name; an existing file is replaced in one step.
+  ///
+  /// - Throws: ``ModelFilesError``; nothing has changed under the final name then.
+  public func finish() throws(ModelFilesError) {
+    precondition(descriptor >= 0, "FileWriter.finish() a second time")
+    try flush()
+    guard fsync(descriptor) == 0 else { throw Self.failure(path, call: "fsync", errno) }
+    if temporary == nil { try name() }
+    guard let temporary else { throw Self.failure(path, call: "link", EEXIST) }
+    guard unsafe rename(temporary, path) == 0 else { throw Self.failure(path, call: "rename", errno) }
+    self.temporary = nil
+    close(descriptor)
+    descriptor = -1
+    // The new name is safe once the folder is on the disk. Some file systems cannot flush one: no harm.
+    let directory = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if directory >= 0 {
+      _ = fsync(directory)
+      close(directory)
+    }
+  }
+
+  /// Gives the nameless file a temporary name, from which it can be renamed.
+  private func name() throws(ModelFilesError) {
+    var code: Int32 = EEXIST
+    for attempt in 0..<100 where code == EEXIST {
+      let name = Self.temporaryName(path, attempt)
+      if unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0 {
+        temporary = name
+        return
+      }
+      code = errno
+    }
+    throw Self.failure(path, call: "linkat", code)
+  }
+}
