@@ -7,7 +7,7 @@ import ModelFiles
 import TinaRuntime
 import Tokenization
 
-extension Benchmark.PromptStyle: ExpressibleByArgument {}
+extension Evaluation.Benchmark.PromptStyle: ExpressibleByArgument {}
 
 struct Eval: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -52,7 +52,7 @@ struct Eval: AsyncParsableCommand {
   var data: String?
 
   @Option(help: "How problems are asked: plain, math or choice; the benchmark's own way unless given.")
-  var prompt: Benchmark.PromptStyle?
+  var prompt: Evaluation.Benchmark.PromptStyle?
 
   @Option(help: "A system message that comes before each problem.")
   var system: String?
@@ -108,7 +108,7 @@ struct Eval: AsyncParsableCommand {
       return
     }
     let path = try ModelLocator.path(model)
-    let benchmark = try Benchmark(benchmark, folder: data, model: path, style: prompt)
+    let benchmark = try Evaluation.Benchmark(benchmark, folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
     let model = try Model(path: path, threads: compute.threads)
     let prompts = try PromptEncoder(directory: path)
