@@ -40,7 +40,8 @@ package struct FrozenMatrix: Sendable {
     add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil, termCount: Int = 0
   ) -> tk_linear_args {
     unsafe matrix.map(
-      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms, termCount: termCount)
+      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms,
+      termCount: termCount)
   }
 
   /// Widens a block of the matrix to float32, row after row without gaps.

@@ -33,7 +33,8 @@ struct Checkpoint {
 
   /// Writes everything to a folder of another name, then renames it.
   static func save(
-    _ state: State, _ update: PolicyUpdate, archive: AdapterArchive, initialSeed: UInt64, peft: Bool, run: String
+    _ state: State, _ update: PolicyUpdate, archive: AdapterArchive, initialSeed: UInt64, peft: Bool,
+    run: String
   ) throws {
     let target = folder(run, state.step)
     let partial = run + "/.partial-checkpoint-\(state.step)"
@@ -84,7 +85,8 @@ struct Checkpoint {
   private static func json(_ s: State) -> JSONObject {
     JSONObject([
       ("step", JSONValue(s.step)), ("optimizer_steps", JSONValue(s.optimizerSteps)),
-      ("passes", JSONValue(Int(s.passes))), ("recipe_sha256", .string(s.recipe)), ("data_sha256", .string(s.data)),
+      ("passes", JSONValue(Int(s.passes))), ("recipe_sha256", .string(s.recipe)),
+      ("data_sha256", .string(s.data)),
       ("base_sha256", .string(s.base)), ("seed", .string("\(s.seed)")), ("row_limit", JSONValue(s.rowLimit)),
       ("skipped_steps", JSONValue(s.skipped)), ("tokens", JSONValue(s.tokens)),
       ("spent_seconds", JSONValue(s.spentSeconds)),
@@ -105,15 +107,18 @@ struct Checkpoint {
     } catch {
       throw bad("\(error)")
     }
-    guard let object = value.object, let saved = object["step"]?.int, saved == step, let optimizerSteps = object["optimizer_steps"]?.int,
-      let passes = object["passes"]?.int.flatMap({ UInt32(exactly: $0) }), let recipe = object["recipe_sha256"]?.string,
+    guard let object = value.object, let saved = object["step"]?.int, saved == step,
+      let optimizerSteps = object["optimizer_steps"]?.int,
+      let passes = object["passes"]?.int.flatMap({ UInt32(exactly: $0) }),
+      let recipe = object["recipe_sha256"]?.string,
       let data = object["data_sha256"]?.string, let base = object["base_sha256"]?.string,
       let seed = object["seed"]?.string.flatMap({ UInt64($0) }), let rows = object["row_limit"]?.int,
       let skipped = object["skipped_steps"]?.int, let tokens = object["tokens"]?.int,
       let seconds = object["spent_seconds"]?.double
     else { throw bad("missing members") }
     return State(
-      step: step, optimizerSteps: optimizerSteps, passes: passes, recipe: recipe, data: data, base: base, seed: seed,
+      step: step, optimizerSteps: optimizerSteps, passes: passes, recipe: recipe, data: data, base: base,
+      seed: seed,
       rowLimit: rows, skipped: skipped, tokens: tokens, spentSeconds: seconds)
   }
 
@@ -129,7 +134,8 @@ struct Checkpoint {
         advice: "Remove this checkpoint's folder to go on from the one before.")
     }
     for (i, memory) in memories.enumerated() {
-      unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(from: file.baseAddress + i * size, byteCount: size)
+      unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(
+        from: file.baseAddress + i * size, byteCount: size)
     }
     update.optimizer.step = state.optimizerSteps
     update.passes = state.passes

@@ -44,6 +44,7 @@ extension LoRAParameters {
       ("use_dora", .bool(false)), ("use_rslora", .bool(false)),
     ])
     return AdapterArchive(
-      entries: entries, configuration: configuration, baseModelName: baseModelName, base: base, training: training)
+      entries: entries, configuration: configuration, baseModelName: baseModelName, base: base,
+      training: training)
   }
 }

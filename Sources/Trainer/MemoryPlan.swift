@@ -40,7 +40,8 @@ struct MemoryPlan {
     cacheBytes = max(cache, min(total / 4, 8 * cache))
     notes = [
       String(
-        format: "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; weights stay in the page cache",
+        format:
+          "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; weights stay in the page cache",
         Double(state + head + row * rowLimit + cache) / 1e9, Double(total) / 1e9, rowLimit)
     ]
   }

@@ -16,7 +16,8 @@ struct MetricsLog {
 
   mutating func write(step: Int, _ values: [(String, Double)]) throws(TrainerError) {
     let finite = values.filter { $0.1.isFinite }
-    let members: [(key: String, value: JSONValue)] = [("step", JSONValue(step))] + finite.map { ($0.0, JSONValue($0.1)) }
+    let members: [(key: String, value: JSONValue)] =
+      [("step", JSONValue(step))] + finite.map { ($0.0, JSONValue($0.1)) }
     try AppendingFile.append(Array((JSONValue.object(JSONObject(members)).text() + "\n").utf8), to: path)
     let now = Date().timeIntervalSince1970
     if events == nil { events = try EventFile(folder: folder, step: step, time: now) }
@@ -28,10 +29,12 @@ struct MetricsLog {
     for g in rollout.groups.indices.prefix(2) {
       guard let text = rollout.texts[g].first else { continue }
       let object = JSONObject([
-        ("step", JSONValue(step)), ("problem", .string(rollout.problems[g].text)), ("completion", .string(text)),
+        ("step", JSONValue(step)), ("problem", .string(rollout.problems[g].text)),
+        ("completion", .string(text)),
         ("reward", rollout.groups[g].rewards[0].map { JSONValue($0) } ?? .null),
       ])
-      try AppendingFile.append(Array((JSONValue.object(object).text() + "\n").utf8), to: folder + "/samples.jsonl")
+      try AppendingFile.append(
+        Array((JSONValue.object(object).text() + "\n").utf8), to: folder + "/samples.jsonl")
     }
   }
 
@@ -39,7 +42,9 @@ struct MetricsLog {
 
   static func objects(_ path: String) -> [JSONObject] {
     guard let data = FileManager.default.contents(atPath: path) else { return [] }
-    return data.split(separator: UInt8(ascii: "\n")).compactMap { (try? JSON.parse(Array($0), file: path))?.object }
+    return data.split(separator: UInt8(ascii: "\n")).compactMap {
+      (try? JSON.parse(Array($0), file: path))?.object
+    }
   }
 
   static func lines(_ path: String) -> [Line] {
@@ -53,9 +58,11 @@ struct MetricsLog {
 
   /// Drops what was written after a step that the run goes back to.
   func cut(after step: Int) throws {
-    for name in ["metrics.jsonl", "samples.jsonl"] where FileManager.default.fileExists(atPath: folder + "/" + name) {
+    for name in ["metrics.jsonl", "samples.jsonl"]
+    where FileManager.default.fileExists(atPath: folder + "/" + name) {
       let kept = Self.objects(folder + "/" + name).filter { ($0["step"]?.int ?? .max) <= step }
-      try Checkpoint.writeText(kept.map { JSONValue.object($0).text() + "\n" }.joined(), to: folder + "/" + name)
+      try Checkpoint.writeText(
+        kept.map { JSONValue.object($0).text() + "\n" }.joined(), to: folder + "/" + name)
     }
   }
 
@@ -74,7 +81,8 @@ struct MetricsLog {
       ("frac_reward_zero_std", flatShare(rollout)), ("completion_length", mean(lengths)),
       ("completions/mean_length", mean(lengths)), ("completions/min_length", lengths.min() ?? 0),
       ("completions/max_length", lengths.max() ?? 0), ("completions/clipped_ratio", rollout.truncatedShare),
-      ("completions/mean_terminated_length", mean(ended)), ("completions/min_terminated_length", ended.min() ?? 0),
+      ("completions/mean_terminated_length", mean(ended)),
+      ("completions/min_terminated_length", ended.min() ?? 0),
       ("completions/max_terminated_length", ended.max() ?? 0), ("entropy", metrics.entropy),
       ("clip_ratio/low_mean", metrics.lowClipMean), ("clip_ratio/low_min", metrics.lowClipMin),
       ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
@@ -82,7 +90,8 @@ struct MetricsLog {
       ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / seconds),
       ("adapter_norm", run.parameters.values.norm), ("update_norm", metrics.changeNorm),
       ("sampling/checked_tokens", Double(metrics.checkedTokens)),
-      ("sampling/differing_tokens", Double(metrics.differingTokens)), ("skipped_steps", Double(run.state.skipped)),
+      ("sampling/differing_tokens", Double(metrics.differingTokens)),
+      ("skipped_steps", Double(run.state.skipped)),
     ]
     if let kl = metrics.kl { values.append(("kl", kl)) }
     for (component, rows) in zip(run.reward.components, rollout.values) {
@@ -99,7 +108,9 @@ struct MetricsLog {
   }
 
   /// A step in a line for people.
-  static func health(_ run: TrainingRun, _ metrics: UpdateMetrics, _ rollout: Rollout, seconds: Double) -> String {
+  static func health(_ run: TrainingRun, _ metrics: UpdateMetrics, _ rollout: Rollout, seconds: Double)
+    -> String
+  {
     let v = Dictionary(values(run, metrics, rollout, seconds: seconds)) { $1 }
     let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }
     let parts = run.reward.components.map { component in
@@ -115,7 +126,8 @@ struct MetricsLog {
       metrics.kl.map { String(format: "KL %.4f", $0) }, "gradient " + f("%.2g", "grad_norm"),
       "adapter " + f("%.2f", "adapter_norm") + " + " + f("%.1e", "update_norm"),
       "length " + f("%.0f", "completions/mean_length"),
-      "cut " + String(format: "%.0f %%", 100 * rollout.truncatedShare), f("%.0f tokens/s", "tokens_per_second"),
+      "cut " + String(format: "%.0f %%", 100 * rollout.truncatedShare),
+      f("%.0f tokens/s", "tokens_per_second"),
       run.options.dollarsPerHour > 0 ? String(format: "$%.2f", dollars) : nil,
       left >= 90 ? String(format: "%.0f min left", left / 60) : String(format: "%.0f s left", left),
     ].compactMap(\.self).joined(separator: " · ")

@@ -37,7 +37,8 @@ public struct PhaseTransition: Sendable {
     if f > peak.value { peak = (f, step) }
     if l < valley.value { valley = (l, step) }
     let turned =
-      l >= valley.value * (1 + rebound) && valley.value <= startLength * (1 - rebound) && f <= peak.value - fall
+      l >= valley.value * (1 + rebound) && valley.value <= startLength * (1 - rebound)
+      && f <= peak.value - fall
     run = turned ? run + 1 : 0
     if run >= patience { turn = min(peak.step, valley.step) }
     return turn != nil

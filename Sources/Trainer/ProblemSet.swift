@@ -39,25 +39,31 @@ struct ProblemSet: Sendable {
     let isArray = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "[")
     do throws(ModelFilesError) {
       if isArray {
-        for (i, value) in (try JSON.parse(bytes, file: path).array ?? []).enumerated() { objects.append((i + 1, value)) }
+        for (i, value) in (try JSON.parse(bytes, file: path).array ?? []).enumerated() {
+          objects.append((i + 1, value))
+        }
       } else {
-        for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+          .enumerated()
         where line.contains(where: { ![0x20, 0x09, 0x0D].contains($0) }) {
           objects.append((i + 1, try JSON.parse(Array(line), file: path)))
         }
       }
     } catch {
       throw TrainerError(
-        .data, place: "\(path), record \(objects.count + 1)", found: "\(error.found)", expected: "a JSON object")
+        .data, place: "\(path), record \(objects.count + 1)", found: "\(error.found)",
+        expected: "a JSON object")
     }
     var problems: [Problem] = []
     for (line, value) in objects {
       guard let object = value.object else {
-        throw TrainerError(.data, place: "\(path), record \(line)", found: "no object", expected: "a JSON object")
+        throw TrainerError(
+          .data, place: "\(path), record \(line)", found: "no object", expected: "a JSON object")
       }
       guard let text = Self.text(object, ["problem", "question", "prompt"]), !text.isEmpty else {
         throw TrainerError(
-          .data, place: "\(path), record \(line)", found: "no problem", expected: "a text named problem, question or prompt")
+          .data, place: "\(path), record \(line)", found: "no problem",
+          expected: "a text named problem, question or prompt")
       }
       // A worked solution is gold as it is; a bare answer is put between dollar signs, as Tina does.
       let gold = Self.text(object, ["solution"]) ?? Self.text(object, ["answer"]).map { "$" + $0 + "$" }
@@ -121,7 +127,8 @@ struct PromptBuilder {
       (system.flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] } ?? [])
       + [ChatMessage(role: .user, content: problem.text)]
     return Array(
-      tokenizer.encode(template.render(messages, bosToken: bos), addSpecialTokens: false).suffix(maxPromptLength))
+      tokenizer.encode(template.render(messages, bosToken: bos), addSpecialTokens: false).suffix(
+        maxPromptLength))
   }
 
   /// What rewards read: the completion's text after the `<think>` that the prompt may end in.
@@ -135,7 +142,8 @@ struct PromptBuilder {
 enum TinaPrompts {
   static func system(dataset: String) -> String? {
     if dataset.isEmpty { return nil }
-    return dataset.contains("open-rs") || dataset.contains("open_rs2") || dataset.contains("open_rs3") ? openRS : openR1
+    return dataset.contains("open-rs") || dataset.contains("open_rs2") || dataset.contains("open_rs3")
+      ? openRS : openR1
   }
 
   static let openR1 = """

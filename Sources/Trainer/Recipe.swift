@@ -16,36 +16,65 @@ public struct Recipe: Sendable {
   public var datasetPath: String?
   /// `eval_dataset_path`: held-out problems.
   public var heldOutPath: String?
+  /// `system_prompt`: what stands before every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
+  /// `prompt_template`: how a problem becomes a prompt.
   public var promptTemplate = PromptTemplate.reason
+  /// `rl_post_train_reward_funcs` and `_weights`.
   public var rewards: [WeightedReward] = []
+  /// Numbers of the rewards' formulas.
   public var rewardSettings = RewardSettings()
+  /// `lora_r`, `lora_alpha`, `lora_dropout`, `lora_target_modules`.
   public var lora = LoRASettings()
+  /// `loss_type`, `beta`, `epsilon`, `epsilon_high`.
   public var loss = LossSettings()
+  /// `scale_rewards`.
   public var scaling = RewardScaling.group
+  /// `learning_rate`, `adam_*`, `weight_decay`, `max_grad_norm`.
   public var optimizer = OptimizerSettings()
+  /// `lr_scheduler_type`.
   public var scheduleKind = LearningRateSchedule.Kind.linear
+  /// `lr_scheduler_kwargs: min_lr_rate`.
   public var minimumRateShare = 0.0
+  /// `warmup_ratio`.
   public var warmupRatio = 0.0
+  /// `warmup_steps`, which goes before the ratio.
   public var warmupSteps: Int?
+  /// `max_steps`: steps of the schedule.
   public var maxSteps: Int?
   /// `stop_at_step`: where the run ends although the schedule goes on.
   public var stopStep: Int?
+  /// `num_train_epochs`, if `max_steps` is not given.
   public var epochs = 1.0
+  /// `num_generations`: completions of a prompt.
   public var generations = 8
+  /// `per_device_train_batch_size`: completions over which token losses are averaged.
   public var batchSize = 8
+  /// `gradient_accumulation_steps`.
   public var accumulation = 1
+  /// `num_processes` of the run that the recipe was made for; here it multiplies the micro-batches.
   public var processes = 1
+  /// `num_iterations`: how often a step's completions are learned from.
   public var iterations = 1
+  /// `mask_truncated_completions`.
   public var masksTruncated = false
+  /// `scale_logits_by_temperature`: whether the loss divides logits by the temperature, as newer TRL does.
   public var scalesLogits = false
+  /// `max_prompt_length` in tokens; longer prompts lose their beginning.
   public var maxPromptLength = 512
+  /// `max_completion_length` in tokens.
   public var maxCompletionLength = 256
+  /// `temperature`, `top_p`, `top_k`, `min_p`.
   public var sampling = SamplingParameters(temperature: 0.9)
+  /// `seed` of everything that is drawn.
   public var seed: UInt64 = 42
+  /// `save_steps`.
   public var saveSteps = 500
+  /// `save_total_limit`: how many checkpoints are kept.
   public var saveLimit: Int?
+  /// `eval_steps`: how often the held-out problems are tried.
   public var evalSteps: Int?
+  /// `eval_samples`: completions of a held-out problem.
   public var evalSamples = 1
   /// What should be known about how the recipe was read, one sentence each.
   public var notes: [String] = []
@@ -64,7 +93,8 @@ public struct Recipe: Sendable {
   public init(path: String) throws(TrainerError) {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw TrainerError(
-        .recipe, place: path, found: "no readable file", expected: "a recipe in YAML", advice: "Check the path.")
+        .recipe, place: path, found: "no readable file", expected: "a recipe in YAML",
+        advice: "Check the path.")
     }
     guard data.count <= 1 << 20 else {
       throw TrainerError(.recipe, place: path, found: "\(data.count) bytes", expected: "at most a megabyte")
@@ -102,12 +132,14 @@ public struct Recipe: Sendable {
     loss = LossSettings(
       type: try reader.choice("loss_type") ?? .grpo, beta: try reader.number("beta") ?? 0.04,
       epsilon: try reader.number("epsilon") ?? 0.2, epsilonHigh: try reader.number("epsilon_high"),
-      correctsKL: try reader.flag("use_bias_correction_kl") ?? false, maxCompletionLength: maxCompletionLength)
+      correctsKL: try reader.flag("use_bias_correction_kl") ?? false, maxCompletionLength: maxCompletionLength
+    )
     try readScaling(&reader)
     optimizer = OptimizerSettings(
       learningRate: try reader.number("learning_rate") ?? 1e-6, beta1: try reader.number("adam_beta1") ?? 0.9,
       beta2: try reader.number("adam_beta2") ?? 0.999, epsilon: try reader.number("adam_epsilon") ?? 1e-8,
-      weightDecay: try reader.number("weight_decay") ?? 0, maxGradNorm: try reader.number("max_grad_norm") ?? 1)
+      weightDecay: try reader.number("weight_decay") ?? 0,
+      maxGradNorm: try reader.number("max_grad_norm") ?? 1)
     scheduleKind = try reader.choice("lr_scheduler_type") ?? .linear
     minimumRateShare = try reader.nestedNumber("lr_scheduler_kwargs", "min_lr_rate") ?? 0
     warmupRatio = try reader.number("warmup_ratio") ?? 0
@@ -137,7 +169,8 @@ public struct Recipe: Sendable {
     let weights = try reader.numbers("rl_post_train_reward_weights") ?? names.map { _ in 1 }
     guard names.count == weights.count else {
       throw reader.error(
-        "rl_post_train_reward_weights", found: "\(weights.count) weights", expected: "\(names.count), one for each reward")
+        "rl_post_train_reward_weights", found: "\(weights.count) weights",
+        expected: "\(names.count), one for each reward")
     }
     for (name, weight) in zip(names, weights) {
       guard let kind = RewardKind(rawValue: name) else {
@@ -192,7 +225,8 @@ public struct Recipe: Sendable {
     try count("num_processes", processes, 1...65536)
     try require(
       "per_device_train_batch_size", "\(batchSize) × \(accumulation) × \(processes) completions a step",
-      "a multiple of num_generations = \(generations)", batchSize * accumulation * processes % generations == 0)
+      "a multiple of num_generations = \(generations)",
+      batchSize * accumulation * processes % generations == 0)
     try require(
       "per_device_train_batch_size", "\(batchSize)", "a multiple of num_generations = \(generations)",
       batchSize % generations == 0)
@@ -223,7 +257,8 @@ public struct Recipe: Sendable {
     try require("rl_post_train_reward_funcs", "no reward", "at least one", !rewards.isEmpty)
     let kinds = rewards.map(\.kind.rawValue)
     try require(
-      "rl_post_train_reward_funcs", "a reward twice", "each reward at most once", Set(kinds).count == kinds.count)
+      "rl_post_train_reward_funcs", "a reward twice", "each reward at most once",
+      Set(kinds).count == kinds.count)
   }
 
   /// Takes another seed for everything that is drawn.

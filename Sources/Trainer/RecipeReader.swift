@@ -9,10 +9,13 @@ struct RecipeReader {
 
   /// Keys of Tina's recipes that concern machinery which this program does not have; they change nothing here.
   private static let machinery: Set<String> = [
-    "model_post_train_type", "model_post_train_dataset_config", "attn_implementation", "use_peft", "bf16", "fp16",
+    "model_post_train_type", "model_post_train_dataset_config", "attn_implementation", "use_peft", "bf16",
+    "fp16",
     "use_vllm", "vllm_device", "vllm_gpu_memory_utilization", "vllm_max_model_len", "vllm_dtype",
-    "gradient_checkpointing", "gradient_checkpointing_kwargs", "push_to_hub", "hub_strategy", "hub_private_repo",
-    "hub_model_id", "log_level", "logging_first_step", "logging_steps", "logging_strategy", "overwrite_output_dir",
+    "gradient_checkpointing", "gradient_checkpointing_kwargs", "push_to_hub", "hub_strategy",
+    "hub_private_repo",
+    "hub_model_id", "log_level", "logging_first_step", "logging_steps", "logging_strategy",
+    "overwrite_output_dir",
     "report_to", "save_strategy", "output_dir", "run_name", "torch_dtype", "do_eval", "eval_strategy",
     "per_device_eval_batch_size", "remove_unused_columns", "log_completions", "tina_compat",
   ]
@@ -23,7 +26,8 @@ struct RecipeReader {
     do {
       root = try Yams.compose(yaml: yaml)
     } catch {
-      throw TrainerError(.recipe, place: path, found: "no YAML (\(error))", expected: "a mapping of keys to values")
+      throw TrainerError(
+        .recipe, place: path, found: "no YAML (\(error))", expected: "a mapping of keys to values")
     }
     guard let mapping = root?.mapping else {
       throw TrainerError(.recipe, place: path, found: "no mapping", expected: "a mapping of keys to values")
@@ -31,10 +35,12 @@ struct RecipeReader {
     values = []
     for (key, node) in mapping {
       guard let name = key.string else {
-        throw TrainerError(.recipe, place: path, found: "a key that is no text", expected: "names of settings")
+        throw TrainerError(
+          .recipe, place: path, found: "a key that is no text", expected: "names of settings")
       }
       if values.contains(where: { $0.key == name }) {
-        throw TrainerError(.recipe, place: path + ": " + name, found: "the key twice", expected: "each key once")
+        throw TrainerError(
+          .recipe, place: path + ": " + name, found: "the key twice", expected: "each key once")
       }
       values.append((name, node))
     }
@@ -48,7 +54,9 @@ struct RecipeReader {
     asked.append(key)
     guard let index = values.firstIndex(where: { $0.key == key }) else { return nil }
     let node = values.remove(at: index).node
-    if let scalar = node.scalar, scalar.style == .plain, ["null", "~", ""].contains(scalar.string) { return nil }
+    if let scalar = node.scalar, scalar.style == .plain, ["null", "~", ""].contains(scalar.string) {
+      return nil
+    }
     return node
   }
 
@@ -71,7 +79,9 @@ struct RecipeReader {
 
   private func number(_ key: String, _ node: Node) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
-    guard let value = Double(text), value.isFinite else { throw error(key, found: text, expected: "a number") }
+    guard let value = Double(text), value.isFinite else {
+      throw error(key, found: text, expected: "a number")
+    }
     return value
   }
 
@@ -87,7 +97,9 @@ struct RecipeReader {
   mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
     guard let node = take(key) else { return nil }
     let text = try scalar(key, node, "true or false")
-    guard let value = Self.flags[text.lowercased()] else { throw error(key, found: text, expected: "true or false") }
+    guard let value = Self.flags[text.lowercased()] else {
+      throw error(key, found: text, expected: "true or false")
+    }
     return value
   }
 
@@ -124,7 +136,8 @@ struct RecipeReader {
     guard let value = T(rawValue: text) else {
       let names = T.allCases.map(\.rawValue)
       throw error(
-        key, found: text, expected: "one of " + names.joined(separator: ", "), advice: Nearest.advice(text, names))
+        key, found: text, expected: "one of " + names.joined(separator: ", "),
+        advice: Nearest.advice(text, names))
     }
     return value
   }

@@ -43,7 +43,8 @@ extension TrainingRun {
       running.append(
         try engine.generate(
           GenerationRequest(
-            prompt: prompt, adapter: attached, sampling: recipe.sampling, maxTokens: recipe.maxCompletionLength,
+            prompt: prompt, adapter: attached, sampling: recipe.sampling,
+            maxTokens: recipe.maxCompletionLength,
             stopTokens: builder.stopTokens, allowedTokens: builder.tokenizer.idCount, promptIndex: place),
           samples: recipe.generations))
     }
@@ -57,7 +58,8 @@ extension TrainingRun {
       rollout.tokens += prompts[g].count + completions.reduce(0) { $0 + $1.ids.count }
       rollout.groups.append(
         ScoredGroup(
-          prompt: prompts[g], completions: completions.map(\.ids), isTruncated: completions.map { $0.reason != .stop },
+          prompt: prompts[g], completions: completions.map(\.ids),
+          isTruncated: completions.map { $0.reason != .stop },
           rewards: reward.totals(values),
           sampled: completions.map {
             recipe.scalesLogits ? $0.temperedLogProbabilities : $0.logProbabilities
@@ -97,7 +99,9 @@ extension TrainingRun {
       for completion in try await group.collect() {
         let text = builder.text(completion.ids)
         total += 1
-        if let gold = problem.gold, grader.grade(gold: gold, prediction: text).isEqual == true { correct += 1 }
+        if let gold = problem.gold, grader.grade(gold: gold, prediction: text).isEqual == true {
+          correct += 1
+        }
         if TextRewards.format(text) == 1 { formatted += 1 }
       }
     }
@@ -111,7 +115,8 @@ extension TrainingRun {
     }
     onLine(
       String(
-        format: "held out at step %d: Pass@1 %.1f %%, format %.1f %% (%d completions)", state.step, 100 * pass,
+        format: "held out at step %d: Pass@1 %.1f %%, format %.1f %% (%d completions)", state.step,
+        100 * pass,
         100 * format, total))
   }
 }

@@ -16,11 +16,13 @@ public enum RunReport {
     let marks = try? JSON.parse(path: folder + "/marks.json").object
     let turn = marks?["transition_step"]?.int
     var names = ["reward"]
-    for name in lines.flatMap(\.values.keys).sorted() where name.hasPrefix("rewards/") && name.hasSuffix("/mean") {
+    for name in lines.flatMap(\.values.keys).sorted()
+    where name.hasPrefix("rewards/") && name.hasSuffix("/mean") {
       if !names.contains(name) { names.append(name) }
     }
     names += [
-      "eval/pass_at_1", "eval/format", "completions/mean_length", "completions/clipped_ratio", "kl", "grad_norm",
+      "eval/pass_at_1", "eval/format", "completions/mean_length", "completions/clipped_ratio", "kl",
+      "grad_norm",
       "adapter_norm", "entropy", "frac_reward_zero_std", "learning_rate", "tokens_per_second",
     ]
     let charts = names.compactMap { name -> String? in
@@ -28,9 +30,13 @@ public enum RunReport {
       return points.isEmpty ? nil : chart(name, points, turn: turn)
     }
     var facts = ["\(lines.map(\.step).max() ?? 0) steps"]
-    if let best = marks?["best_on_held_out"]?.int { facts.append("best on held-out problems: checkpoint-\(best)") }
+    if let best = marks?["best_on_held_out"]?.int {
+      facts.append("best on held-out problems: checkpoint-\(best)")
+    }
     if let turn { facts.append("phase transition at step \(turn)") }
-    if let last = marks?["last_before_transition"]?.int { facts.append("last checkpoint before it: checkpoint-\(last)") }
+    if let last = marks?["last_before_transition"]?.int {
+      facts.append("last checkpoint before it: checkpoint-\(last)")
+    }
     let samples = spread(MetricsLog.objects(folder + "/samples.jsonl"), 12).map { sample in
       "<h3>Step \(sample["step"]?.int ?? 0), reward \(sample["reward"]?.double.map { String(format: "%.2f", $0) } ?? "none")</h3>"
         + "<p>\(escape(sample["problem"]?.string ?? ""))</p><pre>\(escape(sample["completion"]?.string ?? ""))</pre>"
@@ -90,11 +96,13 @@ public enum RunReport {
     let mark =
       turn.map {
         String(
-          format: "<line x1='%.1f' x2='%.1f' y1='8' y2='%.1f' stroke='#c00' stroke-dasharray='4 3'/>", x(Double($0)),
+          format: "<line x1='%.1f' x2='%.1f' y1='8' y2='%.1f' stroke='#c00' stroke-dasharray='4 3'/>",
+          x(Double($0)),
           x(Double($0)), height - bottom)
       } ?? ""
     func label(_ value: Double, _ at: Double) -> String {
-      String(format: "<text x='%.1f' y='%.1f' text-anchor='end' font-size='10'>%.3g</text>", left - 4, at, value)
+      String(
+        format: "<text x='%.1f' y='%.1f' text-anchor='end' font-size='10'>%.3g</text>", left - 4, at, value)
     }
     return """
       <figure><figcaption>\(escape(name))</figcaption><svg viewBox='0 0 \(Int(width)) \(Int(height))' role='img'>

@@ -94,7 +94,8 @@ public final class TrainingRun {
         advice: "Give one with --data, as JSON lines with problem and solution or answer.")
     }
     problems = try ProblemSet(path: resolve(dataset))
-    heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in try ProblemSet(path: resolve(path)) }
+    heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in try ProblemSet(path: resolve(path))
+    }
     parameters = try LoRAParameters(recipe.lora, for: model.config)
     totalSteps = recipe.totalSteps(problems: problems.problems.count)
     stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
@@ -105,13 +106,15 @@ public final class TrainingRun {
       let index = problems.problems.firstIndex(where: { $0.gold == nil })
     {
       throw TrainerError(
-        .data, place: "\(problems.path), problem \(index + 1)", found: "no answer", expected: "a solution or answer",
+        .data, place: "\(problems.path), problem \(index + 1)", found: "no answer",
+        expected: "a solution or answer",
         advice: "The recipe's rewards ask whether answers are right.")
     }
     let context = recipe.maxPromptLength + recipe.maxCompletionLength
     let plan = try MemoryPlan(recipe, model, parameters, limit: options.memory)
     state = Checkpoint.State(
-      recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed, rowLimit: plan.rowLimit)
+      recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
+      rowLimit: plan.rowLimit)
     log = MetricsLog(folder: options.output)
     let last = try Self.prepareFolder(options, expecting: state)
     if let last { state = last }
@@ -160,7 +163,8 @@ public final class TrainingRun {
     }
     let last = try Checkpoint.state(run: options.output, step: step)
     let pairs = [
-      ("recipe", last.recipe, state.recipe), ("data set", last.data, state.data), ("base", last.base, state.base),
+      ("recipe", last.recipe, state.recipe), ("data set", last.data, state.data),
+      ("base", last.base, state.base),
       ("seed", "\(last.seed)", "\(state.seed)"),
     ]
     for (what, found, expected) in pairs where found != expected {
@@ -203,7 +207,8 @@ public final class TrainingRun {
     }
     if Checkpoint.steps(in: options.output).last != state.step { try save() }
     return TrainingResult(
-      step: state.step, adapter: Checkpoint.folder(options.output, state.step) + "/adapter.tina", reason: reason)
+      step: state.step, adapter: Checkpoint.folder(options.output, state.step) + "/adapter.tina",
+      reason: reason)
   }
 
   private func take(_ metrics: UpdateMetrics, _ rollout: Rollout, seconds: Double) throws {
@@ -225,19 +230,23 @@ public final class TrainingRun {
     if metrics.differingTokens > 0 {
       throw TrainerError(
         .notFinite, place: "step \(state.step)",
-        found: "\(metrics.differingTokens) of \(metrics.checkedTokens) log-probabilities of the sampler that differ from the trainer's",
+        found:
+          "\(metrics.differingTokens) of \(metrics.checkedTokens) log-probabilities of the sampler that differ from the trainer's",
         expected: "the same bits", advice: "This is a defect of the program; please report it.")
     }
     if skippedInRow >= 3 {
       throw TrainerError(
-        .notFinite, place: "step \(state.step)", found: "three steps in a row that could not be made (\(metrics.skipped ?? ""))",
-        expected: "finite numbers", advice: "Lower learning_rate or max_grad_norm and go on from the last checkpoint.")
+        .notFinite, place: "step \(state.step)",
+        found: "three steps in a row that could not be made (\(metrics.skipped ?? ""))",
+        expected: "finite numbers",
+        advice: "Lower learning_rate or max_grad_norm and go on from the last checkpoint.")
     }
   }
 
   /// Feeds the detector; also with what was logged before a resumption.
   private func observe(_ line: MetricsLog.Line) {
-    guard let format = line.values["rewards/format_reward/mean"], let length = line.values["completions/mean_length"]
+    guard let format = line.values["rewards/format_reward/mean"],
+      let length = line.values["completions/mean_length"]
     else { return }
     if transition.add(step: line.step, format: format, length: length) {
       marks.transition = transition.turn
@@ -255,7 +264,8 @@ public final class TrainingRun {
     if rollout.truncatedShare > 0.5, state.step == 0 || truncatedInRow >= 3 {
       throw TrainerError(
         .noSignal, place: "step \(state.step + 1)",
-        found: "\(Int(100 * rollout.truncatedShare)) % of completions cut off at \(recipe.maxCompletionLength) tokens",
+        found:
+          "\(Int(100 * rollout.truncatedShare)) % of completions cut off at \(recipe.maxCompletionLength) tokens",
         expected: "at most half", advice: "Raise max_completion_length." + flag)
     }
     guard state.step == 0 else { return }
@@ -265,7 +275,8 @@ public final class TrainingRun {
       let sample = rollout.texts.first?.first ?? ""
       throw TrainerError(
         .noSignal, place: "step 1: the reward " + component.kind.rawValue,
-        found: "\(first.map { "\($0)" } ?? "undecided") for all \(all.count) completions", expected: "values that differ",
+        found: "\(first.map { "\($0)" } ?? "undecided") for all \(all.count) completions",
+        expected: "values that differ",
         advice: "A constant component teaches nothing. The first completion ended in: "
           + "\"\(sample.suffix(120).replacingOccurrences(of: "\n", with: "\\n"))\"." + flag)
     }
@@ -273,7 +284,8 @@ public final class TrainingRun {
 
   func save() throws {
     let training = JSONObject([
-      ("algorithm", .string("grpo")), ("step", JSONValue(state.step)), ("recipe_sha256", .string(recipe.digest)),
+      ("algorithm", .string("grpo")), ("step", JSONValue(state.step)),
+      ("recipe_sha256", .string(recipe.digest)),
       ("loss_type", .string(recipe.loss.type.rawValue)),
       ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
       ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),

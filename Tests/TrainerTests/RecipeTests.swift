@@ -33,8 +33,10 @@ import Testing
     ("lora_r: 2.5", "a whole number"), ("num_generations: 1", "expected 2 to 4096"),
     ("rl_post_train_reward_funcs: [acuracy]", "Did you mean accuracy?"),
     ("rl_post_train_reward_funcs: [format]\nrl_post_train_reward_weights: [1, 2]", "2 weights"),
-    ("loss_type: dapoo", "Did you mean dapo?"), ("num_generations: 8\nper_device_train_batch_size: 12", "multiple"),
-    ("seed: 1\nseed: 2", "seed"), ("- a", "no mapping"), ("a: [", "no YAML"), ("warmup_ratio: .inf", "expected a number"),
+    ("loss_type: dapoo", "Did you mean dapo?"),
+    ("num_generations: 8\nper_device_train_batch_size: 12", "multiple"),
+    ("seed: 1\nseed: 2", "seed"), ("- a", "no mapping"), ("a: [", "no YAML"),
+    ("warmup_ratio: .inf", "expected a number"),
     ("lr_scheduler_kwargs: {min_lr: 1}", "min_lr_rate"), ("temperature: 0", "expected 0.001"),
     ("max_steps: -3", "0 or more"),
   ])
@@ -67,17 +69,19 @@ import Testing
     let path = NSTemporaryDirectory() + "problems-\(UInt64.random(in: 0 ... .max)).jsonl"
     defer { try? FileManager.default.removeItem(atPath: path) }
     try """
-      {"problem": "a", "answer": 7}
-      {"question": "b", "solution": "so $3$", "answer": "3"}
+    {"problem": "a", "answer": 7}
+    {"question": "b", "solution": "so $3$", "answer": "3"}
 
-      {"prompt": "c"}
-      """.write(toFile: path, atomically: true, encoding: .utf8)
+    {"prompt": "c"}
+    """.write(toFile: path, atomically: true, encoding: .utf8)
     let set = try ProblemSet(path: path)
     #expect(set.problems.map(\.text) == ["a", "b", "c"])
     #expect(set.problems.map(\.gold) == ["$7$", "so $3$", nil])
     #expect(Set((0..<20).map { set.order(epoch: $0, seed: 1) }).count > 3)
     #expect(set.order(epoch: 3, seed: 1).sorted() == [0, 1, 2])
-    for (text, part) in [("PAR1xx", "Parquet"), ("[1]", "no object"), ("{\"x\": 1}", "no problem"), ("{", "record 1"), ("", "")] {
+    for (text, part) in [
+      ("PAR1xx", "Parquet"), ("[1]", "no object"), ("{\"x\": 1}", "no problem"), ("{", "record 1"), ("", ""),
+    ] {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
       do throws(TrainerError) {
         _ = try ProblemSet(path: path)
@@ -98,7 +102,9 @@ import Testing
       let distance = Double(step - turn)
       let format = step < turn ? 0.5 + 0.4 * Double(step) / Double(turn) : max(0.3, 0.9 - 0.004 * distance)
       let length = step < turn ? 3000 - 1200 * Double(step) / Double(turn) : 1800 + 6 * distance
-      if watcher.add(step: step, format: format + noise, length: length * (1 + noise)) { found = found ?? step }
+      if watcher.add(step: step, format: format + noise, length: length * (1 + noise)) {
+        found = found ?? step
+      }
     }
     let date = try #require(watcher.turn)
     #expect(abs(date - turn) <= 20, "dated \(date)")
@@ -112,7 +118,8 @@ import Testing
         let noise = 0.03 * sin(Double(step) * 12.9898)
         let format = [0.8, min(1, 0.5 + 0.002 * Double(step)), 0.9][shape] + noise
         let length = [2000.0, 3000 - 4 * Double(step), 1000 + 5 * Double(step)][shape] * (1 + noise)
-        #expect(!watcher.add(step: step, format: format, length: length))
+        let isTurn = watcher.add(step: step, format: format, length: length)
+        #expect(!isTurn)
       }
     }
   }
