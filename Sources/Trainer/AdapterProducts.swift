@@ -55,7 +55,8 @@ struct AdapterProducts {
     _ u: UnsafePointer<Float>, _ pair: TrainedPair, into y: UnsafeMutablePointer<Float>
   ) {
     let map = unsafe tk_linear_args(
-      weights: parameters.values.pointer + pair.b, type: TK_F32, rows: pair.output, columns: pair.rank, bias: nil,
+      weights: parameters.values.pointer + pair.b, type: TK_F32, rows: pair.output, columns: pair.rank,
+      bias: nil,
       x: u, x_stride: pair.rank, n: batch.rowCount, y: y, y_stride: pair.output, add: true, terms: nil,
       term_count: 0)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }

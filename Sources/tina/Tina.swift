@@ -14,7 +14,8 @@ struct Tina: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Run.self, Eval.self, Grade.self, Convert.self, Inspect.self, Verify.self, Diff.self, Score.self,
+      Run.self, Train.self, Report.self, Eval.self, Grade.self, Convert.self, Inspect.self, Verify.self,
+      Diff.self, Score.self,
       Tokenize.self, Bench.self, Logits.self,
     ])
 }
