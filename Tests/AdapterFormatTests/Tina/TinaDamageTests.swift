@@ -252,7 +252,7 @@ struct TinaHostileTests {
   func frames() {
     let magic: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd]
     func fault(_ rest: [UInt8], _ size: Int) -> String? {
-      (magic + rest).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: size) }
+      unsafe (magic + rest).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: size) }
     }
     // One raw block "a": single segment, size 1.
     let block: [UInt8] = [0x09, 0, 0, 0x61]
@@ -267,8 +267,8 @@ struct TinaHostileTests {
     #expect(fault([0x80, 0x50, 1, 0, 0, 0] + block, 1) == nil)
     #expect(fault([0xa0], 1)?.contains("cut off") == true)
     #expect(fault([0xa0, 1, 0, 0x20, 0] + block, 0x200001)?.contains("window") == true)
-    #expect(
-      [UInt8](repeating: 0, count: 20).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) }
-        != nil)
+    let zeros = [UInt8](repeating: 0, count: 20)
+    let found = unsafe zeros.withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) }
+    #expect(found != nil)
   }
 }
