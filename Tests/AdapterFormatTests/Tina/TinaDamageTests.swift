@@ -110,7 +110,7 @@ private struct DirectoryField: Sendable {
 
 /// The head begins at 0, the layer at 112, the first entry at 136.
 private let directoryFields: [DirectoryField] = [
-  DirectoryField(0, 0, .layers),
+  DirectoryField(0, 0, .limit),
   DirectoryField(0, 9, .limit),
   DirectoryField(4, 131_073, .limit),
   DirectoryField(4, 65_536, .directory),
@@ -130,7 +130,7 @@ private let directoryFields: [DirectoryField] = [
   DirectoryField(136, 0x0200_0301, .scale),
   DirectoryField(136, 0x0202_0101, .reserved),
   DirectoryField(140, 0x7f80_0000, .scale),
-  DirectoryField(152, 0x0401_0000, .limit),
+  DirectoryField(152, 0x0401_0000, .name),
   DirectoryField(160, 65537, .limit),
   DirectoryField(164, 0xff80_0000, .error),
 ]
