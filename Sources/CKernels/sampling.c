@@ -53,3 +53,12 @@ void tk_score(tk_pool *pool, tk_score_row *rows, size_t n) {
   struct score_region r = {path(), rows};
   tk_pool_run(pool, n, score_chunk, &r);
 }
+
+bool tk_softmax_of(const float *logits, size_t count, float temperature, tk_softmax *result) {
+  return path()->softmax(logits, count, temperature, result);
+}
+
+// One rounding from double precision: the same however it is compiled.
+float tk_log_probability(const tk_softmax *s, float logit) {
+  return (float)(((double)logit - (double)s->peak) * (double)s->inverse - s->log_sum);
+}

@@ -68,7 +68,7 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
   }
 }
 

@@ -24,6 +24,9 @@ public struct TinaOptions: Sendable {
   /// Bits of each refinement layer of a file that is not exact; nil: chosen so that the first layer alone has an
   /// error of about 5 %.
   public var refinementBits: [Int]?
+  /// The rank to which low-rank pairs are cut, by their strongest components; nil: none is lost. The errors that the
+  /// file states are then relative to what was there before.
+  public var rank: Int?
   /// Whether tensors are stored plainly, to be used in place from the mapped file: larger, ready at once.
   public var isPlain = false
   /// The seed whose initial A the run began with: A is stored as differences from it.
@@ -50,13 +53,25 @@ public struct TinaOptions: Sendable {
 public struct TinaSection: Sendable, Equatable {
   /// Four letters; the first is in lower case.
   public let type: String
-  /// What it holds.
+  /// What it holds, as it is stored. A compressed section stays compressed: a few bytes could say that they are
+  /// gigabytes, and nobody has asked for them.
   public let bytes: [UInt8]
+  let codec: TinaCodec
+  let decodedByteCount: Int
 
-  /// Makes a section.
+  /// Makes a section that is not compressed.
   public init(type: String, bytes: [UInt8]) {
     self.type = type
     self.bytes = bytes
+    codec = .stored
+    decodedByteCount = bytes.count
+  }
+
+  init(_ section: TinaHeader.Section, stored: [UInt8]) {
+    type = section.type
+    bytes = stored
+    codec = section.codec
+    decodedByteCount = section.decodedByteCount
   }
 
   /// Whether it stays true when tensors change: the fourth letter is in lower case.

@@ -50,4 +50,14 @@ typedef struct tk_score_row {
 } tk_score_row;
 void tk_score(tk_pool *_Nonnull pool, tk_score_row *_Nonnull rows, size_t n);
 
+// The softmax of one row at a temperature above 0, for any number of its tokens. False if the logits are
+// not finite.
+typedef struct tk_softmax {
+  float peak, inverse;  // the largest logit, and 1 / temperature
+  double log_sum;       // ln of the denominator, relative to the peak
+} tk_softmax;
+bool tk_softmax_of(const float *_Nonnull logits, size_t count, float temperature, tk_softmax *_Nonnull result);
+// ln p of a token with this logit: the bits that tk_sample and tk_score give.
+float tk_log_probability(const tk_softmax *_Nonnull softmax, float logit);
+
 #endif
