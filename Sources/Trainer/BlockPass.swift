@@ -108,7 +108,7 @@ import TinaRuntime
       }
     }
     unsafe terms.withUnsafeBufferPointer { buffer in
-      var next = unsafe buffer.baseAddress
+      var next = buffer.baseAddress
       var maps: [tk_linear_args] = unsafe []
       for i in unsafe targets.indices {
         let (projection, output) = unsafe targets[i]
