@@ -363,7 +363,8 @@ class Directory:
         if raw:
             names = json_object(raw, "attributes").get("tensor_names")
             if names is not None:
-                need(isinstance(names, list) and len(names) == count, "attributes", "tensor_names")
+                expected = 1 if kind == 7 else count
+                need(isinstance(names, list) and len(names) == expected, "attributes", "tensor_names")
                 need(all(is_text(name) for name in names), "attributes", "tensor_names")
         return {
             "kind": kind, "origin": origin, "scale": scale, "scale_bytes": scale_bytes, "alpha": alpha if flags else None,

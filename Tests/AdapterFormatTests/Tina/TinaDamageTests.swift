@@ -25,7 +25,8 @@ struct TinaDamageTests {
     var child = TinaOptions()
     child.parent = try TinaFile(path: files[0].path)
     let path = directory.path + "/child.tina"
-    try TinaWriter.write(trainedArchive(pairs: 2, rank: 2, input: 12, output: 10, seed: 2), to: path, options: child)
+    try TinaWriter.write(
+      trainedArchive(pairs: 2, rank: 2, input: 12, output: 10, seed: 2), to: path, options: child)
     files.append((path, [files[0].path]))
     var random = TestRandom(8)
     let kinds = directory.path + "/kinds.tina"
@@ -84,7 +85,8 @@ struct TinaDamageTests {
     let whole = contents(path)
     let unix = Array(whole.split(separator: 0x0d, omittingEmptySubsequences: false).joined())
     #expect(brokenRule(directory.write("unix.tina", unix)) == .signature)
-    let dos = Array(whole.split(separator: 0x0a, omittingEmptySubsequences: false).joined(separator: [0x0d, 0x0a]))
+    let dos = Array(
+      whole.split(separator: 0x0a, omittingEmptySubsequences: false).joined(separator: [0x0d, 0x0a]))
     #expect(brokenRule(directory.write("dos.tina", dos)) == .signature)
     #expect(brokenRule(directory.write("seven.tina", whole.map { $0 & 0x7f })) == .signature)
     let zip = directory.write("zip.tina", Array("PK\u{3}\u{4}aaaaaaaaaaaa".utf8))
@@ -147,12 +149,13 @@ struct TinaHostileTests {
   @Test(
     "fields of the directory that cannot be",
     arguments: [
-      (0, UInt32(0), TinaRule.layers), (0, 9, .limit), (4, 1 << 17 + 1, .limit), (4, 1 << 16, .directory),
-      (4, .max, .limit), (8, .max, .directory), (12, .max, .limit), (12, 1 << 18, .directory), (16, 1, .predictor),
+      (0, UInt32(0), TinaRule.limit), (0, 9, .limit), (4, 1 << 17 + 1, .limit), (4, 1 << 16, .directory),
+      (4, .max, .limit), (8, .max, .directory), (12, .max, .limit), (12, 1 << 18, .directory),
+      (16, 1, .predictor),
       (24, 1, .reserved), (64, 1, .parent), (96, 1, .reserved), (112 + 8, 1, .layers),
       (112 + 12, 0x7fc0_0000, .error), (112 + 12, 0xbf80_0000, .error), (112 + 20, 1, .reserved),
       (136, 0x0200_0109, .kind), (136, 0x0200_0301, .scale), (136, 0x0202_0101, .reserved),
-      (136 + 4, 0x7f80_0000, .scale), (136 + 16, 0x0401_0000, .limit), (136 + 24, 65537, .limit),
+      (136 + 4, 0x7f80_0000, .scale), (136 + 16, 0x0401_0000, .name), (136 + 24, 65537, .limit),
       (136 + 28, 0xff80_0000, .error),
     ])
   func fields(offset: Int, value: UInt32, rule: TinaRule) throws {
@@ -179,7 +182,9 @@ struct TinaHostileTests {
 
   @Test("metadata that are no strict JSON")
   func metadata() throws {
-    for text in ["", "[]", "{\"a\":1,\"a\":2}", "{\"configuration\":1}", "{\"tensor_metadata\":{\"a\":1}}", "{} x"] {
+    for text in [
+      "", "[]", "{\"a\":1,\"a\":2}", "{\"configuration\":1}", "{\"tensor_metadata\":{\"a\":1}}", "{} x",
+    ] {
       #expect(brokenRule(try file({ $0 = Array(text.utf8) }, section: "META")) == .metadata, "\(text)")
     }
   }
@@ -233,6 +238,8 @@ struct TinaHostileTests {
     #expect(fault([0x80, 0x50, 1, 0, 0, 0] + block, 1) == nil)
     #expect(fault([0xa0], 1)?.contains("cut off") == true)
     #expect(fault([0xa0, 1, 0, 0x20, 0] + block, 0x200001)?.contains("window") == true)
-    #expect([UInt8](repeating: 0, count: 20).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) } != nil)
+    #expect(
+      [UInt8](repeating: 0, count: 20).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) }
+        != nil)
   }
 }
