@@ -62,7 +62,8 @@ let package = Package(
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization", "TinaRuntime",
+        "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
+        "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .executableTarget(
@@ -88,7 +89,8 @@ let package = Package(
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
     .testTarget(
-      name: "TrainerTests", dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles"],
+      name: "TrainerTests",
+      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],

@@ -32,6 +32,21 @@ public struct AdapterArchive: Sendable {
     self.training = training
   }
 
+  /// ``configuration`` if it is PEFT's.
+  public var peftConfiguration: JSONObject? {
+    configuration.flatMap { $0["peft_type"] != nil ? $0 : nil }
+  }
+
+  /// ``configuration`` if it is MLX's.
+  public var mlxConfiguration: JSONObject? {
+    configuration.flatMap { $0["peft_type"] == nil && $0["general.type"] == nil ? $0 : nil }
+  }
+
+  /// ``configuration`` if it is a GGUF file's key-values, each an object of `type` and `value`.
+  public var ggufConfiguration: JSONObject? {
+    configuration.flatMap { $0["peft_type"] == nil && $0["general.type"] != nil ? $0 : nil }
+  }
+
   /// Number of elements of all tensors.
   public var parameterCount: Int {
     entries.reduce(0) { $0 + $1.tensors.reduce(0) { $0 + $1.elementCount } }

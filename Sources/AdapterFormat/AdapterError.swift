@@ -48,7 +48,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     }
 
     init(_ error: ModelFilesError) {
-      let kind: Kind = error.kind == .missing || error.kind == .unreadable ? .missing : .malformed
+      let kind: Kind = [.missing, .unreadable, .unwritable].contains(error.kind) ? .missing : .malformed
       self.init(
         kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
         advice: error.advice)

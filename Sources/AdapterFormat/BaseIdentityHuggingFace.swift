@@ -45,7 +45,7 @@ public struct HuggingFaceBase: BaseCandidate {
       if isTied, name == "lm_head.weight" { continue }
       if let other = stored.updateValue(tensor, forKey: name) {
         throw ModelFilesError(
-          .badTensor, file: tensor.file.path, place: "tensor " + quoted(tensor.name),
+          .badTensor, file: tensor.file?.path ?? path, place: "tensor " + quoted(tensor.name),
           found: "the same name as " + quoted(other.name) + " without its prefix",
           expected: "every tensor once")
       }
@@ -68,7 +68,7 @@ public struct HuggingFaceBase: BaseCandidate {
     let size = whole.elementType.byteSize
     let start = whole.byteRange.lowerBound + (row * tensor.columns + columns.lowerBound) * size
     let part = Tensor(
-      name: whole.name, elementType: whole.elementType, shape: [columns.count], file: whole.file,
+      name: whole.name, elementType: whole.elementType, shape: [columns.count], storage: whole.storage,
       byteRange: start..<(start + columns.count * size))
     return BaseValues(part.floats())
   }
@@ -83,7 +83,7 @@ public struct HuggingFaceBase: BaseCandidate {
         path: path,
         violations: [
           .init(
-            .badTensor, file: tensor.file.path, place: "tensor " + quoted(tensor.name),
+            .badTensor, file: tensor.file?.path ?? path, place: "tensor " + quoted(tensor.name),
             found: "element type " + tensor.elementType.rawValue, expected: "F32, F16 or BF16",
             advice: "Identify the base by the weights that it was quantised from.")
         ])

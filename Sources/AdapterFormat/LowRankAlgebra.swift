@@ -156,6 +156,11 @@ extension LowRankAlgebra {
     multiply(left, right, scale: scale, rightTransposed: transposed)
   }
 
+  /// leftᵀ · right.
+  static func product(_ left: ColumnMatrix, _ right: ColumnMatrix) -> ColumnMatrix {
+    multiply(left, right, scale: 1, leftTransposed: true)
+  }
+
   private static func multiply(
     _ left: ColumnMatrix, _ right: ColumnMatrix, scale: Double, leftTransposed: Bool = false,
     rightTransposed: Bool = false

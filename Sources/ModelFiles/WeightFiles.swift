@@ -29,6 +29,15 @@ public struct WeightFiles: Sendable {
     }
   }
 
+  /// Opens the shards that an index file lists, whatever its name.
+  ///
+  /// - Parameter index: a `….safetensors.index.json`; the shards lie in its folder.
+  /// - Throws: ``ModelFilesError`` if a shard is missing, or index and shards disagree.
+  public init(index: String) throws(ModelFilesError) {
+    let slash = index.utf8.lastIndex(of: UInt8(ascii: "/"))
+    (tensors, files) = try Self.openShards(slash.map { String(index[..<$0]) } ?? ".", index: index)
+  }
+
   /// Asks the system to read all files ahead; returns at once.
   public func prefetch() {
     var seen: Set<ObjectIdentifier> = []

@@ -16,24 +16,71 @@ public final class AttachedAdapter: Sendable {
   public let scale: Float
   /// What a person should know about this adapter on this base, one sentence each.
   public let notes: [String]
+  /// Which content this is, for caches of what was computed with it.
+  let identity = AdapterIdentity()
   /// `[layer][Projection.rawValue]`
   let pairs: [[LoRAPair?]]
 
   /// Binds `adapter` to `model`, all of it or nothing, then runs one probe position with and without it.
   ///
-  /// - Throws: `RuntimeError.adapterMismatch` with every module that finds no place or has another shape;
-  ///   `.adapterWithoutEffect` when the probe's logits do not change though B is not zero.
-  public init(_ adapter: Adapter, to model: Model, scale: Float = 1) throws(RuntimeError) {
+  /// - Parameters:
+  ///   - adapter: what is attached.
+  ///   - model: its base. If the adapter tells which base it belongs to, this must be it.
+  ///   - scale: a factor on top of the adapter's own scales.
+  ///   - allowBaseMismatch: whether other weights than the adapter's own base are accepted, with a note.
+  /// - Throws: `RuntimeError.otherBase` for another base of the same shape; `.adapterMismatch` for one of
+  ///   another shape, and with every module that finds no place or has another shape; `.adapterWithoutEffect`
+  ///   when the probe's logits do not change though B is not zero.
+  public init(
+    _ adapter: Adapter, to model: Model, scale: Float = 1, allowBaseMismatch: Bool = false
+  ) throws(RuntimeError) {
     guard scale.isFinite else {
       throw .invalidSetting(name: "adapter scale", found: "\(scale)", expected: "a finite number")
     }
     self.adapter = adapter
     self.scale = scale
+    var notes = try Self.checkBase(adapter, model, allowMismatch: allowBaseMismatch)
     pairs = try Self.bind(adapter, to: model, scale: scale)
-    notes =
-      adapter.isZero
-      ? ["\(adapter.path): every B matrix is exactly zero, so this adapter changes nothing."] : []
+    if adapter.isZero {
+      notes.append("\(adapter.path): every B matrix is exactly zero, so this adapter changes nothing.")
+    }
+    self.notes = notes
     if !adapter.isZero, scale != 0 { try probe(model) }
+  }
+
+  /// Compares the model with the base that the adapter tells of; returns what a person should know.
+  private static func checkBase(
+    _ adapter: Adapter, _ model: Model, allowMismatch: Bool
+  ) throws(RuntimeError) -> [String] {
+    let base = model.directory.path
+    guard let identity = adapter.base else {
+      return [
+        "\(adapter.path): base not identified, so only shapes were checked against \(base). A .tina file made "
+          + "with `tina convert --base MODEL` tells which weights it belongs to."
+      ]
+    }
+    let candidate: HuggingFaceBase
+    do throws(ModelFilesError) {
+      candidate = try HuggingFaceBase(model.directory)
+    } catch {
+      throw .weightsMismatch(path: base, violations: [error.description])
+    }
+    switch identity.compare(to: candidate) {
+    case .same, .sameInOtherEncoding: return []
+    case .undecided(let encodings):
+      let names = encodings.map(\.description).joined(separator: ", ")
+      return [
+        "\(adapter.path): whether \(base) is the base it belongs to can't be told from weights in \(names), "
+          + "so only shapes were checked."
+      ]
+    case .otherShape(let differences):
+      throw .adapterMismatch(adapter: adapter.path, base: base, violations: differences)
+    case .otherWeights(let difference):
+      guard allowMismatch else {
+        throw .otherBase(adapter: adapter.path, base: base, difference: difference)
+      }
+      return ["\(adapter.path): \(base) is not the base it belongs to (\(difference)); attached as asked."]
+    }
   }
 
   private static func bind(

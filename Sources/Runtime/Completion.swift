@@ -1,6 +1,6 @@
 /// Why a completion ended.
 public enum FinishReason: String, Sendable {
-  /// A stop token was drawn.
+  /// A stop token was drawn, or a stop text was completed.
   case stop
   /// The limit of tokens, or the context, is full.
   case length
@@ -8,56 +8,61 @@ public enum FinishReason: String, Sendable {
   case cancelled
 }
 
-/// What to continue, and how.
-public struct GenerationRequest: Sendable {
-  /// The prompt's token ids; at least one.
-  public var prompt: [Int]
-  /// The adapter to answer with; nil for the base alone.
-  public var adapter: AttachedAdapter?
-  /// How tokens are drawn.
-  public var sampling: SamplingParameters
-  /// At most this many tokens are drawn.
-  public var maxTokens: Int
-  /// Drawing one of these ends the completion; it is reported as the last token.
-  public var stopTokens: Set<Int>
-  /// Only ids below this are drawn (rows of the embedding beyond the tokenizer's vocabulary are padding);
-  /// the model's whole vocabulary when nil.
-  public var allowedTokens: Int?
-  /// Which prompt this is, for the random numbers.
-  public var promptIndex: Int
-  /// Which sample of the prompt this is, for the random numbers.
-  public var sampleIndex: Int
+/// A token and how likely it was, in natural logarithms.
+public struct TokenProbability: Sendable, Equatable {
+  /// The token.
+  public let id: Int
+  /// ln p under the model itself: at temperature 1, without filters and penalties.
+  public let logProbability: Float
+}
 
-  /// A request for one completion of `prompt`.
-  public init(
-    prompt: [Int], adapter: AttachedAdapter? = nil, sampling: SamplingParameters = .init(), maxTokens: Int,
-    stopTokens: Set<Int> = [], allowedTokens: Int? = nil, promptIndex: Int = 0, sampleIndex: Int = 0
-  ) {
-    self.prompt = prompt
-    self.adapter = adapter
-    self.sampling = sampling
-    self.maxTokens = maxTokens
-    self.stopTokens = stopTokens
-    self.allowedTokens = allowedTokens
-    self.promptIndex = promptIndex
-    self.sampleIndex = sampleIndex
+/// A token that was drawn.
+public struct GeneratedToken: Sendable, Equatable {
+  /// The token.
+  public let id: Int
+  /// ln p under the model itself: at temperature 1, without filters and penalties.
+  public let logProbability: Float
+  /// ln p after penalties and temperature, before the filters; 0 at temperature 0.
+  public let temperedLogProbability: Float
+  /// The likeliest tokens at this place, as many as were asked for.
+  public let top: [TokenProbability]
+  /// The text that became certain with this token, when the request has a tokenizer: whole characters, no
+  /// special tokens, and nothing that may turn out to begin a stop text. May be empty.
+  public let text: String
+}
+
+/// How a completion ended.
+public struct Ending: Sendable, Equatable {
+  /// Why.
+  public let reason: FinishReason
+  /// Text that was held back and belongs to the completion after all.
+  public let text: String
+  /// The stop text that ended it.
+  public let stopText: String?
+
+  init(_ reason: FinishReason, text: String = "", stopText: String? = nil) {
+    self.reason = reason
+    self.text = text
+    self.stopText = stopText
   }
 }
 
 /// One completion in the making: a sequence of events that ends with `finished`, or throws.
+///
+/// Dropping it, or cancelling the task that reads it, cancels the completion.
 public struct Completion: AsyncSequence, Sendable {
   /// What happens to a completion.
   public enum Event: Sendable, Equatable {
-    /// A token was drawn; `logProbability` is its natural logarithm under the model at temperature 1.
-    case token(id: Int, logProbability: Float)
+    /// A token was drawn.
+    case token(GeneratedToken)
     /// The last event.
-    case finished(FinishReason)
+    case finished(Ending)
   }
 
   let events: AsyncThrowingStream<Event, any Error>
-  let job: GenerationJob
+  let job: Job
 
-  /// Ends the completion at the next step; `finished(.cancelled)` follows.
+  /// Ends the completion at the next step; `finished` with `.cancelled` follows.
   public func cancel() { job.cancel() }
 
   /// The events, as they come.
@@ -66,18 +71,78 @@ public struct Completion: AsyncSequence, Sendable {
   }
 
   /// Waits for the end and returns everything at once.
-  public func collect() async throws -> (ids: [Int], logProbabilities: [Float], reason: FinishReason) {
-    var ids: [Int] = []
-    var logProbabilities: [Float] = []
-    var reason = FinishReason.cancelled
-    for try await event in self {
-      switch event {
-      case .token(let id, let logProbability):
-        ids.append(id)
-        logProbabilities.append(logProbability)
-      case .finished(let end): reason = end
-      }
+  public func collect() async throws -> CompletedText {
+    var result = CompletedText()
+    for try await event in self { result.add(event) }
+    return result
+  }
+}
+
+/// All completions of one prompt in the making: events of any of them, each with its number in the group.
+/// It ends when all have finished, or throws.
+///
+/// Dropping it, or cancelling the task that reads it, cancels all of them.
+public struct CompletionGroup: AsyncSequence, Sendable {
+  /// An event of one sample.
+  public struct Element: Sendable, Equatable {
+    /// Which sample of the group, from 0.
+    public let sample: Int
+    /// What happened to it.
+    public let event: Completion.Event
+  }
+
+  let events: AsyncThrowingStream<Element, any Error>
+  let jobs: [Job]
+
+  /// Ends all completions at the next step.
+  public func cancel() { for job in jobs { job.cancel() } }
+
+  /// Ends one completion at the next step.
+  public func cancel(sample: Int) { jobs[sample].cancel() }
+
+  /// The events, as they come.
+  public func makeAsyncIterator() -> AsyncThrowingStream<Element, any Error>.Iterator {
+    events.makeAsyncIterator()
+  }
+
+  /// Waits for all to end and returns them in their order.
+  public func collect() async throws -> [CompletedText] {
+    var results = [CompletedText](repeating: .init(), count: jobs.count)
+    for try await element in self { results[element.sample].add(element.event) }
+    return results
+  }
+}
+
+/// A completion that has ended.
+public struct CompletedText: Sendable, Equatable {
+  /// Every token drawn, the one that ended it included.
+  public var ids: [Int] = []
+  /// ln p of each token under the model itself.
+  public var logProbabilities: [Float] = []
+  /// ln p of each token after penalties and temperature.
+  public var temperedLogProbabilities: [Float] = []
+  /// The text, when the request had a tokenizer.
+  public var text = ""
+  /// Why it ended.
+  public var reason = FinishReason.cancelled
+  /// The stop text that ended it.
+  public var stopText: String?
+
+  /// Nothing yet.
+  public init() {}
+
+  /// Adds what an event tells.
+  public mutating func add(_ event: Completion.Event) {
+    switch event {
+    case .token(let token):
+      ids.append(token.id)
+      logProbabilities.append(token.logProbability)
+      temperedLogProbabilities.append(token.temperedLogProbability)
+      text += token.text
+    case .finished(let ending):
+      text += ending.text
+      reason = ending.reason
+      stopText = ending.stopText
     }
-    return (ids, logProbabilities, reason)
   }
 }

@@ -17,7 +17,7 @@ struct Segment {
 @safe final class ForwardPass {
   let config: Qwen2Config
   private let weights: Qwen2Weights
-  private let pool: OpaquePointer
+  let pool: OpaquePointer
   private let rotary: RotaryTable
   private var maps: [tk_linear_args] = unsafe []
 

@@ -44,59 +44,118 @@ struct CacheLayout: Sendable {
   func valueOffset(layer: Int) -> Int { (2 * layer + 1) * planeBytes }
 }
 
-/// The keys and values of one sequence, in pages that are added as it grows.
+/// The keys and values of one sequence: a table of pages, some of which other sequences may hold too.
+///
+/// Pages that are full never change, so they can be shared; a page that is not full has one holder.
 @safe final class SequenceCache {
-  let layout: CacheLayout
+  let pool: PagePool
+  var layout: CacheLayout { pool.layout }
   private(set) var count = 0  // tokens held
-  private var pageCount = 0
-  private var pageCapacity = 0
-  private var pages: UnsafeMutablePointer<UnsafePointer<UInt8>>?
+  private(set) var pages: [Int] = []
+  private var tableCapacity = 0
+  private var table: UnsafeMutablePointer<UnsafePointer<UInt8>>?
 
-  init(_ layout: CacheLayout) { self.layout = layout }
+  init(_ pool: PagePool) { self.pool = pool }
+
+  /// A cache with memory of its own, without limit.
+  convenience init(_ layout: CacheLayout) { self.init(PagePool(layout)) }
 
   deinit {
-    for index in 0..<pageCount { if let pages = unsafe pages { unsafe pages[index].deallocate() } }
-    unsafe pages?.deallocate()
+    for page in pages { pool.release(page) }
+    unsafe table?.deallocate()
   }
 
-  /// The pages' addresses for the attention kernel; valid until the next `reserve`.
+  /// Pages that `tokens` tokens need.
+  static func pageCount(_ tokens: Int) -> Int {
+    (tokens + CacheLayout.pageTokens - 1) / CacheLayout.pageTokens
+  }
+
+  /// The pages' addresses for the attention kernel; valid until the next page is added.
   @unsafe var pageTable: UnsafePointer<UnsafePointer<UInt8>> {
-    guard let pages = unsafe pages else { preconditionFailure("an empty sequence has no pages") }
-    return unsafe UnsafePointer(pages)
+    guard let table = unsafe table else { preconditionFailure("an empty sequence has no pages") }
+    return unsafe UnsafePointer(table)
   }
 
-  /// Makes room for `tokens` tokens in all.
+  /// Makes room for `tokens` tokens in all; false, and nothing changed, when the pool has too few pages.
+  func tryReserve(tokens: Int) -> Bool {
+    let missing = Self.pageCount(tokens) - pages.count
+    guard missing <= pool.available else { return false }
+    for _ in 0..<max(missing, 0) {
+      guard let page = pool.take() else { return false }
+      add(page)
+    }
+    return true
+  }
+
+  /// Makes room for `tokens` tokens in all, which the pool must have.
   func reserve(tokens: Int) {
-    let needed = (tokens + CacheLayout.pageTokens - 1) / CacheLayout.pageTokens
-    if needed > pageCapacity {
-      let capacity = max(needed, 2 * pageCapacity, 16)
+    guard tryReserve(tokens: tokens) else { preconditionFailure("pages are reserved before a step") }
+  }
+
+  /// Takes over a full page that holds the next tokens, in place of one that was reserved for them.
+  func adopt(_ page: Int) {
+    let index = count / CacheLayout.pageTokens
+    precondition(count % CacheLayout.pageTokens == 0, "only at the end of a page")
+    if index < pages.count {
+      replace(index, with: page)
+    } else {
+      pool.retain(page)
+      add(page)
+    }
+    count += CacheLayout.pageTokens
+  }
+
+  /// Holds `page`, which has the same contents or will be adopted, instead of its own page at `index`.
+  func replace(_ index: Int, with page: Int) {
+    pool.retain(page)
+    pool.release(pages[index])
+    pages[index] = page
+    unsafe table?[index] = UnsafePointer(pool.address(page).assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// A cache that holds the first `tokens` tokens of this one: full pages are shared, the rest is copied.
+  /// Nil when the pool has no page for the copy.
+  func fork(tokens: Int) -> SequenceCache? {
+    precondition(tokens <= count)
+    let copy = SequenceCache(pool)
+    let full = tokens / CacheLayout.pageTokens
+    for index in 0..<full { copy.adopt(pages[index]) }
+    if tokens % CacheLayout.pageTokens > 0 {
+      guard let page = pool.take() else { return nil }
+      // Whole planes of all layers: what lies behind the tokens is never read.
+      unsafe pool.address(page).copyMemory(from: pool.address(pages[full]), byteCount: layout.pageBytes)
+      copy.add(page)
+      copy.count = tokens
+    }
+    return copy
+  }
+
+  private func add(_ page: Int) {
+    if pages.count == tableCapacity {
+      let capacity = max(2 * tableCapacity, 16)
       let grown = UnsafeMutablePointer<UnsafePointer<UInt8>>.allocate(capacity: capacity)
-      if let pages = unsafe pages {
-        unsafe grown.update(from: pages, count: pageCount)
-        unsafe pages.deallocate()
+      if let table = unsafe table {
+        unsafe grown.update(from: table, count: pages.count)
+        unsafe table.deallocate()
       }
-      unsafe pages = grown
-      pageCapacity = capacity
+      unsafe table = grown
+      tableCapacity = capacity
     }
-    guard let pages = unsafe pages else { return }
-    while pageCount < needed {
-      let page = UnsafeMutablePointer<UInt8>.allocate(capacity: layout.pageBytes)
-      unsafe pages[pageCount] = UnsafePointer(page)
-      pageCount += 1
-    }
+    unsafe table?[pages.count] = UnsafePointer(pool.address(page).assumingMemoryBound(to: UInt8.self))
+    pages.append(page)
   }
 
   /// Rounds `tokens` rows of keys and values to the cache's type and stores them from position `start`.
   @unsafe func store(
     layer: Int, start: Int, tokens: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>
   ) {
-    guard let pages = unsafe pages else { preconditionFailure("reserve comes before store") }
+    guard let table = unsafe table else { preconditionFailure("reserve comes before store") }
     var done = 0
     while done < tokens {
       let position = start + done
       let slot = position % CacheLayout.pageTokens
       let run = min(tokens - done, CacheLayout.pageTokens - slot)
-      let page = unsafe UnsafeMutableRawPointer(mutating: pages[position / CacheLayout.pageTokens])
+      let page = unsafe UnsafeMutableRawPointer(mutating: table[position / CacheLayout.pageTokens])
       let offset = slot * layout.tokenBytes
       let type = layout.type.kernelType
       unsafe tk_from_f32(

@@ -1,3 +1,5 @@
+public import AdapterFormat
+
 /// What can go wrong between a model's files and its answers.
 ///
 /// Every case carries what was found and what was expected; `description` ends in what to do.
@@ -6,12 +8,16 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case weightsMismatch(path: String, violations: [String])
   /// An adapter's modules do not fit the base. `violations` lists every mismatch.
   case adapterMismatch(adapter: String, base: String, violations: [String])
+  /// The base has the right shape but not the weights that the adapter belongs to.
+  case otherBase(adapter: String, base: String, difference: BaseDifference)
   /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
   case adapterWithoutEffect(adapter: String, base: String)
   /// There is nothing to continue.
   case emptyPrompt
   /// The prompt leaves no room for an answer.
   case promptTooLong(tokens: Int, context: Int)
+  /// Keys and values of a request would never fit into the engine's memory budget.
+  case memoryBudgetTooSmall(prompt: Int, answer: Int, bytes: Int, budget: Int)
   /// A token id that the model's embedding does not hold.
   case tokenOutOfRange(id: Int, vocabulary: Int)
   /// A setting that no run can honour.
@@ -39,6 +45,12 @@ extension RuntimeError: CustomStringConvertible {
         \(Self.list(violations))
         Name the base that the adapter was trained on.
         """
+    case .otherBase(let adapter, let base, let difference):
+      return """
+        \(adapter): this adapter belongs to another base than \(base): found the same shape, but \(difference); \
+        expected the weights it was trained on. It was not loaded. Name that base, or attach it all the same \
+        with --allow-base-mismatch.
+        """
     case .adapterWithoutEffect(let adapter, let base):
       return """
         \(adapter): attached to \(base), the adapter leaves the logits of a probe position exactly as \
@@ -51,6 +63,12 @@ extension RuntimeError: CustomStringConvertible {
       return """
         the prompt has \(tokens) tokens, but the context holds \(context) and an answer needs at least one: \
         expected at most \(context - 1). Shorten the prompt or raise the context limit.
+        """
+    case .memoryBudgetTooSmall(let prompt, let answer, let bytes, let budget):
+      return """
+        keys and values of \(prompt) tokens\(answer > 0 ? " of prompt and \(answer) of answer" : "") take \
+        \(Self.size(bytes)), and the memory budget is \(Self.size(budget)): expected at most that. Ask for \
+        fewer tokens, raise the budget, or keep keys and values in a smaller type.
         """
     case .tokenOutOfRange(let id, let vocabulary):
       return """
@@ -67,6 +85,10 @@ extension RuntimeError: CustomStringConvertible {
         The weights or the adapter are damaged.
         """
     }
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    bytes < 10 << 20 ? "\(bytes) bytes" : "\(bytes >> 20) MiB"
   }
 
   private static func list(_ violations: [String]) -> String {

@@ -19,10 +19,6 @@ struct Assistant {
     template = isRaw ? nil : try ChatTemplate(directory: path)
     bosToken = isRaw ? "" : try Self.bosToken(path) ?? ""
     engine = compute.engine(model)
-    if let penalty = model.directory.generation.repetitionPenalty, penalty != 1 {
-      Terminal.note(
-        "note: generation_config.json asks for a repetition penalty of \(penalty); Tina does not apply it.")
-    }
   }
 
   /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
@@ -58,14 +54,12 @@ struct Assistant {
     _ prompt: [Int], adapter: AttachedAdapter?, _ sampling: SamplingParameters, maxTokens: Int?,
     promptIndex: Int = 0
   ) throws -> AnswerStream {
-    let stopTokens = Set(model.directory.eosTokenIDs)
     let completion = try engine.generate(
       GenerationRequest(
         prompt: prompt, adapter: adapter, sampling: sampling, maxTokens: maxTokens ?? .max,
-        stopTokens: stopTokens, allowedTokens: tokenizer.idCount, promptIndex: promptIndex))
-    return AnswerStream(
-      completion: completion, decoder: tokenizer.streamingDecoder(skipSpecialTokens: true),
-      stopTokens: stopTokens, promptTokens: prompt.count)
+        stopTokens: Set(model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount, tokenizer: tokenizer,
+        promptIndex: promptIndex))
+    return AnswerStream(completion: completion, promptTokens: prompt.count)
   }
 }
 
@@ -98,21 +92,16 @@ struct Answer {
 /// An answer in the making.
 struct AnswerStream {
   let completion: Completion
-  private var decoder: StreamingDecoder
-  private let stopTokens: Set<Int>
   private let promptTokens: Int
   private let began = ContinuousClock.now
 
-  init(completion: Completion, decoder: StreamingDecoder, stopTokens: Set<Int>, promptTokens: Int) {
+  init(completion: Completion, promptTokens: Int) {
     self.completion = completion
-    self.decoder = decoder
-    self.stopTokens = stopTokens
     self.promptTokens = promptTokens
   }
 
   /// Waits for the end. `onText` gets the text as it comes, in whole characters.
   func collect(onText: (String) -> Void = { _ in }) async throws -> Answer {
-    var decoder = decoder
     var answer = Answer(promptTokens: promptTokens)
     var first: ContinuousClock.Instant?
     func add(_ text: String) {
@@ -121,18 +110,18 @@ struct AnswerStream {
     }
     for try await event in completion {
       switch event {
-      case .token(let id, _):
+      case .token(let token):
         if first == nil {
           first = .now
           answer.prefill = .now - began
         }
-        answer.ids.append(id)
-        // The token that ends an answer is no part of its text.
-        if !stopTokens.contains(id) { add(decoder.append(id)) }
-      case .finished(let reason): answer.reason = reason
+        answer.ids.append(token.id)
+        add(token.text)
+      case .finished(let ending):
+        add(ending.text)
+        answer.reason = ending.reason
       }
     }
-    add(decoder.finish())
     if let first { answer.decode = .now - first }
     return answer
   }

@@ -108,11 +108,11 @@ struct LineReport {
 
 extension LineReader {
   /// Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
-  func forEachLine(_ body: (JSONLine) throws -> JSONOutput) throws {
+  func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
     var report = LineReport()
     while let bytes = try next() {
       do {
-        report.write(try body(JSONLine(bytes, number: number, file: name)))
+        report.write(try await body(JSONLine(bytes, number: number, file: name)))
       } catch {
         report.write(LineFailure(error, number: number, file: name))
       }

@@ -37,7 +37,7 @@ struct Logits: AsyncParsableCommand {
       throw ValidationError("\(ids): found \(value.summary), expected {\"tokens\": [ids]}.")
     }
     let model = try Model(path: try ModelLocator.path(model), threads: compute.threads)
-    let attached = try adapter.adapter.map { try $0.attach(to: model) }
+    let attached = try adapter.attach(to: model)
     let logits = try compute.engine(model).logits(
       tokens: tokens.compactMap { $0 }, adapter: attached, chunk: chunk)
     let shape = "[\(tokens.count),\(model.config.vocabSize)]"

@@ -17,7 +17,15 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "How keys and values are kept: f32, f16 or bf16.")
   var cacheType: CacheType = .f16
 
+  @Option(
+    help: ArgumentHelp(
+      "Memory for keys and values in MiB; half of what is available unless given.", valueName: "mib"))
+  var cacheMemory: Int?
+
   func validate() throws {
+    if let cacheMemory, !(1...(1 << 40)).contains(cacheMemory) {
+      throw ValidationError("--cache-memory: found \(cacheMemory), expected 1 or more.")
+    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
     }
@@ -25,7 +33,8 @@ struct ComputeOptions: ParsableArguments {
   }
 
   func engine(_ model: Model) -> Engine {
-    Engine(model: model, cacheType: cacheType, contextLimit: context)
+    Engine(
+      model: model, cacheType: cacheType, contextLimit: context, memoryBudget: cacheMemory.map { $0 << 20 })
   }
 }
 
@@ -35,6 +44,14 @@ struct AdapterOptions: ParsableArguments {
     help: ArgumentHelp(
       "A PEFT directory, with a factor on its own scale after @ if wanted: DIR@0.5.", valueName: "adapter"))
   var adapter: AdapterReference?
+
+  @Flag(help: "Attach the adapter although the model's weights are not those that it belongs to.")
+  var allowBaseMismatch = false
+
+  /// The adapter attached to `model`, or nil if none is wanted.
+  func attach(to model: Model) throws -> AttachedAdapter? {
+    try adapter.map { try $0.attach(to: model, allowBaseMismatch: allowBaseMismatch) }
+  }
 }
 
 /// An adapter's path and the factor on its scale, written `PATH` or `PATH@FACTOR`.
@@ -57,8 +74,9 @@ struct AdapterReference: ExpressibleByArgument, Hashable {
   }
 
   /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
-  func attach(to model: Model) throws -> AttachedAdapter {
-    let attached = try AttachedAdapter(Adapter(path: path), to: model, scale: scale)
+  func attach(to model: Model, allowBaseMismatch: Bool) throws -> AttachedAdapter {
+    let attached = try AttachedAdapter(
+      Adapter(path: path), to: model, scale: scale, allowBaseMismatch: allowBaseMismatch)
     for note in attached.notes { Terminal.note(note) }
     return attached
   }
@@ -78,6 +96,9 @@ struct SamplingOptions: ParsableArguments {
   @Option(help: "Drops tokens less likely than this share of the likeliest.")
   var minP: Float?
 
+  @Option(help: "Makes every token that was there before less likely; 1 changes nothing.")
+  var repetitionPenalty: Float?
+
   @Flag(help: "Always the likeliest token: the same as --temperature 0.")
   var greedy = false
 
@@ -93,9 +114,12 @@ struct SamplingOptions: ParsableArguments {
         throw ValidationError("--\(name): found \(value), expected \(expected).")
       }
     }
-    try check("temperature", temperature, "a number from 0 up") { $0 >= 0 && $0.isFinite }
+    try check("temperature", temperature, "0, or a number from 0.001 up") {
+      ($0 == 0 || $0 >= 0.001) && $0.isFinite
+    }
     try check("top-p", topP, "more than 0 and at most 1") { $0 > 0 && $0 <= 1 }
     try check("min-p", minP, "0 to 1") { $0 >= 0 && $0 <= 1 }
+    try check("repetition-penalty", repetitionPenalty, "a number above 0") { $0 > 0 && $0.isFinite }
     if let topK, topK < 0 { throw ValidationError("--top-k: found \(topK), expected 0 or more.") }
     if let maxTokens, maxTokens < 1 {
       throw ValidationError("--max-tokens: found \(maxTokens), expected 1 or more.")
@@ -110,14 +134,18 @@ struct SamplingOptions: ParsableArguments {
   func parameters(_ defaults: GenerationConfig, seed: UInt64) -> SamplingParameters {
     let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
     if greedy || (!isAsked && defaults.doSample != true) {
-      return SamplingParameters(temperature: 0, seed: seed)
+      return SamplingParameters(temperature: 0, repetitionPenalty: penalty(defaults), seed: seed)
     }
     return SamplingParameters(
       temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
       topK: topK ?? defaults.topK ?? 0,
       topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
       minP: minP ?? defaults.minP.map { Float($0) } ?? 0,
-      seed: seed)
+      repetitionPenalty: penalty(defaults), seed: seed)
+  }
+
+  private func penalty(_ defaults: GenerationConfig) -> Float {
+    repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1
   }
 
   /// Small enough to be typed again.

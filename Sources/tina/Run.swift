@@ -79,12 +79,13 @@ struct Run: AsyncParsableCommand {
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let assistant = try Assistant(model: ModelLocator.path(model), compute, isRaw: raw)
-    let attached = try adapter.adapter.map { try $0.attach(to: assistant.model) }
+    let attached = try adapter.attach(to: assistant.model)
     let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
 
     if let lines {
       try await RunLines(
-        assistant: assistant, adapter: attached, sampling: parameters, maxTokens: sampling.maxTokens
+        assistant: assistant, adapter: attached, allowBaseMismatch: adapter.allowBaseMismatch,
+        sampling: parameters, maxTokens: sampling.maxTokens
       ).run(lines)
     } else if let text {
       let turn = Turn(

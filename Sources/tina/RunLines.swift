@@ -8,6 +8,7 @@ import Tokenization
 struct RunLines {
   let assistant: Assistant
   let adapter: AttachedAdapter?
+  let allowBaseMismatch: Bool
   let sampling: SamplingParameters
   let maxTokens: Int?
 
@@ -28,7 +29,7 @@ struct RunLines {
     let name = lines.name
     Thread.detachNewThread {
       let lines = reader.value
-      var adapters = AdapterShelf(model: assistant.model)
+      var adapters = AdapterShelf(model: assistant.model, allowBaseMismatch: allowBaseMismatch)
       do {
         while let bytes = try lines.next() {
           room.wait()
@@ -119,9 +120,13 @@ struct RunLines {
 /// The adapters that lines have named, each opened once.
 private struct AdapterShelf {
   let model: Model
+  let allowBaseMismatch: Bool
   private var attached: [AdapterReference: AttachedAdapter] = [:]
 
-  init(model: Model) { self.model = model }
+  init(model: Model, allowBaseMismatch: Bool) {
+    self.model = model
+    self.allowBaseMismatch = allowBaseMismatch
+  }
 
   /// The line's adapter; nil, the base alone, when it is null.
   mutating func adapter(_ line: JSONLine) throws -> AttachedAdapter? {
@@ -130,7 +135,7 @@ private struct AdapterShelf {
       throw line.wrong("adapter", "an empty text", "a PEFT directory, or null for the base alone")
     }
     if let known = attached[reference] { return known }
-    let new = try reference.attach(to: model)
+    let new = try reference.attach(to: model, allowBaseMismatch: allowBaseMismatch)
     attached[reference] = new
     return new
   }

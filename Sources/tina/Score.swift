@@ -34,11 +34,11 @@ struct Score: AsyncParsableCommand {
     let model = try Model(path: path, threads: compute.threads)
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
-    let attached = try adapter.adapter.map { try $0.attach(to: model) }
-    try lines.forEachLine { line in
+    let attached = try adapter.attach(to: model)
+    try await lines.forEachLine { line in
       let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
       let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
-      let scores = try engine.score(prompt: prompt, completion: completion, adapter: attached)
+      let scores = try await engine.score(prompt: prompt, completion: completion, adapter: attached)
       return .object(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
     }
   }

@@ -2,7 +2,7 @@ import ArgumentParser
 import ModelFiles
 import Tokenization
 
-struct Tokenize: ParsableCommand {
+struct Tokenize: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turns texts into token ids, and back.",
     usage: "tina tokenize [<model>] <file> [<options>]",
@@ -24,11 +24,11 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Add no special tokens, such as the one that begins a text.")
   var noSpecial = false
 
-  func run() throws {
+  func run() async throws {
     let lines = try input.lines()
     let path = try ModelLocator.path(input.model)
     let tokenizer = try path.hasSuffix(".json") ? Tokenizer(path: path) : Tokenizer(directory: path)
-    try lines.forEachLine { line in
+    try await lines.forEachLine { line in
       let ids: [Int]
       if let given = try line.read("ids", expected: "a list of token ids", { Self.ids($0.array) }) {
         if line.has("text") { throw line.wrong("ids", "both \"ids\" and \"text\"", "one of them") }

@@ -29,7 +29,8 @@ struct BaseIdentitySimulationTests {
     var count = Count()
     for seed in 1...UInt64(cases) {
       let base = SimulatedBase(
-        seed: seed, original: scenario.candidate(seed).original, held: .float(scenario.sketchType))
+        seed: seed, original: scenario.candidate(seed).original, held: .float(scenario.sketchType),
+        isUniform: scenario.candidate(seed).isUniform)
       let identity = try BaseIdentity(of: base, digest: [UInt8](repeating: 0, count: 32))
       switch identity.compare(to: scenario.candidate(seed)) {
       case .same: count.accepted += 1
@@ -46,11 +47,13 @@ struct BaseIdentitySimulationTests {
 
   private static func scenario(
     _ name: String, sketch: SampledElement = .bf16, original: SampledElement = .bf16,
-    _ held: SimulatedBase.Held, _ change: SimulatedBase.Change = .none, other: Bool = false
+    _ held: SimulatedBase.Held, _ change: SimulatedBase.Change = .none, other: Bool = false,
+    isUniform: Bool = false
   ) -> Scenario {
     Scenario(name: name, sketchType: sketch) { seed in
       SimulatedBase(
-        seed: other ? seed + 1_000_000 : seed, original: original, held: held, change: change)
+        seed: other ? seed + 1_000_000 : seed, original: original, held: held, change: change,
+        isUniform: isUniform)
     }
   }
 
@@ -62,6 +65,8 @@ struct BaseIdentitySimulationTests {
     scenario("Q4_0", .blocks(.q4_0)),
     scenario("Q4_0, scale fitted", .blocks(.q4_0, searches: true)),
     scenario("Q4_K", .blocks(.q4_K)),
+    scenario("Q4_0 of evenly spread weights", .blocks(.q4_0), isUniform: true),
+    scenario("Q4_K of evenly spread weights", .blocks(.q4_K), isUniform: true),
     scenario("F16 of an F32 original, sketch in BF16", original: .f32, .float(.f16)),
     scenario("Q8_0 of an F32 original, sketch in BF16", original: .f32, .blocks(.q8_0)),
     scenario("Q4_K of an F32 original, sketch in BF16", original: .f32, .blocks(.q4_K)),
@@ -76,7 +81,7 @@ struct BaseIdentitySimulationTests {
     scenario(
       "1 % of noise on one kind, BF16", .float(.bf16), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.01)),
     scenario("0.1 % of noise, BF16", .float(.bf16), .noise(0.001)),
-    scenario("training by 0.1 %, Q8_0", .blocks(.q8_0), .training(0.001)),
+    scenario("training by 0.2 %, Q8_0", .blocks(.q8_0), .training(0.002)),
     scenario("training by 1 %, Q4_0", .blocks(.q4_0), .training(0.01)),
     scenario("training by 1 %, Q4_K", .blocks(.q4_K), .training(0.01)),
     scenario("matrices by 1 %, Q8_0", .blocks(.q8_0), .noise(0.01)),

@@ -27,6 +27,8 @@ struct SimulatedBase: BaseCandidate {
   var original = SampledElement.bf16
   var held = Held.float(.bf16)
   var change = Change.none
+  /// Whether matrices are drawn evenly from an interval, as they are before training.
+  var isUniform = false
   var layers = 28
   var path: String { "simulated" }
   let architecture = "qwen2"
@@ -101,7 +103,9 @@ struct SimulatedBase: BaseCandidate {
       for column in group..<(group + 32) {
         var ofColumn = Draw(seed, name, 4, UInt64(column))
         var x: Double
-        if isMatrix {
+        if isMatrix, isUniform {
+          x = size * (2 * draw.uniform() - 1)
+        } else if isMatrix {
           let isLarge = ofColumn.uniform() < 0.005
           x = size * rowSize * exp(0.2 * ofColumn.normal()) * (isLarge ? 5 : 1) * draw.normal()
           if draw.uniform() < 0.02 { x *= 3 }

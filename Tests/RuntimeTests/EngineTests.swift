@@ -13,30 +13,24 @@ import Testing
     adapter = try AttachedAdapter(Adapter(path: fixture("adapter-all-r4")), to: model)
   }
 
-  private func request(_ i: Int) -> GenerationRequest {
+  func request(_ i: Int) -> GenerationRequest {
     GenerationRequest(
       prompt: someTokens(1 + 11 * i % 300, below: model.config.vocabSize, seed: UInt64(i)),
       adapter: i % 2 == 0 ? adapter : nil, sampling: .init(temperature: 0.9, topP: 0.95, seed: 7),
       maxTokens: 3 + i % 9, promptIndex: i, sampleIndex: i % 3)
   }
 
-  @Test func aBatchGivesWhatEachRequestGivesAlone() async throws {
-    let busy = Engine(model: model, batchLimit: 5)
-    let together = try (0..<12).map { try busy.generate(request($0)) }
-    for (i, completion) in together.enumerated() {
-      let batched = try await completion.collect()
-      let alone = try await Engine(model: model).generate(request(i)).collect()
-      #expect(batched.ids == alone.ids)
-      #expect(sameBits(batched.logProbabilities, alone.logProbabilities))
-    }
-  }
-
   @Test func scoresEqualWhatTheSamplerReported() async throws {
     let engine = Engine(model: model)
     let request = request(4)
     let sampled = try await engine.generate(request).collect()
-    let scored = try engine.score(prompt: request.prompt, completion: sampled.ids, adapter: request.adapter)
+    let scored = try await engine.score(
+      prompt: request.prompt, completion: sampled.ids, adapter: request.adapter)
     #expect(sameBits(scored, sampled.logProbabilities))
+    let tempered = try await engine.score(
+      prompt: request.prompt, completion: sampled.ids, adapter: request.adapter, temperature: 0.9)
+    #expect(sameBits(tempered, sampled.temperedLogProbabilities))
+    #expect(!sameBits(scored, tempered))
   }
 
   @Test func endsAtStopTokensAndLimits() async throws {
@@ -66,6 +60,43 @@ import Testing
     #expect(end.ids.count < 511, "the context's end came first")
   }
 
+  @Test func droppingAStreamCancels() async throws {
+    let engine = Engine(model: model, batchLimit: 1)
+    _ = try engine.generate(GenerationRequest(prompt: [1], sampling: .greedy, maxTokens: .max))
+    _ = try engine.generate(GenerationRequest(prompt: [2], sampling: .greedy, maxTokens: .max), samples: 3)
+    let task = Task { [engine] in
+      try await engine.generate(GenerationRequest(prompt: [3], sampling: .greedy, maxTokens: .max)).collect()
+    }
+    task.cancel()
+    _ = try? await task.value
+    // Were one of them still running, this one would have to wait for the end of its context of 512.
+    let last = try await engine.generate(GenerationRequest(prompt: [4], maxTokens: 1)).collect()
+    #expect(last.ids.count == 1)
+    #expect(engine.statistics.tokensDrawn < 512)
+  }
+
+  @Test func refusesWhatNeverFits() throws {
+    let page = CacheLayout(model.config, type: .f16).pageBytes
+    let engine = Engine(model: model, memoryBudget: 3 * page)
+    _ = try engine.generate(.init(prompt: someTokens(64, below: 90), maxTokens: 33))
+    #expect(
+      throws: RuntimeError.memoryBudgetTooSmall(prompt: 64, answer: 34, bytes: 4 * page, budget: 3 * page)
+    ) { _ = try engine.generate(.init(prompt: someTokens(64, below: 90), maxTokens: 34)) }
+    let message = RuntimeError.memoryBudgetTooSmall(prompt: 64, answer: 34, bytes: 4096, budget: 3072)
+    #expect(message.description.contains("4096 bytes") && message.description.contains("3072 bytes"))
+    #expect(throws: RuntimeError.self) {
+      _ = try engine.generate(.init(prompt: [1], maxTokens: 5), samples: 0)
+    }
+  }
+
+  @Test func anAnswerWithoutLimitEndsWhereTheBudgetDoes() async throws {
+    let page = CacheLayout(model.config, type: .f16).pageBytes
+    let engine = Engine(model: model, memoryBudget: 2 * page + page / 2)
+    let answer = try await engine.generate(.init(prompt: [1, 2], sampling: .greedy, maxTokens: .max))
+      .collect()
+    #expect(answer.reason == .length && answer.ids.count == 63, "two pages, and a last token that needs none")
+  }
+
   @Test func refusesWhatCannotRun() throws {
     let engine = Engine(model: model, contextLimit: 16)
     func refusal(_ request: GenerationRequest) -> RuntimeError? {
@@ -85,5 +116,9 @@ import Testing
     #expect(refusal(.init(prompt: [1], sampling: .init(temperature: -1), maxTokens: 1)) != nil)
     #expect(refusal(.init(prompt: [1], sampling: .init(topP: 0), maxTokens: 1)) != nil)
     #expect(refusal(.init(prompt: [1], maxTokens: 0)) != nil)
+    #expect(refusal(.init(prompt: [1], maxTokens: 1, topCount: 129)) != nil)
+    #expect(refusal(.init(prompt: [1], maxTokens: 1, stopTexts: ["x"])) != nil, "no tokenizer")
+    #expect(refusal(.init(prompt: [1], sampling: .init(repetitionPenalty: 0), maxTokens: 1)) != nil)
+    #expect(refusal(.init(prompt: [1], sampling: .init(temperature: 1e-9), maxTokens: 1)) != nil)
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import Testing
 
@@ -18,14 +19,8 @@ import Testing
 
   private func draw(
     _ logits: [Float], _ parameters: SamplingParameters, _ uniform: Double, allowed: Int? = nil
-  )
-    -> Int?
-  {
-    unsafe logits.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return nil }
-      return unsafe Sampler.draw(
-        base, count: logits.count, allowed: allowed ?? logits.count, parameters, uniform: uniform)?.token
-    }
+  ) -> Int? {
+    unsafe sample(logits, parameters, uniform: uniform, allowed: allowed)?.id
   }
 
   /// The same filters written the plain way: sort everything, then cut.
@@ -77,6 +72,79 @@ import Testing
     for (token, probability) in expected where probability > 1e-3 {
       #expect(counts[token] != nil, "token \(token) of probability \(probability) never came")
     }
+  }
+
+  /// One bit pattern for every path of instructions, on rows of the real vocabulary's length.
+  @Test(arguments: settings) func pathsAgree(parameters: SamplingParameters) {
+    let best = unsafe String(cString: tk_isa())
+    for seed in 0..<3 as Range<UInt64> {
+      let logits = (0..<151_936).map { i in
+        Float(20 * Philox.uniform(seed: seed, prompt: 0, sample: 0, position: UInt64(i)) - 10)
+      }
+      let uniform = Philox.uniform(seed: seed, prompt: 9, sample: 0, position: 0)
+      let fast = unsafe sample(logits, parameters, uniform: uniform, top: 5)
+      #expect(unsafe tk_isa_select("portable"))
+      let portable = unsafe sample(logits, parameters, uniform: uniform, top: 5)
+      #expect(unsafe tk_isa_select(best))
+      #expect(fast?.id == portable?.id && fast?.top == portable?.top)
+      #expect(fast?.logProbability.bitPattern == portable?.logProbability.bitPattern)
+      #expect(fast?.temperedLogProbability.bitPattern == portable?.temperedLogProbability.bitPattern)
+    }
+  }
+
+  @Test func equalWeightsSurviveByTheirIDs() {
+    let logits = [Float](repeating: 2, count: 1000)
+    for i in 0..<200 {
+      let uniform = (Double(i) + 0.5) / 200
+      #expect(draw(logits, .init(topK: 10), uniform) == i / 20)
+      #expect(draw(logits, .init(topP: 0.25), uniform) == Int(uniform * 250))
+    }
+  }
+
+  @Test func probabilitiesAreThoseOfTheSoftmax() throws {
+    let logits = (0..<777).map { Float(sin(Double($0)) * 5) }
+    let peak = Double(5)
+    func logSum(_ temperature: Double) -> Double {
+      peak / temperature + log(logits.reduce(0) { $0 + exp((Double($1) - peak) / temperature) })
+    }
+    let drawn = try #require(
+      unsafe sample(logits, .init(temperature: 0.7, topP: 0.9), uniform: 0.4, allowed: 700, top: 9))
+    #expect(abs(Double(drawn.logProbability) - (Double(logits[drawn.id]) - logSum(1))) < 1e-5)
+    #expect(
+      abs(Double(drawn.temperedLogProbability) - (Double(logits[drawn.id]) / 0.7 - logSum(0.7))) < 1e-5)
+    let sorted = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
+    #expect(drawn.top.map(\.id) == Array(sorted.prefix(9)), "the likeliest of all, drawn or not")
+    for item in drawn.top {
+      #expect(abs(Double(item.logProbability) - (Double(logits[item.id]) - logSum(1))) < 1e-5)
+    }
+  }
+
+  /// Against the formulas of transformers' RepetitionPenaltyLogitsProcessor and of OpenAI's API, written out.
+  @Test func penaltiesChangeTheLogits() throws {
+    let logits: [Float] = [3, -1, 2.5, 0, 2.9, -4]
+    var parameters = SamplingParameters(
+      temperature: 0, repetitionPenalty: 1.5, presencePenalty: 0.25, frequencyPenalty: 0.5)
+    let table = PenaltyTable(prompt: [0, 1, 0], parameters)
+    for id in [4, 4, 5] { table.add(id) }
+    // 0: 3/1.5 = 2; 4: 2.9/1.5 - 0.25 - 2*0.5 = 0.683; so 2 is left the likeliest.
+    #expect(unsafe sample(logits, parameters, uniform: 0, penalties: table)?.id == 2)
+    parameters.temperature = 2
+    let changed: [Double] = [
+      3 / 1.5, -1 * 1.5, 2.5, 0, 2.9 / 1.5 - 0.25 - 2 * 0.5, -4 * 1.5 - 0.25 - 0.5,
+    ]
+    let total = changed.reduce(0) { $0 + exp($1 / 2) }
+    let raw = logits.reduce(0) { $0 + exp(Double($1)) }
+    var counts = [Int](repeating: 0, count: 6)
+    for i in 0..<6000 {
+      let drawn = try #require(
+        unsafe sample(logits, parameters, uniform: (Double(i) + 0.5) / 6000, penalties: table))
+      counts[drawn.id] += 1
+      #expect(abs(Double(drawn.temperedLogProbability) - (changed[drawn.id] / 2 - log(total))) < 1e-5)
+      #expect(abs(Double(drawn.logProbability) - (Double(logits[drawn.id]) - log(raw))) < 1e-5)
+    }
+    for id in 0..<6 { #expect(abs(Double(counts[id]) / 6000 - exp(changed[id] / 2) / total) < 1e-3) }
+    let outOfPrompt = PenaltyTable(prompt: [0, 1], .init(presencePenalty: 1))
+    #expect(outOfPrompt.count == 0, "presence and frequency are about what was drawn")
   }
 
   @Test func greedyTakesTheFirstOfTheLikeliest() {

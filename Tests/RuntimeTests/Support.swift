@@ -1,4 +1,5 @@
 import AdapterFormat
+import CKernels
 import Foundation
 import ModelFiles
 import Testing
@@ -63,4 +64,40 @@ func batchedLogits(
 /// Equal as bits, so that NaN equals itself and -0 differs from 0.
 func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
+}
+
+/// Draws from one row of logits, as the engine does.
+@unsafe func sample(
+  _ logits: [Float], _ parameters: SamplingParameters, uniform: Double, allowed: Int? = nil, top: Int = 0,
+  penalties: PenaltyTable? = nil
+) -> DrawnRow? {
+  guard let pool = unsafe tk_pool_create(1) else { return nil }
+  defer { unsafe tk_pool_destroy(pool) }
+  var values = logits
+  var ids = [UInt32](repeating: 0, count: top + 1)
+  var likely = [Float](repeating: 0, count: top + 1)
+  return unsafe values.withUnsafeMutableBufferPointer { values in
+    unsafe ids.withUnsafeMutableBufferPointer { ids in
+      unsafe likely.withUnsafeMutableBufferPointer { likely in
+        guard let base = values.baseAddress else { return nil }
+        var row = unsafe tk_sample_row(
+          logits: base, count: logits.count, allowed: allowed ?? logits.count,
+          temperature: parameters.temperature, top_k: parameters.topK, top_p: parameters.topP,
+          min_p: parameters.minP, uniform: uniform, penalised: UnsafePointer(penalties?.ids),
+          drawn: UnsafePointer(penalties?.drawn), penalties: penalties?.count ?? 0,
+          repetition: parameters.repetitionPenalty, presence: parameters.presencePenalty,
+          frequency: parameters.frequencyPenalty, top: top, top_ids: ids.baseAddress,
+          top_log_probabilities: likely.baseAddress, finite: false, token: 0, log_probability: 0,
+          tempered_log_probability: 0)
+        unsafe tk_sample(pool, &row, 1)
+        guard unsafe row.finite else { return nil }
+        return unsafe DrawnRow(
+          id: Int(row.token), logProbability: row.log_probability,
+          temperedLogProbability: row.tempered_log_probability,
+          top: (0..<row.top).map { i in
+            unsafe TokenProbability(id: Int(ids[i]), logProbability: likely[i])
+          })
+      }
+    }
+  }
 }

@@ -36,7 +36,7 @@ struct BlockDecoder: Sendable {
     let memory = unsafe scratch.bytes(needed)
     var used = 0
     var offset = block.range.lowerBound
-    var views: [UnsafeRawBufferPointer] = []
+    var views: [UnsafeRawBufferPointer] = unsafe []
     for (stream, decoded) in zip(block.streams, block.decoded) {
       let stored = unsafe UnsafeRawBufferPointer(start: file.baseAddress + offset, count: stream.length)
       offset += stream.length
@@ -112,8 +112,8 @@ struct BlockDecoder: Sendable {
       }
       return
     }
-    var planes: [UnsafePointer<UInt8>] = []
-    for i in 0..<streams.count {
+    var planes: [UnsafePointer<UInt8>] = unsafe []
+    for i in unsafe 0..<streams.count {
       // An empty stream may have no address; nothing is read through it.
       let address = unsafe streams[i].baseAddress ?? file.baseAddress
       unsafe planes.append(address.assumingMemoryBound(to: UInt8.self))
@@ -203,7 +203,7 @@ enum Prediction {
   ) -> [UInt8] {
     let size = MemoryLayout<Word>.size
     return unsafe [UInt8](unsafeUninitializedCapacity: words.count) { buffer, count in
-      let out = unsafe UnsafeMutableRawBufferPointer(buffer)
+      let out = UnsafeMutableRawBufferPointer(buffer)
       for i in 0..<words.count / size {
         let p = unsafe Word(littleEndian: predicted.loadUnaligned(fromByteOffset: i * size, as: Word.self))
         let x = unsafe Word(littleEndian: words.loadUnaligned(fromByteOffset: i * size, as: Word.self))

@@ -76,7 +76,7 @@ extension BlockDecoder {
   ) throws(TinaFault) {
     let (rows, symbols, scales) = try integers(number, scratch)
     let block = directory.blocks[number]
-    guard let base = unsafe out.baseAddress else { return }
+    guard let base = out.baseAddress else { return }
     var firstScale = 0
     var firstRow = 0
     for pair in 0..<block.tensors.count / 2 {
@@ -191,11 +191,7 @@ extension BlockDecoder {
   private func refine(
     _ symbols: inout [Int32], _ number: Int, _ layer: Int, _ bits: Int, _ scratch: Scratch
   ) throws(TinaFault) {
-    guard
-      let refinement = directory.blocks.indices.first(where: {
-        directory.blocks[$0].layer == layer && directory.blocks[$0].refines == number
-      })
-    else { return }
+    let refinement = directory.blocks[number].refinements[layer - 1]
     try check(refinement)
     let stream = try unsafe streams(refinement, scratch)[0]
     let count = symbols.count

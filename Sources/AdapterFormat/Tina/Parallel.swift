@@ -49,7 +49,7 @@ func inParallel<Context, Result: Sendable>(
 
   /// At least as many bytes, with 64 bytes more behind them; what was there before is lost.
   func bytes(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if count > capacity || base == nil {
+    if unsafe count > capacity || base == nil {
       unsafe base?.deallocate()
       capacity = count
       unsafe base = UnsafeMutableRawPointer.allocate(byteCount: count + 64, alignment: 64)

@@ -55,6 +55,8 @@ struct TinaDirectory {
     var streams: [Stream] = []
     /// Number of its layer, from 0; set by ``TinaDirectory/connect()``.
     var layer = 0
+    /// Form 1: numbers of the blocks that refine it, one for each further layer.
+    var refinements: [Int] = []
     /// Numbers of the tensors it holds.
     var tensors: [Int] = []
     /// Where it lies in the file.

@@ -48,6 +48,7 @@ extension TinaDirectory {
           expected: "the refinement of block \(refines)")
       }
       blocks[number].layer = layer
+      blocks[refines].refinements.append(number)
     }
   }
 

@@ -103,7 +103,8 @@ enum Zstandard {
       let frame = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
         var output = unsafe ZSTD_outBuffer(dst: buffer.baseAddress, size: capacity, pos: 0)
         var input = unsafe ZSTD_inBuffer(src: bytes.baseAddress, size: 0, pos: 0)
-        for cut in cuts where cut > input.size && cut < bytes.count {
+        for cut in cuts {
+          guard unsafe cut > input.size, cut < bytes.count else { continue }
           unsafe input.size = cut
           while unsafe ZSTD_compressStream2(context, &output, &input, ZSTD_e_flush) != 0 {}
         }

@@ -107,4 +107,6 @@ typedef struct tk_attention_shape {
 void tk_attention(tk_pool *_Nonnull pool, const tk_attention_shape *_Nonnull shape,
                   const tk_attention_row *_Nonnull rows, size_t n, size_t max_keys);
 
+#include "tk_sampling.h"
+
 #endif

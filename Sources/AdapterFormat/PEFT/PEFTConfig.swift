@@ -1,10 +1,14 @@
 import ModelFiles
 
-/// A PEFT `adapter_config.json`, with all that speaks against loading it collected as violations.
+/// A PEFT `adapter_config.json`, with all that is wrong with it and all that speaks against applying it.
 struct PEFTConfig {
   let object: JSONObject
   /// Whether it is of the kind that is read; of another kind nothing more is checked.
   private(set) var isLoRA = false
+  /// What makes the file unreadable: scales and ranks that nobody can tell.
+  private(set) var faults: [AdapterError.Violation] = []
+  /// What only speaks against applying the adapter: mathematics that is not done, keys that are not known.
+  private(set) var obstacles: [AdapterError.Violation] = []
   var rank = 8
   var alpha = 8.0
   var usesRSLoRA = false
@@ -16,19 +20,17 @@ struct PEFTConfig {
   private var alphaPattern: [(ModulePattern, Double)] = []
   private let file: String
 
-  init(path: String, _ violations: inout [AdapterError.Violation]) throws(ModelFilesError) {
-    let json = try JSON.parse(path: path, maximumByteCount: 16 << 20)
-    guard let object = json.object else {
-      throw ModelFilesError(
-        .malformed, file: path, place: "byte 0", found: json.summary, expected: "an object")
-    }
+  /// Reads a configuration.
+  ///
+  /// - Parameter file: its path, for messages.
+  init(_ object: JSONObject, file: String) {
     self.object = object
-    file = path
-    isLoRA = checkKind(&violations)
+    self.file = file
+    isLoRA = checkKind()
     guard isLoRA else { return }
-    for (key, value) in object.members where !value.isNull { check(key, value, &violations) }
-    readScale(&violations)
-    readTargets(&violations)
+    for (key, value) in object.members where !value.isNull { check(key, value) }
+    readScale()
+    readTargets()
   }
 
   private func violation(
@@ -39,20 +41,10 @@ struct PEFTConfig {
       expected: expected, advice: advice)
   }
 
-  private func checkKind(_ violations: inout [AdapterError.Violation]) -> Bool {
+  private mutating func checkKind() -> Bool {
     if object["peft_type"]?.string == "LORA" { return true }
-    if object["peft_type"] == nil,
-      object["fine_tune_type"] != nil || object["lora_parameters"] != nil || object["lora_layers"] != nil
-    {
-      violations.append(
-        .init(
-          .unsupported("MLX"), file: file, place: "key \"peft_type\"",
-          found: "nothing, in an MLX adapter's configuration", expected: "\"LORA\"",
-          advice: "MLX adapters are not read yet; convert to PEFT."))
-      return false
-    }
     let name = object["peft_type"]?.string
-    violations.append(
+    faults.append(
       violation(
         name.map { .unsupported($0) } ?? .badValue, "peft_type", expected: "\"LORA\"",
         advice: "Only LoRA adapters are read."))
@@ -87,23 +79,23 @@ struct PEFTConfig {
     "kasa_config": "singular values of the base, changed (KaSA)",
   ]
 
-  private func check(_ key: String, _ value: JSONValue, _ violations: inout [AdapterError.Violation]) {
+  private mutating func check(_ key: String, _ value: JSONValue) {
     if key == "init_lora_weights" {
-      checkInitialisation(value, &violations)
+      checkInitialisation(value)
     } else if key == "bias" {
       if value.string != "none" {
-        violations.append(
+        obstacles.append(
           violation(.unsupported("bias"), key, expected: "\"none\": changed biases are not applied"))
       }
     } else if let meaning = Self.features[key] {
       if !Self.isNeutral(value) {
-        violations.append(
+        obstacles.append(
           violation(
             .unsupported(key), key, expected: "a neutral value: it means \(meaning), which is not done",
             advice: "This kind of adapter cannot be applied here; merge it with PEFT."))
       }
     } else if !Self.silent.contains(key), !Self.isNeutral(value) {
-      violations.append(
+      obstacles.append(
         violation(
           .unknownKey, key, expected: "a key of LoRA: this one is not known and may change the result",
           advice: "Remove the key if it is known to change nothing."))
@@ -121,14 +113,14 @@ struct PEFTConfig {
     }
   }
 
-  private func checkInitialisation(_ value: JSONValue, _ violations: inout [AdapterError.Violation]) {
+  private mutating func checkInitialisation(_ value: JSONValue) {
     let key = "init_lora_weights"
     // These leave the base as it is.
     if value.bool != nil || ["gaussian", "eva", "orthogonal"].contains(value.string) { return }
     let name = value.string ?? value.summary
     let changesBase =
       name.hasPrefix("pissa") || ["olora", "corda", "lora_ga", "loftq"].contains(name)
-    violations.append(
+    obstacles.append(
       violation(
         changesBase ? .unsupported(name) : .badValue, key,
         expected: "true, false, \"gaussian\", \"eva\" or \"orthogonal\""
@@ -137,40 +129,40 @@ struct PEFTConfig {
           ? "Save it again with PEFT's path_initial_model_for_weight_conversion." : ""))
   }
 
-  private mutating func readScale(_ violations: inout [AdapterError.Violation]) {
+  private mutating func readScale() {
     baseModelName = object["base_model_name_or_path"]?.string
     if let value = object["r"], !value.isNull {
       if let r = value.int, (1...65536).contains(r) {
         rank = r
       } else {
-        violations.append(violation(.badValue, "r", expected: "a whole number from 1 to 65536"))
+        faults.append(violation(.badValue, "r", expected: "a whole number from 1 to 65536"))
       }
     }
     if let value = object["lora_alpha"], !value.isNull {
       if let number = value.double, Float(number).isFinite {
         alpha = number
       } else {
-        violations.append(violation(.badValue, "lora_alpha", expected: "a number"))
+        faults.append(violation(.badValue, "lora_alpha", expected: "a number"))
       }
     }
     if let value = object["use_rslora"], !value.isNull {
       if let flag = value.bool {
         usesRSLoRA = flag
       } else {
-        violations.append(violation(.badValue, "use_rslora", expected: "true or false"))
+        faults.append(violation(.badValue, "use_rslora", expected: "true or false"))
       }
     }
-    rankPattern = readPatterns("rank_pattern", &violations) { $0.int.map { Double($0) } }
+    rankPattern = readPatterns("rank_pattern") { $0.int.map { Double($0) } }
       .filter { (_, rank) in rank >= 1 && rank <= 65536 }
-    alphaPattern = readPatterns("alpha_pattern", &violations) { $0.double }
+    alphaPattern = readPatterns("alpha_pattern") { $0.double }
   }
 
-  private func readPatterns(
-    _ key: String, _ violations: inout [AdapterError.Violation], _ number: (JSONValue) -> Double?
+  private mutating func readPatterns(
+    _ key: String, _ number: (JSONValue) -> Double?
   ) -> [(ModulePattern, Double)] {
     guard let value = object[key], !value.isNull else { return [] }
     guard let patterns = value.object, patterns.keys.count <= 20_000 else {
-      violations.append(
+      faults.append(
         violation(.badValue, key, expected: "an object of at most 20,000 patterns and numbers"))
       return []
     }
@@ -180,7 +172,7 @@ struct PEFTConfig {
       guard let number = number(value), key != "rank_pattern" || (1...65536).contains(number),
         Float(number).isFinite
       else {
-        violations.append(
+        faults.append(
           .init(
             .badValue, file: file, place: place, found: value.summary,
             expected: key == "rank_pattern" ? "a whole number from 1 to 65536" : "a number"))
@@ -189,7 +181,7 @@ struct PEFTConfig {
       do throws(ModulePattern.Unsupported) {
         result.append((try ModulePattern(pattern, .suffix), number))
       } catch {
-        violations.append(
+        faults.append(
           .init(
             .badValue, file: file, place: place, found: printable(error.reason),
             expected: "a simple regular expression"))
@@ -198,7 +190,7 @@ struct PEFTConfig {
     return result
   }
 
-  private mutating func readTargets(_ violations: inout [AdapterError.Violation]) {
+  private mutating func readTargets() {
     let expected = "a list of module names, or a pattern"
     switch object["target_modules"] {
     case .array(let values)?:
@@ -211,7 +203,7 @@ struct PEFTConfig {
       do throws(ModulePattern.Unsupported) {
         targetPattern = try ModulePattern(pattern, .whole)
       } catch {
-        violations.append(
+        obstacles.append(
           .init(
             .badValue, file: file, place: "key \"target_modules\"", found: printable(error.reason),
             expected: expected))
@@ -219,7 +211,7 @@ struct PEFTConfig {
       return
     default: break
     }
-    violations.append(violation(.badValue, "target_modules", expected: expected))
+    obstacles.append(violation(.badValue, "target_modules", expected: expected))
   }
 
   /// Whether the configuration covers a module; true if it does not say.
@@ -237,6 +229,14 @@ struct PEFTConfig {
   /// Alpha of a module: of the first pattern that matches its path, else `lora_alpha`.
   func alpha(of path: String) -> Double {
     alphaPattern.first { $0.0.matches(path) }?.1 ?? alpha
+  }
+
+  /// The ids of `trainable_token_indices` for an embedding; empty if the configuration does not tell them.
+  func tokenIDs(of path: String) -> [Int] {
+    guard let value = object["trainable_token_indices"] else { return [] }
+    if let list = value.array { return list.compactMap(\.int) }
+    let member = value.object?.members.first { path == $0.0 || path.hasSuffix("." + $0.0) }
+    return member?.1.array?.compactMap(\.int) ?? []
   }
 
   /// The factor of B·A, computed in double precision and rounded once.

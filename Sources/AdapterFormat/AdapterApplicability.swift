@@ -1,0 +1,84 @@
+import ModelFiles
+
+/// Judges which entries of an archive can be applied, and says of every other why not.
+struct AdapterApplicability {
+  private(set) var modules: [AdapterModule] = []
+  private(set) var violations: [AdapterError.Violation] = []
+  /// The file that holds the tensors, for messages.
+  private let file: String
+
+  init(_ adapter: AdapterFile) {
+    file = adapter.files.last ?? adapter.path
+    let archive = adapter.archive
+    let config = archive.peftConfiguration.map { PEFTConfig($0, file: adapter.path) }
+    if adapter.format != .peft, let config {
+      // The configuration came along from PEFT: what it says against applying still holds.
+      violations += config.faults + config.obstacles
+    }
+    for entry in archive.entries {
+      if case .lowRank(let pair) = entry.content {
+        add(entry, pair, config)
+      } else {
+        refuse(entry)
+      }
+    }
+    if archive.entries.isEmpty == false, modules.isEmpty, violations.isEmpty {
+      violations.append(.init(.malformed, file: file, found: "no low-rank pair", expected: "at least one"))
+    }
+    checkFused(archive.entries)
+  }
+
+  private mutating func add(_ entry: AdapterEntry, _ pair: LowRankPair, _ config: PEFTConfig?) {
+    let before = violations.count
+    for tensor in [pair.a, pair.b] {
+      guard let index = tensor.firstNonFinite else { continue }
+      violations.append(
+        .init(
+          .badTensor, file: file, place: "tensor " + quoted(tensor.name),
+          found: "a number that is not finite, at element \(index)", expected: "finite numbers",
+          advice: "Training diverged: use an earlier checkpoint."))
+    }
+    if let config, !config.isTarget(entry.path) {
+      violations.append(
+        .init(
+          .badTensor, file: file, place: "module " + quoted(entry.module),
+          found: "a pair that target_modules does not cover", expected: "only modules that training targeted",
+          advice: "Configuration and weights are of different adapters."))
+    }
+    guard violations.count == before else { return }
+    modules.append(
+      AdapterModule(
+        name: entry.module, rank: pair.rank, scale: pair.scale,
+        alpha: pair.alpha ?? Double(pair.scale) * Double(pair.rank), a: pair.a, b: pair.b))
+  }
+
+  private mutating func refuse(_ entry: AdapterEntry) {
+    let (feature, found): (String, String) =
+      switch entry.content {
+      case .lowRank: ("", "")
+      case .convolution: ("convolution", "a low-rank pair of a convolution")
+      case .embedding:
+        ("lora_embedding", "a low-rank pair of an embedding (lora_embedding_A, lora_embedding_B)")
+      case .magnitude: ("use_dora", "a magnitude vector of DoRA")
+      case .pairBias: ("lora_bias", "a bias of a low-rank pair (lora_bias)")
+      case .rows: ("trainable_token_indices", "rows of single tokens (trainable_token_indices)")
+      case .bias: ("bias", "a bias of the base (bias or modules_to_save)")
+      case .full: ("modules_to_save", "a whole module of the base (modules_to_save)")
+      }
+    violations.append(
+      .init(
+        .unsupported(feature), file: file, place: "tensor " + quoted(entry.peftNames[0]), found: found,
+        expected: "lora_A.weight and lora_B.weight only"))
+  }
+
+  /// GPT-2's `c_attn` holds queries, keys and values in one transposed matrix.
+  private mutating func checkFused(_ entries: [AdapterEntry]) {
+    let fused = entries.map(\.module).filter { $0 == "c_attn" || $0.hasSuffix(".c_attn") }
+    guard let first = fused.first else { return }
+    violations.append(
+      .init(
+        .unsupported("c_attn"), file: file, place: "module " + quoted(first),
+        found: "GPT-2's fused projection c_attn of queries, keys and values, in \(fused.count) modules",
+        expected: "one module for each projection", advice: "Adapters of GPT-2 cannot be applied here."))
+  }
+}

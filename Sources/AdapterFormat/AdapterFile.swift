@@ -1,0 +1,153 @@
+public import ModelFiles
+
+/// The formats that adapters come in.
+public enum AdapterFileFormat: String, Sendable, CaseIterable {
+  /// Our own: one file.
+  case tina
+  /// PEFT's directory.
+  case peft
+  /// One file for llama.cpp.
+  case gguf
+  /// mlx-lm's directory.
+  case mlx
+
+  /// The name that people know it by.
+  public var title: String {
+    switch self {
+    case .tina: ".tina"
+    case .peft: "PEFT"
+    case .gguf: "GGUF"
+    case .mlx: "MLX"
+    }
+  }
+}
+
+/// An adapter's file or directory, read: what it holds, and what speaks against applying it.
+public struct AdapterFile: Sendable {
+  /// The path as it was given.
+  public let path: String
+  /// What it turned out to be, by its contents.
+  public let format: AdapterFileFormat
+  /// Everything that it holds.
+  public var archive: AdapterArchive
+  /// The files that were read.
+  public let files: [String]
+  /// What the configuration says against applying it; the entries are judged by ``Adapter``.
+  public let obstacles: [AdapterError.Violation]
+  /// What should be known about it, one sentence each.
+  public let notes: [String]
+
+  /// Reads an adapter of any format, recognised by its contents.
+  ///
+  /// - Parameters:
+  ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
+  ///   - layers: how many quality layers of a `.tina` file are read; all unless given.
+  ///   - base: what is known of the base, for formats that need it.
+  /// - Throws: ``AdapterError`` with everything that makes it unreadable.
+  public init(path: String, layers: Int? = nil, base: BaseArchitecture? = nil) throws(AdapterError) {
+    let reading = try AdapterReading(path: path, layers: layers, base: base)
+    guard reading.faults.isEmpty else { throw AdapterError(path: path, violations: reading.faults) }
+    self.init(path: path, reading)
+  }
+
+  init(path: String, _ reading: AdapterReading) {
+    self.path = path
+    format = reading.format
+    archive = reading.archive
+    files = reading.files
+    obstacles = reading.obstacles
+    notes = reading.notes
+  }
+}
+
+/// An adapter as far as it could be read.
+struct AdapterReading {
+  let format: AdapterFileFormat
+  var archive: AdapterArchive
+  var files: [String]
+  /// What makes it unreadable.
+  var faults: [AdapterError.Violation] = []
+  /// What only speaks against applying it.
+  var obstacles: [AdapterError.Violation] = []
+  var notes: [String] = []
+
+  init(
+    format: AdapterFileFormat, archive: AdapterArchive = AdapterArchive(entries: []), files: [String]
+  ) {
+    self.format = format
+    self.archive = archive
+    self.files = files
+  }
+
+  /// Reads what is at a path; throws where nothing at all can be told, else lists faults.
+  init(path: String, layers: Int?, base: BaseArchitecture?) throws(AdapterError) {
+    let place = try AdapterPlace(path: path)
+    if let layers, place.format != .tina {
+      throw AdapterError(
+        path: path,
+        violations: [
+          .init(
+            .unsupported("layers"), file: path, found: "\(layers) quality layers asked of a \(place.format.title) adapter",
+            expected: "a .tina file", advice: "Leave :layers out, or convert the adapter to .tina.")
+        ])
+    }
+    do throws(ModelFilesError) {
+      switch place.format {
+      case .peft: self = PEFTReader(place).read()
+      case .mlx: self = MLXReader(place).read()
+      case .gguf: self = try GGUFAdapterReader(file: GGUFFile(path: place.weights ?? path), base: base).read()
+      case .tina: throw ModelFilesError(.unsupported, file: path, found: "a .tina file", expected: "another format")
+      }
+    } catch {
+      throw AdapterError(path: path, violations: [.init(error)])
+    }
+  }
+}
+
+/// What is known of a base without its weights: enough to name an adapter's modules in other formats.
+public struct BaseArchitecture: Sendable, Equatable {
+  /// `model_type`: `qwen2`, `llama`.
+  public let name: String
+  /// Attention heads of the queries.
+  public let headCount: Int?
+  /// Attention heads of keys and values.
+  public let keyValueHeadCount: Int?
+  /// Decoder layers.
+  public let layerCount: Int?
+
+  /// Makes an architecture.
+  public init(
+    name: String, headCount: Int? = nil, keyValueHeadCount: Int? = nil, layerCount: Int? = nil
+  ) {
+    self.name = name
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.layerCount = layerCount
+  }
+
+  /// The architecture of an identified base.
+  public init(_ identity: BaseIdentity) {
+    func size(_ name: String) -> Int? { identity.dimensions.first { $0.name == name }?.value }
+    self.init(
+      name: identity.architecture, headCount: size("heads"), keyValueHeadCount: size("kv_heads"),
+      layerCount: size("layers"))
+  }
+
+  /// Reads a model directory's `config.json`, or that file itself; weights need not be there.
+  ///
+  /// - Throws: ``ModelFilesError`` if it is missing, no JSON or without `model_type`.
+  public init(path: String) throws(ModelFilesError) {
+    let file = path.hasSuffix(".json") ? path : path + "/config.json"
+    let json = try JSON.parse(path: file, maximumByteCount: 16 << 20)
+    let text = json.object?["text_config"]?.object ?? json.object
+    guard let type = text?["model_type"]?.string else {
+      throw ModelFilesError(
+        .badValue, file: file, place: "key \"model_type\"",
+        found: text?["model_type"]?.summary ?? "nothing", expected: "the name of an architecture")
+    }
+    let heads = text?["num_attention_heads"]?.int
+    self.init(
+      name: type, headCount: heads, keyValueHeadCount: text?["num_key_value_heads"]?.int ?? heads,
+      layerCount: text?["num_hidden_layers"]?.int)
+  }
+}

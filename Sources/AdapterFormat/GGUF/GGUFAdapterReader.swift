@@ -1,0 +1,157 @@
+import ModelFiles
+
+/// Reads LoRA adapters made for llama.cpp.
+struct GGUFAdapterReader {
+  let file: GGUFFile
+  let base: BaseArchitecture?
+
+  private struct Halves {
+    var a: GGUFTensor?
+    var b: GGUFTensor?
+  }
+
+  private func bad(
+    _ kind: AdapterError.Kind, _ place: String, found: String, expected: String, advice: String = ""
+  ) -> AdapterError.Violation {
+    .init(kind, file: file.path, place: place, found: found, expected: expected, advice: advice)
+  }
+
+  func read() -> AdapterReading {
+    var reading = AdapterReading(format: .gguf, files: [file.path])
+    for (key, wanted) in [("general.type", "adapter"), ("adapter.type", "lora")]
+    where file[key]?.text != wanted {
+      let isModel = key == "general.type" && file[key]?.text != "adapter"
+      reading.faults.append(
+        bad(
+          .badValue, "key \"\(key)\"", found: file[key]?.summary ?? "nothing", expected: "\"\(wanted)\"",
+          advice: isModel ? "This is no adapter; name it as the base if it is a model." : ""))
+      return reading
+    }
+    let alpha: Float
+    switch file["adapter.lora.alpha"] {
+    case nil: alpha = 0
+    case .float32(let value)? where value.isFinite: alpha = value
+    case let other?:
+      reading.faults.append(
+        bad(.badValue, "key \"adapter.lora.alpha\"", found: other.summary, expected: "a finite float32"))
+      return reading
+    }
+    if let tokens = file["adapter.alora.invocation_tokens"] {
+      reading.obstacles.append(
+        bad(
+          .unsupported("alora_invocation_tokens"), "key \"adapter.alora.invocation_tokens\"",
+          found: tokens.summary,
+          expected: "none: an adapter that acts only after certain tokens (aLoRA) is not applied"))
+    }
+    let names: GGUFModuleNames
+    do throws(AdapterError.Violation) {
+      names = try GGUFModuleNames(architecture(), file: file.path)
+    } catch {
+      reading.faults.append(error)
+      return reading
+    }
+    let entries = entries(names, alpha: alpha, &reading.faults)
+    reading.archive = AdapterArchive(
+      entries: entries, configuration: GGUFConfiguration.object(file.metadata),
+      baseModelName: file["general.base_model.0.name"]?.text)
+    return reading
+  }
+
+  /// The file's architecture, with the heads that the caller knows where the file does not tell them.
+  private func architecture() -> BaseArchitecture? {
+    guard let own = GGUFConfiguration.architecture({ file[$0] }) else { return base }
+    guard let base, base.name == own.name, own.headCount == nil else { return own }
+    return base
+  }
+
+  private func entries(
+    _ names: GGUFModuleNames, alpha: Float, _ faults: inout [AdapterError.Violation]
+  ) -> [AdapterEntry] {
+    guard !file.tensors.isEmpty else {
+      faults.append(bad(.malformed, "", found: "no tensors", expected: "low-rank pairs"))
+      return []
+    }
+    var halves: [String: Halves] = [:]
+    var order: [String] = []
+    for tensor in file.tensors {
+      let isA = tensor.name.hasSuffix(".lora_a")
+      let name = String(tensor.name.dropLast(".lora_a".count))
+      guard isA || tensor.name.hasSuffix(".lora_b"), let module = GGUFModuleNames.module(of: name) else {
+        faults.append(
+          bad(
+            .unsupported("tensor"), "tensor " + quoted(tensor.name),
+            found: "a tensor that is no half of a known module's pair",
+            expected: "names such as \"blk.0.attn_q.weight.lora_a\""))
+        continue
+      }
+      if halves[module] == nil { order.append(module) }
+      if isA { halves[module, default: Halves()].a = tensor } else { halves[module, default: Halves()].b = tensor }
+    }
+    return order.compactMap { module in
+      halves[module].flatMap { entry(module, $0, names, alpha: alpha, &faults) }
+    }
+  }
+
+  private func entry(
+    _ module: String, _ pair: Halves, _ names: GGUFModuleNames, alpha: Float,
+    _ faults: inout [AdapterError.Violation]
+  ) -> AdapterEntry? {
+    guard let storedA = pair.a, let storedB = pair.b else {
+      faults.append(
+        bad(
+          .badTensor, "tensor " + quoted((pair.a ?? pair.b)?.name ?? ""),
+          found: "no lora_\(pair.a == nil ? "a" : "b") for it", expected: "a complete pair",
+          advice: "The file is incomplete: get it again."))
+      return nil
+    }
+    guard var a = floats(storedA, &faults), var b = floats(storedB, &faults) else { return nil }
+    let isTable = module == "embed_tokens"
+    guard a.shape.count == 2, b.shape.count == 2, !a.shape.contains(0), !b.shape.contains(0),
+      a.shape[isTable ? 1 : 0] == b.shape[1], a.shape[isTable ? 1 : 0] <= 65536
+    else {
+      faults.append(
+        bad(
+          .badTensor, "module " + quoted(module), found: "shapes \(a.shape) and \(b.shape)",
+          expected: isTable ? "[vocabulary, rank] and [width, rank]" : "[rank, in] and [out, rank]"))
+      return nil
+    }
+    guard names.rowsFit(module, b.shape[0]) else {
+      faults.append(
+        bad(
+          .badTensor, "module " + quoted(module), found: "\(b.shape[0]) rows",
+          expected: "a multiple of twice the number of heads", advice: "Name the right base."))
+      return nil
+    }
+    if isTable { a = a.transposed() }
+    b = names.fromGGUF(b, module: module)
+    let low = LowRankPair(
+      a: a, b: b, scale: alpha == 0 ? 1 : alpha / Float(b.shape[1]),
+      scaleOrigin: alpha == 0 ? .stated : .alphaOverRank, alpha: alpha == 0 ? nil : Double(alpha))
+    return AdapterEntry(
+      module: module, path: GGUFModuleNames.path(of: module), content: isTable ? .embedding(low) : .lowRank(low))
+  }
+
+  /// Plain floats, or Q8_0 widened to F32, which holds its products exactly.
+  private func floats(_ tensor: GGUFTensor, _ faults: inout [AdapterError.Violation]) -> Tensor? {
+    if let plain = tensor.plain, [.f32, .f16, .bf16].contains(plain.elementType) { return plain }
+    guard tensor.type == .q8_0 else {
+      faults.append(
+        bad(
+          .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.type.name,
+          expected: "F32, F16, BF16 or Q8_0"))
+      return nil
+    }
+    let bytes = unsafe UnsafeRawBufferPointer(start: tensor.baseAddress, count: tensor.byteRange.count)
+    var values: [Float] = []
+    values.reserveCapacity(tensor.byteRange.count / 34 * 32)
+    for block in 0..<tensor.byteRange.count / 34 {
+      let bits = unsafe bytes.loadUnaligned(fromByteOffset: 34 * block, as: UInt16.self)
+      let scale = float(float16: UInt16(littleEndian: bits))
+      for i in 0..<32 {
+        let quantum = unsafe bytes.load(fromByteOffset: 34 * block + 2 + i, as: Int8.self)
+        values.append(scale * Float(quantum))
+      }
+    }
+    return Tensor(name: tensor.name, shape: tensor.shape, floats: values)
+  }
+}

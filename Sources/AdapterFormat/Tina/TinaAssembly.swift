@@ -1,0 +1,94 @@
+import ModelFiles
+
+// Header, section table and sections around the encoded blocks.
+extension TinaEncoder {
+  /// The whole file but for the blocks' bytes.
+  func assemble(
+    _ directory: inout TinaDirectory, _ blocks: [EncodedBlock]
+  ) throws(TinaFault) -> TinaWriter.Encoded {
+    let base = blocks.prefix { $0.form != .refinement }.count
+    let refined = (0..<base).filter { blocks[$0].form == .pairs }
+    directory.blocks = blocks.enumerated().map { number, block in
+      let refines = number < base || refined.isEmpty ? 0 : refined[(number - base) % refined.count]
+      var record = block.record(refines: refines)
+      record.layer = number < base || refined.isEmpty ? 0 : (number - base) / refined.count + 1
+      return record
+    }
+    let zstd = Zstandard.Encoder()
+    var sections: [(type: String, bytes: [UInt8])] = [("META", Array(metadata.text().utf8))]
+    if let base = archive.base { sections.append(("BASE", base.bytes)) }
+    let kept = options.sections.sorted { $0.type.utf8.lexicographicallyPrecedes($1.type.utf8) }
+    // The directory states ends that depend on the length of the index, of which it is a part. Compressed, its
+    // length may move with them: repeat until it rests; at the latest, store it.
+    var indexLength = 0
+    for attempt in 0..<8 {
+      directory.place(indexLength: indexLength)
+      let all = sections + [("TDIR", directory.bytes)] + kept.map { ($0.type, $0.bytes) }
+      let index = Self.index(
+        all, fileLength: directory.layers.last?.end ?? indexLength, compressesDirectory: attempt < 6, zstd)
+      if index.count == indexLength {
+        let length = directory.layers.last?.end ?? indexLength
+        // What a reader would refuse is not written.
+        _ = try TinaDirectory(directory.bytes, indexLength: indexLength, fileLength: length)
+        return TinaWriter.Encoded(index: index, directory: directory, blocks: blocks, byteCount: length)
+      }
+      indexLength = index.count
+    }
+    preconditionFailure("the index does not come to rest")
+  }
+
+  /// The members of META in the canonical order.
+  private var metadata: JSONValue {
+    var members: [(key: String, value: JSONValue)] = []
+    if let name = archive.baseModelName { members.append(("base_model_name", .string(name))) }
+    if let configuration = archive.configuration { members.append(("configuration", .object(configuration))) }
+    if !archive.tensorMetadata.isEmpty {
+      let texts = archive.tensorMetadata.map { (key: $0.key, value: JSONValue.string($0.value)) }
+      members.append(("tensor_metadata", .object(JSONObject(texts))))
+    }
+    if let training = archive.training { members.append(("training", .object(training))) }
+    if let parent = options.parent {
+      let name = parent.path.split(separator: "/").last.map { String($0) } ?? ""
+      members.append(("parent", .object(JSONObject([("file", .string(name))]))))
+    }
+    if let unknown = options.metadata {
+      for (key, value) in unknown.members where !TinaMetadata.knownKeys.contains(key) {
+        members.append((key, value))
+      }
+    }
+    return .object(JSONObject(members))
+  }
+
+  private static func index(
+    _ sections: [(type: String, bytes: [UInt8])], fileLength: Int, compressesDirectory: Bool,
+    _ zstd: borrowing Zstandard.Encoder
+  ) -> [UInt8] {
+    var table = ByteBuilder()
+    var body: [UInt8] = []
+    for (type, bytes) in sections {
+      let wants = type == "META" || (type == "TDIR" && compressesDirectory)
+      let frame = wants ? unsafe bytes.withUnsafeBytes { unsafe zstd.encode($0, .search) } : nil
+      let stored = frame ?? bytes
+      table.bytes += Array(type.utf8)
+      table.integer(UInt32(frame == nil ? 0 : 1))
+      table.integer(UInt64(stored.count))
+      table.integer(UInt64(bytes.count))
+      table.zeros(8)
+      table.bytes += ContentDigest.of(stored).bytes
+      body += stored
+    }
+    let end = TinaHeader.byteCount + table.bytes.count + body.count
+    let length = (end + 63) / 64 * 64
+    var header = ByteBuilder()
+    header.bytes += TinaHeader.signature
+    header.integer(TinaHeader.majorVersion)
+    header.integer(TinaHeader.minorVersion)
+    header.integer(UInt32(sections.count))
+    header.integer(UInt64(length))
+    header.integer(UInt64(fileLength))
+    header.bytes += ContentDigest.of(table.bytes).bytes
+    header.zeros(32)
+    header.bytes += ContentDigest.of(header.bytes).bytes
+    return header.bytes + table.bytes + body + [UInt8](repeating: 0, count: length - end)
+  }
+}

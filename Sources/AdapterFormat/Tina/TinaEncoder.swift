@@ -1,0 +1,251 @@
+import ModelFiles
+
+/// Makes the bytes of a .tina file from an archive.
+struct TinaEncoder: Sendable {
+  let archive: AdapterArchive
+  let options: TinaOptions
+  /// The bound on each module's error, or nil: exact.
+  private let maxError: Double?
+  private let entries: [AdapterEntry]
+  private let tensors: [[Tensor]]
+  /// Bits of the refinement layers.
+  private let bits: [Int]
+
+  init(_ archive: AdapterArchive, _ options: TinaOptions, maxError: Double?) throws(TinaFault) {
+    self.archive = archive
+    self.options = options
+    self.maxError = maxError
+    entries = archive.entries.sorted { $0.precedes($1) }
+    tensors = entries.map(\.tinaTensors)
+    bits = maxError.map { options.refinementBits ?? Self.refinementBits($0) } ?? []
+    if let maxError, !(maxError >= 1e-6 && maxError < 1) {
+      throw TinaFault(
+        .error, "", found: "a bound of \(maxError) on the error", expected: "1e-6 or more and less than 1",
+        advice: "Store the adapter exactly.")
+    }
+    guard bits.count <= 7, bits.allSatisfy({ $0 >= 1 }), bits.reduce(0, +) <= 8 else {
+      throw TinaFault(
+        .layers, "", found: "refinement layers of \(bits) bits", expected: "at most 7, of at most 8 bits in sum",
+        advice: "Ask for fewer layers.")
+    }
+    guard maxError == nil || (options.seed == nil && options.parent == nil) else {
+      throw TinaFault(
+        .predictor, "", found: "a seed or a parent for a file that is not exact", expected: "one or the other",
+        advice: "Differences are exact: leave out the bound on the error.")
+    }
+  }
+
+  /// Layers of two bits, so many that the first alone has an error of about 5 %.
+  static func refinementBits(_ error: Double) -> [Int] {
+    var total = 0
+    while total < 8, error * Double(2 << total) <= 0.051 { total += 1 }
+    return total % 2 == 0
+      ? [Int](repeating: 2, count: total / 2)
+      : total == 1 ? [1] : [3] + [Int](repeating: 2, count: (total - 3) / 2)
+  }
+
+  private func isQuantized(_ entry: Int) -> Bool {
+    guard maxError != nil, entries[entry].tinaKind == .lowRank else { return false }
+    return tensors[entry].allSatisfy { [.f32, .f16, .bf16].contains($0.elementType) }
+  }
+
+  /// The parent's tensor, if it has one of the same type and shape.
+  private func parentTensor(_ parents: [AdapterEntry], _ entry: Int, _ position: Int) -> Tensor? {
+    let its = tensors[entry][position]
+    guard its.elementType.isPredictable else { return nil }
+    let match = parents.first {
+      $0.module.utf8.elementsEqual(entries[entry].module.utf8) && $0.tinaKind == entries[entry].tinaKind
+        && $0.parameter.utf8.elementsEqual(entries[entry].parameter.utf8)
+    }
+    guard let other = match?.tinaTensors[position], other.elementType == its.elementType,
+      other.shape == its.shape
+    else { return nil }
+    return other
+  }
+
+  func encode() throws(TinaFault) -> TinaWriter.Encoded {
+    var parents: [AdapterEntry] = []
+    if let parent = options.parent {
+      do throws(AdapterError) {
+        parents = try parent.archive().entries
+      } catch {
+        throw TinaFault(.parent, "parent", found: "\(error)", expected: "a valid file")
+      }
+    }
+    let flat = tensors.flatMap { $0 }
+    var predictions = [Tensor?](repeating: nil, count: flat.count)
+    var predictors = [TinaPredictor](repeating: .none, count: flat.count)
+    var number = 0
+    for entry in entries.indices {
+      for (position, tensor) in tensors[entry].enumerated() {
+        if !options.isPlain, maxError == nil {
+          if let parent = parentTensor(parents, entry, position) {
+            (predictors[number], predictions[number]) = (.parent, parent)
+          } else if let seed = options.seed, position == 0, entries[entry].tinaKind == .lowRank,
+            tensor.elementType.isPredictable, tensor.shape.count == 2
+          {
+            let words = SeededInitialization.words(
+              seed: seed, module: entries[entry].module, shape: tensor.shape, type: tensor.elementType)
+            (predictors[number], predictions[number]) = (
+              .seeded,
+              Tensor(
+                name: "", elementType: tensor.elementType, shape: tensor.shape, memory: OwnedBytes(words))
+            )
+          }
+        }
+        number += 1
+      }
+    }
+    let firsts = tensors.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+    let plan = TinaPlan(
+      entries: entries, tensors: tensors, isQuantized: isQuantized, isPlain: options.isPlain,
+      predictor: { predictors[firsts[$0] + $1] })
+    let rounded = try quantize()
+    let blocks = try encode(plan, flat, predictions, rounded)
+    var directory = TinaDirectory()
+    directory.seed = predictors.contains(.seeded) ? options.seed ?? 0 : 0
+    directory.parent = predictors.contains(.parent) ? options.parent?.contentDigest ?? .zero : .zero
+    try describe(&directory, plan, flat, rounded)
+    return try assemble(&directory, blocks)
+  }
+
+  /// The integers of each entry that becomes such.
+  private func quantize() throws(TinaFault) -> [Int: PairQuantizer.Result] {
+    guard let maxError else { return [:] }
+    let chosen = entries.indices.filter(isQuantized)
+    let quantizer = PairQuantizer(maxError: maxError, bits: bits)
+    let results = try inParallel(map: chosen.count, context: {}) {
+      (index, _) throws(TinaFault) -> PairQuantizer.Result in
+      let entry = entries[chosen[index]]
+      guard let pair = entry.pair else { preconditionFailure("only pairs are rounded") }
+      for tensor in [pair.a, pair.b] {
+        if let element = tensor.firstNonFinite {
+          throw TinaFault(
+            .scale, "tensor " + quoted(tensor.name), found: "a number that is not finite, at element \(element)",
+            expected: "finite numbers, to be rounded", advice: "Store the adapter exactly.")
+        }
+      }
+      guard let result = quantizer.quantize(pair) else {
+        throw TinaFault(
+          .error, "module " + quoted(entry.module), found: "a bound of \(maxError), which needs integers that are too large",
+          expected: "a larger bound", advice: "Store the adapter exactly, or allow a larger error.")
+      }
+      return result
+    }
+    return Dictionary(uniqueKeysWithValues: zip(chosen, results))
+  }
+
+  /// The blocks of all layers in their order.
+  private func encode(
+    _ plan: TinaPlan, _ flat: [Tensor], _ predictions: [Tensor?], _ rounded: [Int: PairQuantizer.Result]
+  ) throws(TinaFault) -> [EncodedBlock] {
+    let encoder = PairEncoder(bits: bits, isPlain: options.isPlain)
+    let encoded = try inParallel(map: plan.blocks.count, context: { ZstandardBox() }) {
+      (index, zstd) throws(TinaFault) -> [EncodedBlock] in
+      switch plan.blocks[index].content {
+      case .exact(let numbers, let predictor):
+        return [
+          EncodedBlock.exact(
+            numbers.map { flat[$0] }, isPlain: options.isPlain, predictor: predictor,
+            predicted: numbers.map { predictions[$0] }, zstd.encoder)
+        ]
+      case .pairs(let numbers):
+        return encoder.encode(numbers.compactMap { rounded[$0]?.pair }, zstd.encoder)
+      }
+    }
+    return encoded.map { $0[0] }
+      + bits.indices.flatMap { layer in encoded.filter { $0.count > 1 }.map { $0[layer + 1] } }
+  }
+
+  private func describe(
+    _ directory: inout TinaDirectory, _ plan: TinaPlan, _ flat: [Tensor],
+    _ rounded: [Int: PairQuantizer.Result]
+  ) throws(TinaFault) {
+    var (noise, signal) = ([Double](repeating: 0, count: bits.count + 1), 0.0)
+    directory.layers = (0...bits.count).map {
+      .init(end: 0, bits: $0 == 0 ? 0 : bits[$0 - 1], worstError: 0, totalError: 0)
+    }
+    for (number, entry) in entries.enumerated() {
+      let first = directory.tensors.count
+      let result = rounded[number]
+      let errors = result?.errors ?? [Double](repeating: 0, count: bits.count + 1)
+      for tensor in tensors[number] {
+        directory.tensors.append(
+          .init(
+            elementType: result == nil ? tensor.elementType : .f32, shape: tensor.shape,
+            block: plan.blockOfTensor[directory.tensors.count], entry: number))
+      }
+      directory.entries.append(
+        entry.record(errors: errors.map { Float($0) }, tensors: first..<directory.tensors.count))
+      for (layer, error) in errors.enumerated() {
+        directory.layers[layer].worstError = max(directory.layers[layer].worstError, Float(error))
+      }
+      guard let pair = entry.pair, maxError != nil else { continue }
+      let norm = (result?.norm ?? LowRankAlgebra.norm(pair.unscaled)) * Double(pair.scale)
+      guard norm.isFinite else { continue }
+      signal += norm * norm
+      for (layer, error) in errors.enumerated() { noise[layer] += error * norm * error * norm }
+    }
+    for layer in directory.layers.indices where signal > 0 {
+      directory.layers[layer].totalError = Float((noise[layer] / signal).squareRoot())
+    }
+    directory.contentDigest = try contentDigest(directory, flat, rounded)
+  }
+
+  private func contentDigest(
+    _ directory: TinaDirectory, _ flat: [Tensor], _ rounded: [Int: PairQuantizer.Result]
+  ) throws(TinaFault) -> ContentDigest {
+    let records = directory.tensors
+    let digests = try inParallel(map: records.count, context: {}) { (number, _) -> ContentDigest in
+      guard let result = rounded[records[number].entry] else {
+        return unsafe flat[number].bytes.withUnsafeBytes { unsafe ContentDigest.of($0) }
+      }
+      let isA = number == directory.entries[records[number].entry].tensors.lowerBound
+      let floats = isA ? result.pair.floatsA() : result.pair.floatsB()
+      return unsafe floats.withUnsafeBytes { unsafe ContentDigest.of($0) }
+    }
+    var hash = ContentHash()
+    for entry in directory.entries {
+      for (position, number) in entry.tensors.enumerated() {
+        hash.append(
+          entry, position: position, type: records[number].elementType, shape: records[number].shape,
+          digest: digests[number])
+      }
+    }
+    return hash.digest
+  }
+}
+
+/// A compressor that closures can carry.
+@safe final class ZstandardBox {
+  let encoder = Zstandard.Encoder()
+}
+
+extension LowRankPair {
+  /// The pair with a scale of 1.
+  fileprivate var unscaled: LowRankPair {
+    LowRankPair(a: a, b: b, scale: 1, scaleOrigin: .stated, alpha: nil)
+  }
+}
+
+extension IntegerPair {
+  /// A as decoded, `[rank, in]`.
+  public func floatsA() -> [Float] {
+    var out = [Float](repeating: 0, count: a.count)
+    for c in 0..<rank {
+      let h = Self.split(scales[c]).a
+      for j in c * inputCount..<(c + 1) * inputCount { out[j] = h * Float(a[j]) }
+    }
+    return out
+  }
+
+  /// B as decoded, `[out, rank]`.
+  public func floatsB() -> [Float] {
+    var out = [Float](repeating: 0, count: b.count)
+    for c in 0..<rank {
+      let factor = Self.split(scales[c]).b
+      for i in 0..<outputCount { out[i * rank + c] = factor * Float(b[c * outputCount + i]) }
+    }
+    return out
+  }
+}

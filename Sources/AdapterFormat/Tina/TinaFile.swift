@@ -1,0 +1,245 @@
+public import ModelFiles
+
+/// A .tina file, mapped; its index is checked when it is opened, its data when they are decoded.
+///
+/// ```swift
+/// let archive = try TinaFile(path: "adapter.tina").archive()
+/// ```
+public struct TinaFile: Sendable {
+  /// A quality layer.
+  public struct Layer: Sendable {
+    /// Where its data end in the file; a file cut there is a prefix of as many layers.
+    public let end: Int
+    /// Bits that it adds to each integer; 0 for the first layer.
+    public let bits: Int
+    /// Largest relative error of ΔW in a module, with this layer and those before it.
+    public let worstError: Float
+    /// Relative error over all modules, likewise.
+    public let totalError: Float
+
+    init(_ layer: TinaDirectory.Layer) {
+      end = layer.end
+      bits = layer.bits
+      worstError = layer.worstError
+      totalError = layer.totalError
+    }
+  }
+
+  /// The path as it was given.
+  public let path: String
+  /// How many layers are read; all of them unless fewer were asked for.
+  public let layerCount: Int
+  /// Sections that this version does not know, and may skip.
+  public let sections: [TinaSection]
+  /// Members of the metadata that this version does not know.
+  public var unknownMetadata: JSONObject? { metadata.unknown }
+  /// Identifies the file, bit for bit.
+  public let fileDigest: ContentDigest
+  /// The length of the complete file.
+  public let byteCount: Int
+  /// The base by its content, or nil: "base not identified".
+  public let base: BaseIdentity?
+  let file: MappedFile
+  let header: TinaHeader
+  let directory: TinaDirectory
+  let metadata: TinaMetadata
+  /// Entries of the parent by number of the tensor, decoded when they are wanted.
+  let parent: Parent?
+
+  /// The file whose tensors this one's differ from.
+  final class Parent: Sendable {
+    let file: TinaFile
+    init(_ file: TinaFile) { self.file = file }
+  }
+
+  /// Opens a file and checks its index; no data are read.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - layers: how many quality layers to read; nil: all. With a number, the file may be cut behind that layer.
+  ///   - parents: files among which the parent is looked for, if there is one.
+  /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused unless as
+  ///   many layers as it still has were asked for.
+  public init(path: String, layers: Int? = nil, parents: [String] = []) throws(AdapterError) {
+    let file: MappedFile
+    do throws(ModelFilesError) {
+      file = try MappedFile(path: path)
+    } catch {
+      throw AdapterError(path: path, violations: [.init(error)])
+    }
+    do throws(TinaFault) {
+      try self.init(file, layers: layers, parents: parents, depth: 0)
+    } catch {
+      throw error.error(file: path)
+    }
+  }
+
+  /// - Parameter allowsCut: a validator opens cut files too, with the layers that they have.
+  init(
+    _ file: MappedFile, layers: Int?, parents: [String], depth: Int, allowsCut: Bool = false
+  ) throws(TinaFault) {
+    header = try TinaHeader(file)
+    var unknown: [TinaSection] = []
+    var contents: [String: [UInt8]] = [:]
+    for section in header.sections {
+      let bytes = try TinaHeader.contents(of: section, in: file)
+      if section.isAncillary {
+        unknown.append(TinaSection(type: section.type, bytes: bytes))
+      } else {
+        contents[section.type] = bytes
+      }
+    }
+    metadata = try TinaMetadata(contents["META"] ?? [])
+    var base: BaseIdentity?
+    if let bytes = contents["BASE"] {
+      do throws(AdapterError) {
+        base = try BaseIdentity(bytes: bytes, file: file.path)
+      } catch {
+        let first = error.violations[0]
+        throw TinaFault(.base, "section BASE, " + first.place, found: first.found, expected: first.expected)
+      }
+    }
+    directory = try TinaDirectory(
+      contents["TDIR"] ?? [], indexLength: header.indexLength, fileLength: header.fileLength)
+    self.file = file
+    self.base = base
+    path = file.path
+    sections = unknown
+    fileDigest = header.fileDigest
+    byteCount = header.fileLength
+    let present = directory.layers.prefix { $0.end <= file.byteCount }.count
+    let isCut = file.byteCount < header.fileLength
+    layerCount = allowsCut && isCut ? present : layers ?? directory.layers.count
+    guard (1...directory.layers.count).contains(layerCount) || (allowsCut && layerCount == 0) else {
+      throw TinaFault(
+        .layers, "", found: "\(layerCount) layers asked for", expected: "1 to \(directory.layers.count)")
+    }
+    if isCut && !allowsCut && (layers == nil || layerCount > present) {
+      throw Self.cut(file, directory, present: present, wanted: layers)
+    }
+    parent =
+      directory.parent == .zero ? nil
+      : Parent(try Self.find(directory.parent, in: parents, of: file.path, depth: depth + 1))
+  }
+
+  private static func cut(
+    _ file: MappedFile, _ directory: TinaDirectory, present: Int, wanted: Int?
+  ) -> TinaFault {
+    let length = directory.layers.last?.end ?? 0
+    guard present > 0 else {
+      return TinaFault(
+        .truncated, "", found: "\(file.byteCount) of \(length) bytes, not even the first layer",
+        expected: "the complete file")
+    }
+    let layer = directory.layers[present - 1]
+    let isPrefix = layer.end == file.byteCount
+    let error = "\(Double((layer.worstError * 1000).rounded(.up)) / 10) %"
+    return TinaFault(
+      .truncated, "",
+      found: "\(file.byteCount) of \(length) bytes: "
+        + (isPrefix ? "a prefix of \(present) of" : "cut within layer \(present + 1) of")
+        + " \(directory.layers.count) layers",
+      expected: wanted.map { "\($0) layers" } ?? "the complete file",
+      advice: "Download the rest, or ask for layers=\(present): modules are then up to \(error) off.")
+  }
+
+  private static func find(
+    _ digest: ContentDigest, in parents: [String], of path: String, depth: Int
+  ) throws(TinaFault) -> TinaFile {
+    guard depth <= 256 else {
+      throw TinaFault(.limit, "parent", found: "a chain of more than 256 parents", expected: "at most 256")
+    }
+    for candidate in parents {
+      guard let file = try? MappedFile(path: candidate) else { continue }
+      // Files that are no valid .tina are no parents; why not does not matter unless it is the one.
+      guard let header = try? TinaHeader(file),
+        let section = header.sections.first(where: { $0.type == "TDIR" }),
+        let bytes = try? TinaHeader.contents(of: section, in: file), bytes.count >= 64,
+        bytes[32..<64].elementsEqual(digest.bytes)
+      else { continue }
+      return try TinaFile(file, layers: nil, parents: parents, depth: depth)
+    }
+    throw TinaFault(
+      .parent, "parent", found: parents.isEmpty ? "no parent named" : "none of \(parents.count) files to be it",
+      expected: "the file with the content \(digest)",
+      advice: "The tensors are differences from that file: name it too.")
+  }
+
+  /// The digest of what the file holds, however encoded.
+  public var contentDigest: ContentDigest { directory.contentDigest }
+  /// The content digest of the file that this one needs, or nil.
+  public var parentDigest: ContentDigest? { directory.parent == .zero ? nil : directory.parent }
+  /// The layers that the complete file has.
+  public var layers: [Layer] { directory.layers.map(Layer.init) }
+  /// Whether the numbers are those of the source bit for bit.
+  public var isExact: Bool { directory.entries.allSatisfy { $0.errors.allSatisfy { $0 == 0 } } }
+
+  /// Everything that the file holds, decoded on all cores; tensors that are stored plainly stay views of the file.
+  ///
+  /// What is decoded is checked against its digests; views are not read, ``verify(path:parents:)`` does that.
+  ///
+  /// - Throws: ``AdapterError`` if a block is damaged.
+  public func archive() throws(AdapterError) -> AdapterArchive {
+    do throws(TinaFault) {
+      return try decoded()
+    } catch {
+      throw error.error(file: path)
+    }
+  }
+
+  func decoded() throws(TinaFault) -> AdapterArchive {
+    let names = directory.entries.map(\.peftNames)
+    let decoder = try decoder()
+    let blocks = directory.blocks.indices.filter { directory.blocks[$0].layer == 0 }
+    let decoded = try inParallel(map: blocks.count, context: { Scratch() }) {
+      (index, scratch) throws(TinaFault) -> [Tensor] in
+      let its = directory.blocks[blocks[index]].tensors.map { number -> String in
+        let entry = directory.tensors[number].entry
+        return names[entry][number - directory.entries[entry].tensors.lowerBound]
+      }
+      return try decoder.tensors(blocks[index], names: its, scratch)
+    }
+    var tensors = [Tensor?](repeating: nil, count: directory.tensors.count)
+    for (block, its) in zip(blocks, decoded) {
+      for (number, tensor) in zip(directory.blocks[block].tensors, its) { tensors[number] = tensor }
+    }
+    let entries = directory.entries.map { entry in
+      AdapterEntry(entry, tensors: entry.tensors.compactMap { tensors[$0] })
+    }
+    return AdapterArchive(
+      entries: entries, configuration: metadata.configuration, tensorMetadata: metadata.tensorMetadata,
+      baseModelName: metadata.baseModelName, base: base, training: metadata.training)
+  }
+
+  /// A decoder for the layers that are read.
+  func decoder() throws(TinaFault) -> BlockDecoder {
+    BlockDecoder(
+      file: file, directory: directory, layerCount: layerCount, parents: try parentTensors())
+  }
+
+  /// The parent's tensors that predict this file's, by number of the tensor.
+  private func parentTensors() throws(TinaFault) -> [Int: Tensor] {
+    guard let parent else { return [:] }
+    let entries = try parent.file.decoded().entries
+    var found: [Int: Tensor] = [:]
+    for block in directory.blocks where block.predictor == .parent {
+      for number in block.tensors {
+        let record = directory.tensors[number]
+        let entry = directory.entries[record.entry]
+        let match = entries.first {
+          $0.module.utf8.elementsEqual(entry.module.utf8) && $0.tinaKind == entry.kind
+            && $0.parameter.utf8.elementsEqual(entry.parameter.utf8)
+        }
+        guard let tensor = match?.tinaTensors[number - entry.tensors.lowerBound],
+          tensor.elementType == record.elementType, tensor.shape == record.shape
+        else {
+          throw TinaFault(
+            .parent, "module " + quoted(entry.module), found: "no such tensor in " + parent.file.path,
+            expected: "one of the same type and shape")
+        }
+        found[number] = tensor
+      }
+    }
+    return found
+  }
+}

@@ -1,0 +1,79 @@
+import ModelFiles
+
+/// Which tensors go to which blocks of the first layer.
+struct TinaPlan {
+  struct Block {
+    enum Content {
+      /// Numbers of tensors.
+      case exact([Int], TinaPredictor)
+      /// Numbers of entries.
+      case pairs([Int])
+    }
+    var content: Content
+    var size = 0
+  }
+
+  /// A block of exact tensors ends when it has as many elements: small tensors share tables, large ones stay alone.
+  static let exactBlockSize = 1 << 16
+  /// A block of pairs ends when it has as many integers.
+  static let pairBlockSize = 1 << 19
+
+  private(set) var blocks: [Block] = []
+  /// The block of each tensor.
+  private(set) var blockOfTensor: [Int] = []
+
+  private struct Key: Hashable {
+    let type: ElementType
+    let side: Int
+    let predictor: TinaPredictor
+  }
+
+  /// - Parameters:
+  ///   - entries: the archive's entries in canonical order.
+  ///   - tensors: the tensors of each entry.
+  ///   - isQuantized: whether an entry becomes integers.
+  ///   - isPlain: whether tensors are stored plainly, each in a block of its own.
+  ///   - predictor: what a tensor is predicted from, by entry and position.
+  init(
+    entries: [AdapterEntry], tensors: [[Tensor]], isQuantized: (Int) -> Bool, isPlain: Bool,
+    predictor: (Int, Int) -> TinaPredictor
+  ) {
+    var open: [Key: Int] = [:]
+    var openPairs: Int?
+    var number = 0
+    for entry in entries.indices {
+      if isQuantized(entry) {
+        let size = tensors[entry].reduce(0) { $0 + $1.elementCount }
+        if let block = openPairs, case .pairs(let pairs) = blocks[block].content {
+          blocks[block].content = .pairs(pairs + [entry])
+          blocks[block].size += size
+        } else {
+          blocks.append(Block(content: .pairs([entry]), size: size))
+          openPairs = blocks.count - 1
+        }
+        let block = openPairs ?? 0
+        blockOfTensor += [block, block]
+        if isPlain || blocks[block].size >= Self.pairBlockSize { openPairs = nil }
+        number += 2
+        continue
+      }
+      for (position, tensor) in tensors[entry].enumerated() {
+        let key = Key(
+          type: tensor.elementType, side: entries[entry].pair == nil ? 2 : position,
+          predictor: predictor(entry, position))
+        if let block = open[key], case .exact(let numbers, let its) = blocks[block].content {
+          blocks[block].content = .exact(numbers + [number], its)
+          blocks[block].size += tensor.elementCount
+          blockOfTensor.append(block)
+        } else {
+          blocks.append(Block(content: .exact([number], key.predictor), size: tensor.elementCount))
+          blockOfTensor.append(blocks.count - 1)
+          open[key] = blocks.count - 1
+        }
+        let block = blockOfTensor[number]
+        if isPlain || tensor.elementType.isPacked || blocks[block].size >= Self.exactBlockSize { open[key] = nil }
+        number += 1
+      }
+    }
+  }
+}

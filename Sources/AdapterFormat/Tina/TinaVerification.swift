@@ -1,0 +1,143 @@
+import ModelFiles
+
+/// What a validator finds in a .tina file.
+public struct TinaReport: Sendable {
+  /// How much of the file is there.
+  public enum Extent: Sendable, Equatable {
+    /// All of it.
+    case complete
+    /// Cut exactly at the end of a layer: a weaker adapter.
+    case prefix(layers: Int, of: Int)
+    /// Cut elsewhere, or the index could not be read.
+    case damaged
+  }
+
+  /// How much of it is there.
+  public let extent: Extent
+  /// Everything that is wrong; a prefix is no violation.
+  public let violations: [AdapterError.Violation]
+  /// How many blocks were read and compared with their digests.
+  public let checkedBlockCount: Int
+  /// The digest of the content, if it could be computed and is the one stated.
+  public let contentDigest: ContentDigest?
+
+  /// Whether the file is complete and breaks no rule.
+  public var isValid: Bool { extent == .complete && violations.isEmpty }
+}
+
+extension TinaFile {
+  /// Reads a whole file, checks every digest and rule, decodes everything, and reports all that is wrong.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - parents: files among which the parent is looked for, if there is one.
+  /// - Throws: ``AdapterError`` if the file does not exist or cannot be read at all.
+  public static func verify(path: String, parents: [String] = []) throws(AdapterError) -> TinaReport {
+    let map: MappedFile
+    do throws(ModelFilesError) {
+      map = try MappedFile(path: path)
+    } catch {
+      throw AdapterError(path: path, violations: [.init(error)])
+    }
+    do throws(TinaFault) {
+      let file = try TinaFile(map, layers: nil, parents: parents, depth: 0, allowsCut: true)
+      return try file.verified()
+    } catch {
+      return TinaReport(
+        extent: .damaged, violations: [error.violation(file: path)], checkedBlockCount: 0, contentDigest: nil)
+    }
+  }
+
+  private func verified() throws(TinaFault) -> TinaReport {
+    var violations: [AdapterError.Violation] = []
+    var extent = TinaReport.Extent.complete
+    if file.byteCount < header.fileLength {
+      let isPrefix = layerCount > 0 && directory.layers[layerCount - 1].end == file.byteCount
+      extent = isPrefix ? .prefix(layers: layerCount, of: directory.layers.count) : .damaged
+      if !isPrefix {
+        let fault = TinaFault(
+          .truncated, "", found: "\(file.byteCount) bytes", expected: "\(header.fileLength)")
+        violations.append(fault.violation(file: path))
+      }
+    }
+    let present = directory.blocks.indices.filter { directory.blocks[$0].layer < layerCount }
+    violations += paddingFaults(present).map { $0.violation(file: path) }
+    let decoder = try decoder()
+    let results = try inParallel(map: present.count, context: { Scratch() }) {
+      (index, scratch) throws(TinaFault) -> BlockResult in
+      let number = present[index]
+      do throws(TinaFault) {
+        // A refinement is decoded with the block that it refines; here its own digest is what counts.
+        guard directory.blocks[number].form != .refinement else {
+          try decoder.check(number)
+          return BlockResult()
+        }
+        let names = [String](repeating: "", count: directory.blocks[number].tensors.count)
+        let tensors = try decoder.tensors(number, names: names, scratch)
+        return BlockResult(
+          digests: tensors.map { tensor in
+            unsafe tensor.bytes.withUnsafeBytes { unsafe ContentDigest.of($0) }
+          })
+      } catch {
+        return BlockResult(fault: error)
+      }
+    }
+    // A damaged refinement is found by itself and by the block that it refines: told once.
+    for result in results {
+      if let violation = result.fault?.violation(file: path), !violations.contains(violation) {
+        violations.append(violation)
+      }
+    }
+    var digest: ContentDigest?
+    if violations.isEmpty, extent == .complete {
+      let content = content(zip(present, results).map { ($0, $1.digests) })
+      if content == directory.contentDigest {
+        digest = content
+      } else {
+        let fault = TinaFault(
+          .contentDigest, "directory", found: "the content digest \(directory.contentDigest)",
+          expected: "\(content), that of the content")
+        violations.append(fault.violation(file: path))
+      }
+    }
+    return TinaReport(
+      extent: extent, violations: violations, checkedBlockCount: present.count, contentDigest: digest)
+  }
+
+  private struct BlockResult: Sendable {
+    var digests: [ContentDigest] = []
+    var fault: TinaFault?
+  }
+
+  private func content(_ blocks: [(Int, [ContentDigest])]) -> ContentDigest {
+    var digests = [ContentDigest?](repeating: nil, count: directory.tensors.count)
+    for (number, its) in blocks {
+      for (tensor, digest) in zip(directory.blocks[number].tensors, its) { digests[tensor] = digest }
+    }
+    var hash = ContentHash()
+    for entry in directory.entries {
+      for (position, number) in entry.tensors.enumerated() {
+        let record = directory.tensors[number]
+        hash.append(
+          entry, position: position, type: record.elementType, shape: record.shape,
+          digest: digests[number] ?? .zero)
+      }
+    }
+    return hash.digest
+  }
+
+  private func paddingFaults(_ blocks: [Int]) -> [TinaFault] {
+    var faults: [TinaFault] = []
+    var end = header.indexLength
+    for number in blocks {
+      let start = directory.blocks[number].range.lowerBound
+      if start > end, file.copy(end..<start).contains(where: { $0 != 0 }) {
+        faults.append(
+          TinaFault(
+            .padding, "bytes \(end)…\(start - 1)", found: "a byte that is not zero", expected: "zeros"))
+      }
+      end = directory.blocks[number].range.upperBound
+    }
+    return faults
+  }
+}

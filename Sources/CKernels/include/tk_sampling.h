@@ -1,0 +1,53 @@
+// What happens to a row of logits: log-probabilities, and the choice of a token.
+//
+// The denominator of a softmax over the vocabulary is summed in double precision in eight lanes by
+// (id mod 8), each in ascending order, reduced like every dot product. So a row's result depends on the
+// row alone, and is the same for whoever asks: sampler, scorer, trainer.
+#ifndef TK_SAMPLING_H
+#define TK_SAMPLING_H
+
+#include "ckernels.h"
+
+// One token to be drawn.
+typedef struct tk_sample_row {
+  float *_Nonnull logits;  // `count` of them; penalties change them in place
+  size_t count;
+  size_t allowed;          // only ids below this are drawn; 1 ... count
+  float temperature;       // 0 takes the likeliest, the first of equals
+  size_t top_k;            // 0: off
+  float top_p, min_p;      // 1 and 0: off
+  double uniform;          // in [0, 1)
+
+  // Ids that penalties are about, how often each was drawn (0 for those of the prompt alone), and how
+  // much: Hugging Face's factor (1: off), and the API's two summands (0: off).
+  const uint32_t *_Nullable penalised;
+  const uint32_t *_Nullable drawn;
+  size_t penalties;
+  float repetition, presence, frequency;
+
+  // The `top` likeliest ids and their ln p, filled if `top` > 0.
+  size_t top;
+  uint32_t *_Nullable top_ids;
+  float *_Nullable top_log_probabilities;
+
+  // Results. Nothing else is valid unless `finite`.
+  bool finite;                    // no NaN, no +infinity, and something above -infinity
+  uint32_t token;
+  float log_probability;          // ln p of the token under the logits as they came, at temperature 1
+  float tempered_log_probability; // the same after penalties and temperature, before the filters
+} tk_sample_row;
+// Draws a token for each row, rows in parallel. Filters apply in the order top-k, top-p, min-p;
+// the survivors are drawn in the order of their ids.
+void tk_sample(tk_pool *_Nonnull pool, tk_sample_row *_Nonnull rows, size_t n);
+
+// One token to be told the probability of.
+typedef struct tk_score_row {
+  const float *_Nonnull logits;
+  size_t count;
+  uint32_t token;
+  float temperature;      // above 0
+  float log_probability;  // result: NaN if the logits are not finite
+} tk_score_row;
+void tk_score(tk_pool *_Nonnull pool, tk_score_row *_Nonnull rows, size_t n);
+
+#endif

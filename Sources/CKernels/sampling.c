@@ -1,0 +1,55 @@
+// Spreads rows of logits over the pool.
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+#include "sampling.h"
+#include "table.h"
+
+static const tk_sampling *path(void) {
+#if defined(__x86_64__)
+  // Whatever is not the portable path of this processor has AVX2 at least.
+  if (strcmp(tk_current()->name, "portable") != 0) return &tk_sampling_avx2;
+#endif
+  return &tk_sampling_portable;
+}
+
+struct sample_region {
+  const tk_sampling *path;
+  tk_sample_row *rows;
+  float *scratch;
+  size_t floats;
+};
+
+static void sample_chunk(void *context, size_t chunk, size_t thread) {
+  const struct sample_region *r = context;
+  r->path->sample(&r->rows[chunk], r->scratch + thread * r->floats);
+}
+
+void tk_sample(tk_pool *pool, tk_sample_row *rows, size_t n) {
+  size_t floats = 0;
+  for (size_t i = 0; i < n; i++) {
+    size_t needed = tk_sampling_floats(rows[i].allowed);
+    if (needed > floats) floats = needed;
+  }
+  floats = (floats + 15) & ~(size_t)15;
+  float *scratch = tk_pool_scratch(pool, floats);
+  if (!scratch) abort();  // out of memory: nothing sensible can follow
+  struct sample_region r = {path(), rows, scratch, floats};
+  tk_pool_run_indexed(pool, n, sample_chunk, &r);
+}
+
+struct score_region {
+  const tk_sampling *path;
+  tk_score_row *rows;
+};
+
+static void score_chunk(void *context, size_t chunk) {
+  const struct score_region *r = context;
+  r->path->score(&r->rows[chunk]);
+}
+
+void tk_score(tk_pool *pool, tk_score_row *rows, size_t n) {
+  struct score_region r = {path(), rows};
+  tk_pool_run(pool, n, score_chunk, &r);
+}

@@ -1,0 +1,25 @@
+// The paths of instructions of sampling.inc.
+#ifndef TK_SAMPLING_TABLE_H
+#define TK_SAMPLING_TABLE_H
+
+#include "include/tk_sampling.h"
+
+typedef struct tk_sampling {
+  // `scratch` holds tk_sampling_floats(allowed) floats.
+  void (*sample)(tk_sample_row *row, float *scratch);
+  void (*score)(tk_score_row *row);
+} tk_sampling;
+
+extern const tk_sampling tk_sampling_portable;
+#if defined(__x86_64__)
+extern const tk_sampling tk_sampling_avx2;
+#endif
+
+#define TK_SAMPLING_BLOCK 512
+// Weights, pairs of weight and id, and a double for each block.
+static inline size_t tk_sampling_floats(size_t allowed) {
+  size_t padded = (allowed + 15) & ~(size_t)15;
+  return 3 * padded + 2 * (allowed / TK_SAMPLING_BLOCK + 8);
+}
+
+#endif

@@ -1,0 +1,179 @@
+/// Mathematics inside prose: `$…$`, `\(…\)`, `\[…\]`, fractions and numbers.
+enum MathSpans {
+  private struct Span {
+    /// With the delimiters.
+    var range: Range<Int>
+    var content: Range<Int>
+    var isNumber = false
+  }
+
+  /// The pieces that end last, the very last one first; neighbours that "and", "or" or a comma joins are one.
+  static func last(in bytes: [UInt8], from start: Int, before end: Int? = nil) -> [String] {
+    let end = end ?? bytes.count
+    var spans = delimited(bytes, start, end)
+    spans += numbers(bytes, start, end).filter { number in
+      !spans.contains { $0.range.contains(number.range.lowerBound) && $0.range.upperBound > number.range.upperBound }
+    }
+    spans.sort { $0.range.upperBound > $1.range.upperBound }
+    return spans.prefix(8).map { span in
+      span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
+    }
+  }
+
+  /// The group of pieces that begins exactly at `start`.
+  static func group(in bytes: [UInt8], at start: Int) -> String? {
+    let end = min(bytes.count, start + 2000)
+    let spans = delimited(bytes, start, end).sorted { $0.range.lowerBound < $1.range.lowerBound }
+    guard var current = spans.first, current.range.lowerBound == start else { return nil }
+    var text = string(bytes, current.content)
+    for next in spans.dropFirst() {
+      guard let joint = joint(bytes, current.range.upperBound, next.range.lowerBound) else { break }
+      text += joint + string(bytes, next.content)
+      current = next
+    }
+    return text + percent(bytes, current.range.upperBound)
+  }
+
+  private static func string(_ bytes: [UInt8], _ range: Range<Int>) -> String { Extraction.string(bytes[range]) }
+
+  private static func joined(_ bytes: [UInt8], _ span: Span, _ spans: [Span]) -> String {
+    var text = string(bytes, span.content) + percent(bytes, span.range.upperBound)
+    var first = span
+    for other in spans where !other.isNumber && other.range.upperBound <= first.range.lowerBound {
+      guard let joint = joint(bytes, other.range.upperBound, first.range.lowerBound) else { break }
+      text = string(bytes, other.content) + joint + text
+      first = other
+    }
+    return text
+  }
+
+  private static func joint(_ bytes: [UInt8], _ from: Int, _ to: Int) -> String? {
+    guard from <= to, to - from <= 12 else { return nil }
+    let words = String(decoding: bytes[from..<to], as: UTF8.self).split { $0.isWhitespace || $0 == "," || $0 == ";" }
+    let hasComma = bytes[from..<to].contains(UInt8(ascii: ",")) || bytes[from..<to].contains(UInt8(ascii: ";"))
+    guard hasComma || !words.isEmpty, words.allSatisfy({ Parser.isConnective(String($0)) }) else { return nil }
+    return ", "
+  }
+
+  private static func percent(_ bytes: [UInt8], _ end: Int) -> String {
+    let after = Extraction.string(bytes[end..<min(bytes.count, end + 14)])
+    return after.hasPrefix("%") || after.hasPrefix("\\%") || Units.percentWords.contains { after.lowercased().hasPrefix($0) } ? "\\%" : ""
+  }
+
+  private static func delimited(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
+    var spans: [Span] = []
+    var index = start
+    while index < end {
+      let c = bytes[index]
+      if c == UInt8(ascii: "\\"), index + 1 < end {
+        let next = bytes[index + 1]
+        if next == UInt8(ascii: "(") || next == UInt8(ascii: "[") {
+          let closer = next == UInt8(ascii: "(") ? "\\)" : "\\]"
+          if let close = bytes.firstRange(of: closer, from: index + 2), close.upperBound <= end {
+            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+            index = close.upperBound
+            continue
+          }
+        }
+        index += 2
+        continue
+      }
+      if c == UInt8(ascii: "$") {
+        if index + 1 < end, bytes[index + 1] == c {
+          if let close = bytes.firstRange(of: "$$", from: index + 2), close.upperBound <= end {
+            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+            index = close.upperBound
+            continue
+          }
+          index += 2
+          continue
+        }
+        // "1$" is money.
+        if index == start || !bytes[index - 1].isDigit, let close = closingDollar(bytes, index + 1, end) {
+          spans.append(Span(range: index..<(close + 1), content: (index + 1)..<close))
+          index = close + 1
+          continue
+        }
+      }
+      index += 1
+    }
+    return spans
+  }
+
+  private static func closingDollar(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Int? {
+    var index = start
+    while index < min(end, start + 2000) {
+      if bytes[index] == UInt8(ascii: "\\") {
+        index += 2
+        continue
+      }
+      if bytes[index] == UInt8(ascii: "$") { return index > start ? index : nil }
+      if bytes[index] == 10, index + 1 < end, bytes[index + 1] == 10 { return nil }
+      index += 1
+    }
+    return nil
+  }
+
+  /// Numbers and simple fractions that stand free: not the 2 of AZYUK2A.
+  private static func numbers(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
+    var spans: [Span] = []
+    var index = start
+    while index < end {
+      guard bytes[index].isDigit || (bytes[index] == UInt8(ascii: ".") && index + 1 < end && bytes[index + 1].isDigit)
+      else {
+        index += 1
+        continue
+      }
+      let before = index > start ? bytes[index - 1] : 32
+      var first = index
+      index = number(bytes, index, end)
+      if index < end, bytes[index] == UInt8(ascii: "/"), index + 1 < end, bytes[index + 1].isDigit {
+        index = number(bytes, index + 1, end)
+      }
+      while index + 1 < end, "^*+-".utf8.contains(bytes[index]), bytes[index + 1].isDigit {
+        index = number(bytes, index + 1, end)
+      }
+      if before.isLetter || before == UInt8(ascii: "_") || before == UInt8(ascii: "\\") || before >= 0xC3 && before < 0xE0 || before == UInt8(ascii: "^") {
+        continue
+      }
+      if before == UInt8(ascii: "-"), first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2]) { first -= 1 }
+      var last = index
+      let after = percent(bytes, index)
+      if !after.isEmpty { last = index }
+      spans.append(Span(range: first..<last, content: first..<last, isNumber: true))
+      if !after.isEmpty, let sign = bytes[index...].firstIndex(of: UInt8(ascii: "%")), sign <= index + 2 {
+        spans[spans.count - 1].content = first..<(sign + 1)
+      }
+    }
+    return spans
+  }
+
+  private static func number(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Int {
+    var index = start
+    func digits() -> Int {
+      var count = 0
+      while index + count < end, bytes[index + count].isDigit { count += 1 }
+      return count
+    }
+    let leading = digits()
+    index += leading
+    // 1,234,567 and 1 234
+    if leading > 0, leading <= 3 {
+      while index < end, bytes[index] == UInt8(ascii: ",") || bytes[index] == UInt8(ascii: " ") {
+        let separator = index
+        index += 1
+        if digits() != 3 {
+          index = separator
+          break
+        }
+        index += 3
+      }
+    }
+    // 1.5 and 2,74
+    if index + 1 < end, bytes[index] == UInt8(ascii: ".") || bytes[index] == UInt8(ascii: ","), bytes[index + 1].isDigit {
+      index += 1
+      index += digits()
+    }
+    return index
+  }
+}

@@ -1,0 +1,317 @@
+/// Reads lexemes into an expression: lists, relations, sums and products. Atoms are in ParserAtoms.swift.
+struct Parser {
+  var lexemes: [Lexeme]
+  var index = 0
+  let budget: Budget
+  private var depth = 0
+  /// How many bars of |x| are open, so that the next one closes.
+  var openBars = 0
+  /// Whether words stand outside \text{} that are neither functions nor units: it is prose.
+  var hasProse = false
+  /// Whether the number before may carry a unit.
+  var unitMayFollow = false
+
+  static let maxDepth = 96
+
+  init(_ lexemes: [Lexeme], _ budget: Budget) {
+    self.lexemes = lexemes
+    self.budget = budget
+  }
+
+  /// Reads a whole text.
+  static func parse(_ bytes: [UInt8], _ budget: Budget, commaGroupsThousands: Bool = true) throws
+    -> (expression: Expression, hasProse: Bool)
+  {
+    var lexemes = try Lexer.lexemes(of: bytes, budget, commaGroupsThousands: commaGroupsThousands)
+    while let last = lexemes.last?.kind, last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
+    {
+      lexemes.removeLast()
+    }
+    while let first = lexemes.first?.kind, first == .sign(":") || first == .sign("&") || first == .sign(",") {
+      lexemes.removeFirst()
+    }
+    if lexemes.isEmpty { throw GradingError.malformed("nothing") }
+    var parser = Parser(lexemes, budget)
+    let expression = try parser.list()
+    guard parser.index == parser.lexemes.count else { throw parser.unexpected() }
+    return (expression, parser.hasProse)
+  }
+
+  // MARK: Lexemes
+
+  var kind: Lexeme.Kind? { index < lexemes.count ? lexemes[index].kind : nil }
+  func kind(at offset: Int) -> Lexeme.Kind? {
+    index + offset < lexemes.count && index + offset >= 0 ? lexemes[index + offset].kind : nil
+  }
+
+  mutating func take(_ wanted: Lexeme.Kind) -> Bool {
+    guard kind == wanted else { return false }
+    index += 1
+    return true
+  }
+
+  mutating func expect(_ wanted: Lexeme.Kind) throws {
+    if !take(wanted) { throw unexpected() }
+  }
+
+  func unexpected() -> GradingError {
+    guard let kind else { return .malformed("the end") }
+    return .malformed("\(kind)")
+  }
+
+  /// Runs `body` one level deeper.
+  mutating func nested<T>(_ body: (inout Parser) throws -> T) throws -> T {
+    depth += 1
+    defer { depth -= 1 }
+    if depth > Self.maxDepth { throw GradingError.tooDeep }
+    try budget.spend(2)
+    return try body(&self)
+  }
+
+  // MARK: Lists
+
+  /// Whether a separator of a list stands here, and how many lexemes it takes.
+  private var separatorLength: Int? {
+    switch kind {
+    case .sign(","), .sign(";"): return 1
+    case .command("land"), .command("lor"), .command("wedge"), .command("vee"): return 1
+    case .word(let word) where Self.isConnective(word): return 1
+    case .text(let text):
+      let words = text.split { " ,".contains($0) }
+      return !words.isEmpty && words.allSatisfy { Self.isConnective(String($0)) } ? 1 : nil
+    default: return nil
+    }
+  }
+
+  static func isConnective(_ word: String) -> Bool { ["and", "or", "et", "und", "ou"].contains(word.lowercased()) }
+
+  mutating func list() throws -> Expression {
+    let items = try nested { parser in try parser.items() }
+    return items.count == 1 ? items[0] : .list(items)
+  }
+
+  mutating func items() throws -> [Expression] {
+    var items = [try relation()]
+    while let length = separatorLength {
+      index += length
+      while let more = separatorLength { index += more }
+      if kind == nil || isCloser { break }
+      items.append(try relation())
+    }
+    return items
+  }
+
+  private var isCloser: Bool {
+    switch kind {
+    case .sign(")"), .sign("]"), .sign("}"), .setClose, .rowBreak, .sign("&"): true
+    case .command(let name): name == "rbrace" || name == "rangle" || name.hasPrefix("end ")
+    default: false
+    }
+  }
+
+  // MARK: Relations
+
+  private func relation(at kind: Lexeme.Kind?) -> Expression.Relation? {
+    switch kind {
+    case .sign("="): .equal
+    case .sign("<"): .less
+    case .sign(">"): .greater
+    case .command(let name): Commands.relations[name]
+    case .word("in"): .memberOf
+    default: nil
+    }
+  }
+
+  mutating func relation() throws -> Expression {
+    while take(.sign("&")) {}
+    // "\approx 3" and "= 3" at the beginning continue an equation whose left side is elsewhere.
+    while let relation = relation(at: kind), !relation.isInequality, relation != .notEqual { index += 1 }
+    if case .command("therefore") = kind { index += 1 }
+    var sides = [try sets()]
+    var relations: [Expression.Relation] = []
+    while true {
+      while kind == .sign("&"), relation(at: kind(at: 1)) != nil { index += 1 }
+      if case .command("not") = kind, relation(at: kind(at: 1)) == .equal {
+        index += 2
+        relations.append(.notEqual)
+        sides.append(try sets())
+        continue
+      }
+      if kind == .sign(":"), relations.isEmpty {
+        index += 1
+        if take(.sign("=")) {
+          relations.append(.equal)
+          sides.append(try sets())
+          continue
+        }
+        return try ratio(sides[0])
+      }
+      guard let relation = relation(at: kind) else { break }
+      index += 1
+      while take(.sign("&")) {}
+      if relation == .congruent, kind == nil { break }
+      relations.append(relation)
+      sides.append(try sets())
+    }
+    // "(mod 11)" behind an answer says where it holds.
+    if case .command("pmod") = kind { try skipModulus() }
+    return relations.isEmpty ? sides[0] : .chain(sides, relations)
+  }
+
+  private mutating func skipModulus() throws {
+    index += 1
+    _ = try atom()
+  }
+
+  private mutating func ratio(_ first: Expression) throws -> Expression {
+    var items = [first]
+    repeat { items.append(try sets()) } while take(.sign(":"))
+    if let relation = relation(at: kind) {
+      index += 1
+      return .chain([.ratio(items), try self.relation()], [relation])
+    }
+    return .ratio(items)
+  }
+
+  private mutating func sets() throws -> Expression {
+    var result = try sum()
+    while case .command(let name) = kind {
+      switch name {
+      case "cup", "bigcup":
+        index += 1
+        let next = try sum()
+        if case .union(let items) = result { result = .union(items + [next]) } else { result = .union([result, next]) }
+      case "cap", "bigcap":
+        index += 1
+        result = .intersection([result, try sum()])
+      case "setminus", "backslash":
+        index += 1
+        result = .difference(result, try sum())
+      default: return result
+      }
+    }
+    if case .word("U") = kind, isSet(result) {
+      index += 1
+      result = .union([result, try sets()])
+      if case .union(let items) = result, case .union(let inner) = items[1] { result = .union([items[0]] + inner) }
+    }
+    return result
+  }
+
+  private func isSet(_ e: Expression) -> Bool {
+    switch e {
+    case .interval, .set: true
+    case .tuple(let items): items.count == 2
+    default: false
+    }
+  }
+
+  // MARK: Sums and products
+
+  mutating func sum() throws -> Expression {
+    try nested { parser in
+      var terms: [Expression] = []
+      var result: Expression?
+      func joined() -> Expression { terms.count == 1 ? terms[0] : .sum(terms) }
+      while true {
+        try parser.budget.spend()
+        switch parser.kind {
+        case .sign("+") where result != nil || terms.isEmpty || true:
+          parser.index += 1
+          if case .sign("-") = parser.kind { continue }
+          if case .sign("+") = parser.kind { continue }
+          terms.append(try parser.product())
+        case .sign("-"):
+          parser.index += 1
+          terms.append(.negative(try parser.signedProduct()))
+        case .command("pm"), .command("mp"):
+          let minus = parser.kind == .command("mp")
+          parser.index += 1
+          let right = try parser.product()
+          let left = terms.isEmpty ? Expression.zero : joined()
+          terms = [.plusMinus(left, right, isMinusPlus: minus)]
+        default:
+          guard terms.isEmpty else {
+            result = joined()
+            return result ?? .zero
+          }
+          terms.append(try parser.product())
+        }
+      }
+    }
+  }
+
+  /// A product behind a minus sign, which may be doubled: --3.
+  private mutating func signedProduct() throws -> Expression {
+    var isNegative = false
+    while true {
+      if take(.sign("-")) { isNegative.toggle() } else if !take(.sign("+")) { break }
+    }
+    let product = try product()
+    return isNegative ? .negative(product) : product
+  }
+
+  /// A factor that may carry signs: 2 · -3.
+  private mutating func signedFactor() throws -> Expression {
+    var isNegative = false
+    while true {
+      if take(.sign("-")) { isNegative.toggle() } else if !take(.sign("+")) { break }
+    }
+    let factor = try factor()
+    return isNegative ? .negative(factor) : factor
+  }
+
+  mutating func product() throws -> Expression {
+    unitMayFollow = false
+    var factors = [try factor()]
+    while true {
+      try budget.spend()
+      switch kind {
+      case .sign("*"), .command("cdot"), .command("times"), .command("ast"), .command("bullet"):
+        index += 1
+        unitMayFollow = false
+        factors.append(try signedFactor())
+      case .sign("/"), .command("div"):
+        index += 1
+        unitMayFollow = false
+        factors.append(.power(try signedFactor(), .minusOne))
+      case .command("bmod"), .command("mod"):
+        index += 1
+        let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
+        factors = [.function("mod", [left, try signedFactor()])]
+      default:
+        guard startsAtom else {
+          return factors.count == 1 ? factors[0] : .product(factors)
+        }
+        if let unit = try unit(after: factors) {
+          let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
+          factors = [.quantity(left, unit: unit)]
+          continue
+        }
+        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind { throw unexpected() }
+        factors.append(try factor())
+      }
+    }
+  }
+
+  /// Whether a factor can begin here without a sign for "times".
+  private var startsAtom: Bool {
+    switch kind {
+    case .number, .setOpen: true
+    case .word(let word): !Self.isConnective(word) && word != "in"
+    case .text(let text): separatorLength == nil && !text.isEmpty
+    case .sign("("), .sign("["), .sign("{"): true
+    case .sign("|"): openBars == 0
+    case .command(let name):
+      !(Commands.relations[name] != nil || name.hasPrefix("end ") || Self.endsTerm.contains(name))
+    default: false
+    }
+  }
+
+  private static let endsTerm: Set<String> = [
+    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert", "rVert",
+    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ", "degree",
+    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon", "over",
+    "because", "therefore", "parallel", "perp",
+  ]
+}

@@ -1,0 +1,162 @@
+/// Compares expressions in variables by their values at random points: exact ones where all is rational, else with
+/// 86 digits.
+struct PointwiseComparison {
+  private let options: GradingOptions
+  private let budget: Budget
+  private var random: RandomNumbers
+
+  private enum Kind { case real, integer, complex }
+
+  init(_ options: GradingOptions, _ budget: Budget) {
+    self.options = options
+    self.budget = budget
+    random = RandomNumbers(seed: options.seed)
+  }
+
+  /// How many points must agree.
+  private static let needed = 4
+
+  /// Compares two expressions.
+  mutating func compare(_ a: Expression, _ b: Expression) throws -> Comparison.Finding {
+    let symbols = a.symbols.union(b.symbols).sorted()
+    guard symbols.count <= 40 else { return .undecided("there are too many variables") }
+    let discrete = [a, b].contains { $0.contains(Self.isDiscrete) }
+    for kind in discrete ? [Kind.integer, .real, .complex] : [.real, .integer, .complex] {
+      var agreed = 0
+      let needed = kind == .integer ? 10 : Self.needed
+      var ignored = 0
+      for attempt in 0..<(needed * 3) {
+        switch try agree(a, b, point(symbols, kind, attempt), kind) {
+        case .some(true): agreed += 1
+        case .some(false): return .different("they differ in value at a random point")
+        case .none: ignored += 1
+        }
+        if agreed == needed { break }
+        if ignored > needed, agreed == 0 { break }
+      }
+      if agreed >= max(3, needed / 2) {
+        // Integers alone decide only for names that mean integers.
+        if kind == .integer, !symbols.allSatisfy(Self.meansInteger) { continue }
+        return .equal("their values agree at \(agreed) random points")
+      }
+    }
+    return .different("no way was found to show that they are equal")
+  }
+
+  enum Ratio { case constant(isPositive: Bool), varying, unknown }
+
+  /// Whether `a` is a constant, non-zero multiple of `b`.
+  mutating func ratio(_ a: Expression, _ b: Expression) throws -> Ratio {
+    let symbols = a.symbols.union(b.symbols).sorted()
+    guard symbols.count <= 40 else { return .unknown }
+    var exactRatio: Rational?
+    var ratio: Complex?
+    var agreed = 0
+    for attempt in 0..<(Self.needed * 3) {
+      let point = point(symbols, .real, attempt)
+      let exact = ExactArithmetic(budget: budget, values: point.values)
+      do {
+        if let x = try exact.value(a), let y = try exact.value(b) {
+          if x.isZero && y.isZero { continue }
+          if x.isZero || y.isZero { return .varying }
+          let next = x / y
+          if let exactRatio, exactRatio != next { return .varying }
+          exactRatio = next
+          ratio = Complex(BigFloat(next))
+          agreed += 1
+        } else {
+          let numerics = Numerics(budget)
+          numerics.values = point.values.mapValues { Complex(BigFloat($0)) }
+          let x = try numerics.value(a)
+          let y = try numerics.value(b)
+          if numerics.leftReals { continue }
+          let size = max(0, numerics.scale)
+          if x.scale < size - 180, y.scale < size - 180 { continue }
+          if x.scale < size - 180 || y.scale < size - 180 { return .varying }
+          let next = try x / y
+          if let ratio, (ratio - next).scale > max(ratio.scale, 0) - 120 { return .varying }
+          ratio = next
+          agreed += 1
+        }
+      } catch GradingError.undefined {
+        continue
+      } catch GradingError.noValue {
+        return .unknown
+      }
+      if agreed == Self.needed { break }
+    }
+    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else { return .unknown }
+    return .constant(isPositive: !ratio.re.isNegative)
+  }
+
+  // MARK: Points
+
+  private struct Point {
+    var values: [String: Rational]
+    var imaginary: [String: Rational]
+  }
+
+  private mutating func point(_ symbols: [String], _ kind: Kind, _ attempt: Int) -> Point {
+    var point = Point(values: [:], imaginary: [:])
+    for symbol in symbols {
+      switch kind {
+      case .integer:
+        point.values[symbol] = Rational(attempt < 6 ? random.int(1...9) : random.int(3...40))
+      case .real, .complex:
+        let value = random.fraction()
+        // Half of the points are negative, so that |x| is not x; the first is positive in all.
+        point.values[symbol] = attempt > 0 && random.next() & 1 == 1 ? -value : value
+        if kind == .complex { point.imaginary[symbol] = random.fraction() }
+      }
+    }
+    return point
+  }
+
+  /// Whether the values agree at a point; nil when the point says nothing.
+  private func agree(_ a: Expression, _ b: Expression, _ point: Point, _ kind: Kind) throws -> Bool? {
+    do {
+      if kind != .complex {
+        let exact = ExactArithmetic(budget: budget, values: point.values)
+        if let x = try exact.value(a), let y = try exact.value(b) { return x == y }
+      }
+      var values: [String: Complex] = [:]
+      for (name, value) in point.values {
+        values[name] = Complex(BigFloat(value), point.imaginary[name].map { BigFloat($0) } ?? .zero)
+      }
+      let numerics = Numerics(budget)
+      var verdict: Bool?
+      for natural in a.hasLog || b.hasLog ? [true, false] : [true] {
+        numerics.logIsNatural = natural
+        numerics.reset(values)
+        let x = try numerics.value(a)
+        let y = try numerics.value(b)
+        // Outside the real domain of one of them: √x for negative x.
+        if numerics.leftReals, kind != .complex { return nil }
+        let size = max(numerics.scale, 0)
+        if (x - y).scale - size < -180 {
+          if size > 160, (x - y).scale > -160 || x.scale < size - 160 { return nil }
+          return true
+        }
+        verdict = false
+      }
+      return verdict
+    } catch GradingError.undefined {
+      return nil
+    } catch GradingError.noValue {
+      return nil
+    }
+  }
+
+  /// What is usually asked of integers only.
+  private static func isDiscrete(_ e: Expression) -> Bool {
+    switch e {
+    case .function(let name, _): ["floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm"].contains(name)
+    default: false
+    }
+  }
+
+  private static func meansInteger(_ name: String) -> Bool {
+    ["n", "m", "k", "j", "l", "N", "M", "K", "p", "q", "r", "s", "d", "t", "a", "b", "L"].contains(
+      String(name.prefix { $0 != "_" && $0 != "'" }))
+  }
+}

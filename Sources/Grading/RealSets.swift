@@ -1,0 +1,144 @@
+/// Sets of real numbers as unions of intervals and points.
+enum RealSets {
+  struct Piece: Sendable {
+    var left: Expression
+    var right: Expression
+    var isLeftClosed: Bool
+    var isRightClosed: Bool
+  }
+
+  static let infinity = Expression.constant(.infinity)
+  static let negativeInfinity = Expression.negative(.constant(.infinity))
+  static func isInfinite(_ e: Expression) -> Bool { e.key == infinity.key || e.key == negativeInfinity.key }
+  private static let line = Piece(
+    left: negativeInfinity, right: infinity, isLeftClosed: false, isRightClosed: false)
+
+  /// The intervals and points of a set; nil when it is none.
+  static func pieces(_ e: Expression) -> [Piece]? {
+    switch e {
+    case .interval(let a, let b, let left, let right):
+      guard a.isScalar, b.isScalar else { return nil }
+      return [
+        Piece(
+          left: a, right: b, isLeftClosed: left && !isInfinite(a), isRightClosed: right && !isInfinite(b))
+      ]
+    case .tuple(let items) where items.count == 2 && items.allSatisfy(\.isScalar):
+      return [Piece(left: items[0], right: items[1], isLeftClosed: false, isRightClosed: false)]
+    case .set(let items):
+      guard items.allSatisfy(\.isScalar) else { return nil }
+      return items.map { Piece(left: $0, right: $0, isLeftClosed: true, isRightClosed: true) }
+    case .symbol("set R"): return [line]
+    case .union(let items):
+      var all: [Piece] = []
+      for item in items {
+        guard let some = pieces(item) else { return nil }
+        all += some
+      }
+      return all
+    case .difference(let whole, .set(let points)):
+      guard case .symbol("set R") = whole, points.count <= 64, points.allSatisfy(\.isScalar) else { return nil }
+      return holes(points)
+    case .chain: return interval(e).flatMap(pieces)
+    default: return nil
+    }
+  }
+
+  /// ℝ without some points, which must be numbers so that they have an order.
+  private static func holes(_ points: [Expression]) -> [Piece]? {
+    let numerics = Numerics(Budget(20_000))
+    var values: [(Double, Expression)] = []
+    for point in points {
+      guard let value = try? numerics.value(point), value.isReal else { return nil }
+      values.append((value.re.double, point))
+    }
+    values.sort { $0.0 < $1.0 }
+    var result: [Piece] = []
+    var left = negativeInfinity
+    for (_, point) in values {
+      result.append(Piece(left: left, right: point, isLeftClosed: false, isRightClosed: false))
+      left = point
+    }
+    result.append(Piece(left: left, right: infinity, isLeftClosed: false, isRightClosed: false))
+    return result
+  }
+
+  /// Joins pieces that touch: [0, 1) ∪ [1, 2] is [0, 2].
+  static func merged(_ pieces: [Piece], _ comparison: Comparison) throws -> [Piece] {
+    guard pieces.count > 1, pieces.count <= 64 else { return pieces }
+    var result: [Piece] = []
+    for piece in pieces {
+      var piece = piece
+      var again = true
+      while again {
+        again = false
+        for (index, other) in result.enumerated() {
+          let joins = { (a: Piece, b: Piece) throws -> Bool in
+            (a.isRightClosed || b.isLeftClosed) && !isInfinite(a.right)
+              ? try comparison.compare(a.right, b.left).isEqual : false
+          }
+          if try joins(piece, other) {
+            piece = Piece(
+              left: piece.left, right: other.right, isLeftClosed: piece.isLeftClosed,
+              isRightClosed: other.isRightClosed)
+          } else if try joins(other, piece) {
+            piece = Piece(
+              left: other.left, right: piece.right, isLeftClosed: other.isLeftClosed,
+              isRightClosed: piece.isRightClosed)
+          } else {
+            continue
+          }
+          result.remove(at: index)
+          again = true
+          break
+        }
+      }
+      result.append(piece)
+    }
+    return result
+  }
+
+  /// The symbol or name that an inequality is about.
+  static func variable(_ e: Expression) -> String? {
+    guard case .chain(let sides, _) = e else { return nil }
+    return sides.first(where: Names.isName)?.key
+  }
+
+  /// The interval that an inequality in one name describes: a < x ≤ b.
+  static func interval(_ e: Expression) -> Expression? {
+    guard case .chain(var sides, var relations) = e else { return nil }
+    if relations == [.notEqual] {
+      guard Names.isName(sides[0]), sides[1].isScalar, sides[1].symbols.isEmpty else { return nil }
+      return .difference(.symbol("set R"), .set([sides[1]]))
+    }
+    guard relations.allSatisfy(\.isInequality) else { return nil }
+    if relations.allSatisfy({ $0 == .greater || $0 == .greaterOrEqual }) {
+      sides.reverse()
+      relations = relations.reversed().map(\.flipped)
+    }
+    guard relations.allSatisfy({ $0 == .less || $0 == .lessOrEqual }) else { return nil }
+    let closed = relations.map { $0 == .lessOrEqual }
+    if sides.count == 2 {
+      if Names.isName(sides[0]), sides[1].isScalar, !Names.isName(sides[1]) || sides[1].symbols.isEmpty {
+        return .interval(negativeInfinity, sides[1], isLeftClosed: false, isRightClosed: closed[0])
+      }
+      if Names.isName(sides[1]), sides[0].isScalar {
+        return .interval(sides[0], infinity, isLeftClosed: closed[0], isRightClosed: false)
+      }
+      return nil
+    }
+    guard sides.count == 3, Names.isName(sides[1]), sides[0].isScalar, sides[2].isScalar else { return nil }
+    return .interval(sides[0], sides[2], isLeftClosed: closed[0], isRightClosed: closed[1])
+  }
+
+  /// "x < 1 or x > 5"
+  static func union(_ items: [Expression]) -> Expression? {
+    var parts: [Expression] = []
+    var name: String?
+    for item in items {
+      guard let part = interval(item), let variable = variable(item), name == nil || name == variable else { return nil }
+      name = variable
+      parts.append(part)
+    }
+    return .union(parts)
+  }
+}

@@ -1,0 +1,248 @@
+import BigInt
+
+/// Numbers and expressions in variables.
+extension Comparison {
+  func compareScalars(_ gold: Expression, _ prediction: Expression) throws -> Finding {
+    // Units.
+    if let finding = try compareQuantities(gold, prediction) { return finding }
+    // Percentages: 28 % is 0.28, and 28 where the sign may be left out.
+    switch (gold.percentage, prediction.percentage) {
+    case (let a?, let b?): return try compareScalars(a, b)
+    case (let a?, nil): return try comparePercentage(a, prediction, sameOrder: true)
+    case (nil, let b?): return try comparePercentage(b, gold, sameOrder: false)
+    default: break
+    }
+    // Degrees.
+    let (goldHasDegrees, predictionHasDegrees) = (gold.isAngle, prediction.isAngle)
+    if goldHasDegrees != predictionHasDegrees {
+      if options.degreeSignIsOptional {
+        let finding = try comparePlain(gold.withoutDegrees, prediction.withoutDegrees)
+        if !isDifferent(finding) { return finding }
+      }
+      let radians: Expression = .product([.constant(.pi), .number(Rational(1) / Rational(180), decimals: nil)])
+      return goldHasDegrees
+        ? try comparePlain(.product([gold.withoutDegrees, radians]), prediction)
+        : try comparePlain(gold, .product([prediction.withoutDegrees, radians]))
+    }
+    // Numbers with a base.
+    if case .function("base", let a) = gold {
+      if case .function("base", let b) = prediction {
+        return a[0] == b[0] ? .equal("both are the same number") : .different("the numbers differ")
+      }
+      if options.baseIsOptional, case .symbol(let digits) = a[2] {
+        if prediction.key == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" })) {
+          return .equal("the digits are the same, the base is left out")
+        }
+        if try ExactArithmetic(budget: budget).value(prediction) == ExactArithmetic(budget: budget).value(a[0]) {
+          return .different("the number is right, but not in base \(a[1].key)")
+        }
+      }
+      return .different("the numbers differ")
+    }
+    if case .function("base", let b) = prediction {
+      return try comparePlain(gold, b[0])
+    }
+    if goldHasDegrees { return try comparePlain(gold.withoutDegrees, prediction.withoutDegrees) }
+    return try comparePlain(gold, prediction)
+  }
+
+  private func isDifferent(_ finding: Finding) -> Bool { if case .different = finding { true } else { false } }
+
+  private func compareQuantities(_ gold: Expression, _ prediction: Expression) throws -> Finding? {
+    switch (gold, prediction) {
+    case (.quantity(let a, let u), .quantity(let b, let v)):
+      if let first = Units.measure(u), let second = Units.measure(v), first != second {
+        guard first.kind == second.kind else {
+          return .different("\"\(u)\" and \"\(v)\" measure different things")
+        }
+        let scaled: Expression = .product([b, .number(second.factor / first.factor, decimals: nil)])
+        return try compareScalars(a, scaled)
+      }
+      return try compareScalars(a, b)
+    case (.quantity(let a, _), _):
+      guard options.unitIsOptional else { return .different("the unit is missing") }
+      return try compareScalars(a, prediction)
+    case (_, .quantity(let b, _)):
+      return try compareScalars(gold, b)
+    default: return nil
+    }
+  }
+
+  private func comparePercentage(_ percent: Expression, _ other: Expression, sameOrder: Bool) throws -> Finding {
+    func ordered(_ a: Expression) throws -> Finding {
+      sameOrder ? try comparePlain(a, other) : try comparePlain(other, a)
+    }
+    if options.percentSignIsOptional {
+      let finding = try ordered(percent)
+      if !isDifferent(finding) { return finding }
+    }
+    return try ordered(.product([percent, .number(Rational(1) / Rational(100), decimals: nil)]))
+  }
+
+  /// Without units, percentages, degrees and bases at the top.
+  private func comparePlain(_ gold: Expression, _ prediction: Expression) throws -> Finding {
+    if gold.key == prediction.key { return .equal("both are the same expression") }
+    if RealSets.isInfinite(gold) || RealSets.isInfinite(prediction) {
+      return .different("one is infinite")
+    }
+    let symbols = gold.symbols.union(prediction.symbols)
+    if symbols.isEmpty { return try compareNumbers(gold, prediction) }
+    var pointwise = PointwiseComparison(options, budget)
+    return try pointwise.compare(gold, prediction)
+  }
+
+  private func compareNumbers(_ gold: Expression, _ prediction: Expression) throws -> Finding {
+    let exact = ExactArithmetic(budget: budget)
+    let a: Rational?
+    let b: Rational?
+    do {
+      a = try exact.value(gold)
+      b = try exact.value(prediction)
+    } catch GradingError.undefined {
+      return .different("one of them is undefined, such as 1/0")
+    }
+    if let a, let b {
+      if a == b { return .equal("both are \(Self.shown(a))") }
+      if let finding = approximation(gold, prediction, { Self.isWithin($0, $1, $2) }, a, b) { return finding }
+      return .different("\(Self.shown(b)) is not \(Self.shown(a))")
+    }
+    var findings: [Finding] = []
+    for natural in [true, false] {
+      let finding = try compareNumerically(gold, prediction, logIsNatural: natural)
+      if finding.isEqual { return finding }
+      findings.append(finding)
+      guard gold.hasLog || prediction.hasLog else { break }
+    }
+    return findings.first { $0.isUndecided } ?? findings[0]
+  }
+
+  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool) throws -> Finding {
+    let numerics = Numerics(budget)
+    numerics.logIsNatural = logIsNatural
+    let a: Complex
+    let b: Complex
+    do {
+      a = try numerics.value(gold)
+      b = try numerics.value(prediction)
+    } catch GradingError.undefined {
+      return .different("one of them is undefined, such as 1/0")
+    } catch GradingError.noValue {
+      return .different("no way was found to show that they are equal")
+    }
+    let difference = a - b
+    let size = max(numerics.scale, 0)
+    if difference.scale - size < -200 {
+      // So large that integers next to each other look the same.
+      if size > 180 { return .undecided("the numbers are too large to tell apart") }
+      return .equal("their values agree to 60 digits")
+    }
+    if let finding = approximation(gold, prediction, { x, y, tolerance in
+      (x - y).scale < -100_000 || ((x - y).isReal && (x - y).re.magnitude < BigFloat(tolerance))
+    }, a, b) {
+      return finding
+    }
+    if difference.scale - size < -150 { return .undecided("their values are too near to tell apart") }
+    return .different("\(Self.shown(b)) is not \(Self.shown(a))")
+  }
+
+  // MARK: Decimals for exact values
+
+  private static func isWithin(_ a: Rational, _ b: Rational, _ tolerance: Rational) -> Bool {
+    (a - b).magnitude < tolerance || (a - b).magnitude == tolerance
+  }
+
+  /// 2.6667 for 8/3: a decimal that is the other value, rounded to the decimal's last digit.
+  private func approximation<T>(
+    _ gold: Expression, _ prediction: Expression, _ isWithin: (T, T, Rational) -> Bool, _ a: T, _ b: T
+  ) -> Finding? {
+    guard case .rounded(let minimum) = options.decimals else { return nil }
+    let (goldDecimal, predictedDecimal) = (gold.decimal, prediction.decimal)
+    let used: (decimal: Expression.Decimal, isGold: Bool)
+    switch (goldDecimal, predictedDecimal) {
+    case (nil, let decimal?): used = (decimal, false)
+    case (let decimal?, nil): used = (decimal, true)
+    // A prediction may have more digits than the gold answer was rounded to, but not fewer.
+    case (let gold?, let predicted?) where predicted.places > gold.places: used = (gold, true)
+    default: return nil
+    }
+    guard used.decimal.digits >= minimum, used.decimal.places > 0, used.decimal.places < 400,
+      let power = try? Rational(10).power(-used.decimal.places, budget),
+      isWithin(a, b, power / Rational(2))
+    else { return nil }
+    return .equal(
+      used.isGold
+        ? "the prediction rounds to the gold answer's \(used.decimal.places) decimals"
+        : "the gold answer rounds to the prediction's \(used.decimal.places) decimals")
+  }
+
+  // MARK: Sentences
+
+  static func shown(_ value: Rational) -> String {
+    if value.bits > 256 { return "a number of \(value.numerator.bitWidth) bits" }
+    return value.isInteger ? "\(value.numerator)" : "\(value.numerator)/\(value.denominator)"
+  }
+  private static func shown(_ value: Complex) -> String {
+    func text(_ x: BigFloat) -> String { x.scale > 1000 ? "a huge number" : "\(x.double)" }
+    return value.isReal ? text(value.re) : "\(text(value.re)) + \(text(value.im))i"
+  }
+}
+
+extension Expression {
+  /// A decimal as it was written out.
+  struct Decimal {
+    /// Digits behind the point.
+    var places: Int
+    /// Significant digits.
+    var digits: Int
+  }
+
+  /// Nil when it is no decimal with a point: integers are exact.
+  var decimal: Decimal? {
+    switch self {
+    case .number(let value, let places?):
+      guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
+      let integer = (value * scale).magnitude
+      return Decimal(places: places, digits: integer.isZero ? 0 : "\(integer.numerator)".utf8.count)
+    case .product(let items) where items.count == 2:
+      // -3.14 is a number already; 4.5 · 10^3:
+      if case .power(.integer(10), .number(let power, nil)) = items[1], let exponent = power.int,
+        abs(exponent) < 400, let inner = items[0].decimal
+      {
+        return Decimal(places: inner.places - exponent, digits: inner.digits)
+      }
+      return nil
+    default: return nil
+    }
+  }
+
+  /// The number before the percent sign, if one stands at the end.
+  var percentage: Expression? {
+    switch self {
+    case .percent(let inner): return inner
+    case .product(let items):
+      guard case .percent(let inner) = items.last else { return nil }
+      return .product(items.dropLast() + [inner])
+    default: return nil
+    }
+  }
+
+  /// Whether it is an angle in degrees, not the sine of one.
+  var isAngle: Bool {
+    switch self {
+    case .degrees: true
+    case .sum(let items), .product(let items): items.contains(where: \.isAngle)
+    case .power(let base, _): base.isAngle
+    default: false
+    }
+  }
+
+  var withoutDegrees: Expression {
+    switch self {
+    case .degrees(let inner): inner
+    case .sum, .product, .power: mapChildren(\.withoutDegrees)
+    default: self
+    }
+  }
+
+  var hasLog: Bool { contains { if case .function("log", _) = $0 { true } else { false } } }
+}

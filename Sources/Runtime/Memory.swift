@@ -1,0 +1,34 @@
+import Foundation
+import Synchronization
+
+/// What the machine has.
+enum Memory {
+  /// Bytes that programs can take without others having to give way; where the system does not tell, half of
+  /// all memory.
+  static var available: Int {
+    #if os(Linux)
+      if let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),
+        let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+        let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+      {
+        return kibibytes << 10
+      }
+    #endif
+    return Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+  }
+}
+
+/// Tells the last of a number of steps.
+final class Countdown: Sendable {
+  private let left: Mutex<Int>
+
+  init(_ count: Int) { left = Mutex(count) }
+
+  /// True for the last.
+  func step() -> Bool {
+    left.withLock { left in
+      left -= 1
+      return left == 0
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/// What besides the tokens decides their keys and values: the adapter's content, and the factor on it.
+struct PrefixKey: Hashable {
+  /// Zero for the base alone.
+  let content: UInt64
+  let scale: Float
+
+  init(_ adapter: AttachedAdapter?) {
+    content = adapter?.identity.current ?? 0
+    // -0 and 0 are equal, and so is what they do.
+    scale = adapter?.scale ?? 1
+  }
+}
+
+/// One page of a prefix that was computed, below the page before it.
+final class PrefixNode {
+  let tokens: [Int32]
+  let page: Int
+  fileprivate(set) weak var parent: PrefixNode?
+  fileprivate var children: [[Int32]: PrefixNode] = [:]
+  fileprivate var lastUse: UInt64 = 0
+
+  fileprivate init(tokens: [Int32], page: Int, parent: PrefixNode?) {
+    self.tokens = tokens
+    self.page = page
+    self.parent = parent
+  }
+}
+
+/// Full pages of prompts and answers, found again by exactly their tokens and all tokens before them under
+/// the same adapter and scale. The tokens themselves are compared, not a digest of them.
+///
+/// It holds each of its pages once; what nobody else holds can be evicted, least recently used first.
+final class PrefixCache {
+  private let pool: PagePool
+  private var roots: [PrefixKey: PrefixNode] = [:]
+  private var clock: UInt64 = 0
+
+  init(_ pool: PagePool) { self.pool = pool }
+
+  deinit {
+    // One by one: a long chain of nodes that frees itself would go as deep as it is long.
+    var all = Array(roots.values)
+    while let node = all.popLast() {
+      if node.page >= 0 { pool.release(node.page) }
+      all += node.children.values
+      node.children = [:]
+    }
+  }
+
+  /// Pages that it holds.
+  private(set) var pageCount = 0
+  /// Pages that were given back because the room was needed.
+  private(set) var evictions = 0
+
+  /// The page that follows `node`, or the empty prefix if nil, with these tokens.
+  func child(of node: PrefixNode?, _ tokens: [Int32], key: PrefixKey) -> PrefixNode? {
+    guard let child = (node ?? roots[key])?.children[tokens] else { return nil }
+    clock += 1
+    child.lastUse = clock
+    return child
+  }
+
+  /// Adds a full page below `node`, or the empty prefix if nil. When the same page is there already, that
+  /// one is returned and `page` is not taken.
+  func insert(below node: PrefixNode?, _ tokens: [Int32], page: Int, key: PrefixKey) -> PrefixNode {
+    if let known = child(of: node, tokens, key: key) { return known }
+    let parent = node ?? roots[key] ?? PrefixNode(tokens: [], page: -1, parent: nil)
+    if node == nil { roots[key] = parent }
+    let new = PrefixNode(tokens: tokens, page: page, parent: parent)
+    pool.retain(page)
+    pageCount += 1
+    clock += 1
+    new.lastUse = clock
+    parent.children[tokens] = new
+    return new
+  }
+
+  /// Gives up to `count` pages back that only the cache holds, and with each batch some more, so that the
+  /// search for them pays. Returns whether at least one was.
+  func evict(_ count: Int) -> Bool {
+    let target = pageCount - max(count, min(pageCount / 16, 64))
+    var freed = false
+    while pageCount > max(target, 0) {
+      var leaves: [(node: PrefixNode, key: PrefixKey)] = []
+      for (key, root) in roots { collectLeaves(root, key, &leaves) }
+      if leaves.isEmpty { break }
+      leaves.sort { $0.node.lastUse < $1.node.lastUse }
+      for (node, key) in leaves.prefix(pageCount - max(target, 0)) {
+        remove(node, key)
+        freed = true
+      }
+    }
+    return freed
+  }
+
+  private func collectLeaves(
+    _ start: PrefixNode, _ key: PrefixKey, _ leaves: inout [(node: PrefixNode, key: PrefixKey)]
+  ) {
+    var stack = [start]
+    while let node = stack.popLast() {
+      if node.children.isEmpty, node.page >= 0, pool.holderCount(node.page) == 1 {
+        leaves.append((node, key))
+      }
+      stack += node.children.values
+    }
+  }
+
+  private func remove(_ node: PrefixNode, _ key: PrefixKey) {
+    pool.release(node.page)
+    pageCount -= 1
+    evictions += 1
+    guard let parent = node.parent else { return }
+    parent.children[node.tokens] = nil
+    if parent.page < 0, parent.children.isEmpty { roots[key] = nil }
+  }
+}

@@ -1,0 +1,120 @@
+package import CKernels
+package import ModelFiles
+
+// What the trainer needs of an opened base. It computes its own forward pass with the same kernels in the same
+// order, because it must keep what the backward pass needs; nothing of the base is copied for it.
+
+/// The seven linear maps of a block, in the order of their paths.
+package enum TrainableProjection: Int, CaseIterable, Sendable {
+  case q, k, v, o, gate, up, down
+
+  /// The module's path inside its layer, as PEFT names it.
+  package var path: String { projection.path }
+
+  /// `[out, in]` of this map under `config`.
+  package func shape(_ config: Qwen2Config) -> (out: Int, input: Int) { projection.shape(config) }
+
+  var projection: Projection {
+    switch self {
+    case .q: .q
+    case .k: .k
+    case .v: .v
+    case .o: .o
+    case .gate: .gate
+    case .up: .up
+    case .down: .down
+    }
+  }
+}
+
+/// A matrix of the base, `[rows, columns]`, in the type in which it is stored.
+package struct FrozenMatrix: Sendable {
+  let matrix: Matrix
+
+  package var rows: Int { matrix.rows }
+  package var columns: Int { matrix.columns }
+
+  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
+  @unsafe package func map(
+    x: UnsafePointer<Float>, n: Int, y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil,
+    add: Bool = false
+  ) -> tk_linear_args {
+    unsafe matrix.map(x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add)
+  }
+
+  /// Widens a block of the matrix to float32, row after row without gaps.
+  @unsafe package func widen(
+    rows: Range<Int>, columns: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    let size = matrix.type == TK_F32 ? 4 : 2
+    for (i, row) in rows.enumerated() {
+      let source = unsafe matrix.tensor.baseAddress + (row * matrix.columns + columns.lowerBound) * size
+      unsafe tk_to_f32(source, matrix.type, target + i * columns.count, columns.count)
+    }
+  }
+}
+
+/// The weights of one block; pointers live as long as the model.
+@safe package struct FrozenLayer: Sendable {
+  let layer: Qwen2Layer
+
+  package var inputNorm: UnsafePointer<Float> { unsafe UnsafePointer(layer.inputNorm.pointer) }
+  package var postAttentionNorm: UnsafePointer<Float> {
+    unsafe UnsafePointer(layer.postAttentionNorm.pointer)
+  }
+  package subscript(projection: TrainableProjection) -> FrozenMatrix {
+    FrozenMatrix(matrix: layer[projection.projection])
+  }
+  package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
+    layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+  }
+}
+
+extension Model {
+  package func frozenLayer(_ index: Int) -> FrozenLayer { FrozenLayer(layer: weights.layers[index]) }
+  package var frozenHead: FrozenMatrix { FrozenMatrix(matrix: weights.head) }
+  package var frozenFinalNorm: UnsafePointer<Float> { unsafe UnsafePointer(weights.finalNorm.pointer) }
+  package var frozenEmbedding: FrozenMatrix { FrozenMatrix(matrix: weights.embedding) }
+}
+
+extension CacheType {
+  package var trainingKernelType: tk_type { kernelType }
+}
+
+/// Cosines and sines, the sampler's own.
+package final class TrainingRotary {
+  private let table: RotaryTable
+
+  package init(_ config: Qwen2Config) { table = RotaryTable(config) }
+
+  /// Tables `[positions, headDim / 2]` that hold at least `count` positions; valid until the next call.
+  @unsafe package func tables(
+    positions count: Int
+  ) -> (cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, positions: Int) {
+    let (cosine, sine) = unsafe table.tables(positions: count)
+    return unsafe (cosine, sine, table.positions)
+  }
+}
+
+/// The sampler's logarithm of a softmax's denominator over a row of logits.
+package struct TokenNormaliser {
+  private let normaliser: LogNormaliser
+
+  /// Nil when the logits are not finite.
+  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int) {
+    guard let normaliser = unsafe LogNormaliser(logits, count: count) else { return nil }
+    self.normaliser = normaliser
+  }
+
+  /// ln p of a token with this logit: the bits that the sampler reports.
+  package func logProbability(_ logit: Float) -> Float { normaliser.logProbability(logit) }
+}
+
+/// Counter-based random numbers, the sampler's generator.
+package enum CounterRandom {
+  package static func block(
+    counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
+  ) -> (UInt32, UInt32, UInt32, UInt32) {
+    Philox.block(counter: counter, key: key)
+  }
+}

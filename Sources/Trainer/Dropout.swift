@@ -1,0 +1,43 @@
+import TinaRuntime
+
+/// Dropout on an adapter's input, PEFT's kind: each module drops elements of its own.
+///
+/// What is dropped is a function of (seed, pass, layer, module, sequence, position, column), so that the backward
+/// pass and a resumed run draw the same mask again.
+struct Dropout {
+  /// An element is dropped when its 16-bit number is below this.
+  private let threshold: UInt32
+  let seed: UInt64
+  /// Counts the passes of a run; no two share a mask.
+  let pass: UInt32
+
+  init(probability: Double, seed: UInt64, pass: UInt32) {
+    threshold = UInt32((probability * 65536).rounded())
+    self.seed = seed
+    self.pass = pass
+  }
+
+  var isActive: Bool { threshold > 0 }
+
+  /// What is kept is divided by the probability of keeping it, to the last bit the one that is drawn with.
+  private var factor: Float { Float(65536 / Double(65536 - threshold)) }
+
+  /// y = mask ∘ x / (1 - p), or y += that, over one row.
+  @unsafe func apply(
+    _ x: UnsafePointer<Float>, _ count: Int, module: Int, sequence: UInt32, position: UInt32,
+    into y: UnsafeMutablePointer<Float>, add: Bool
+  ) {
+    let factor = factor
+    let key = (UInt32(truncatingIfNeeded: seed) ^ 0x4472_6F70, UInt32(truncatingIfNeeded: seed >> 32))
+    for first in stride(from: 0, to: count, by: 8) {
+      let block = CounterRandom.block(
+        counter: (UInt32(first / 8) | UInt32(module) << 16, position, sequence, pass), key: key)
+      let words = [block.0, block.1, block.2, block.3] as InlineArray<4, UInt32>
+      for j in 0..<min(8, count - first) {
+        let bits = words[j / 2] >> UInt32(16 * (j & 1)) & 0xFFFF
+        let value = unsafe bits < threshold ? 0 : x[first + j] * factor
+        unsafe y[first + j] = add ? y[first + j] + value : value
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+public import ModelFiles
+public import TinaRuntime
+
+/// What an adapter to be trained looks like.
+public struct LoRASettings: Sendable, Equatable {
+  /// Inner dimension of each pair.
+  public var rank: Int
+  /// The scale is `alpha / rank`.
+  public var alpha: Double
+  /// The share of the adapter's input that is dropped in training, below 1.
+  public var dropout: Double
+  /// Names of the targeted projections, as PEFT has them: `q_proj`, ..., `down_proj`.
+  public var targets: [String]
+
+  /// Tina's own settings unless told otherwise.
+  public init(
+    rank: Int = 32, alpha: Double = 128, dropout: Double = 0.05,
+    targets: [String] = ["q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "up_proj", "gate_proj"]
+  ) {
+    self.rank = rank
+    self.alpha = alpha
+    self.dropout = dropout
+    self.targets = targets
+  }
+}
+
+/// One trained pair: where its A `[rank, in]` and B `[out, rank]` begin in the flat memory.
+struct TrainedPair: Sendable {
+  let name: String  // layers.3.self_attn.q_proj
+  let layer: Int
+  let projection: TrainableProjection
+  let rank: Int
+  let input: Int
+  let output: Int
+  let scale: Float
+  let a: Int
+  let b: Int
+
+  var aCount: Int { rank * input }
+  var bCount: Int { output * rank }
+}
+
+/// All matrices of an adapter in one piece of memory: what the sampler reads is what the optimiser writes.
+public final class LoRAParameters: Sendable {
+  let pairs: [TrainedPair]
+  /// `[layer][projection]`, nil where nothing is trained.
+  let places: [[TrainedPair?]]
+  let values: FloatMemory
+  /// Number of floats, gaps for alignment among them.
+  let count: Int
+  /// Number of trained numbers.
+  public let parameterCount: Int
+  public let settings: LoRASettings
+
+  /// Lays the matrices out for `config`, by layer and then in the order q, k, v, o, gate, up, down.
+  ///
+  /// - Throws: ``TrainerError`` for targets that Qwen2 does not have and numbers out of range.
+  public convenience init(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) {
+    try self.init(settings, config, values: nil)
+  }
+
+  init(_ settings: LoRASettings, _ config: Qwen2Config, values: FloatMemory?) throws(TrainerError) {
+    func bad(_ key: String, _ found: String, _ expected: String) -> TrainerError {
+      TrainerError(.recipe, place: key, found: found, expected: expected)
+    }
+    guard (1...1024).contains(settings.rank) else { throw bad("lora_r", "\(settings.rank)", "1 to 1024") }
+    guard settings.alpha > 0, settings.alpha.isFinite else {
+      throw bad("lora_alpha", "\(settings.alpha)", "a number above 0")
+    }
+    guard settings.dropout >= 0, settings.dropout < 1 else {
+      throw bad("lora_dropout", "\(settings.dropout)", "0 or more, below 1")
+    }
+    let known = TrainableProjection.allCases.map { String($0.path.split(separator: ".")[1]) }
+    for target in settings.targets where !known.contains(target) {
+      throw bad("lora_target_modules", target, "some of " + known.joined(separator: ", "))
+    }
+    guard !settings.targets.isEmpty else { throw bad("lora_target_modules", "no name", "at least one") }
+    var pairs: [TrainedPair] = []
+    var places = [[TrainedPair?]](repeating: [], count: config.layerCount)
+    var next = 0
+    func place(_ count: Int) -> Int {
+      defer { next += (count + 15) & ~15 }  // 64-byte aligned
+      return next
+    }
+    for layer in 0..<config.layerCount {
+      for projection in TrainableProjection.allCases {
+        guard settings.targets.contains(known[projection.rawValue]) else {
+          places[layer].append(nil)
+          continue
+        }
+        let (out, input) = projection.shape(config)
+        let pair = TrainedPair(
+          name: "layers.\(layer).\(projection.path)", layer: layer, projection: projection,
+          rank: settings.rank, input: input, output: out,
+          scale: Float(settings.alpha / Double(settings.rank)), a: place(settings.rank * input),
+          b: place(out * settings.rank))
+        pairs.append(pair)
+        places[layer].append(pair)
+      }
+    }
+    self.settings = settings
+    self.pairs = pairs
+    self.places = places
+    count = next
+    parameterCount = pairs.reduce(0) { $0 + $1.aCount + $1.bCount }
+    self.values = values ?? FloatMemory(next)
+  }
+
+  /// The initial adapter: A uniform on (-1/√in, 1/√in) as PEFT draws it, B zero.
+  ///
+  /// The numbers are those of the `.tina` format's seeded predictor, so that a file need not store them.
+  public func initialise(seed: UInt64) {
+    values.clear()
+    for pair in pairs {
+      let bound = Float(1 / Double(pair.input).squareRoot())
+      let hash = SHA256Words.firstTwo(of: pair.name)
+      let key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+      for group in 0..<(pair.aCount + 3) / 4 {
+        let block = CounterRandom.block(
+          counter: (
+            UInt32(truncatingIfNeeded: group), UInt32(truncatingIfNeeded: group >> 32), hash.0, hash.1
+          ), key: key)
+        for (j, word) in [block.0, block.1, block.2, block.3].enumerated() {
+          let index = 4 * group + j
+          if index >= pair.aCount { break }
+          unsafe values.pointer[pair.a + index] = (Float(word >> 8) * 0x1p-23 - 1) * bound
+        }
+      }
+    }
+  }
+
+  /// The values of one matrix, copied.
+  func a(_ pair: TrainedPair) -> [Float] {
+    unsafe Array(UnsafeBufferPointer(start: values.pointer + pair.a, count: pair.aCount))
+  }
+
+  func b(_ pair: TrainedPair) -> [Float] {
+    unsafe Array(UnsafeBufferPointer(start: values.pointer + pair.b, count: pair.bCount))
+  }
+}

@@ -1,1 +1,0 @@
-// GRPO: see design notes.

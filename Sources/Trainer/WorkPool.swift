@@ -1,0 +1,91 @@
+import CKernels
+import COpenBLAS
+
+/// The trainer's threads. What runs on them must not depend on how many there are.
+@safe final class WorkPool {
+  let threads: OpaquePointer
+
+  /// - Throws: ``TrainerError`` when the system refuses threads.
+  init(threads count: Int) throws(TrainerError) {
+    guard let pool = unsafe tk_pool_create(count) else {
+      throw TrainerError(
+        .resources, place: "threads", found: "the system refused to start \(count) threads",
+        expected: "\(count) threads", advice: "Ask for fewer with --threads.")
+    }
+    unsafe threads = pool
+    // Products are split over this pool, in pieces that depend on shapes alone.
+    openblas_set_num_threads(1)
+  }
+
+  deinit { unsafe tk_pool_destroy(threads) }
+
+  /// Runs `body(0) ... body(chunks - 1)` on the pool and returns when all are done. Bodies run at the same
+  /// time: each must write to memory of its own.
+  func run(_ chunks: Int, _ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { escapable in
+      var work = Work(body: escapable)
+      unsafe withUnsafeMutablePointer(to: &work) { pointer in
+        unsafe tk_pool_run(
+          threads, chunks,
+          { context, chunk in
+            guard let work = unsafe context?.assumingMemoryBound(to: Work.self) else { return }
+            unsafe work.pointee.body(chunk)
+          }, pointer)
+      }
+    }
+  }
+
+  /// Runs `body` over `0..<count` in pieces of `size`; the pieces do not depend on the number of threads.
+  func run(count: Int, inPiecesOf size: Int, _ body: (Range<Int>) -> Void) {
+    run((count + size - 1) / size) { chunk in
+      body(chunk * size..<min((chunk + 1) * size, count))
+    }
+  }
+}
+
+private struct Work {
+  let body: (Int) -> Void
+}
+
+/// Float32 memory of a fixed size, aligned for vectors.
+@safe final class FloatMemory: @unchecked Sendable {
+  nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
+  let count: Int
+
+  /// `count` floats, all zero.
+  init(_ count: Int) {
+    self.count = count
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 16) * 4, alignment: 64)
+    unsafe pointer = raw.bindMemory(to: Float.self, capacity: max(count, 16))
+    unsafe pointer.initialize(repeating: 0, count: max(count, 16))
+  }
+
+  deinit { unsafe pointer.deallocate() }
+
+  func clear() { unsafe pointer.update(repeating: 0, count: count) }
+
+  var isFinite: Bool {
+    for i in 0..<count where unsafe !pointer[i].isFinite { return false }
+    return true
+  }
+
+  /// The square root of the sum of squares, in double precision and one order.
+  var norm: Double {
+    var sum = 0.0
+    for i in 0..<count { unsafe sum += Double(pointer[i]) * Double(pointer[i]) }
+    return sum.squareRoot()
+  }
+}
+
+/// Float32 scratch that grows when asked for more and is reused otherwise.
+@safe final class Scratch {
+  private var memory = FloatMemory(0)
+
+  /// Room for `count` floats; what it held before is lost when it grows.
+  @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
+    if count > memory.count { memory = FloatMemory(count) }
+    return unsafe memory.pointer
+  }
+
+  var byteCount: Int { memory.count * 4 }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import ModelFiles
+import Testing
+
+@testable import TinaRuntime
+@testable import Trainer
+
+/// A case of gradients.safetensors (tools/golden/gradients.py).
+struct GradientCase {
+  let model: String
+  let settings: LoRASettings
+  let temperature: Float
+  let batch: GroupBatch
+  let weights: [[Float]]
+  let logProbabilities: [Float]
+  let entropies: [Float]
+  let values: [String: [Float]]
+  let gradients: [String: [Float]]
+
+  static let file = try? SafetensorsFile(path: fixture("gradients.safetensors"))
+  static let names: [String] = (file?.tensors ?? []).compactMap {
+    $0.name.hasSuffix("/prompt") ? String($0.name.dropLast(7)) : nil
+  }
+
+  init(_ name: String) throws {
+    let file = try #require(Self.file)
+    func floats(_ key: String) throws -> [Float] { try #require(file[name + "/" + key]).floats() }
+    func integers(_ key: String) throws -> [Int] { ints(try #require(file[name + "/" + key])) }
+    let parts = name.split(separator: "/").map(String.init)
+    model = parts[1]
+    let numbers = try floats("settings")
+    settings = LoRASettings(
+      rank: Int(numbers[0]), alpha: Double(numbers[1]), dropout: 0,
+      targets: parts[2].split(separator: "+").map(String.init))
+    temperature = numbers[2]
+    let lengths = try integers("lengths")
+    batch = GroupBatch(prompt: try integers("prompt"), completions: pieces(try integers("completions"), lengths))
+    weights = pieces(try floats("weights"), lengths)
+    logProbabilities = try floats("logps")
+    entropies = try floats("entropies")
+    var values: [String: [Float]] = [:]
+    var gradients: [String: [Float]] = [:]
+    for tensor in file.tensors where tensor.name.hasPrefix(name + "/") {
+      let key = tensor.name.dropFirst(name.count + 1)
+      if key.hasPrefix("value.") { values[String(key.dropFirst(6))] = tensor.floats() }
+      if key.hasPrefix("gradient.") { gradients[String(key.dropFirst(9))] = tensor.floats() }
+    }
+    self.values = values
+    self.gradients = gradients
+  }
+
+  func parameters(_ model: Model) throws -> LoRAParameters {
+    let parameters = try LoRAParameters(settings, for: model.config)
+    for (name, numbers) in values { try #require(parameters.set(name, numbers), "\(name)") }
+    #expect(values.count == 2 * parameters.pairs.count)
+    return parameters
+  }
+}
+
+/// The backward pass against PyTorch and PEFT, and against itself.
+@Suite struct GradientTests {
+  @Test func thereAreCases() { #expect(GradientCase.names.count == 7) }
+
+  @Test(arguments: GradientCase.names)
+  func gradientsMatch(name: String) throws {
+    let golden = try GradientCase(name)
+    let model = try Model(path: tinyModel(golden.model), threads: 2)
+    let parameters = try golden.parameters(model)
+    let pass = try PolicyPass(model, cacheType: .f32)
+    let gradient = FloatMemory(parameters.count)
+    let values = try pass.logProbabilities(
+      golden.batch, adapter: parameters, dropout: Dropout(probability: 0, seed: 0, pass: 0),
+      temperature: golden.temperature, gradient: gradient) { _ in golden.weights }
+    for (mine, theirs) in zip(values.logProbabilities.flatMap { $0 }, golden.logProbabilities) {
+      #expect(abs(mine - theirs) < 2e-4, "\(mine) \(theirs)")
+    }
+    for (mine, theirs) in zip(values.entropies.flatMap { $0 }, golden.entropies) {
+      #expect(abs(mine - theirs) < 2e-4, "\(mine) \(theirs)")
+    }
+    for (name, expected) in golden.gradients.sorted(by: { $0.key < $1.key }) {
+      let (_, offset, count) = try #require(parameters.place(name))
+      let error = relativeError(gradient.slice(offset, count), expected)
+      #expect(error <= 1e-4, "\(name): \(error)")
+    }
+  }
+
+  /// Kept or recomputed activations, any number of threads: the same bits.
+  @Test(arguments: ["f32", "f16"])
+  func bitsDoNotDependOnThreadsOrRecomputation(cache: String) throws {
+    let name = try #require(GradientCase.names.first { $0.hasPrefix("pages/") })
+    let golden = try GradientCase(name)
+    var reference: [Float]?
+    for (threads, limit) in [(1, 1 << 30), (2, 1 << 30), (3, 0), (1, 0)] {
+      let model = try Model(path: tinyModel(golden.model), threads: threads)
+      let parameters = try golden.parameters(model)
+      let pass = try PolicyPass(model, cacheType: try #require(CacheType(rawValue: cache)), activationLimit: limit)
+      let gradient = FloatMemory(parameters.count)
+      _ = try pass.logProbabilities(
+        golden.batch, adapter: parameters, dropout: Dropout(probability: 0.1, seed: 3, pass: 5),
+        gradient: gradient) { _ in golden.weights }
+      #expect(gradient.norm > 0)
+      if let reference { #expect(sameBits(gradient.all, reference), "\(threads) threads, limit \(limit)") }
+      reference = gradient.all
+    }
+  }
+
+  /// With dropout: the gradient predicts how the sum changes along a direction, the mask held fixed.
+  @Test func dropoutIsDifferentiatedWithItsMask() throws {
+    let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
+    let model = try Model(path: tinyModel(golden.model), threads: 2)
+    let parameters = try golden.parameters(model)
+    let pass = try PolicyPass(model, cacheType: .f32)
+    let dropout = Dropout(probability: 0.25, seed: 1, pass: 2)
+    func value(_ gradient: FloatMemory, _ dropout: Dropout) throws -> Double {
+      let values = try pass.logProbabilities(
+        golden.batch, adapter: parameters, dropout: dropout, gradient: gradient) { _ in golden.weights }
+      return zip(values.logProbabilities.flatMap { $0 }, golden.weights.flatMap { $0 })
+        .reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+    let gradient = FloatMemory(parameters.count)
+    let middle = try value(gradient, dropout)
+    #expect(try value(FloatMemory(parameters.count), Dropout(probability: 0.25, seed: 1, pass: 3)) != middle)
+    // Along the gradient itself.
+    let step = 3e-5 / gradient.norm
+    let start = parameters.values.all
+    func shifted(_ factor: Double) throws -> Double {
+      for i in 0..<start.count {
+        unsafe parameters.values.pointer[i] = start[i] + Float(factor * Double(gradient.pointer[i]))
+      }
+      return try value(FloatMemory(parameters.count), dropout)
+    }
+    let slope = (try shifted(step) - shifted(-step)) / (2 * step)
+    #expect(abs(slope / (gradient.norm * gradient.norm) - 1) < 2e-2, "\(slope) \(gradient.norm)")
+  }
+
+  /// What is dropped is dropped with the probability asked for, and the rest is scaled to make up for it.
+  @Test func dropoutKeepsTheMean() {
+    let ones = [Float](repeating: 1, count: 4000)
+    var out = ones
+    var kept = 0
+    var sum: Float = 0
+    for row in 0..<10 {
+      unsafe Dropout(probability: 0.05, seed: 9, pass: 1).apply(
+        ones, ones.count, module: 3, sequence: 2, position: UInt32(row), into: &out, add: false)
+      kept += out.filter { $0 != 0 }.count
+      sum += out.reduce(0, +)
+    }
+    #expect(abs(Double(kept) / 40000 - 0.95) < 0.005)
+    #expect(abs(sum / 40000 - 1) < 0.005)
+  }
+
+  /// The sampler's log-probabilities are the trainer's, bit for bit.
+  @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-window", "tiny-tied"])
+  func logProbabilitiesAreTheSamplers(name: String) throws {
+    let model = try Model(path: tinyModel(name), threads: 2)
+    let prompt = (0..<45).map { ($0 * 37 + 11) % 96 }
+    let completions = [(0..<40).map { ($0 * 53 + 5) % 96 }, [3], (0..<19).map { ($0 * 29 + 1) % 96 }]
+    let batch = GroupBatch(prompt: prompt, completions: completions)
+    for cache in CacheType.allCases {
+      let engine = Engine(model: model, cacheType: cache)
+      let pass = try PolicyPass(model, cacheType: cache)
+      let mine = try pass.logProbabilities(batch, adapter: nil)
+      for (i, completion) in completions.enumerated() {
+        #expect(sameBits(mine.logProbabilities[i], try engine.score(prompt: prompt, completion: completion)))
+      }
+    }
+  }
+}
