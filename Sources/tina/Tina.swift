@@ -13,5 +13,5 @@ struct Tina: AsyncParsableCommand {
       Exit codes: 0 done, 1 failure, 64 wrong usage, 130 interrupted.
       """,
     version: "0.1.0",
-    subcommands: [Run.self, Score.self, Tokenize.self, Grade.self, Logits.self])
+    subcommands: [Run.self, MergeCommand.self, Score.self, Tokenize.self, Grade.self, Logits.self])
 }
