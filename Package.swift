@@ -76,6 +76,9 @@ let package = Package(
         "AdapterFormat", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
+    .executableTarget(
+      name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],
+      path: "Benchmarks/format", swiftSettings: house),
 
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
     .testTarget(

@@ -34,7 +34,8 @@ public struct Adapter: Sendable {
   public let modules: [AdapterModule]
   /// What the configuration calls its base: a hub name or somebody's folder. Never proof of anything.
   public let baseModelName: String?
-  /// The base by its contents; nil: "base not identified".
+  /// The base by its contents; nil if the file does not tell it ("base not identified"), as a PEFT directory
+  /// never does.
   public var base: BaseIdentity?
   /// Whether the adapter adds exactly zero: every B, or every scale, is.
   public let isZero: Bool

@@ -8,11 +8,13 @@
 #define TK_HALF_IN_HARDWARE
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "vector.inc"
+#include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
+#include "attention.inc"
 
 const tk_kernels tk_kernels_avx2 = {
-    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,
+    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
     .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
 };
 #pragma clang attribute pop

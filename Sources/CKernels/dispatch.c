@@ -1,5 +1,4 @@
 // Chooses a path of instructions once, and spreads the kernels over the pool.
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,10 @@ static const tk_kernels *find(const char *name) {
   if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
     return &tk_kernels_avx2;
+  if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c"))
+    return &tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
   if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
@@ -31,9 +34,9 @@ static bool agrees(const tk_kernels *path) {
   for (size_t n = 1; n <= INPUTS; n++) {
     tk_linear_args map = {.weights = w, .type = TK_F32, .rows = ROWS, .columns = COLUMNS, .x = x,
                           .x_stride = COLUMNS, .n = n, .y = y, .y_stride = ROWS};
-    path->linear(&map, 0, ROWS);
+    path->linear(&map, 1, 0, ROWS, 0, n, 0, NULL);
     map.y = expected;
-    tk_kernels_portable.linear(&map, 0, ROWS);
+    tk_kernels_portable.linear(&map, 1, 0, ROWS, 0, n, 0, NULL);
     if (memcmp(y, expected, n * ROWS * sizeof(float)) != 0) return false;
   }
   for (int i = -90; i < 90; i++) {
@@ -52,7 +55,7 @@ const tk_kernels *tk_current(void) {
   path = wanted ? find(wanted) : NULL;
   if (wanted && !path)
     fprintf(stderr, "tina: TINA_ISA=%s is not available on this processor; choosing by itself\n", wanted);
-  static const char *const order[] = {"avx2", "neon", "portable"};
+  static const char *const order[] = {"avx512", "avx2", "neon", "portable"};
   for (size_t i = 0; !path && i < sizeof order / sizeof *order; i++) {
     path = find(order[i]);
     if (path && path != &tk_kernels_portable && !agrees(path)) {
@@ -70,55 +73,6 @@ bool tk_isa_select(const char *name) {
   const tk_kernels *path = find(name);
   if (path) atomic_store(&chosen, path);
   return path != NULL;
-}
-
-// ---- Linear maps ---------------------------------------------------------------------------
-
-// Rows of a chunk are a multiple of 4 (the kernels' panel) and make up about this much work.
-#define CHUNK_BYTES 131072
-#define MAX_MAPS 4096
-
-struct linear_region {
-  const tk_linear_args *maps;
-  size_t count;
-  const size_t *starts;  // first chunk of each map, and the total
-  const size_t *sizes;   // rows of a chunk of each map
-  const tk_kernels *path;
-};
-
-static void linear_chunk(void *context, size_t chunk) {
-  const struct linear_region *r = context;
-  size_t low = 0, high = r->count;
-  while (high - low > 1) {
-    size_t middle = (low + high) / 2;
-    if (r->starts[middle] <= chunk) low = middle; else high = middle;
-  }
-  const tk_linear_args *map = &r->maps[low];
-  size_t first = (chunk - r->starts[low]) * r->sizes[low];
-  size_t last = first + r->sizes[low] < map->rows ? first + r->sizes[low] : map->rows;
-  r->path->linear(map, first, last);
-}
-
-void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
-  for (size_t done = 0; done < count; done += MAX_MAPS) {
-    size_t group = count - done < MAX_MAPS ? count - done : MAX_MAPS;
-    size_t starts[MAX_MAPS + 1], sizes[MAX_MAPS], chunks = 0;
-    for (size_t i = 0; i < group; i++) {
-      const tk_linear_args *map = &maps[done + i];
-      size_t row_bytes = map->columns * (map->type == TK_F32 ? 4 : 2) + 1;
-      size_t rows = (CHUNK_BYTES / row_bytes + 4) & ~(size_t)3;
-      // Small maps are cut too, but not below what a region's start costs.
-      size_t fair = (map->rows / (4 * tk_pool_threads(pool)) + 4) & ~(size_t)3;
-      size_t work = row_bytes * fair * (map->n ? map->n : 1);
-      if (fair < rows && work > 16384) rows = fair;
-      starts[i] = chunks;
-      sizes[i] = rows;
-      chunks += (map->rows + rows - 1) / rows;
-    }
-    starts[group] = chunks;
-    struct linear_region region = {maps + done, group, starts, sizes, tk_current()};
-    tk_pool_run(pool, chunks, linear_chunk, &region);
-  }
 }
 
 // ---- Rows ----------------------------------------------------------------------------------
@@ -156,21 +110,12 @@ void tk_swiglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim
   tk_pool_run(pool, (n + r.rows - 1) / r.rows, swiglu_chunk, &r);
 }
 
-// Products and sums of two terms only: the same bits however it is compiled, contraction being off.
 void tk_rope(float *x, size_t n, size_t x_stride, size_t heads, size_t head_dim, const float *cosine,
              const float *sine, const uint32_t *positions) {
+  const tk_kernels *path = tk_current();
   const size_t half = head_dim / 2;
-  for (size_t i = 0; i < n; i++) {
-    const float *c = cosine + positions[i] * half, *s = sine + positions[i] * half;
-    for (size_t h = 0; h < heads; h++) {
-      float *low = x + i * x_stride + h * head_dim, *high = low + half;
-      for (size_t j = 0; j < half; j++) {
-        float a = low[j], b = high[j];
-        low[j] = a * c[j] - b * s[j];
-        high[j] = b * c[j] + a * s[j];
-      }
-    }
-  }
+  for (size_t i = 0; i < n; i++)
+    path->rope(x + i * x_stride, heads, head_dim, cosine + positions[i] * half, sine + positions[i] * half);
 }
 
 void tk_add(float *x, const float *y, size_t count) { for (size_t i = 0; i < count; i++) x[i] += y[i]; }
@@ -181,9 +126,16 @@ float tk_exp(float x) { return tk_current()->exp(x); }
 
 // ---- Attention -----------------------------------------------------------------------------
 
+// A chunk is a block of neighbouring rows of one sequence, for one key head, or for some of its query heads where
+// there are more threads than key heads. Each result is computed whole by one thread.
+#define BLOCK_ROWS 8
+#define SCORES 131072  // floats of scores that a block of several rows may take: half of a second-level cache
+
 struct attention_region {
   const tk_attention_shape *shape;
   const tk_attention_row *rows;
+  const uint32_t *starts;  // first row of each block, and the total
+  size_t parts;            // of the query heads that share a key head
   float *scratch;
   size_t scratch_floats;
   const tk_kernels *path;
@@ -191,15 +143,45 @@ struct attention_region {
 
 static void attention_chunk(void *context, size_t chunk, size_t thread) {
   const struct attention_region *r = context;
-  r->path->attention(r->shape, &r->rows[chunk / r->shape->kv_heads], chunk % r->shape->kv_heads,
-                     r->scratch + thread * r->scratch_floats);
+  const tk_attention_shape *s = r->shape;
+  const size_t part = chunk % r->parts, kv_head = chunk / r->parts % s->kv_heads;
+  const size_t block = chunk / r->parts / s->kv_heads, group = s->heads / s->kv_heads;
+  const size_t first = group * part / r->parts, last = group * (part + 1) / r->parts;
+  const tk_attention_row *rows = r->rows + r->starts[block];
+  const size_t count = r->starts[block + 1] - r->starts[block];
+  size_t begin = rows[0].first, end = rows[0].keys;
+  for (size_t i = 1; i < count; i++) {
+    begin = rows[i].first < begin ? rows[i].first : begin;
+    end = rows[i].keys > end ? rows[i].keys : end;
+  }
+  r->path->attention(s, rows, count, kv_head, kv_head * group + first, last - first,
+                     r->scratch + thread * r->scratch_floats, (end - begin + 23) & ~(size_t)15);
 }
 
 void tk_attention(tk_pool *pool, const tk_attention_shape *shape, const tk_attention_row *rows, size_t n,
                   size_t max_keys) {
-  size_t floats = shape->heads / shape->kv_heads * ((max_keys + 15) & ~(size_t)7);
+  enum { ON_STACK = 1024 };
+  uint32_t few[ON_STACK + 1], *starts = few;
+  if (n > ON_STACK && !(starts = malloc((n + 1) * sizeof *starts))) abort();  // out of memory
+  const size_t group = shape->heads / shape->kv_heads, apart = (max_keys + 23) & ~(size_t)15;
+  size_t limit = SCORES / (group * apart);
+  limit = limit < 1 ? 1 : limit > BLOCK_ROWS ? BLOCK_ROWS : limit;
+  size_t blocks = 0, widest = 1;
+  for (size_t i = 0; i < n; blocks++) {
+    starts[blocks] = (uint32_t)i;
+    size_t count = 1;
+    while (count < limit && i + count < n && rows[i + count].pages == rows[i].pages) count++;
+    widest = count > widest ? count : widest;
+    i += count;
+  }
+  starts[blocks] = (uint32_t)n;
+  const size_t chunks = blocks * shape->kv_heads, threads = tk_pool_threads(pool);
+  size_t parts = chunks < threads ? (threads + chunks - 1) / (chunks ? chunks : 1) : 1;
+  parts = parts < group ? parts : group;
+  const size_t floats = (tk_attention_floats(shape, widest * group, apart) + 15) & ~(size_t)15;
   float *scratch = tk_pool_scratch(pool, floats);
   if (!scratch) abort();  // out of memory: nothing sensible can follow
-  struct attention_region r = {shape, rows, scratch, floats, tk_current()};
-  tk_pool_run_indexed(pool, n * shape->kv_heads, attention_chunk, &r);
+  struct attention_region r = {shape, rows, starts, parts, scratch, floats, tk_current()};
+  tk_pool_run_indexed(pool, chunks * parts, attention_chunk, &r);
+  if (starts != few) free(starts);
 }

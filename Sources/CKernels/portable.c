@@ -5,10 +5,12 @@
 #include "table.h"
 
 #include "vector.inc"
+#include "tile.inc"
 #include "linear.inc"
 #include "rows.inc"
+#include "attention.inc"
 
 const tk_kernels tk_kernels_portable = {
-    .name = "portable", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,
+    .name = "portable", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
     .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
 };

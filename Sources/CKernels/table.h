@@ -4,11 +4,32 @@
 
 #include "include/ckernels.h"
 
+#include <stdatomic.h>
+
+// Inputs that one chunk of a linear map takes, and outputs whose accumulators it parks (128 KB of stack).
+#define TK_COLUMNS 60
+#define TK_PARKED 3840
+
+// Opens when the A x of all low-rank terms of a region are done.
+typedef struct tk_gate {
+  _Atomic size_t done;
+  size_t target;
+} tk_gate;
+void tk_gate_wait(tk_gate *gate);
+
 typedef struct tk_kernels {
   const char *name;
-  // Rows first ..< last of one map, for all of its n inputs.
-  void (*linear)(const tk_linear_args *map, size_t first, size_t last);
-  void (*attention)(const tk_attention_shape *shape, const tk_attention_row *row, size_t kv_head, float *scores);
+  // Rows first ..< last of one map, for its inputs from ..< from + count; the dot product is multiplied by scale.
+  // (last - first, rounded up to a multiple of 8) × count is at most TK_PARKED, count at most TK_COLUMNS.
+  // `then` is the row with which the thread will probably go on (a hint: its weights are fetched).
+  void (*linear)(const tk_linear_args *map, float scale, size_t first, size_t last, size_t from, size_t count,
+                 size_t then, tk_gate *gate);
+  // Query heads head ..< head + heads, which share kv_head, of `count` rows that share their pages. Scratch of
+  // tk_attention_floats(shape, count * heads, apart); `apart` is at least the last key that any
+  // row sees - the first + 8.
+  void (*attention)(const tk_attention_shape *shape, const tk_attention_row *rows, size_t count, size_t kv_head,
+                    size_t head, size_t heads, float *scratch, size_t apart);
+  void (*rope)(float *x, size_t heads, size_t head_dim, const float *cosine, const float *sine);
   void (*rmsnorm)(const float *x, size_t dim, const float *weight, float eps, float *y);
   void (*swiglu)(float *gate, const float *up, size_t count);
   void (*from_f32)(const float *x, void *y, tk_type type, size_t count);
@@ -19,10 +40,15 @@ typedef struct tk_kernels {
 extern const tk_kernels tk_kernels_portable;
 #if defined(__x86_64__)
 extern const tk_kernels tk_kernels_avx2;
+extern const tk_kernels tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
 extern const tk_kernels tk_kernels_neon;
 #endif
+
+static inline size_t tk_attention_floats(const tk_attention_shape *shape, size_t lines, size_t apart) {
+  return lines * (64 + 2 * ((shape->head_dim + 7) & ~(size_t)7) + apart);
+}
 
 const tk_kernels *tk_current(void);
 

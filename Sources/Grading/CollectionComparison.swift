@@ -15,7 +15,14 @@ extension Comparison {
         if let x = RealSets.union(a), let y = RealSets.union(b) { return try compare(x, y) }
         return finding
       }
-      return options.orderMattersInLists ? try all(a, b, "item") : try anyOrder(a, b)
+      if options.orderMattersInLists { return try all(a, b, "item") }
+      let finding = try anyOrder(a, b)
+      if !finding.isEqual {
+        // A value that is named twice is named.
+        let (x, y) = (unique(a), unique(b))
+        if x.count > 1, y.count > 1, x.count < a.count || y.count < b.count { return try anyOrder(x, y) }
+      }
+      return finding
     case (.tuple(let a), .list(let b)), (.list(let a), .tuple(let b)):
       return try all(a, b, "component")
     case (.set(let a), _) where a.count == 1 && prediction.isScalar: return try compare(a[0], prediction)

@@ -6,6 +6,8 @@ struct Extraction {
     enum Kind { case boxed, hashes, anchored, whole, bare }
     var text: String
     var kind: Kind
+    /// Whether it is a formula and not a sentence: if it cannot be read, nothing in it is the answer.
+    var isFormula: Bool { !Prose.isLikely(text) }
   }
 
   private let bytes: [UInt8]
@@ -24,6 +26,13 @@ struct Extraction {
       answerStart = 0
       thinkingIsOpen = bytes.firstRange(of: "<think>", from: 0) != nil
     }
+  }
+
+  /// The letter of a multiple-choice answer in prose without a box; nil when there is a box.
+  var chosenLetter: Character? {
+    if Self.boxed(bytes, from: answerStart) != nil { return nil }
+    let part = Self.string(bytes[answerStart...])
+    return Prose.isLikely(String(part.suffix(8000))) ? TextAnswers.chosen(in: part) : nil
   }
 
   /// The places where the answer may stand, best first; `try` them until one can be read.
@@ -61,7 +70,10 @@ struct Extraction {
     if answerStart > 0, let box = Self.boxed(bytes, from: 0), try body(Candidate(text: box.text, kind: .boxed)) {
       return
     }
-    for text in MathSpans.last(in: bytes, from: start) where try body(Candidate(text: text, kind: .bare)) { return }
+    // A gold answer in prose with several pieces of mathematics does not say which one it is.
+    let pieces = MathSpans.last(in: bytes, from: start)
+    if isGold, MathSpans.count(in: bytes) > 1 { return }
+    for text in pieces where try body(Candidate(text: text, kind: .bare)) { return }
   }
 
   private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 4000 }
@@ -160,6 +172,8 @@ struct Extraction {
       return words.count <= 4
         && words.allSatisfy { $0.utf8.count <= 8 || Parser.isConnective(String($0)) }
     }
+    // "\boxed{3} apples and \boxed{4} pears"
+    if words.count <= 3, let last = words.last, Parser.isConnective(String(last)) { return true }
     return words.allSatisfy { Parser.isConnective(String($0)) }
   }
 
@@ -230,6 +244,7 @@ struct Extraction {
     if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end { end = hope.lowerBound }
     let line = Self.cleaned(Self.string(bytes[start..<end]))
     if !line.isEmpty { texts.append(line) }
+    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) { texts.append(number) }
     texts += MathSpans.last(in: bytes, from: start, before: end).prefix(2)
     return texts
   }

@@ -37,7 +37,7 @@ public struct Grader: Sendable {
         return true
       } catch {
         if candidate.kind == .boxed { text = text ?? candidate.text }
-        return false
+        return candidate.isFormula
       }
     }
     let answer = text ?? gold.trimmed(\.isWhitespace)
@@ -65,9 +65,15 @@ public struct Grader: Sendable {
     if gold.text.isEmpty {
       return Verdict(outcome: .undecided, extracted: nil, why: "The gold answer is empty.")
     }
+    let extraction = Extraction(prediction, options)
+    if let letter = gold.choice, let chosen = extraction.chosenLetter {
+      return Verdict(
+        outcome: chosen == letter ? .equal : .different, extracted: String(chosen),
+        why: chosen == letter ? "Both are the choice \(letter)." : "The choice is \(chosen), not \(letter).")
+    }
     var verdict: Verdict?
     var unreadable: (text: String, error: GradingError)?
-    Extraction(prediction, options).forEachCandidate(isGold: false) { candidate in
+    extraction.forEachCandidate(isGold: false) { candidate in
       switch judge(candidate, gold) {
       case .success(let found):
         verdict = found
@@ -75,7 +81,7 @@ public struct Grader: Sendable {
       case .failure(let error):
         if unreadable == nil || candidate.kind == .boxed { unreadable = (candidate.text, error) }
         // What was boxed is the answer, readable or not; so is a text that was too much work.
-        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep
+        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || candidate.isFormula
       }
     }
     if let verdict { return verdict }

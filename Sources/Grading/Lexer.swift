@@ -198,15 +198,22 @@ struct Lexer {
   private mutating func exponent(_ literal: inout NumberLiteral) {
     guard byte() == UInt8(ascii: "e") || byte() == UInt8(ascii: "E") else { return }
     var offset = 1
-    if byte(1) == UInt8(ascii: "-") || byte(1) == UInt8(ascii: "+") { offset = 2 }
+    var sign = ""
+    if byte(1) == UInt8(ascii: "-") || byte(1) == UInt8(ascii: "+") {
+      offset = 2
+      sign = byte(1) == UInt8(ascii: "-") ? "-" : ""
+    } else if byte(1) == 0xE2, byte(2) == 0x88, byte(3) == 0x92 {  // the typographic minus
+      offset = 4
+      sign = "-"
+    }
     let first = offset
     while byte(offset).isDigit { offset += 1 }
     guard offset > first, offset - first <= 9, !byte(offset).isLetter, byte(offset) != UInt8(ascii: "^") else {
       return
     }
-    // "2e+3" with a bare e is a sum unless it looks like a float: the sign must touch both sides.
-    let text = String(decoding: bytes[(index + 1)..<(index + offset)], as: UTF8.self)
-    guard let value = Int(text) else { return }
+    guard let value = Int(sign + String(decoding: bytes[(index + first)..<(index + offset)], as: UTF8.self)) else {
+      return
+    }
     literal.exponent = value
     index += offset
   }

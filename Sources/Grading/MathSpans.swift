@@ -11,14 +11,36 @@ enum MathSpans {
   static func last(in bytes: [UInt8], from start: Int, before end: Int? = nil) -> [String] {
     let end = end ?? bytes.count
     var spans = delimited(bytes, start, end)
-    spans += numbers(bytes, start, end).filter { number in
+    let numbers = numbers(bytes, start, end)
+    spans += numbers.filter { number in
       !spans.contains { $0.range.contains(number.range.lowerBound) && $0.range.upperBound > number.range.upperBound }
     }
     spans.sort { $0.range.upperBound > $1.range.upperBound }
-    return spans.prefix(8).map { span in
+    var texts = spans.prefix(8).map { span in
       span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
     }
+    // Dollars that were money and not mathematics hid this one.
+    if let number = numbers.last, let span = spans.first(where: { $0.range.contains(number.range.lowerBound) }),
+      bytes[span.range.lowerBound] == UInt8(ascii: "$"), Prose.isLikely(string(bytes, span.content))
+    {
+      texts.append(string(bytes, number.content))
+    }
+    return texts
   }
+
+  /// The number at `start` when words follow it and not more mathematics: "5 because".
+  static func leadingNumber(in bytes: [UInt8], at start: Int, before end: Int) -> String? {
+    guard let number = numbers(bytes, start, end).first, number.range.lowerBound <= start + 2,
+      bytes[start..<number.range.lowerBound].allSatisfy({ "*$-".utf8.contains($0) })
+    else { return nil }
+    var next = number.range.upperBound
+    while next < end, " *".utf8.contains(bytes[next]) { next += 1 }
+    return next >= end || bytes[next].isLetter || ",.;%".utf8.contains(bytes[next])
+      ? string(bytes, number.content) : nil
+  }
+
+  /// How many pieces of mathematics stand between delimiters.
+  static func count(in bytes: [UInt8]) -> Int { delimited(bytes, 0, bytes.count).count }
 
   /// The group of pieces that begins exactly at `start`.
   static func group(in bytes: [UInt8], at start: Int) -> String? {

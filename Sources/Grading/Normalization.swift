@@ -114,7 +114,7 @@ enum Names {
         if case .power(let base, .minusOne) = $0 { return isName(base) }
         return isName($0)
       }
-    case .tuple(let items): items.allSatisfy(isName)
+    case .tuple(let items), .ratio(let items): items.allSatisfy(isName)
     case .quantity(let inner, _): isName(inner)
     default: false
     }

@@ -83,7 +83,7 @@ final class Numerics {
       }
       // The real root of a negative number, as taught in school.
       let isOdd = fraction.denominator.words.first.map { $0 & 1 == 1 } ?? false
-      if x.isReal, x.re.isNegative, isOdd {
+      if x.isReal, x.re.isNegative, isOdd, exponent.symbols.isEmpty {
         try budget.spend(120)
         let size = try Complex.exp(Complex.log(-x) * Complex(BigFloat(fraction)))
         return fraction.numerator.words.first.map { $0 & 1 == 1 } ?? false ? -size : size

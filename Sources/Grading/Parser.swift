@@ -92,13 +92,22 @@ struct Parser {
 
   mutating func items() throws -> [Expression] {
     var items = [try relation()]
+    // Where the groups begin that semicolons make.
+    var groups = [0]
+    var hasCommas = false
     while let length = separatorLength {
+      if kind == .sign(";") { groups.append(items.count) } else { hasCommas = true }
       index += length
       while let more = separatorLength { index += more }
       if kind == nil || isCloser { break }
       items.append(try relation())
     }
-    return items
+    // "p = 5, q = 2; p = 7, q = 2" is two pairs.
+    guard hasCommas, groups.count > 1 else { return items }
+    return groups.indices.map { group in
+      let part = Array(items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
+      return part.count == 1 ? part[0] : .tuple(part)
+    }
   }
 
   private var isCloser: Bool {

@@ -20,6 +20,12 @@ extension Parser {
             base = Parser.primed(base)
             continue
           }
+          if parser.kind == .sign("{"), parser.kind(at: 1) == .command("prime") {
+            parser.index += 1
+            while parser.take(.command("prime")) { base = Parser.primed(base) }
+            try parser.expect(.sign("}"))
+            continue
+          }
           base = .power(base, try parser.exponent())
         case .command("degree"), .command("circ"):
           parser.index += 1

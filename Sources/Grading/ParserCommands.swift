@@ -23,8 +23,7 @@ extension Parser {
       try expect(.command("rangle"))
       return .tuple(items)
     case "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot", "tilde", "underline":
-      let inside = try argument()
-      return .symbol("\(name)(\(inside.key))")
+      return try named("\(name)(\(try argument().key))")
     case "angle", "measuredangle", "triangle":
       return .symbol("\(name)(\(try factor().key))")
     case "mathbb", "mathds":
@@ -87,6 +86,8 @@ extension Parser {
       power = nil
     }
     var arguments: [Expression]
+    // A name in a subscript: m_{\max}.
+    if kind == nil || kind == .sign("}") || kind == .sign("=") { return .symbol(name) }
     if kind == .sign("(") || kind == .sign("{") || kind == .sign("[") {
       let inside = try atom()
       switch inside {
@@ -201,8 +202,10 @@ extension Parser {
     return .text(word)
   }
 
-  private static func isCommonWord(_ word: String) -> Bool {
-    [
+  static func isCommonWord(_ word: String) -> Bool {
+    // NO is a line from N to O.
+    if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
+    return [
       "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it", "be",
       "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even", "none", "all",
       "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus", "his",

@@ -14,6 +14,13 @@ extension Comparison {
         if !first.value.isScalar || !second.value.isScalar || finding.isEqual || isText { return finding }
       }
     }
+    // -2 ≤ x ≤ 7 and x ∈ [-2, 7]
+    if r == [.memberOf] || s == [.memberOf] {
+      let x = r == [.memberOf] ? a[1] : RealSets.interval(gold)
+      let y = s == [.memberOf] ? b[1] : RealSets.interval(prediction)
+      guard let x, let y else { return .different("the relations differ") }
+      return try compare(x, y)
+    }
     if r.count == 1, s.count == 1 {
       if r[0] == .equal, s[0] == .equal || s[0] == .notEqual || s[0].isInequality {
         guard s[0] == .equal else { return .different("one is an equation, the other an inequality") }

@@ -1,6 +1,6 @@
 /// Answers that are words or letters.
 enum TextAnswers {
-  /// Letters and digits without type faces, quotation marks, blanks at the ends; words in lower case.
+  /// Words without type faces, quotation marks, and blanks at the ends.
   static func plain(_ text: String) -> String {
     var result = ""
     var rest = Substring(text)
@@ -29,13 +29,23 @@ enum TextAnswers {
     }
     let words = result.split { $0.isWhitespace || $0 == "~" }
     let joined = words.joined(separator: " ")
-    let trimmed = joined.trimmed { ".,;:!?' ".contains($0) }
-    return trimmed.count > 2 ? trimmed.lowercased() : trimmed
+    return joined.trimmed { ".,;:!?' ".contains($0) }
   }
 
+  /// Whether two answers are the same words. Formulas are never compared like this: \frac{1}{23} and \frac{12}{3}
+  /// have the same letters.
   static func areSame(_ a: String, _ b: String) -> Bool {
+    if a == b { return true }
     let (a, b) = (plain(a), plain(b))
-    return !a.isEmpty && (a == b || a.lowercased() == b.lowercased() && a.count > 1)
+    guard !a.isEmpty, isWords(a), isWords(b) else { return false }
+    if a == b { return true }
+    // YES is yes, but the product XY is not xy.
+    guard a.count >= 3, a.lowercased() == b.lowercased() else { return false }
+    return a.count >= 5 || [a, b].allSatisfy { $0.dropFirst() == $0.dropFirst().lowercased() }
+  }
+
+  private static func isWords(_ text: String) -> Bool {
+    text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0) }
   }
 
   /// The letter of a choice: C, (C), \text{(C)}.
@@ -65,6 +75,44 @@ enum TextAnswers {
   private static func plainKeepingCase(_ text: String) -> String {
     String(text.filter { !"{}$*\\\"".contains($0) }.trimmed { $0.isWhitespace })
       .replacing("text", with: "", maxReplacements: 1)
+  }
+
+  /// The letter that a sentence chooses: after "answer", "option" or "choice", else the last one in parentheses,
+  /// else the last one that stands alone.
+  static func chosen(in text: String) -> Character? {
+    if let letter = leadingChoice(String(text.prefix(200))) { return letter }
+    let bytes = Array(text.utf8.suffix(8000))
+    var best: (rank: Int, letter: UInt8)?
+    var anchor = -1000
+    for index in bytes.indices {
+      let c = bytes[index]
+      if c.isLetter, index == 0 || !bytes[index - 1].isLetter {
+        for word in ["answer", "option", "choice"] where starts(bytes, index, with: word) { anchor = index }
+      }
+      guard c >= 0x41, c <= 0x4A, index == 0 || isEdge(bytes[index - 1]),
+        index + 1 == bytes.count || isEdge(bytes[index + 1])
+      else { continue }
+      let isBracketed = index > 0 && index + 1 < bytes.count && bytes[index - 1] == 0x28 && bytes[index + 1] == 0x29
+      // "A" is a word, and so is "I".
+      let isWord = c == 0x41 || c == 0x49
+      let follows = index - anchor < 40 && (!isWord || isBracketed || endsThere(bytes, index + 1))
+      let rank = follows ? 3 : isBracketed ? 2 : isWord ? 0 : 1
+      if rank > 0, rank >= best?.rank ?? 0 {
+        best = (rank, c)
+        if follows { anchor = -1000 }
+      }
+    }
+    return best.map { Character(Unicode.Scalar($0.letter)) }
+  }
+
+  private static func isEdge(_ c: UInt8) -> Bool { " \n\t*().,:;$\"'{}".utf8.contains(c) }
+  private static func endsThere(_ bytes: [UInt8], _ index: Int) -> Bool {
+    index >= bytes.count || ".*\n),:".utf8.contains(bytes[index])
+  }
+  private static func starts(_ bytes: [UInt8], _ index: Int, with word: String) -> Bool {
+    let wanted = word.utf8
+    return index + wanted.count <= bytes.count
+      && zip(bytes[index...], wanted).allSatisfy { $0 | 0x20 == $1 }
   }
 }
 

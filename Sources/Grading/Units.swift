@@ -112,7 +112,7 @@ enum Units {
         continue
       default: break
       }
-      guard let entry = entry(name), (1...3).contains(exponent * power) else { return nil }
+      guard let entry = entry(name), (1...9).contains(exponent * power) else { return nil }
       for _ in 0..<(exponent * power) {
         kinds.append((isDivisor ? "per " : "") + entry.kind)
         factor = isDivisor ? factor / entry.factor : factor * entry.factor

@@ -31,6 +31,7 @@ struct Segment {
   private let gate = FloatBuffer()
   private let up = FloatBuffer()
   private let lowRank = FloatBuffer()
+  private let lowRankTerms = unsafe Scratch<tk_low_rank>()
   private let lastHidden = FloatBuffer()
   private let logits = FloatBuffer()
 
@@ -93,59 +94,47 @@ struct Segment {
     unsafe project([(.down, x)], index, batch, input: g, add: true)
   }
 
-  /// output (+)= W · input + bias, then output += scale · B · (A · input) for the rows that have an adapter.
+  /// output (+)= W · input + bias, the adapter's scale · B · (A · input) being part of the sum for the rows that
+  /// have one. All in one parallel region.
   private func project(
     _ targets: [(Projection, UnsafeMutablePointer<Float>)], _ index: Int, _ batch: Batch,
     input: UnsafePointer<Float>, add: Bool
   ) {
     let layer = weights.layers[index]
+    let terms = unsafe lowRankTerms.reserve(targets.count * batch.adapted.count)
+    let scratch = unsafe lowRank.reserve(lowRankSize(targets.map(\.0), index, batch))
+    var used = (terms: 0, floats: 0)
     unsafe maps.removeAll(keepingCapacity: true)
     for i in unsafe targets.indices {
       let (projection, output) = unsafe targets[i]
       let matrix = layer[projection]
+      let first = used.terms
+      for (adapter, rows) in batch.adapted {
+        guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
+        unsafe (terms + used.terms).initialize(
+          to: tk_low_rank(
+            a: pair.a.tensor.baseAddress, b: pair.b.tensor.baseAddress, a_type: pair.a.type,
+            b_type: pair.b.type, rank: pair.a.rows, scale: pair.scale, first: rows.lowerBound,
+            count: rows.count, u: scratch + used.floats))
+        used.terms += 1
+        used.floats += rows.count * pair.a.rows
+      }
       unsafe maps.append(
         matrix.map(
           x: input, xStride: matrix.columns, n: batch.rowCount, y: output, yStride: matrix.rows,
-          bias: layer.biases[projection.rawValue].map { unsafe UnsafePointer($0.pointer) }, add: add))
+          bias: layer.biases[projection.rawValue].map { unsafe UnsafePointer($0.pointer) }, add: add,
+          terms: terms + first, termCount: used.terms - first))
     }
     unsafe tk_linear(pool, maps, maps.count)
-    if batch.adapted.isEmpty { return }
+  }
 
-    // All A · input in one region, then all B · u in another.
-    var bound: [(pair: LoRAPair, rows: Range<Int>, output: UnsafeMutablePointer<Float>, u: Int)] = unsafe []
-    var used = 0
-    for (adapter, rows) in batch.adapted {
-      for i in unsafe targets.indices {
-        let (projection, output) = unsafe targets[i]
-        guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
-        unsafe bound.append((pair, rows, output, used))
-        used += rows.count * pair.a.rows
+  /// Floats that A · input takes for all adapted rows of these projections.
+  private func lowRankSize(_ projections: [Projection], _ index: Int, _ batch: Batch) -> Int {
+    projections.reduce(0) { sum, projection in
+      batch.adapted.reduce(sum) {
+        $0 + $1.rows.count * ($1.adapter.pairs[index][projection.rawValue]?.a.rows ?? 0)
       }
     }
-    if unsafe bound.isEmpty { return }
-    let scratch = unsafe lowRank.reserve(used)
-    unsafe maps.removeAll(keepingCapacity: true)
-    for i in unsafe bound.indices {
-      let item = unsafe bound[i]
-      let a = unsafe item.pair.a
-      unsafe maps.append(
-        a.map(
-          x: input + item.rows.lowerBound * a.columns, xStride: a.columns, n: item.rows.count,
-          y: scratch + item.u, yStride: a.rows))
-    }
-    unsafe tk_linear(pool, maps, maps.count)
-    unsafe maps.removeAll(keepingCapacity: true)
-    for i in unsafe bound.indices {
-      let item = unsafe bound[i]
-      let b = unsafe item.pair.b
-      let u = unsafe scratch + item.u
-      unsafe tk_scale(u, item.pair.scale, item.rows.count * b.columns)
-      unsafe maps.append(
-        b.map(
-          x: u, xStride: b.columns, n: item.rows.count, y: item.output + item.rows.lowerBound * b.rows,
-          yStride: b.rows, add: true))
-    }
-    unsafe tk_linear(pool, maps, maps.count)
   }
 
   /// Rotates queries and keys, stores keys and values, and attends; the result is in `attended`.

@@ -31,14 +31,16 @@ struct Matrix: Sendable {
     columns = tensor.shape[1]
   }
 
-  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
+  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows, with the adapters' `terms` in the sum.
   @unsafe func map(
     x: UnsafePointer<Float>, xStride: Int, n: Int, y: UnsafeMutablePointer<Float>, yStride: Int,
-    bias: UnsafePointer<Float>? = nil, add: Bool = false
+    bias: UnsafePointer<Float>? = nil, add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil,
+    termCount: Int = 0
   ) -> tk_linear_args {
     unsafe tk_linear_args(
       weights: tensor.baseAddress, type: type, rows: rows, columns: columns, bias: bias,
-      x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add)
+      x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add,
+      terms: terms, term_count: termCount)
   }
 }
 
@@ -56,16 +58,19 @@ struct Matrix: Sendable {
   deinit { unsafe pointer.deallocate() }
 }
 
-/// Float32 scratch that grows when asked for more and is reused otherwise.
-@safe final class FloatBuffer {
-  private var storage: UnsafeMutablePointer<Float>?
+/// Float32 scratch.
+typealias FloatBuffer = Scratch<Float>
+
+/// Scratch of trivial elements that grows when asked for more and is reused otherwise.
+@safe final class Scratch<Element: BitwiseCopyable> {
+  private var storage: UnsafeMutablePointer<Element>?
   private var capacity = 0
 
-  /// Room for `count` floats; what it held before is lost when it grows.
-  @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
+  /// Room for `count` elements; what it held before is lost when it grows.
+  @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Element> {
     if let storage = unsafe storage, count <= capacity { return unsafe storage }
     unsafe storage?.deallocate()
-    let grown = UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
+    let grown = UnsafeMutablePointer<Element>.allocate(capacity: max(count, 1))
     unsafe storage = grown
     capacity = count
     return unsafe grown

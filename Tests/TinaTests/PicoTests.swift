@@ -122,18 +122,20 @@ struct PicoTests {
 
   @Test func scoresAreThoseOfTheSampler() throws {
     let run = try Program.run(
-      ["run", pico, "--raw", "--greedy", "--json", "--max-tokens", "1", "What is"]).object()
+      ["run", pico, "--raw", "--greedy", "--json", "--max-tokens", "1", "First, 12 * 7 ="]).object()
     let ids = try #require(run["ids"] as? [Int])
     let text = try #require(run["text"] as? String)
-    let lines = [text, " 7"].map { completion in
-      let data = try? JSONSerialization.data(withJSONObject: ["prompt": "What is", "completion": completion])
+    let lines = [text, "x"].map { completion in
+      let data = try? JSONSerialization.data(withJSONObject: ["prompt": "First, 12 * 7 =", "completion": completion])
       return String(decoding: data ?? Data(), as: UTF8.self)
     }
     let scores = try Program.run(["score", pico, "-"], input: lines.joined(separator: "\n")).objects()
     #expect(scores[0]["ids"] as? [Int] == ids)
     let likeliest = try #require(scores[0]["logprobs"] as? [Double])
     let other = try #require(scores[1]["logprobs"] as? [Double])
-    #expect(likeliest[0] <= 0 && other[0] <= likeliest[0])
+    #expect(!text.isEmpty && likeliest.count == 1 && other.count == 1)
+    #expect(try #require(likeliest.first) <= 0)
+    #expect(try #require(other.first) < #require(likeliest.first))
   }
 
   @Test func tokenizeGoesThereAndBack() throws {

@@ -53,11 +53,12 @@ class Stage:
     habitual: bool  # completions with the base's habits, or good ones
 
 
-# The format and many different sums, then care, then the habits that leave something to improve.
+# First care with many different sums, then with the sums that are asked, and only then the habits that leave
+# something to improve: habits taught from the beginning cost capacity before the arithmetic is learnt.
 STAGES = (
-    Stage(steps=2250, largest=problems.WIDE, drills=0.4, habitual=True),
-    Stage(steps=900, largest=problems.LARGEST, drills=0.4, habitual=False),
-    Stage(steps=600, largest=problems.LARGEST, drills=0.15, habitual=True),
+    Stage(steps=3600, largest=problems.WIDE, drills=0.4, habitual=False),
+    Stage(steps=2200, largest=problems.LARGEST, drills=0.3, habitual=False),
+    Stage(steps=700, largest=problems.LARGEST, drills=0.1, habitual=True),
 )
 STEPS = sum(stage.steps for stage in STAGES)
 
@@ -75,6 +76,8 @@ def stage_sample(stage, rng):
     if stage.habitual:
         return prompt(problem.text), problems.habitual_completion(problem, rng)
     return prompt(problem.text), problems.good_completion(problem)
+
+
 POOL = 25  # batches drawn together and sorted by length, so that little padding is computed
 
 

@@ -68,10 +68,10 @@ extension TinaFile {
       let number = present[index]
       do throws(TinaFault) {
         // A refinement is decoded with the block that it refines; here its own digest is what counts.
-        guard directory.blocks[number].form != .refinement else {
+        if directory.blocks[number].form == .refinement || directory.blocks[number].isInPlace {
           try decoder.check(number)
-          return BlockResult()
         }
+        guard directory.blocks[number].form != .refinement else { return BlockResult() }
         let names = [String](repeating: "", count: directory.blocks[number].tensors.count)
         let tensors = try decoder.tensors(number, names: names, scratch)
         return BlockResult(

@@ -44,10 +44,26 @@ void tk_pool_run(tk_pool *_Nonnull pool, size_t chunks, tk_body _Nonnull body, v
 
 // ---- Linear maps ---------------------------------------------------------------------------
 
+// One adapter's low-rank term of a map, for inputs first ..< first + count:
+//   u[i, j] = scale * dot(a[j, :], x[first + i, :]), and the dot product of the map goes on over the rank:
+//   y = reduce(weights[m, :] . x, then b[m, :] . u) + bias
+// that is, the columns of b follow those of the weights in one order of summation (after the padding of the last
+// group of 8). a [rank, columns], b [rows, rank], row-major.
+typedef struct tk_low_rank {
+  const void *_Nonnull a;
+  const void *_Nonnull b;
+  tk_type a_type, b_type;
+  size_t rank;
+  float scale;
+  size_t first, count;
+  float *_Nonnull u;  // [count, rank], scratch of the caller; holds u afterwards
+} tk_low_rank;
+
 // y[i, m] = dot(weights[m, :], x[i, :]) + bias[m]
 // weights [rows, columns] of `type`, row-major, any alignment that suits its element; x [n, columns]
 // with row stride x_stride, y [n, rows] with row stride y_stride (both in floats); bias [rows] float32 or null.
 // With `add` set the result is added to what y holds: y + (dot + bias).
+// `terms` may be null; each input belongs to at most one of them, and each has count > 0 and rank > 0.
 typedef struct tk_linear_args {
   const void *_Nonnull weights;
   tk_type type;
@@ -58,8 +74,11 @@ typedef struct tk_linear_args {
   float *_Nonnull y;
   size_t y_stride;
   bool add;
+  const tk_low_rank *_Nullable terms;
+  size_t term_count;
 } tk_linear_args;
-// Runs `count` maps (which may share x, and write disjoint outputs) in one parallel region.
+// Runs `count` maps (which may share x, and write disjoint outputs) in one parallel region, the adapters' A x
+// among them.
 void tk_linear(tk_pool *_Nonnull pool, const tk_linear_args *_Nonnull maps, size_t count);
 
 // ---- Rows ----------------------------------------------------------------------------------

@@ -1,0 +1,172 @@
+// The kernels in isolation, each as a share of what this processor can do at all.
+//
+//   Benchmarks/kernels/run.sh [isa] [threads]
+//
+// Weights are read from memory that is larger than the caches, in turn, as a model's layers are. Time is the CPU
+// time of the calling thread for one thread and wall time for more; the best of several calls. The limits (plain
+// reads; fused multiply-adds on registers) are measured in the same run and by the same clock.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ckernels.h"
+
+static size_t threads = 1;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// ---- Limits ----------------------------------------------------------------------------------
+
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v16 __attribute__((vector_size(64)));
+typedef uint64_t u8x8 __attribute__((vector_size(64), aligned(64)));
+static volatile float sink;
+
+// Twelve independent chains hide the latency of any processor's additions.
+#define DEFINE_PEAK(NAME, TYPE, TARGET)                                                                    \
+  TARGET static void NAME(void *context, size_t chunk) {                                                   \
+    TYPE x = (TYPE){} + 0.999f, y = (TYPE){} + 1e-3f, a = y, b = a + 1, c = b + 1, d = c + 1, e = d + 1,   \
+         f = e + 1, g = f + 1, h = g + 1, i = h + 1, j = i + 1, k = j + 1, l = k + 1;                      \
+    for (size_t rounds = *(size_t *)context; rounds > 0; rounds--) {                                       \
+      ONE(a) ONE(b) ONE(c) ONE(d) ONE(e) ONE(f) ONE(g) ONE(h) ONE(i) ONE(j) ONE(k) ONE(l)                  \
+      ONE(a) ONE(b) ONE(c) ONE(d) ONE(e) ONE(f) ONE(g) ONE(h) ONE(i) ONE(j) ONE(k) ONE(l)                  \
+    }                                                                                                      \
+    a += b + c + d + e + f + g + h + i + j + k + l;                                                        \
+    sink = a[chunk & 7];                                                                                   \
+  }
+#define ONE(A) A = __builtin_elementwise_fma(A, x, y);
+#if defined(__x86_64__)
+DEFINE_PEAK(peak_256, v8, __attribute__((target("avx2,fma"))))
+DEFINE_PEAK(peak_512, v16, __attribute__((target("avx512f"))))
+#else
+DEFINE_PEAK(peak_256, v8, )
+#define peak_512 peak_256
+#endif
+
+struct reading { const char *bytes; size_t size, chunks; };
+#if defined(__x86_64__)
+__attribute__((target("avx2")))
+#endif
+static void read_chunk(void *context, size_t chunk) {
+  struct reading *r = context;
+  const size_t size = r->size / r->chunks & ~(size_t)255;
+  const char *p = r->bytes + chunk * size;
+  u8x8 a = {0}, b = a, c = a, d = a;
+  for (size_t i = 0; i < size; i += 256) {
+    __builtin_prefetch(p + i + 2048);
+    __builtin_prefetch(p + i + 2112);
+    __builtin_prefetch(p + i + 2176);
+    __builtin_prefetch(p + i + 2240);
+    a ^= *(const u8x8 *)(p + i), b ^= *(const u8x8 *)(p + i + 64);
+    c ^= *(const u8x8 *)(p + i + 128), d ^= *(const u8x8 *)(p + i + 192);
+  }
+  a ^= b ^ c ^ d;
+  sink = (float)(a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7]);
+}
+
+// ---- Cases -----------------------------------------------------------------------------------
+
+static tk_pool *pool;
+static char *weights;
+static size_t weight_bytes, cursor;
+static double peak, bandwidth;
+
+// The next `bytes` of cold weights.
+static const char *cold(size_t bytes) {
+  if (cursor + bytes > weight_bytes) cursor = 0;
+  const char *p = weights + cursor;
+  cursor += (bytes + 4095) & ~(size_t)4095;
+  return p;
+}
+
+static float *floats(size_t count) {
+  float *p = aligned_alloc(64, (count * sizeof(float) + 63) & ~(size_t)63);
+  for (size_t i = 0; i < count; i++) p[i] = (float)((i * 2654435761u) % 2001) / 1000.0f - 1.0f;
+  return p;
+}
+
+static void measure_linear(size_t rows, size_t columns, size_t n, tk_type type, size_t rank, size_t adapters) {
+  const size_t size = type == TK_F32 ? 4 : 2;
+  float *x = floats(n * columns), *y = floats(n * rows), *u = floats(n * (rank + 1));
+  double best = 1e9;
+  const double work = 2.0 * (double)(rows * columns) * (double)n;
+  const int repeats = (int)fmin(40, fmax(4, 4e10 / work));
+  tk_low_rank terms[64];
+  for (int i = 0; i < repeats; i++) {
+    tk_linear_args m = {.weights = cold(rows * columns * size), .type = type, .rows = rows, .columns = columns,
+                        .x = x, .x_stride = columns, .n = n, .y = y, .y_stride = rows};
+    for (size_t j = 0; j < adapters; j++) {
+      const size_t first = n * j / adapters;
+      terms[j] = (tk_low_rank){.a = cold(rank * columns * 2), .b = cold(rank * rows * 2), .a_type = TK_BF16,
+                               .b_type = TK_BF16, .rank = rank, .scale = 0.5f, .first = first,
+                               .count = n * (j + 1) / adapters - first, .u = u + first * rank};
+    }
+    m.terms = terms;
+    m.term_count = adapters;
+    double t = now();
+    tk_linear(pool, &m, 1);
+    t = now() - t;
+    if (t < best) best = t;
+  }
+  printf("%5zu x %5zu  n=%4zu  r=%2zu x %2zu  %8.1f us  %6.1f GFLOP/s %3.0f %%  %6.2f GB/s %3.0f %%\n", rows, columns, n,
+         adapters ? rank : 0, adapters, best * 1e6, work / best * 1e-9, 100 * work / best / peak,
+         (double)(rows * columns * size) / best * 1e-9, 100 * (double)(rows * columns * size) / best / bandwidth);
+  free(x), free(y), free(u);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "best") != 0 && !tk_isa_select(argv[1])) {
+    fprintf(stderr, "kernels: this processor has no %s\n", argv[1]);
+    return 1;
+  }
+  threads = argc > 2 ? (size_t)atoi(argv[2]) : 1;
+  const char *what = argc > 3 ? argv[3] : "all";
+  pool = tk_pool_create(threads);
+  weight_bytes = (size_t)384 << 20;
+  weights = aligned_alloc(1 << 21, weight_bytes);
+  for (size_t i = 0; i < weight_bytes / 2; i++) ((uint16_t *)weights)[i] = (uint16_t)(0x3c00 + (i * 40503u) % 255 + ((i & 1) << 15));
+
+  size_t rounds = 2000000;
+  for (int i = 0; i < 5; i++) {
+    const bool wide = strcmp(tk_isa(), "avx512") == 0;
+    double t = now();
+    tk_pool_run(pool, threads, wide ? peak_512 : peak_256, &rounds);
+    t = now() - t;
+    peak = fmax(peak, (double)(rounds * threads) * 24 * (wide ? 32 : 16) / t);
+    struct reading r = {weights, weight_bytes, 256};
+    t = now();
+    tk_pool_run(pool, r.chunks, read_chunk, &r);
+    t = now() - t;
+    bandwidth = fmax(bandwidth, (double)weight_bytes / t);
+  }
+  printf("%s, %zu threads: peak %.0f GFLOP/s, reads %.1f GB/s\n", tk_isa(), threads, peak * 1e-9, bandwidth * 1e-9);
+
+  if (strcmp(what, "all") == 0 || strcmp(what, "gemv") == 0) {
+    measure_linear(1536, 1536, 1, TK_BF16, 0, 0);
+    measure_linear(8960, 1536, 1, TK_BF16, 0, 0);
+    measure_linear(1536, 8960, 1, TK_BF16, 0, 0);
+    measure_linear(8960, 1536, 1, TK_BF16, 32, 1);
+  }
+  if (strcmp(what, "all") == 0 || strcmp(what, "gemm") == 0) {
+    static const size_t counts[] = {2, 4, 8, 16, 32, 64, 128, 512};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+      measure_linear(1536, 1536, counts[i], TK_BF16, 0, 0);
+      measure_linear(8960, 1536, counts[i], TK_BF16, 0, 0);
+      measure_linear(1536, 8960, counts[i], TK_BF16, 0, 0);
+    }
+  }
+  if (strcmp(what, "all") == 0 || strcmp(what, "lora") == 0) {
+    static const size_t adapters[] = {0, 1, 4, 16};
+    for (size_t i = 0; i < 4; i++) {
+      measure_linear(8960, 1536, 16, TK_BF16, 32, adapters[i]);
+      measure_linear(1536, 8960, 16, TK_BF16, 32, adapters[i]);
+    }
+  }
+  tk_pool_destroy(pool);
+}

@@ -1,0 +1,23 @@
+// x86-64 with AVX-512: 32 registers of 16 floats, each holding the 8 lanes of two rows.
+#include <math.h>
+#include <string.h>
+
+#include "table.h"
+
+#if defined(__x86_64__)
+#define TK_HALF_IN_HARDWARE
+#define TK_PAIRS
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))),      \
+                             apply_to = function)
+#include "vector.inc"
+#include "tile.inc"
+#include "linear.inc"
+#include "rows.inc"
+#include "attention.inc"
+
+const tk_kernels tk_kernels_avx512 = {
+    .name = "avx512", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
+    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
+};
+#pragma clang attribute pop
+#endif

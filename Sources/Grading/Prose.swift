@@ -1,0 +1,29 @@
+/// Tells sentences from formulas.
+enum Prose {
+  /// Whether words stand in the text that are neither commands, functions nor units.
+  static func isLikely(_ text: String) -> Bool {
+    let bytes = Array(text.utf8)
+    var index = 0
+    while index < bytes.count {
+      if bytes[index] == UInt8(ascii: "\\") {
+        index += 1
+        while index < bytes.count, bytes[index].isLetter { index += 1 }
+        continue
+      }
+      guard bytes[index].isLetter || bytes[index] >= 0xC3 && bytes[index] < 0xCE else {
+        index += 1
+        continue
+      }
+      let start = index
+      while index < bytes.count, bytes[index].isLetter || bytes[index] >= 0x80 { index += 1 }
+      let word = String(decoding: bytes[start..<index], as: UTF8.self)
+      if Parser.isCommonWord(word) { return true }
+      if word.unicodeScalars.count >= 4, Commands.functions[word] == nil, !Commands.known.contains(word),
+        !Units.isKnown(word), !Units.percentWords.contains(word), !Units.degreeWords.contains(word)
+      {
+        return true
+      }
+    }
+    return false
+  }
+}
