@@ -11,12 +11,12 @@ static const tk_merge_kernels *current(void) {
   return &tk_merge_portable;
 }
 
-void tk_low_rank_pack(const void *a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first,
+void tk_merge_pack(const void *a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first,
                       float *packed) {
   current()->pack(a, type, rows, columns, rank, first, packed);
 }
 
-void tk_low_rank(const float *b, const float *packed, size_t rows, size_t rank, size_t columns, float *delta) {
+void tk_merge_delta(const float *b, const float *packed, size_t rows, size_t rank, size_t columns, float *delta) {
   current()->low_rank(b, packed, rows, rank, columns, delta);
 }
 

@@ -2,7 +2,7 @@
 #ifndef TK_MERGE_TABLE_H
 #define TK_MERGE_TABLE_H
 
-#include "include/merge.h"
+#include "include/tk_merge.h"
 
 typedef struct tk_merge_kernels {
   void (*pack)(const void *a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first, float *packed);

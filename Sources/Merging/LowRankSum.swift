@@ -28,15 +28,15 @@ struct LowRankSum: Sendable {
   /// All Aⱼ in the kernel's packed form.
   func packedA() -> [Float] {
     let (rank, columns) = (rank, columns)
-    return unsafe [Float](unsafeUninitializedCapacity: tk_packed_floats(rank, columns)) { buffer, count in
+    return unsafe [Float](unsafeUninitializedCapacity: tk_merge_packed_floats(rank, columns)) { buffer, count in
       var first = 0
       for i in terms.indices {
         let a = terms[i].a
-        unsafe tk_low_rank_pack(
+        unsafe tk_merge_pack(
           a.baseAddress, kernelType(a), a.shape[0], columns, rank, first, buffer.baseAddress!)
         first += a.shape[0]
       }
-      count = tk_packed_floats(rank, columns)
+      count = tk_merge_packed_floats(rank, columns)
     }
   }
 

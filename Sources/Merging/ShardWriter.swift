@@ -157,7 +157,7 @@ struct ShardWriter {
       sum.scaledB(start..<end, into: &scratch.b)
       let done = (start - rows.lowerBound) * columns
       unsafe scratch.delta.withUnsafeMutableBufferPointer { delta in
-        unsafe tk_low_rank(
+        unsafe tk_merge_delta(
           scratch.b, scratch.packedA, end - start, rank, columns, delta.baseAddress!)
         unsafe scratch.output.withUnsafeMutableBytes { target in
           unsafe tk_merge(

@@ -11,12 +11,12 @@
 
 // A low-rank sum's second factor as the kernel reads it: panels of 16 columns, each [rank, 16], the last one
 // filled up with zeros. Floats that it takes for `columns` columns of `rank` rows:
-static inline size_t tk_packed_floats(size_t rank, size_t columns) { return rank * ((columns + 15) / 16 * 16); }
+static inline size_t tk_merge_packed_floats(size_t rank, size_t columns) { return rank * ((columns + 15) / 16 * 16); }
 // Writes rows `first` ..< first + rows of a packed factor of `rank` rows; a [rows, columns] of `type`.
-void tk_low_rank_pack(const void *_Nonnull a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first,
+void tk_merge_pack(const void *_Nonnull a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first,
                       float *_Nonnull packed);
 // delta[i, j] = sum over k of b[i, k] * a[k, j]; b [rows, rank] and delta [rows, columns] contiguous.
-void tk_low_rank(const float *_Nonnull b, const float *_Nonnull packed, size_t rows, size_t rank, size_t columns,
+void tk_merge_delta(const float *_Nonnull b, const float *_Nonnull packed, size_t rows, size_t rank, size_t columns,
                  float *_Nonnull delta);
 
 // Sums over elements; added to, not set.
