@@ -31,7 +31,7 @@ enum Main {
   }
 
   private static func text(_ value: Double, _ digits: Int) -> String {
-    unsafe String(format: "%.\(digits)f", value)
+    String(format: "%.\(digits)f", value)
   }
 
   // MARK: Sizes

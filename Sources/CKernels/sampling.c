@@ -53,3 +53,5 @@ void tk_score(tk_pool *pool, tk_score_row *rows, size_t n) {
   struct score_region r = {path(), rows};
   tk_pool_run(pool, n, score_chunk, &r);
 }
+
+void tk_score_one(tk_score_row *row) { path()->score(row); }

@@ -93,7 +93,7 @@ import CKernels
       unsafe scoreRows.append(
         tk_score_row(
           logits: logits + i * vocabulary, count: vocabulary, token: UInt32(truncatingIfNeeded: token),
-          temperature: temperature, log_probability: 0))
+          temperature: temperature, log_probability: 0, peak: 0, log_sum: 0))
     }
     unsafe scoreRows.withUnsafeMutableBufferPointer { buffer in
       if let base = buffer.baseAddress { unsafe tk_score(pool, base, buffer.count) }

@@ -66,7 +66,7 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
   }
 }
 
@@ -98,16 +98,21 @@ package final class TrainingRotary {
 
 /// The sampler's logarithm of a softmax's denominator over a row of logits.
 package struct TokenNormaliser {
-  private let normaliser: LogNormaliser
+  private let peak: Float
+  private let logSum: Double
 
   /// Nil when the logits are not finite.
   @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int) {
-    guard let normaliser = unsafe LogNormaliser(logits, count: count) else { return nil }
-    self.normaliser = normaliser
+    var row = unsafe tk_score_row(
+      logits: logits, count: count, token: 0, temperature: 1, log_probability: 0, peak: 0, log_sum: 0)
+    unsafe tk_score_one(&row)
+    guard unsafe !row.log_probability.isNaN else { return nil }
+    peak = unsafe row.peak
+    logSum = unsafe row.log_sum
   }
 
   /// ln p of a token with this logit: the bits that the sampler reports.
-  package func logProbability(_ logit: Float) -> Float { normaliser.logProbability(logit) }
+  package func logProbability(_ logit: Float) -> Float { Float(Double(logit) - Double(peak) - logSum) }
 }
 
 /// Counter-based random numbers, the sampler's generator.

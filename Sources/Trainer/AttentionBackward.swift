@@ -93,7 +93,7 @@ extension BlockPass {
     let kColumn = keyHead * headDim
     let capacity = 2 * Self.block * (prefix + rows.count)
     unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(capacity, 1)) { buffer in
-      guard let p = unsafe buffer.baseAddress else { return }
+      guard let p = buffer.baseAddress else { return }
       for start in stride(from: 0, to: rows.count, by: Self.block) {
         let height = min(Self.block, rows.count - start)
         let width = prefix + start + height

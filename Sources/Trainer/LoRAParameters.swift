@@ -1,6 +1,6 @@
 import Foundation
 public import ModelFiles
-public import TinaRuntime
+import TinaRuntime
 
 /// What an adapter to be trained looks like.
 public struct LoRASettings: Sendable, Equatable {

@@ -30,18 +30,21 @@ public struct LossSettings: Sendable, Equatable {
   public var epsilon: Double
   /// How far above 1 a probability ratio counts.
   public var epsilonHigh: Double
+  /// Whether the KL divergence is weighted by the probability ratio, as newer TRL does; the default does not.
+  public var correctsKL: Bool
   /// The length that `dr_grpo` divides by.
   public var maxCompletionLength: Int
 
   /// Tina's loss unless told otherwise.
   public init(
     type: LossType = .grpo, beta: Double = 0.04, epsilon: Double = 0.2, epsilonHigh: Double? = nil,
-    maxCompletionLength: Int = 3584
+    correctsKL: Bool = false, maxCompletionLength: Int = 3584
   ) {
     self.type = type
     self.beta = beta
     self.epsilon = epsilon
     self.epsilonHigh = epsilonHigh ?? epsilon
+    self.correctsKL = correctsKL
     self.maxCompletionLength = maxCompletionLength
   }
 }

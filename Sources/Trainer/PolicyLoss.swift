@@ -82,10 +82,11 @@ struct PolicyLoss {
       var slope = ratio * advantage <= clipped * advantage ? -ratio * advantage : 0
       if let reference, settings.beta != 0 {
         let difference = Double(reference[t]) - Double(new[t])
-        let divergence = exp(difference) - difference - 1
+        let factor = settings.correctsKL ? ratio : 1
+        let divergence = (exp(difference) - difference - 1) * factor
         sums.kl += divergence
         loss += settings.beta * divergence
-        slope += settings.beta * (1 - exp(difference))
+        slope += settings.beta * ((1 - exp(difference)) * factor + (settings.correctsKL ? divergence : 0))
       }
       if ratio < 1 - settings.epsilon, advantage < 0 { low += 1 }
       if ratio > 1 + settings.epsilonHigh, advantage > 0 { high += 1 }

@@ -72,7 +72,7 @@ struct FrozenProducts {
       let height = min(inputBlock, n - i)
       var isFirst = !add
       unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.rowBlock * width) { block in
-        guard let wide = unsafe block.baseAddress else { return }
+        guard let wide = block.baseAddress else { return }
         for m in unsafe maps.indices {
           let (dY, matrix) = unsafe maps[m]
           for r in stride(from: 0, to: matrix.rows, by: Self.rowBlock) {

@@ -5,7 +5,7 @@ enum SHA256Words {
   /// The digest of bytes.
   static func digest(_ bytes: [UInt8]) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: 32)
-    unsafe bytes.withUnsafeBufferPointer { source in
+    _ = unsafe bytes.withUnsafeBufferPointer { source in
       unsafe result.withUnsafeMutableBufferPointer { target in
         unsafe EVP_Digest(source.baseAddress, source.count, target.baseAddress, nil, EVP_sha256(), nil)
       }

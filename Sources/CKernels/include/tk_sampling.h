@@ -47,7 +47,11 @@ typedef struct tk_score_row {
   uint32_t token;
   float temperature;      // above 0
   float log_probability;  // result: NaN if the logits are not finite
+  float peak;             // result: the largest logit
+  double log_sum;         // result: ln sum exp((logit - peak) / temperature)
 } tk_score_row;
 void tk_score(tk_pool *_Nonnull pool, tk_score_row *_Nonnull rows, size_t n);
+// The same for one row on the calling thread, which may be one of a pool's.
+void tk_score_one(tk_score_row *_Nonnull row);
 
 #endif

@@ -1,0 +1,233 @@
+import Foundation
+import TinaRuntime
+
+/// A prompt, its completions and what they earned.
+struct ScoredGroup {
+  let prompt: [Int]
+  let completions: [[Int]]
+  /// Whether a completion was cut off before it ended by itself.
+  let isTruncated: [Bool]
+  /// Total rewards; nil where no component could judge.
+  let rewards: [Double?]
+  /// What the sampler said at temperature 1; nil for completions from elsewhere.
+  let sampled: [[Float]]?
+}
+
+/// Settings of an update beyond loss and optimiser.
+struct UpdateSettings: Sendable {
+  var loss = LossSettings()
+  var optimizer = OptimizerSettings()
+  var scaling = RewardScaling.group
+  /// Groups over which token losses are averaged together.
+  var groupsPerMicroBatch = 1
+  var iterations = 1
+  var masksTruncated = false
+  /// Divides the logits in the loss; 1 as in Tina.
+  var temperature: Float = 1
+  var dropout = 0.05
+  var seed: UInt64 = 42
+  /// Rows of a pass at most, but for a single completion that is longer.
+  var rowLimit = 4096
+}
+
+/// What one update did.
+struct UpdateMetrics: Sendable {
+  var loss = 0.0
+  var gradientNorm = 0.0
+  var learningRate = 0.0
+  var kl: Double?
+  var entropy = 0.0
+  var lowClipMean = 0.0
+  var lowClipMin = 0.0
+  var highClipMean = 0.0
+  var highClipMax = 0.0
+  var regionClipMean = 0.0
+  /// Tokens whose log-probability was compared with the sampler's, and how many differed in a bit.
+  var checkedTokens = 0
+  var differingTokens = 0
+  /// ‖change of the adapter's matrices‖
+  var changeNorm = 0.0
+  /// Why the update was not made; nil if it was.
+  var skipped: String?
+}
+
+/// Completions that are learned from, once or several times.
+struct Generation {
+  let groups: [ScoredGroup]
+  let advantages: [[Double]]
+  /// ln p when sampled, under the loss's temperature; nil if it is learned from once only.
+  let old: [[[Float]]]?
+  /// ln p under the base; nil if beta is 0.
+  let reference: [[[Float]]]?
+}
+
+/// The part of GRPO between rewards and a changed adapter.
+@safe final class PolicyUpdate {
+  let pass: PolicyPass
+  let parameters: LoRAParameters
+  let settings: UpdateSettings
+  let schedule: LearningRateSchedule
+  let optimizer: AdamW
+  /// Passes with dropout so far: each has its own mask.
+  var passes: UInt32 = 0
+  private let gradient: FloatMemory
+
+  init(_ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings, _ schedule: LearningRateSchedule) {
+    self.pass = pass
+    self.parameters = parameters
+    self.settings = settings
+    self.schedule = schedule
+    optimizer = AdamW(settings.optimizer, count: parameters.count)
+    gradient = FloatMemory(parameters.count)
+  }
+
+  /// Advantages, and the log-probabilities that do not change while it is learned from.
+  func prepare(_ groups: [ScoredGroup]) throws(TrainerError) -> Generation {
+    var old: [[[Float]]]?
+    var reference: [[[Float]]]?
+    if settings.iterations > 1 {
+      var all: [[[Float]]] = []
+      for group in groups {
+        if let sampled = group.sampled, settings.temperature == 1 {
+          all.append(sampled)
+        } else {
+          all.append(try logProbabilities(group, adapter: parameters))
+        }
+      }
+      old = all
+    }
+    if settings.loss.beta != 0 {
+      var all: [[[Float]]] = []
+      for group in groups { all.append(try logProbabilities(group, adapter: nil)) }
+      reference = all
+    }
+    return Generation(
+      groups: groups, advantages: Advantages.compute(groups.map(\.rewards), scaling: settings.scaling), old: old,
+      reference: reference)
+  }
+
+  private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError) -> [[Float]] {
+    var result: [[Float]] = []
+    for range in slices(group) {
+      let batch = GroupBatch(prompt: group.prompt, completions: Array(group.completions[range]))
+      result += try pass.logProbabilities(batch, adapter: adapter, temperature: settings.temperature)
+        .logProbabilities
+    }
+    return result
+  }
+
+  /// A group's completions in runs that fit into one pass.
+  private func slices(_ group: ScoredGroup) -> [Range<Int>] {
+    var result: [Range<Int>] = []
+    var start = 0
+    var rows = group.prompt.count
+    for (i, completion) in group.completions.enumerated() {
+      if i > start, rows + completion.count > settings.rowLimit {
+        result.append(start..<i)
+        start = i
+        rows = group.prompt.count
+      }
+      rows += completion.count
+    }
+    result.append(start..<group.completions.count)
+    return result
+  }
+
+  /// One optimiser step on a generation.
+  ///
+  /// - Parameter iteration: how often it was learned from before.
+  func step(_ generation: Generation, iteration: Int) throws(TrainerError) -> UpdateMetrics {
+    let count = generation.groups.count
+    let sequences = (0..<count).map { g in
+      let group = generation.groups[g]
+      return group.completions.indices.map { i in
+        LossSequence(
+          length: group.completions[i].count, advantage: generation.advantages[g][i],
+          isMasked: settings.masksTruncated && group.isTruncated[i])
+      }
+    }
+    let size = settings.groupsPerMicroBatch
+    let microBatches = stride(from: 0, to: count, by: size).map { Array($0..<min($0 + size, count)) }
+    let weights = LossWeights(microBatches.map { $0.flatMap { sequences[$0] } }, settings.loss)
+    gradient.clear()
+    var metrics = UpdateMetrics(learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
+    if settings.loss.beta != 0 { metrics.kl = 0 }
+    let share = 1 / Double(max(microBatches.count, 1))
+    for (m, members) in microBatches.enumerated() {
+      var sums = PolicyLoss.Sums()
+      var next = 0
+      for g in members {
+        let size = sequences[g].count
+        sums =
+          try sums
+          + learn(
+            generation, g, sequences[g], Array(weights.weights[m][next..<next + size]),
+            checks: iteration == 0 && (settings.dropout == 0 || g == 0), &metrics)
+        next += size
+      }
+      let tokens = Double(max(sums.tokens, 1))
+      metrics.loss += sums.loss
+      metrics.entropy += share * sums.entropy / tokens
+      if settings.loss.beta != 0 { metrics.kl? += share * sums.kl / tokens }
+      metrics.lowClipMean += share * Double(sums.lowClipped) / tokens
+      metrics.highClipMean += share * Double(sums.highClipped) / tokens
+      metrics.regionClipMean += share * Double(sums.lowClipped + sums.highClipped) / tokens
+      metrics.lowClipMin += share * (sums.lowShares.min() ?? 0)
+      metrics.highClipMax += share * (sums.highShares.max() ?? 0)
+    }
+    metrics.gradientNorm = gradient.norm
+    if !metrics.loss.isFinite {
+      metrics.skipped = "the loss is \(metrics.loss)"
+    } else if !metrics.gradientNorm.isFinite {
+      metrics.skipped = "the gradient's norm is \(metrics.gradientNorm)"
+    } else {
+      metrics.changeNorm = optimizer.update(
+        parameters.values, gradient: gradient, factor: optimizer.clipFactor(norm: metrics.gradientNorm),
+        rate: metrics.learningRate, pool: pass.pool)
+    }
+    return metrics
+  }
+
+  /// Adds one group's gradient; returns its part of the loss.
+  private func learn(
+    _ generation: Generation, _ g: Int, _ sequences: [LossSequence], _ weights: [Double], checks: Bool,
+    _ metrics: inout UpdateMetrics
+  ) throws(TrainerError) -> PolicyLoss.Sums {
+    let group = generation.groups[g]
+    let loss = PolicyLoss(settings: settings.loss)
+    var total = PolicyLoss.Sums()
+    for range in slices(group) {
+      let batch = GroupBatch(
+        prompt: group.prompt, completions: Array(group.completions[range]), firstSequence: range.lowerBound)
+      passes += 1
+      let dropout = Dropout(probability: settings.dropout, seed: settings.seed, pass: passes)
+      let values = try pass.logProbabilities(
+        batch, adapter: parameters, dropout: dropout, temperature: settings.temperature, gradient: gradient
+      ) { values in
+        var isZero = true
+        var slopes: [[Float]] = []
+        for (i, index) in range.enumerated() {
+          let (sums, slope) = loss.evaluate(
+            new: values.logProbabilities[i], old: generation.old?[g][index],
+            reference: generation.reference?[g][index], entropies: values.entropies[i], sequence: sequences[index],
+            weight: weights[index])
+          total = total + sums
+          isZero = isZero && slope.allSatisfy { $0 == 0 }
+          slopes.append(slope)
+        }
+        return isZero ? nil : slopes
+      }
+      guard checks, let sampled = group.sampled, settings.temperature == 1 else { continue }
+      // With dropout the policy pass is not what was sampled from: one without it is compared.
+      let mine =
+        dropout.isActive ? try pass.logProbabilities(batch, adapter: parameters).logProbabilities : values.logProbabilities
+      for (i, index) in range.enumerated() {
+        for (a, b) in zip(mine[i], sampled[index]) {
+          metrics.checkedTokens += 1
+          if a.bitPattern != b.bitPattern { metrics.differingTokens += 1 }
+        }
+      }
+    }
+    return total
+  }
+}

@@ -1,0 +1,171 @@
+import Foundation
+
+/// A completion as rewards see it.
+public struct RewardInput: Sendable {
+  /// What the model said, the `<think>` that its prompt ended in included.
+  public let text: String
+  /// The reference answer; nil if the data has none.
+  public let gold: String?
+  /// Number of tokens drawn.
+  public let tokens: Int
+  /// Whether the answer is right; nil if that could not be decided.
+  public let isCorrect: Bool?
+
+  /// Makes an input.
+  public init(text: String, gold: String?, tokens: Int, isCorrect: Bool?) {
+    self.text = text
+    self.gold = gold
+    self.tokens = tokens
+    self.isCorrect = isCorrect
+  }
+
+  /// The text's length in Unicode scalars, as Python counts it.
+  var length: Int { text.unicodeScalars.count }
+}
+
+/// A component of the reward, under the name that Tina's recipes use.
+public enum RewardKind: String, Sendable, CaseIterable {
+  case accuracy
+  case format
+  case tagCount = "tag_count"
+  case length
+  case cosine
+  case reasoningSteps = "reasoning_steps"
+  case repetitionPenalty = "repetition_penalty"
+  case softOverlong = "soft_overlong_punishment"
+
+  /// The name under which Tina logs it.
+  public var loggedName: String {
+    switch self {
+    case .accuracy: "accuracy_reward"
+    case .format: "format_reward"
+    case .tagCount: "tag_count_reward"
+    case .length: "len_reward"
+    case .cosine: "cosine_scaled_reward"
+    case .reasoningSteps: "reasoning_steps_reward"
+    case .repetitionPenalty: "repetition_penalty_reward"
+    case .softOverlong: "soft_overlong_punishment_reward"
+    }
+  }
+
+  /// Whether it asks if the answer is right.
+  var needsAnswer: Bool { self == .accuracy || self == .length || self == .cosine }
+}
+
+/// Numbers that the components' formulas take.
+public struct RewardSettings: Sendable, Equatable {
+  /// `cosine`: the length at which a wrong answer earns least.
+  public var cosineMaxLength = 1000
+  /// `cosine`: what a wrong answer of length 0 earns.
+  public var cosineMinWrong = 0.0
+  /// `cosine`: what a wrong answer of the largest length earns.
+  public var cosineMaxWrong = -0.5
+  /// `cosine`: what a right answer of the largest length earns.
+  public var cosineMinCorrect = 0.5
+  /// `cosine`: what a right answer of length 0 earns.
+  public var cosineMaxCorrect = 1.0
+  /// `repetition_penalty`: words of an n-gram.
+  public var repetitionNGram = 3
+  /// `repetition_penalty`: what nothing but repetition costs.
+  public var repetitionMaxPenalty = -1.0
+  /// `soft_overlong_punishment`: the length limit in tokens.
+  public var maxCompletionTokens = 3584
+  /// `soft_overlong_punishment`: tokens before the limit over which the punishment grows.
+  public var softPunishTokens = 512
+
+  /// Tina's numbers.
+  public init() {}
+}
+
+/// A component with its weight.
+public struct WeightedReward: Sendable, Equatable {
+  /// Which component.
+  public let kind: RewardKind
+  /// What it is multiplied by in the sum.
+  public let weight: Double
+
+  /// Makes a weighted component.
+  public init(_ kind: RewardKind, weight: Double) {
+    self.kind = kind
+    self.weight = weight
+  }
+}
+
+/// The sum of weighted components over a group of completions of one prompt.
+public struct RewardFunction: Sendable {
+  /// The components in the recipe's order.
+  public let components: [WeightedReward]
+  /// Their numbers.
+  public let settings: RewardSettings
+
+  /// Makes a function.
+  public init(_ components: [WeightedReward], settings: RewardSettings = RewardSettings()) {
+    self.components = components
+    self.settings = settings
+  }
+
+  /// `[component][completion]`; nil where a component could not judge.
+  public func values(_ group: [RewardInput]) -> [[Double?]] {
+    components.map { value($0.kind, group) }
+  }
+
+  /// The weighted sums; what a component could not judge is left out, and a completion that none could is nil.
+  public func totals(_ values: [[Double?]]) -> [Double?] {
+    guard let count = values.first?.count else { return [] }
+    return (0..<count).map { i in
+      var sum = 0.0
+      var isKnown = false
+      for (component, row) in zip(components, values) {
+        guard let value = row[i] else { continue }
+        isKnown = true
+        sum += component.weight * value
+      }
+      return isKnown ? sum : nil
+    }
+  }
+
+  private func value(_ kind: RewardKind, _ group: [RewardInput]) -> [Double?] {
+    switch kind {
+    case .accuracy: group.map { $0.isCorrect.map { $0 ? 1 : 0 } }
+    case .format: group.map { TextRewards.format($0.text) }
+    case .tagCount: group.map { TextRewards.tagCount($0.text) }
+    case .reasoningSteps: group.map { TextRewards.reasoningSteps($0.text) }
+    case .repetitionPenalty:
+      group.map {
+        TextRewards.repetition(
+          $0.text, n: settings.repetitionNGram, maxPenalty: settings.repetitionMaxPenalty)
+      }
+    case .length: lengths(group)
+    case .cosine: group.map { cosine($0) }
+    case .softOverlong: group.map { softOverlong($0.tokens) }
+    }
+  }
+
+  /// Kimi 1.5's reward: short right answers earn most, long wrong ones cost most, within the group.
+  private func lengths(_ group: [RewardInput]) -> [Double?] {
+    let all = group.map(\.length)
+    guard let low = all.min(), let high = all.max(), low < high else { return group.map { _ in 0 } }
+    return zip(group, all).map { input, length in
+      let value = 0.5 - Double(length - low) / Double(high - low)
+      return input.isCorrect ?? true ? value : min(0, value)
+    }
+  }
+
+  /// Right answers earn less the longer they are, wrong ones cost more. An undecided gold answer earns 1.
+  private func cosine(_ input: RewardInput) -> Double {
+    guard let isCorrect = input.isCorrect else { return 1 }
+    let c = cos(.pi * Double(input.length) / Double(settings.cosineMaxLength))
+    // A wrong answer's ends are swapped: the short one earns the larger value.
+    let (low, high) =
+      isCorrect
+      ? (settings.cosineMinCorrect, settings.cosineMaxCorrect) : (settings.cosineMaxWrong, settings.cosineMinWrong)
+    return low + 0.5 * (high - low) * (1 + c)
+  }
+
+  /// DAPO's punishment: 0 up to a margin before the limit, then falling to -1 at it.
+  private func softOverlong(_ tokens: Int) -> Double {
+    let start = settings.maxCompletionTokens - settings.softPunishTokens
+    if tokens <= start { return 0 }
+    return max(-1, Double(start - tokens) / Double(max(settings.softPunishTokens, 1)))
+  }
+}

@@ -1,0 +1,69 @@
+/// Rewards that read the text alone.
+enum TextRewards {
+  /// 1 if the thinking ends exactly once, on a line of its own. Answer tags are not asked for.
+  static func format(_ text: String) -> Double { count("\n</think>\n", in: text) == 1 ? 1 : 0 }
+
+  /// One half for each thinking tag that stands there exactly once, followed (and for the closing one preceded) by
+  /// a line's end.
+  static func tagCount(_ text: String) -> Double {
+    (count("<think>\n", in: text) == 1 ? 0.5 : 0) + (count("\n</think>\n", in: text) == 1 ? 0.5 : 0)
+  }
+
+  /// One third for each mark of a step, at most 1: `Step 3:`, a list's item, `First,`, `Second,`, `Next,`,
+  /// `Finally,`, or a number and a full stop at the text's very beginning.
+  static func reasoningSteps(_ text: String) -> Double {
+    let scalars = Array(text.unicodeScalars)
+    let words = ["\n-", "\n*", "First,", "Second,", "Next,", "Finally,"].map { Array($0.unicodeScalars) }
+    let step = Array("Step ".unicodeScalars)
+    func isDigit(_ i: Int) -> Bool {
+      i < scalars.count && scalars[i].properties.generalCategory == .decimalNumber
+    }
+    func matches(_ word: [Unicode.Scalar], _ i: Int) -> Bool {
+      i + word.count <= scalars.count && word.indices.allSatisfy { scalars[i + $0] == word[$0] }
+    }
+    /// The end of digits that begin at `i` and are followed by `end`.
+    func number(_ i: Int, _ end: Unicode.Scalar) -> Int? {
+      var j = i
+      while isDigit(j) { j += 1 }
+      return j > i && j < scalars.count && scalars[j] == end ? j + 1 : nil
+    }
+    var found = 0
+    var i = 0
+    while i < scalars.count {
+      var next: Int?
+      if matches(step, i) { next = number(i + step.count, ":") }
+      if next == nil, i == 0 { next = number(0, ".") }
+      if next == nil, let word = words.first(where: { matches($0, i) }) { next = i + word.count }
+      if next != nil { found += 1 }
+      i = next ?? i + 1
+    }
+    return min(1, Double(found) / 3)
+  }
+
+  /// The share of repeated n-grams of words, times the penalty.
+  static func repetition(_ text: String, n: Int, maxPenalty: Double) -> Double {
+    let words = text.lowercased().split(whereSeparator: \.isWhitespace)
+    guard words.count >= n, n > 0 else { return 0 }
+    var seen: Set<[Substring]> = []
+    let total = words.count - n + 1
+    for i in 0..<total { seen.insert(Array(words[i..<i + n])) }
+    return (1 - Double(seen.count) / Double(total)) * maxPenalty
+  }
+
+  /// Occurrences that do not overlap, counted by scalars as Python's `count` does.
+  static func count(_ needle: String, in text: String) -> Int {
+    let pattern = Array(needle.utf8)
+    let bytes = Array(text.utf8)
+    var found = 0
+    var i = 0
+    while i + pattern.count <= bytes.count {
+      if bytes[i] == pattern[0], pattern.indices.allSatisfy({ bytes[i + $0] == pattern[$0] }) {
+        found += 1
+        i += pattern.count
+      } else {
+        i += 1
+      }
+    }
+    return found
+  }
+}
