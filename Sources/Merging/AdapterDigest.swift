@@ -1,4 +1,5 @@
 import AdapterFormat
+import ModelFiles
 
 /// SHA-256 of what an adapter computes: names, scales, types, shapes and numbers of its modules, in the order of
 /// their names. The same adapter in another file has the same digest.

@@ -1,5 +1,5 @@
 import ModelFiles
-public import TinaRuntime
+import TinaRuntime
 import Tokenization
 
 /// The logits of the merged model beside those of the base with its adapters attached, on some short texts.

@@ -1,6 +1,6 @@
 public import AdapterFormat
 import Foundation
-public import ModelFiles
+import ModelFiles
 import Synchronization
 public import TinaRuntime
 
@@ -223,7 +223,8 @@ public struct Merge: Sendable {
     return MergeReport(
       output: output, base: Self.name(model.directory.path), baseDigest: baseDigest, adapters: merged,
       elementType: elementTypeName, rounding: settings.rounding, modules: modules, logits: logits,
-      files: plan.files.map(\.name), leftOut: carried.leftOut, warnings: warnings)
+      files: plan.files.map(\.name), leftOut: carried.leftOut, warnings: warnings,
+      paths: [model.directory.path] + adapters.map(\.adapter.path))
   }
 
   private func worstError(_ modules: [ModuleMeasure]) -> Double? { modules.compactMap(\.error).max() }

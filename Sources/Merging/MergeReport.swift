@@ -39,6 +39,8 @@ public struct MergeReport: Sendable {
   public let leftOut: [String]
   /// What a person should know, one sentence each.
   public let warnings: [String]
+  /// Paths that warnings name; the written report tells their last components alone.
+  let paths: [String]
 
   /// Where less survived than anywhere else; nil if no module changes.
   public var worst: ModuleMeasure? {
@@ -91,9 +93,16 @@ public struct MergeReport: Sendable {
           ("total", measure(total)), ("worst", worst.map { measure($0) } ?? .null),
           ("logits", logits.json), ("files", .array(files.map { .string($0) })),
           ("left_out", .array(leftOut.map { .string($0) })),
-          ("warnings", .array(warnings.map { .string($0) })),
+          ("warnings", .array(warnings.map { .string(withoutFolders($0)) })),
           ("modules", .array(modules.map { measure($0) })),
         ]))
+  }
+
+  private func withoutFolders(_ text: String) -> String {
+    paths.sorted { $0.utf8.count > $1.utf8.count }.reduce(text) { text, path in
+      let parts = path.split(separator: "/")
+      return parts.count > 1 ? text.replacing(path, with: String(parts[parts.count - 1])) : text
+    }
   }
 
   /// The report in a few lines for a person.

@@ -23,17 +23,24 @@ final class OutputFile: Sendable {
   deinit { close(descriptor) }
 
   /// Writes bytes at a place.
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError) {
+  func write(_ bytes: RawSpan, at offset: Int) throws(MergeError) {
+    let code = unsafe bytes.withUnsafeBytes { unsafe writeAll($0, at: offset) }
+    guard code == 0 else { throw failure(path, "write", code) }
+  }
+
+  /// Writes until everything is written; returns 0 or the error's number.
+  private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
     var done = 0
     while done < bytes.count {
-      let count = unsafe pwrite(
-        descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let count = unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
       if count < 0 {
         if errno == EINTR { continue }
-        throw failure(path, "write", errno)
+        return errno
       }
       done += count
     }
+    return 0
   }
 
   /// Waits until what was written is on the disk.

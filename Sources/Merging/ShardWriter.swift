@@ -35,9 +35,7 @@ struct ShardWriter {
   /// - Returns: what became of each module's change, in the order of the tensors.
   func write(to path: String) throws(MergeError) -> [ModuleMeasure] {
     let output = try OutputFile(path: path)
-    try unsafe file.header.withUnsafeBytes { (bytes) throws(MergeError) in
-      try unsafe output.write(bytes, at: 0)
-    }
+    try output.write(file.header.span.bytes, at: 0)
     let pieces = pieces()
     let next = Atomic(0)
     let outcome = Mutex(Outcome())
@@ -112,15 +110,15 @@ struct ShardWriter {
     let tensor = file.tensors[piece.tensor]
     let columns = Self.matrix(tensor.source).columns
     let count = piece.rows.count * columns
-    let source = unsafe
-      tensor.source.baseAddress + piece.rows.lowerBound * columns * tensor.source.elementType.byteSize
-    let offset = tensor.offset + piece.rows.lowerBound * columns * tensor.elementType.byteSize
+    let size = count * tensor.elementType.byteSize
+    let start = piece.rows.lowerBound * columns
+    let offset = tensor.offset + start * tensor.elementType.byteSize
     if tensor.sum == nil, tensor.elementType == tensor.source.elementType {
-      let size = count * tensor.elementType.byteSize
-      try unsafe output.write(UnsafeRawBufferPointer(start: source, count: size), at: offset)
+      let first = start * tensor.elementType.byteSize
+      try output.write(tensor.source.bytes.extracting(first..<first + size), at: offset)
       return nil
     }
-    let size = count * tensor.elementType.byteSize
+    let source = unsafe tensor.source.baseAddress + start * tensor.source.elementType.byteSize
     if scratch.output.count < size { scratch.output = [UInt8](repeating: 0, count: size) }
     var sums = tk_merge_sums()
     if let sum = tensor.sum {
@@ -131,9 +129,7 @@ struct ShardWriter {
           source, kernelType(tensor.source), count, target.baseAddress!, kernelType(tensor.elementType))
       }
     }
-    try unsafe scratch.output.withUnsafeBytes { (bytes) throws(MergeError) in
-      try unsafe output.write(UnsafeRawBufferPointer(rebasing: bytes[..<size]), at: offset)
-    }
+    try output.write(scratch.output.span.bytes.extracting(0..<size), at: offset)
     return sums
   }
 

@@ -38,7 +38,7 @@ import Testing
 
   @Test(arguments: [(1, 1, 1), (6, 4, 16), (7, 3, 17), (13, 32, 40), (5, 9, 7), (12, 1, 33)])
   func lowRankSumsFollowTheirOrder(rows: Int, rank: Int, columns: Int) {
-    defer { _ = tk_isa_select(best) }
+    defer { _ = unsafe tk_isa_select(best) }
     let b = numbers(rows * rank, seed: 1, scale: 0.1)
     for type in Self.types {
       let a = stored(numbers(rank * columns, seed: 2, scale: 1), type)
@@ -52,7 +52,7 @@ import Testing
         }
       }
       for isa in [best, "portable"] {
-        #expect(tk_isa_select(isa))
+        #expect(unsafe tk_isa_select(isa))
         let found = delta(b, a, type, rows: rows, rank: rank, columns: columns)
         #expect(found.map(\.bitPattern) == expected.map(\.bitPattern), "\(isa) \(type)")
       }
@@ -69,7 +69,7 @@ import Testing
     unsafe tk_merge_pack(a[1], TK_F32, 2, columns, 5, 3, &packed)
     var found = [Float](repeating: 0, count: rows * columns)
     unsafe tk_merge_delta(b, packed, rows, 5, columns, &found)
-    let whole = unsafe stored(a[0] + a[1], TK_F32)
+    let whole = stored(a[0] + a[1], TK_F32)
     #expect(found == delta(b, whole, TK_F32, rows: rows, rank: 5, columns: columns))
   }
 
@@ -90,7 +90,7 @@ import Testing
 
   @Test(arguments: [1, 7, 8, 23, 1024, 2500])
   func sumsAreRoundedOnceToNearest(count: Int) {
-    defer { _ = tk_isa_select(best) }
+    defer { _ = unsafe tk_isa_select(best) }
     let delta = numbers(count, seed: 6, scale: 1e-3)
     for type in Self.types {
       let weights = stored(numbers(count, seed: 7, scale: 0.05), type)
@@ -109,7 +109,7 @@ import Testing
           changed += after[i] != before[i] ? 1 : 0
         }
         for isa in [best, "portable"] {
-          #expect(tk_isa_select(isa))
+          #expect(unsafe tk_isa_select(isa))
           let found = merged(weights, type, delta, output)
           #expect(found.bytes == expected)
           #expect(found.sums.count == count && found.sums.changed == changed && found.sums.infinite == 0)
@@ -123,7 +123,7 @@ import Testing
 
   /// Against a second writing of the generator and the rounding, at places that cross 32 bits too.
   @Test func stochasticRoundingFollowsItsDefinition() {
-    defer { _ = tk_isa_select(best) }
+    defer { _ = unsafe tk_isa_select(best) }
     let count = 300
     let weights = stored(numbers(count, seed: 8, scale: 0.05), TK_BF16)
     let delta = numbers(count, seed: 9, scale: 2e-4)
@@ -137,7 +137,7 @@ import Testing
         expected.append(UInt16(((wide[i] + delta[i]).bitPattern + word >> 16) >> 16))
       }
       for isa in [best, "portable"] {
-        #expect(tk_isa_select(isa))
+        #expect(unsafe tk_isa_select(isa))
         let found = merged(weights, TK_BF16, delta, TK_BF16, rounding, first: first)
         let patterns = unsafe found.bytes.withUnsafeBytes { unsafe Array($0.bindMemory(to: UInt16.self)) }
         #expect(patterns == expected, "\(isa) \(first)")
