@@ -35,7 +35,7 @@ struct ShardWriter {
   /// - Returns: what became of each module's change, in the order of the tensors.
   func write(to path: String) throws(MergeError) -> [ModuleMeasure] {
     let output = try OutputFile(path: path)
-    try output.write(file.header.span.bytes, at: 0)
+    try unsafe output.write(file.header.span.bytes, at: 0)
     let pieces = pieces()
     let next = Atomic(0)
     let outcome = Mutex(Outcome())
@@ -129,7 +129,7 @@ struct ShardWriter {
           source, kernelType(tensor.source), count, target.baseAddress!, kernelType(tensor.elementType))
       }
     }
-    try output.write(scratch.output.span.bytes.extracting(0..<size), at: offset)
+    try unsafe output.write(scratch.output.span.bytes.extracting(0..<size), at: offset)
     return sums
   }
 

@@ -52,7 +52,8 @@ import Testing
         }
       }
       for isa in [best, "portable"] {
-        #expect(unsafe tk_isa_select(isa))
+        let isSelected = unsafe tk_isa_select(isa)
+        #expect(isSelected)
         let found = delta(b, a, type, rows: rows, rank: rank, columns: columns)
         #expect(found.map(\.bitPattern) == expected.map(\.bitPattern), "\(isa) \(type)")
       }
@@ -109,7 +110,8 @@ import Testing
           changed += after[i] != before[i] ? 1 : 0
         }
         for isa in [best, "portable"] {
-          #expect(unsafe tk_isa_select(isa))
+          let isSelected = unsafe tk_isa_select(isa)
+          #expect(isSelected)
           let found = merged(weights, type, delta, output)
           #expect(found.bytes == expected)
           #expect(found.sums.count == count && found.sums.changed == changed && found.sums.infinite == 0)
@@ -137,7 +139,8 @@ import Testing
         expected.append(UInt16(((wide[i] + delta[i]).bitPattern + word >> 16) >> 16))
       }
       for isa in [best, "portable"] {
-        #expect(unsafe tk_isa_select(isa))
+        let isSelected = unsafe tk_isa_select(isa)
+        #expect(isSelected)
         let found = merged(weights, TK_BF16, delta, TK_BF16, rounding, first: first)
         let patterns = unsafe found.bytes.withUnsafeBytes { unsafe Array($0.bindMemory(to: UInt16.self)) }
         #expect(patterns == expected, "\(isa) \(first)")
