@@ -60,6 +60,10 @@ let package = Package(
     .target(
       name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
     .target(
+      name: "Evaluation",
+      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime"],
+      swiftSettings: house),
+    .target(
       name: "Trainer",
       dependencies: [
         "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
@@ -73,7 +77,8 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime",
+        "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -95,6 +100,7 @@ let package = Package(
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
       dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],

@@ -87,19 +87,28 @@ struct AdapterReading {
         path: path,
         violations: [
           .init(
-            .unsupported("layers"), file: path, found: "\(layers) quality layers asked of a \(place.format.title) adapter",
+            .unsupported("layers"), file: path,
+            found: "\(layers) quality layers asked of a \(place.format.title) adapter",
             expected: "a .tina file", advice: "Leave :layers out, or convert the adapter to .tina.")
         ])
     }
-    do throws(ModelFilesError) {
-      switch place.format {
-      case .peft: self = PEFTReader(place).read()
-      case .mlx: self = MLXReader(place).read()
-      case .gguf: self = try GGUFAdapterReader(file: GGUFFile(path: place.weights ?? path), base: base).read()
-      case .tina: throw ModelFilesError(.unsupported, file: path, found: "a .tina file", expected: "another format")
+    switch place.format {
+    case .peft: self = PEFTReader(place).read()
+    case .mlx: self = MLXReader(place).read()
+    case .gguf:
+      do throws(ModelFilesError) {
+        self = try GGUFAdapterReader(file: GGUFFile(path: place.weights ?? path), base: base).read()
+      } catch {
+        throw AdapterError(path: path, violations: [.init(error)])
       }
-    } catch {
-      throw AdapterError(path: path, violations: [.init(error)])
+    case .tina:
+      let file = try TinaFile(path: place.weights ?? path, layers: layers)
+      self.init(format: .tina, archive: try file.archive(), files: [file.path])
+      if file.layerCount < file.layers.count, let last = file.layers.prefix(file.layerCount).last {
+        notes.append(
+          "\(file.path): \(file.layerCount) of \(file.layers.count) quality layers are used; the relative error"
+            + " of ΔW is \(last.totalError).")
+      }
     }
   }
 }

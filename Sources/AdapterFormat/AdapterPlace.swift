@@ -105,7 +105,8 @@ struct AdapterPlace {
         found: pickle.map { "adapter_config.json and " + $0 + ", a Python pickle" }
           ?? "adapter_config.json alone, without weights",
         expected: "a PEFT adapter: adapter_config.json and adapter_model.safetensors",
-        advice: pickle == nil ? "Get adapter_model.safetensors: the matrices stand there." : Self.pickleAdvice)
+        advice: pickle == nil ? "Get adapter_model.safetensors: the matrices stand there." : Self.pickleAdvice
+      )
     }
   }
 
@@ -119,7 +120,9 @@ struct AdapterPlace {
   private static func missing(
     _ names: Set<String>
   ) -> (kind: AdapterError.Kind, found: String, advice: String) {
-    if names.contains("adapters.npz") { return (.unsupported("npz"), "adapters.npz, an MLX adapter", npzAdvice) }
+    if names.contains("adapters.npz") {
+      return (.unsupported("npz"), "adapters.npz, an MLX adapter", npzAdvice)
+    }
     let weights = [weightsName, indexName, "adapter_model.bin"].first { names.contains($0) }
     if let weights { return (.missing, weights + " without adapter_config.json", configAdvice) }
     if names.contains(mlxName) {
@@ -128,7 +131,9 @@ struct AdapterPlace {
     if let checkpoint = names.filter({ $0.hasPrefix("checkpoint-") }).min() {
       return (.missing, "checkpoints, such as " + quoted(checkpoint), "Name one of the checkpoints.")
     }
-    if names.contains("config.json") { return (.malformed, "a whole model (config.json)", "Name it as the base.") }
+    if names.contains("config.json") {
+      return (.malformed, "a whole model (config.json)", "Name it as the base.")
+    }
     let files = names.filter { $0.hasSuffix(".tina") || $0.hasSuffix(".gguf") }
     if let file = files.min() {
       return (.missing, "\(files.count) files, such as " + quoted(file), "Name the file itself.")
@@ -154,14 +159,17 @@ struct AdapterPlace {
       weights = file
       return
     }
-    if TinaMagic.begins(map.bytes) {
+    if map.byteCount >= TinaHeader.signature.count,
+      map.copy(0..<TinaHeader.signature.count) == TinaHeader.signature
+    {
       format = .tina
       weights = file
       return
     }
     guard kind == .safetensors || name.hasSuffix(".safetensors") else {
       if name.hasSuffix(".npz") {
-        throw Self.error(file, .unsupported("npz"), name + ", an MLX adapter in numpy's archive", Self.npzAdvice)
+        throw Self.error(
+          file, .unsupported("npz"), name + ", an MLX adapter in numpy's archive", Self.npzAdvice)
       }
       let advice = kind == .zip || kind == .pickle ? Self.pickleAdvice : kind?.advice
       throw Self.error(
@@ -179,9 +187,4 @@ struct AdapterPlace {
     weights = file
     format = Self.isMLX(config) ? .mlx : .peft
   }
-}
-
-/// The signature of a `.tina` file.
-enum TinaMagic {
-  static func begins(_ bytes: RawSpan) -> Bool { false }
 }

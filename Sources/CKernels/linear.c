@@ -81,6 +81,7 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
     const tk_linear_args *map = &maps[i];
     for (size_t j = 0; j < map->term_count; j++) {
       const tk_low_rank *t = &map->terms[j];
+      if (!t->a) continue;
       const tk_linear_args a = {.weights = t->a, .type = t->a_type, .rows = t->rank, .columns = map->columns,
                                 .x = map->x + t->first * map->x_stride, .x_stride = map->x_stride, .n = t->count,
                                 .y = t->u, .y_stride = t->rank};

@@ -49,7 +49,8 @@ enum Normalization {
     return e.mapChildren { choose($0, plus: plus) }
   }
 
-  private static func chain(_ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget) throws
+  private static func chain(_ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget)
+    throws
     -> Expression
   {
     var sides = sides
@@ -129,7 +130,8 @@ enum Names {
     let named = isName(sides[0]) ? sides[0] : isName(before) ? before : nil
     if let named {
       // 5 = x
-      if isName(last), last.isScalar, case .constant = last {} else if isName(last), sides.count == 2,
+      if isName(last), last.isScalar, case .constant = last {
+      } else if isName(last), sides.count == 2,
         before.isScalar, before.symbols.isEmpty
       {
         return (last, before)

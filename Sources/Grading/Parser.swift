@@ -23,7 +23,8 @@ struct Parser {
     -> (expression: Expression, hasProse: Bool)
   {
     var lexemes = try Lexer.lexemes(of: bytes, budget, commaGroupsThousands: commaGroupsThousands)
-    while let last = lexemes.last?.kind, last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
+    while let last = lexemes.last?.kind,
+      last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
     {
       lexemes.removeLast()
     }
@@ -83,7 +84,9 @@ struct Parser {
     }
   }
 
-  static func isConnective(_ word: String) -> Bool { ["and", "or", "et", "und", "ou"].contains(word.lowercased()) }
+  static func isConnective(_ word: String) -> Bool {
+    ["and", "or", "et", "und", "ou"].contains(word.lowercased())
+  }
 
   mutating func list() throws -> Expression {
     let items = try nested { parser in try parser.items() }
@@ -189,7 +192,11 @@ struct Parser {
       case "cup", "bigcup":
         index += 1
         let next = try sum()
-        if case .union(let items) = result { result = .union(items + [next]) } else { result = .union([result, next]) }
+        if case .union(let items) = result {
+          result = .union(items + [next])
+        } else {
+          result = .union([result, next])
+        }
       case "cap", "bigcap":
         index += 1
         result = .intersection([result, try sum()])
@@ -202,7 +209,9 @@ struct Parser {
     if case .word("U") = kind, isSet(result) {
       index += 1
       result = .union([result, try sets()])
-      if case .union(let items) = result, case .union(let inner) = items[1] { result = .union([items[0]] + inner) }
+      if case .union(let items) = result, case .union(let inner) = items[1] {
+        result = .union([items[0]] + inner)
+      }
     }
     return result
   }
@@ -318,9 +327,12 @@ struct Parser {
   }
 
   private static let endsTerm: Set<String> = [
-    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert", "rVert",
-    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ", "degree",
-    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon", "over",
+    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert",
+    "rVert",
+    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ",
+    "degree",
+    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon",
+    "over",
     "because", "therefore", "parallel", "perp",
   ]
 }

@@ -118,7 +118,8 @@ private struct GGUFReader {
     // A tensor takes at least 24 bytes of the file, a value 13.
     guard tensors <= UInt64(remaining / 24), values <= UInt64(remaining / 13) else {
       throw failure(
-        .truncated, "byte 8", found: "\(tensors) tensors and \(values) values in a file of"
+        .truncated, "byte 8",
+        found: "\(tensors) tensors and \(values) values in a file of"
           + " \(file.byteCount) bytes",
         expected: "no more than the file has room for")
     }

@@ -25,7 +25,8 @@ public enum GGUFWriter {
     append(UInt64(metadata.count), to: &head)
     for (key, value) in metadata {
       guard keys.insert(key).inserted, (1...65535).contains(key.utf8.count) else {
-        throw bad(path, "key " + quoted(key), found: "an empty, long or repeated key", expected: "every key once")
+        throw bad(
+          path, "key " + quoted(key), found: "an empty, long or repeated key", expected: "every key once")
       }
       append(Array(key.utf8), to: &head)
       append(value.kind.rawValue, to: &head)
@@ -60,7 +61,8 @@ public enum GGUFWriter {
     try writer.finish()
   }
 
-  private static func bad(_ path: String, _ place: String, found: String, expected: String) -> ModelFilesError {
+  private static func bad(_ path: String, _ place: String, found: String, expected: String) -> ModelFilesError
+  {
     ModelFilesError(.unsupported, file: path, place: place, found: found, expected: expected)
   }
 

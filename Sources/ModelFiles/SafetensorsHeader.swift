@@ -37,7 +37,8 @@ struct SafetensorsHeader {
       let name = reader.decoded(text)
       guard names.insert(name).inserted else { throw Self.twice(name, at: text.range.lowerBound, reader) }
       if name == "__metadata__" {
-        try parseMetadata(&reader)
+        // MLX writes null where it has none.
+        if try reader.peek() == .null { try reader.null() } else { try parseMetadata(&reader) }
       } else {
         entries.append(try parseEntry(name, &reader))
       }

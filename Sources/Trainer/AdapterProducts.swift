@@ -42,13 +42,21 @@ struct AdapterProducts {
     unsafe tk_scale(u, pair.scale, n * pair.rank)
   }
 
+  /// The pair as a term of its map's sum, which is how the sampler computes it; u is left in `u`.
+  @unsafe func term(_ pair: TrainedPair, u: UnsafeMutablePointer<Float>) -> tk_low_rank {
+    unsafe tk_low_rank(
+      a: parameters.values.pointer + pair.a, b: parameters.values.pointer + pair.b, a_type: TK_F32,
+      b_type: TK_F32, rank: pair.rank, scale: pair.scale, first: 0, count: batch.rowCount, u: u)
+  }
+
   /// y += B · u.
   @unsafe func outer(
     _ u: UnsafePointer<Float>, _ pair: TrainedPair, into y: UnsafeMutablePointer<Float>
   ) {
     let map = unsafe tk_linear_args(
       weights: parameters.values.pointer + pair.b, type: TK_F32, rows: pair.output, columns: pair.rank, bias: nil,
-      x: u, x_stride: pair.rank, n: batch.rowCount, y: y, y_stride: pair.output, add: true, terms: nil, term_count: 0)
+      x: u, x_stride: pair.rank, n: batch.rowCount, y: y, y_stride: pair.output, add: true, terms: nil,
+      term_count: 0)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
   }
 

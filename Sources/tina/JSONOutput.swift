@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// A JSON value to be written on one line, its keys in the order given.
 enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByNilLiteral {
   case null
@@ -9,10 +11,14 @@ enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
   case string(String)
   case array([JSONOutput])
   case object(KeyValuePairs<String, JSONOutput>)
+  /// A value as it was read.
+  case value(JSONValue)
 
   init(stringLiteral value: String) { self = .string(value) }
   init(integerLiteral value: Int) { self = .integer(value) }
   init(nilLiteral: ()) { self = .null }
+
+  init(_ value: JSONValue) { self = .value(value) }
 
   static func ids(_ ids: [Int]) -> JSONOutput { .array(ids.map { .integer($0) }) }
 
@@ -33,6 +39,7 @@ enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
     case .float(let value): text += value.isFinite ? "\(value)" : "null"
     case .double(let value): text += value.isFinite ? "\(value)" : "null"
     case .string(let value): Self.write(value, to: &text)
+    case .value(let value): text += value.text()
     case .array(let values):
       text += "["
       for (i, value) in values.enumerated() {

@@ -120,7 +120,9 @@ struct MergeCommand: AsyncParsableCommand {
       guard let reference = AdapterReference(argument: text) else {
         throw ValidationError("an adapter: found \"\(text)\", expected PATH or PATH@SCALE.")
       }
-      let adapter = try Adapter(path: reference.path)
+      let adapter = try Adapter(
+        path: reference.path, layers: reference.layers, base: BaseArchitecture(model.config))
+      for note in adapter.notes { Terminal.note("note: " + note) }
       try Merge.checkHead(adapter, model)
       adapters.append(
         try AttachedAdapter(

@@ -42,7 +42,8 @@ struct ComputeOptions: ParsableArguments {
 struct AdapterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A PEFT directory, with a factor on its own scale after @ if wanted: DIR@0.5.", valueName: "adapter"))
+      "A .tina file, a PEFT or MLX directory or a GGUF adapter; PATH:layers=1 reads the first quality layer of"
+        + " a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
   var adapter: AdapterReference?
 
   @Flag(help: "Attach the adapter although the model's weights are not those that it belongs to.")
@@ -54,29 +55,44 @@ struct AdapterOptions: ParsableArguments {
   }
 }
 
-/// An adapter's path and the factor on its scale, written `PATH` or `PATH@FACTOR`.
+/// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`.
 struct AdapterReference: ExpressibleByArgument, Hashable {
   let path: String
+  /// How many quality layers of a .tina file are read; all unless given.
+  let layers: Int?
+  /// A factor on top of the adapter's own scales.
   let scale: Float
 
   init?(argument: String) {
     let exists = { FileManager.default.fileExists(atPath: NSString(string: $0).expandingTildeInPath) }
-    if let at = argument.lastIndex(of: "@"), !exists(argument),
-      let factor = Float(argument[argument.index(after: at)...]), factor.isFinite
+    var rest = argument
+    var scale: Float = 1
+    var layers: Int?
+    // A path that exists as it stands is one, whatever is in its name.
+    if !exists(rest), let at = rest.lastIndex(of: "@"), let factor = Float(rest[rest.index(after: at)...]),
+      factor.isFinite
     {
-      path = NSString(string: String(argument[..<at])).expandingTildeInPath
       scale = factor
-    } else {
-      path = NSString(string: argument).expandingTildeInPath
-      scale = 1
+      rest = String(rest[..<at])
     }
-    if path.isEmpty { return nil }
+    if !exists(rest), let range = rest.firstRange(of: ":layers="), let count = Int(rest[range.upperBound...]),
+      count > 0
+    {
+      layers = count
+      rest = String(rest[..<range.lowerBound])
+    }
+    if rest.isEmpty { return nil }
+    path = NSString(string: rest).expandingTildeInPath
+    self.layers = layers
+    self.scale = scale
   }
 
   /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
   func attach(to model: Model, allowBaseMismatch: Bool) throws -> AttachedAdapter {
+    let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
+    for note in adapter.notes { Terminal.note(note) }
     let attached = try AttachedAdapter(
-      Adapter(path: path), to: model, scale: scale, allowBaseMismatch: allowBaseMismatch)
+      adapter, to: model, scale: scale, allowBaseMismatch: allowBaseMismatch)
     for note in attached.notes { Terminal.note(note) }
     return attached
   }
@@ -150,4 +166,13 @@ struct SamplingOptions: ParsableArguments {
 
   /// Small enough to be typed again.
   static func randomSeed() -> UInt64 { UInt64(UInt32.random(in: 1...UInt32.max)) }
+}
+
+extension BaseArchitecture {
+  /// What a running model's configuration says.
+  init(_ config: Qwen2Config) {
+    self.init(
+      name: "qwen2", headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
+      layerCount: config.layerCount)
+  }
 }

@@ -13,5 +13,8 @@ struct Tina: AsyncParsableCommand {
       Exit codes: 0 done, 1 failure, 64 wrong usage, 130 interrupted.
       """,
     version: "0.1.0",
-    subcommands: [Run.self, MergeCommand.self, Score.self, Tokenize.self, Grade.self, Logits.self])
+    subcommands: [
+      Run.self, Eval.self, Grade.self, Convert.self, MergeCommand.self, Inspect.self, Verify.self, Diff.self,
+      Score.self, Tokenize.self, Bench.self, Logits.self,
+    ])
 }

@@ -243,10 +243,10 @@ struct RefusalTests {
     expectRefusal(file, ["adapter_model.bin", "zip archive", "PEFT adapter"])
   }
 
-  @Test("a GGUF file is named")
+  @Test("a GGUF file that ends early")
   func gguf() {
     let directory = TemporaryDirectory()
-    expectRefusal(directory.write("adapter.gguf", "GGUF\u{3}\0\0\0"), ["a GGUF file"])
+    expectRefusal(directory.write("adapter.gguf", "GGUF\u{3}\0\0\0"), ["adapter.gguf: byte 8", "the end of the file"])
   }
 
   @Test("a git-LFS pointer in place of weights or configuration")
@@ -261,17 +261,20 @@ struct RefusalTests {
     expectRefusal(test.directory.path, ["adapter_config.json: found a git-LFS pointer"], count: 2)
   }
 
-  @Test("MLX adapters are recognised, in directories and by their files")
+  @Test("MLX adapters without configuration, without weights, and in numpy's archives")
   func mlx() {
     let directory = TemporaryDirectory()
     directory.write("adapters.safetensors", safetensors([]))
-    expectRefusal(directory.path, ["adapters.safetensors, an MLX adapter", "convert to PEFT"])
-    directory.write("adapter_config.json", #"{"fine_tune_type":"lora","lora_parameters":{"rank":8}}"#)
-    expectRefusal(directory.path, ["MLX adapters are not read yet"])
-    expectRefusal(directory.path + "/adapters.safetensors", ["MLX"])
+    expectRefusal(
+      directory.path, ["adapters.safetensors, an MLX adapter, without adapter_config.json", "the scale"])
     let old = TemporaryDirectory()
-    expectRefusal(old.write("adapters.npz", "PK\u{3}\u{4}"), ["MLX"])
-    expectRefusal(old.path, ["adapters.npz, an MLX adapter"])
+    expectRefusal(old.write("adapters.npz", "PK\u{3}\u{4}"), ["MLX adapter in numpy's archive", "save_file"])
+    expectRefusal(old.path, ["adapters.npz, an MLX adapter", "save_file"])
+    old.write("adapter_config.json", #"{"fine_tune_type":"lora","lora_parameters":{"rank":8}}"#)
+    expectRefusal(old.path, ["adapters.npz, an MLX adapter", "save_file"])
+    let alone = TemporaryDirectory()
+    alone.write("adapter_config.json", #"{"fine_tune_type":"lora","lora_parameters":{"rank":8,"scale":1}}"#)
+    expectRefusal(alone.path, ["of MLX alone, without weights"])
   }
 
   @Test("damaged files: configuration that is no JSON, weights that are cut off")

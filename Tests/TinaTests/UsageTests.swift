@@ -8,7 +8,8 @@ import Testing
     ["run", "--top-p", "0", "hello"], ["run", "--max-tokens", "0", "hello"],
     ["run", "--threads", "0", "hello"],
     ["run", "--raw", "--system", "x", "hello"], ["run", "--jsonl", "-", "models/x", "hello"],
-    ["run", "--json", "--hide-thinking", "hello"], ["run", "--cache-type", "f64", "hello"],
+    ["grade"], ["grade", "--max-steps", "0", "1", "1"], ["run", "--json", "--hide-thinking", "hello"],
+    ["run", "--cache-type", "f64", "hello"],
   ])
   func wrongUsageExitsWith64(_ arguments: [String]) throws {
     let result = try Program.run(arguments)
@@ -17,7 +18,7 @@ import Testing
     #expect(result.output.isEmpty)
   }
 
-  @Test(arguments: ["run", "score", "tokenize"])
+  @Test(arguments: ["run", "score", "tokenize", "grade"])
   func helpHasExamples(_ command: String) throws {
     let result = try Program.run([command, "--help"])
     #expect(result.status == 0)

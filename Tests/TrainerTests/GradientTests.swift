@@ -161,8 +161,8 @@ struct GradientCase {
       let pass = try PolicyPass(model, cacheType: cache)
       let mine = try pass.logProbabilities(batch, adapter: nil)
       for (i, completion) in completions.enumerated() {
-        let sampled = try await engine.score(prompt: prompt, completion: completion)
-        #expect(sameBits(mine.logProbabilities[i], sampled))
+        let scored = try await engine.score(prompt: prompt, completion: completion)
+        #expect(sameBits(mine.logProbabilities[i], scored))
       }
     }
   }

@@ -85,7 +85,11 @@ struct GGUFAdapterReader {
         continue
       }
       if halves[module] == nil { order.append(module) }
-      if isA { halves[module, default: Halves()].a = tensor } else { halves[module, default: Halves()].b = tensor }
+      if isA {
+        halves[module, default: Halves()].a = tensor
+      } else {
+        halves[module, default: Halves()].b = tensor
+      }
     }
     return order.compactMap { module in
       halves[module].flatMap { entry(module, $0, names, alpha: alpha, &faults) }
@@ -128,7 +132,8 @@ struct GGUFAdapterReader {
       a: a, b: b, scale: alpha == 0 ? 1 : alpha / Float(b.shape[1]),
       scaleOrigin: alpha == 0 ? .stated : .alphaOverRank, alpha: alpha == 0 ? nil : Double(alpha))
     return AdapterEntry(
-      module: module, path: GGUFModuleNames.path(of: module), content: isTable ? .embedding(low) : .lowRank(low))
+      module: module, path: GGUFModuleNames.path(of: module),
+      content: isTable ? .embedding(low) : .lowRank(low))
   }
 
   /// Plain floats, or Q8_0 widened to F32, which holds its products exactly.

@@ -65,7 +65,8 @@ enum GGUFAdapterWriter {
     guard names.rowsFit(entry.module, pair.outputCount) else {
       throw .init(
         .badTensor, file: file, place: place, found: "\(pair.outputCount) rows",
-        expected: "a multiple of twice the number of heads", advice: "This is another base: name the right one.")
+        expected: "a multiple of twice the number of heads",
+        advice: "This is another base: name the right one.")
     }
     guard let b = GGUFScale.multiplied(pair.b, by: scale.factor(pair)) else {
       throw .init(
@@ -93,7 +94,8 @@ enum GGUFAdapterWriter {
       metadata.append(("llama.attention.head_count_kv", .uint32(UInt32(clamping: keyValueHeads))))
     }
     if let config = archive.ggufConfiguration {
-      for key in config.keys where !metadata.contains(where: { $0.key == key }) && key != "general.alignment" {
+      for key in config.keys where !metadata.contains(where: { $0.key == key }) && key != "general.alignment"
+      {
         if let value = GGUFConfiguration.value(config, key) { metadata.append((key, value)) }
       }
     } else if let name = archive.baseModelName {

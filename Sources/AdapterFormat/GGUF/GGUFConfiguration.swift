@@ -17,7 +17,8 @@ enum GGUFConfiguration {
     guard let name = value("general.architecture")?.text else { return nil }
     let heads = value(name + ".attention.head_count")?.integer
     return BaseArchitecture(
-      name: name, headCount: heads, keyValueHeadCount: value(name + ".attention.head_count_kv")?.integer ?? heads)
+      name: name, headCount: heads,
+      keyValueHeadCount: value(name + ".attention.head_count_kv")?.integer ?? heads)
   }
 
   private static func json(_ value: GGUFValue) -> JSONValue {
@@ -38,7 +39,8 @@ enum GGUFConfiguration {
   }
 
   private static func value(_ json: JSONValue, depth: Int) -> GGUFValue? {
-    guard depth < 6, let object = json.object, let type = object["type"]?.string, let content = object["value"]
+    guard depth < 6, let object = json.object, let type = object["type"]?.string,
+      let content = object["value"]
     else { return nil }
     func whole<T: FixedWidthInteger>(_ type: T.Type) -> T? {
       if case .number(let literal) = content { T(literal) } else { nil }

@@ -29,7 +29,8 @@ struct GGUFModuleNames {
           + ": for others the names and the order of rows in GGUF are not known here")
     }
     if base.name == "llama" {
-      guard let heads = base.headCount, let keyValueHeads = base.keyValueHeadCount, heads > 0, keyValueHeads > 0
+      guard let heads = base.headCount, let keyValueHeads = base.keyValueHeadCount, heads > 0,
+        keyValueHeads > 0
       else {
         throw .init(
           .unsupported("heads"), file: file, found: "Llama with an unknown number of heads",

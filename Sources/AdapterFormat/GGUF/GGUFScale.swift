@@ -47,7 +47,9 @@ struct GGUFScale {
         let given = alpha / Float(group.rank)
         if given == scale { return true }
         let factor = scale / given
-        guard factor.isNormal, factor.significand == 1, factor > 0, given * factor == scale else { return false }
+        guard factor.isNormal, factor.significand == 1, factor > 0, given * factor == scale else {
+          return false
+        }
         factors[group] = factor
         return true
       }

@@ -184,6 +184,7 @@ struct MLXReader {
 enum MLXNames {
   /// Whether a module is an embedding: MLX's names of the pairs are the same for both.
   static func isTable(_ path: String) -> Bool {
-    ["embed_tokens", "wte", "word_embeddings", "tok_embeddings"].contains(path.split(separator: ".").last ?? "")
+    ["embed_tokens", "wte", "word_embeddings", "tok_embeddings"].contains(
+      path.split(separator: ".").last ?? "")
   }
 }

@@ -15,7 +15,7 @@ struct PEFTConfiguration {
   /// - Throws: `AdapterError.Violation` if PEFT has no way to say it.
   func make() throws(AdapterError.Violation) -> JSONObject {
     let original = archive.peftConfiguration
-    if let original, states(original) { return original }
+    if let original, states(original, coversTargets: false) { return original }
     guard !pairs.isEmpty else {
       throw .init(
         .unsupported("full"), file: "adapter_config.json", found: "no low-rank pair",
@@ -32,19 +32,21 @@ struct PEFTConfiguration {
     }
     for isEscaped in [false, true] {
       let object = made(original, isEscaped: isEscaped)
-      if states(object) { return object }
+      if states(object, coversTargets: original == nil) { return object }
     }
     throw .init(
-      .badTensor, file: "adapter_config.json", found: "names of modules that PEFT's patterns cannot tell apart",
+      .badTensor, file: "adapter_config.json",
+      found: "names of modules that PEFT's patterns cannot tell apart",
       expected: "names that do not end in one another")
   }
 
-  /// Whether a configuration gives every pair its rank and its scale, bit for bit.
-  private func states(_ object: JSONObject) -> Bool {
+  /// Whether a configuration gives every pair its rank and its scale, bit for bit. What a source says of its
+  /// targets is left as it is, right or wrong.
+  private func states(_ object: JSONObject, coversTargets: Bool) -> Bool {
     let config = PEFTConfig(object, file: "adapter_config.json")
     return config.faults.isEmpty
       && pairs.allSatisfy { path, pair in
-        config.rank(of: path) == pair.rank && config.isTarget(path)
+        config.rank(of: path) == pair.rank && (!coversTargets || config.isTarget(path))
           && config.scale(rank: pair.rank, alpha: config.alpha(of: path)).bitPattern == pair.scale.bitPattern
       }
   }
@@ -61,7 +63,9 @@ struct PEFTConfiguration {
     let rank = Self.commonest(pairs.map(\.pair.rank)) ?? 8
     let alpha = Self.commonest(pairs.map { Self.alpha($0.pair) }) ?? Double(rank)
     func key(_ path: String) -> String { isEscaped ? Self.escaped(path) : path }
-    let ranks = pairs.filter { $0.pair.rank != rank }.map { (key: key($0.path), value: JSONValue($0.pair.rank)) }
+    let ranks = pairs.filter { $0.pair.rank != rank }.map {
+      (key: key($0.path), value: JSONValue($0.pair.rank))
+    }
     let alphas = pairs.filter { Self.alpha($0.pair) != alpha }.map {
       (key: key($0.path), value: JSONValue(Self.alpha($0.pair)))
     }
@@ -96,7 +100,8 @@ struct PEFTConfiguration {
   private func targets() -> (names: [String], layers: [Int]?) {
     var leaves: [Int: Set<String>] = [:]
     for (path, _) in pairs {
-      leaves[PEFTTensorName.layer(of: path), default: []].insert(String(path.split(separator: ".").last ?? ""))
+      leaves[PEFTTensorName.layer(of: path), default: []].insert(
+        String(path.split(separator: ".").last ?? ""))
     }
     let outside = leaves.removeValue(forKey: -1) ?? []
     let layers = leaves.keys.sorted()
@@ -110,7 +115,9 @@ struct PEFTConfiguration {
   private static func escaped(_ path: String) -> String {
     var out = "^"
     for scalar in path.unicodeScalars {
-      if !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar), scalar != "_", scalar != "-" { out += "\\" }
+      if !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar), scalar != "_", scalar != "-" {
+        out += "\\"
+      }
       out.unicodeScalars.append(scalar)
     }
     return out

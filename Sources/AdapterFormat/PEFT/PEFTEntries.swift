@@ -62,7 +62,8 @@ struct PEFTEntries {
       case .firstBias:
         faults.append(
           bad(
-            .unsupported("lora_bias"), tensor, found: "a bias of lora_A, which PEFT does not have (lora_bias)",
+            .unsupported("lora_bias"), tensor,
+            found: "a bias of lora_A, which PEFT does not have (lora_bias)",
             expected: "biases of lora_B only"))
       default:
         let entry = single(tensor, name)
@@ -82,7 +83,9 @@ struct PEFTEntries {
     return entries
   }
 
-  private func entry(_ name: PEFTTensorName, _ content: AdapterEntry.Content, _ names: [String]) -> AdapterEntry {
+  private func entry(_ name: PEFTTensorName, _ content: AdapterEntry.Content, _ names: [String])
+    -> AdapterEntry
+  {
     var entry = AdapterEntry(module: name.module, path: name.path, content: content)
     if !zip(entry.standardNames, names).allSatisfy({ $0.utf8.elementsEqual($1.utf8) }) {
       entry.tensorNames = names
@@ -96,7 +99,8 @@ struct PEFTEntries {
       switch name.part {
       case .magnitude: .magnitude(tensor)
       case .pairBias:
-        .pairBias(tensor, scale: config.scale(rank: config.rank(of: name.path), alpha: config.alpha(of: name.path)))
+        .pairBias(
+          tensor, scale: config.scale(rank: config.rank(of: name.path), alpha: config.alpha(of: name.path)))
       case .trainableTokens: .rows(tensor, ids: config.tokenIDs(of: name.path))
       case .bias: .bias(tensor)
       case .full(let parameter): .full(tensor, parameter: parameter)
@@ -107,25 +111,28 @@ struct PEFTEntries {
 
   private func entry(_ pair: Halves, _ faults: inout [AdapterError.Violation]) -> AdapterEntry? {
     let before = faults.count
-    if let present = pair.a ?? pair.b, pair.a == nil || pair.b == nil {
-      let half = (pair.isEmbedding ? "lora_embedding_" : "lora_") + (pair.a == nil ? "A" : "B")
-      faults.append(
-        bad(
-          .badTensor, present, found: "no \(half) for it", expected: "a complete pair",
-          advice: "The file is incomplete: get it again."))
+    guard let a = pair.a, let b = pair.b else {
+      if let present = pair.a ?? pair.b {
+        let half = (pair.isEmbedding ? "lora_embedding_" : "lora_") + (pair.a == nil ? "A" : "B")
+        faults.append(
+          bad(
+            .badTensor, present, found: "no \(half) for it", expected: "a complete pair",
+            advice: "The file is incomplete: get it again."))
+      }
+      return nil
     }
     let rank = config.rank(of: pair.path)
-    let isConvolution = (pair.a?.shape.count ?? 2) > 2 && pair.a?.shape.count == pair.b?.shape.count
-    for (tensor, isA) in [(pair.a, true), (pair.b, false)] {
-      if let tensor { check(tensor, isA: isA, rank: rank, isConvolution: isConvolution, &faults) }
-    }
-    guard faults.count == before, let a = pair.a, let b = pair.b else { return nil }
+    let isConvolution = a.shape.count > 2 && a.shape.count == b.shape.count
+    check(a, isA: true, rank: rank, isConvolution: isConvolution, &faults)
+    check(b, isA: false, rank: rank, isConvolution: isConvolution, &faults)
+    guard faults.count == before else { return nil }
     let alpha = config.alpha(of: pair.path)
     let low = LowRankPair(
       a: a, b: b, scale: config.scale(rank: rank, alpha: alpha),
       scaleOrigin: config.usesRSLoRA ? .alphaOverRootRank : .alphaOverRank, alpha: alpha)
     return entry(
-      PEFTTensorName(a.name), pair.isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
+      PEFTTensorName(a.name),
+      pair.isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
       [a.name, b.name])
   }
 

@@ -73,10 +73,13 @@ struct PEFTTensorName {
     let components = name.split(separator: ".", omittingEmptySubsequences: false)
     for (i, component) in components.enumerated() {
       let isHalf = component == "lora_A" || component == "lora_B"
-      if isHalf || component == "lora_embedding_A" || component == "lora_embedding_B", i + 1 < components.count
+      if isHalf || component == "lora_embedding_A" || component == "lora_embedding_B",
+        i + 1 < components.count
       {
         let path = components[..<i].joined(separator: ".")
-        return (path, .otherAdapter(components[i + 1..<components.count - (isHalf ? 1 : 0)].joined(separator: ".")))
+        return (
+          path, .otherAdapter(components[i + 1..<components.count - (isHalf ? 1 : 0)].joined(separator: "."))
+        )
       }
     }
     let path = components.dropLast().joined(separator: ".")

@@ -75,7 +75,7 @@ struct PairEncoder {
     } else {
       let words = symbols.map { Planes.zigzag(UInt16(truncatingIfNeeded: $0)) }
       block.append(words.map { UInt8(truncatingIfNeeded: $0) }, .entropy, cuts: cuts, zstd)
-      if isWide { block.append(words.map { UInt8($0 >> 8) }, .entropy, cuts: cuts, zstd) }
+      if isWide { block.append(words.map { UInt8($0 >> 8) }, .search, zstd) }
       block.append(tiers ?? [], .search, zstd)
     }
     var bytes = ByteBuilder()

@@ -14,8 +14,8 @@ struct PairQuantizer {
     var errors: [Double]
     /// ‖ΔW‖ without the scale.
     var norm: Double
-    /// Estimated size in bits.
-    var bits: Double
+    /// Whether the first layer's integers need two bytes.
+    var isWide: Bool
   }
 
   /// The largest magnitude of an integer with all layers.
@@ -27,15 +27,19 @@ struct PairQuantizer {
 
   /// Rounds a pair; nil if the bound is too small for the integers' range.
   ///
+  /// - Parameters:
+  ///   - source: what is rounded, within the bound.
+  ///   - original: what the stated errors are relative to, if that is something else: the pair before its rank
+  ///     was reduced.
   /// - Precondition: 2-dimensional finite tensors of F32, F16 or BF16.
-  func quantize(_ source: LowRankPair) -> Result? {
+  func quantize(_ source: LowRankPair, original: LowRankPair? = nil) -> Result? {
     var pair = source
     pair.scale = 1
     let a = LowRankAlgebra.tall(rowsOf: pair.a)
     let b = LowRankAlgebra.tall(columnsOf: pair.b)
     let target = Target(a: a, b: b)
     guard target.norm > 0 else { return zero(pair) }
-    let raw = fit(a, b, to: target)
+    let raw = Scaled(a, b)
     // In the basis of singular vectors, weak components shrink to few symbols; short runs gain nothing by it.
     let svd = LowRankAlgebra.decomposition(pair)
     var (u, v) = (ColumnMatrix(rows: b.rows, columns: pair.rank), ColumnMatrix(rows: a.rows, columns: pair.rank))
@@ -46,10 +50,19 @@ struct PairQuantizer {
       for i in 0..<b.rows { u[i, c] = svd.u[i, c] * root }
       for i in 0..<a.rows { v[i, c] = svd.v[i, c] * root }
     }
-    let rotated = fit(v, u, to: target)
-    guard let raw else { return rotated }
-    guard let rotated else { return raw }
-    return rotated.bits < raw.bits ? rotated : raw
+    let rotated = Scaled(v, u)
+    // At one step, both have the same error: the smaller one is taken.
+    let step = firstStep(target)
+    let isRotated = rotated.round(step).entropy < raw.round(step).entropy
+    let reference = original.map {
+      Target(a: LowRankAlgebra.tall(rowsOf: $0.a), b: LowRankAlgebra.tall(columnsOf: $0.b))
+    }
+    return fit(isRotated ? rotated : raw, to: target, reference: reference ?? target)
+  }
+
+  /// The step that meets the bound if each number is off by a random part of it.
+  private func firstStep(_ target: Target) -> Double {
+    maxError * target.norm * (12 / Double(target.a.values.count + target.b.values.count)).squareRoot()
   }
 
   private func zero(_ pair: LowRankPair) -> Result {
@@ -59,7 +72,7 @@ struct PairQuantizer {
       b: [Int32](repeating: 0, count: pair.rank * pair.outputCount),
       scales: [Float](repeating: 0, count: pair.rank))
     return Result(
-      pair: integers, errors: [Double](repeating: 0, count: bits.count + 1), norm: 0, bits: 0)
+      pair: integers, errors: [Double](repeating: 0, count: bits.count + 1), norm: 0, isWide: false)
   }
 
   /// What is approximated, with the products that do not change.
@@ -76,6 +89,10 @@ struct PairQuantizer {
 
     var norm: Double { square.squareRoot() }
 
+    func error(_ rounded: Rounded) -> Double {
+      error(rounded.x, rounded.y(scaled: rounded.scales))
+    }
+
     /// Relative distance to B' · A'.
     func error(_ a2: ColumnMatrix, _ b2: ColumnMatrix) -> Double {
       let difference = square + dot(gram(a2, a2), gram(b2, b2)) - 2 * dot(gram(a, a2), gram(b, b2))
@@ -84,24 +101,32 @@ struct PairQuantizer {
   }
 
   /// Finds the largest step that meets the bound.
-  private func fit(_ x: ColumnMatrix, _ y: ColumnMatrix, to target: Target) -> Result? {
-    let scaled = Scaled(x, y)
-    let symbols = Double(x.values.count + y.values.count)
-    var step = maxError * target.norm * (12 / symbols).squareRoot()
+  private func fit(_ scaled: Scaled, to target: Target, reference: Target) -> Result? {
+    var step = firstStep(target)
     var best: (rounded: Rounded, error: Double)?
     for _ in 0..<24 {
       let rounded = scaled.round(step)
-      let error = target.error(rounded.x, rounded.y(scaled: rounded.scales))
+      let error = target.error(rounded)
       if error <= maxError, error > (best?.error ?? -1) { best = (rounded, error) }
-      if error <= maxError && error >= 0.992 * maxError { break }
+      if error <= maxError && error >= 0.996 * maxError { break }
       if error == 0 {
         step *= 2
       } else {
-        step *= min(2, max(0.25, 0.997 * maxError / error))
+        step *= min(2, max(0.25, 0.9985 * maxError / error))
       }
     }
-    guard let rounded = best?.rounded, rounded.largest < Double(Self.maximumMagnitude) else { return nil }
-    return finish(rounded, target)
+    guard let best, best.rounded.largest < Double(Self.maximumMagnitude) else { return nil }
+    return finish(narrowed(best.rounded, best.error, target), reference)
+  }
+
+  /// The integers with the few that stick out of one byte in the first layer cut off, if that costs next to nothing.
+  private func narrowed(_ rounded: Rounded, _ error: Double, _ target: Target) -> Rounded {
+    let total = bits.reduce(0, +)
+    // Coarsening rounds halves up, so the upper end loses one half of a step.
+    let limit = Double(128 << total) - Double(1 << total) / 2 - 1
+    guard rounded.largest > limit else { return rounded }
+    let cut = rounded.clamped(to: limit)
+    return target.error(cut) <= min(maxError, 1.004 * error) ? cut : rounded
   }
 
   private func finish(_ rounded: Rounded, _ target: Target) -> Result? {
@@ -120,7 +145,7 @@ struct PairQuantizer {
       rank: rounded.x.columns, inputCount: rounded.x.rows, outputCount: rounded.yIntegers.rows,
       a: rounded.x.values.map { Int32($0) }, b: rounded.yIntegers.values.map { Int32($0) },
       scales: rounded.scales.map { Float($0) })
-    return Result(pair: pair, errors: errors, norm: target.norm, bits: rounded.entropy)
+    return Result(pair: pair, errors: errors, norm: target.norm, isWide: !base.fitsByte)
   }
 
   /// Factors whose components have the norm σ on both sides.
@@ -170,6 +195,19 @@ struct PairQuantizer {
     func y(scaled scales: [Double]) -> ColumnMatrix {
       var out = yIntegers
       for c in 0..<out.columns { out.scale(c, by: scales[c]) }
+      return out
+    }
+
+    var fitsByte: Bool {
+      !x.values.contains { $0 > 127 || $0 < -128 } && !yIntegers.values.contains { $0 > 127 || $0 < -128 }
+    }
+
+    func clamped(to limit: Double) -> Rounded {
+      var out = self
+      for i in out.x.values.indices { out.x.values[i] = min(limit, max(-limit, x.values[i])) }
+      for i in out.yIntegers.values.indices {
+        out.yIntegers.values[i] = min(limit, max(-limit, yIntegers.values[i]))
+      }
       return out
     }
 

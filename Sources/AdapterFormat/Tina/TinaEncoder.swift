@@ -7,15 +7,20 @@ struct TinaEncoder: Sendable {
   /// The bound on each module's error, or nil: exact.
   private let maxError: Double?
   private let entries: [AdapterEntry]
+  /// What a pair was before its rank was reduced, and what that cost, by number of the entry.
+  private let originals: [Int: (pair: LowRankPair, error: Double)]
   private let tensors: [[Tensor]]
   /// Bits of the refinement layers.
   private let bits: [Int]
 
   init(_ archive: AdapterArchive, _ options: TinaOptions, maxError: Double?) throws(TinaFault) {
+    var archive = archive
+    archive.entries.sort { $0.precedes($1) }
+    originals = try Self.reduceRank(of: &archive, to: options.rank)
     self.archive = archive
     self.options = options
     self.maxError = maxError
-    entries = archive.entries.sorted { $0.precedes($1) }
+    entries = archive.entries
     tensors = entries.map(\.tinaTensors)
     bits = maxError.map { options.refinementBits ?? Self.refinementBits($0) } ?? []
     if let maxError, !(maxError >= 1e-6 && maxError < 1) {
@@ -33,6 +38,28 @@ struct TinaEncoder: Sendable {
         .predictor, "", found: "a seed or a parent for a file that is not exact", expected: "one or the other",
         advice: "Differences are exact: leave out the bound on the error.")
     }
+  }
+
+  private static func reduceRank(
+    of archive: inout AdapterArchive, to rank: Int?
+  ) throws(TinaFault) -> [Int: (pair: LowRankPair, error: Double)] {
+    guard let rank else { return [:] }
+    guard rank >= 1 else {
+      throw TinaFault(.shape, "", found: "a rank of \(rank)", expected: "1 or more", advice: "")
+    }
+    let reduced: (archive: AdapterArchive, errors: [Int: Double])
+    do throws(AdapterError) {
+      reduced = try archive.reduced(toRank: rank)
+    } catch {
+      let first = error.violations[0]
+      throw TinaFault(.scale, first.place, found: first.found, expected: first.expected, advice: first.advice)
+    }
+    var originals: [Int: (pair: LowRankPair, error: Double)] = [:]
+    for (number, error) in reduced.errors {
+      if let pair = archive.entries[number].pair { originals[number] = (pair, error) }
+    }
+    archive = reduced.archive
+    return originals
   }
 
   /// Layers of two bits, so many that the first alone has an error of about 5 %.
@@ -97,10 +124,10 @@ struct TinaEncoder: Sendable {
       }
     }
     let firsts = tensors.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
-    let plan = TinaPlan(
-      entries: entries, tensors: tensors, isQuantized: isQuantized, isPlain: options.isPlain,
-      predictor: { predictors[firsts[$0] + $1] })
     let rounded = try quantize()
+    let plan = TinaPlan(
+      entries: entries, tensors: tensors, width: { rounded[$0].map { $0.isWide ? 2 : 1 } },
+      isPlain: options.isPlain, predictor: { predictors[firsts[$0] + $1] })
     let blocks = try encode(plan, flat, predictions, rounded)
     var directory = TinaDirectory()
     directory.seed = predictors.contains(.seeded) ? options.seed ?? 0 : 0
@@ -125,7 +152,7 @@ struct TinaEncoder: Sendable {
             expected: "finite numbers, to be rounded", advice: "Store the adapter exactly.")
         }
       }
-      guard let result = quantizer.quantize(pair) else {
+      guard let result = quantizer.quantize(pair, original: originals[chosen[index]]?.pair) else {
         throw TinaFault(
           .error, "module " + quoted(entry.module), found: "a bound of \(maxError), which needs integers that are too large",
           expected: "a larger bound", advice: "Store the adapter exactly, or allow a larger error.")
@@ -168,7 +195,8 @@ struct TinaEncoder: Sendable {
     for (number, entry) in entries.enumerated() {
       let first = directory.tensors.count
       let result = rounded[number]
-      let errors = result?.errors ?? [Double](repeating: 0, count: bits.count + 1)
+      let original = originals[number]
+      let errors = result?.errors ?? [Double](repeating: original?.error ?? 0, count: bits.count + 1)
       for tensor in tensors[number] {
         directory.tensors.append(
           .init(
@@ -180,7 +208,7 @@ struct TinaEncoder: Sendable {
       for (layer, error) in errors.enumerated() {
         directory.layers[layer].worstError = max(directory.layers[layer].worstError, Float(error))
       }
-      guard let pair = entry.pair, maxError != nil else { continue }
+      guard let pair = original?.pair ?? entry.pair, maxError != nil || !originals.isEmpty else { continue }
       let norm = (result?.norm ?? LowRankAlgebra.norm(pair.unscaled)) * Double(pair.scale)
       guard norm.isFinite else { continue }
       signal += norm * norm

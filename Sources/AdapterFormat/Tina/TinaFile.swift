@@ -211,6 +211,31 @@ public struct TinaFile: Sendable {
       baseModelName: metadata.baseModelName, base: base, training: metadata.training)
   }
 
+  /// The low-rank pairs that are stored as integers, by module, with the layers that are read: operands for kernels.
+  ///
+  /// - Throws: ``AdapterError`` if a block is damaged.
+  public func integerPairs() throws(AdapterError) -> [String: IntegerPair] {
+    do throws(TinaFault) {
+      let decoder = try decoder()
+      let blocks = directory.blocks.indices.filter { directory.blocks[$0].form == .pairs }
+      let decoded = try inParallel(map: blocks.count, context: { Scratch() }) {
+        (index, scratch) throws(TinaFault) -> [IntegerPair] in
+        try decoder.check(blocks[index])
+        return try decoder.integerPairs(blocks[index], scratch)
+      }
+      var pairs: [String: IntegerPair] = [:]
+      for (block, its) in zip(blocks, decoded) {
+        for (number, pair) in its.enumerated() {
+          let tensor = directory.tensors[directory.blocks[block].tensors[2 * number]]
+          pairs[directory.entries[tensor.entry].module] = pair
+        }
+      }
+      return pairs
+    } catch {
+      throw error.error(file: path)
+    }
+  }
+
   /// A decoder for the layers that are read.
   func decoder() throws(TinaFault) -> BlockDecoder {
     BlockDecoder(

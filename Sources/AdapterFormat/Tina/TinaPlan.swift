@@ -31,29 +31,30 @@ struct TinaPlan {
   /// - Parameters:
   ///   - entries: the archive's entries in canonical order.
   ///   - tensors: the tensors of each entry.
-  ///   - isQuantized: whether an entry becomes integers.
+  ///   - width: bytes of the integers that an entry becomes in the first layer; nil: it stays exact.
   ///   - isPlain: whether tensors are stored plainly, each in a block of its own.
   ///   - predictor: what a tensor is predicted from, by entry and position.
   init(
-    entries: [AdapterEntry], tensors: [[Tensor]], isQuantized: (Int) -> Bool, isPlain: Bool,
+    entries: [AdapterEntry], tensors: [[Tensor]], width: (Int) -> Int?, isPlain: Bool,
     predictor: (Int, Int) -> TinaPredictor
   ) {
     var open: [Key: Int] = [:]
-    var openPairs: Int?
+    // Pairs whose integers need two bytes stay among themselves: the others would pay for them.
+    var openPairs: [Int: Int] = [:]
     var number = 0
     for entry in entries.indices {
-      if isQuantized(entry) {
+      if let width = width(entry) {
         let size = tensors[entry].reduce(0) { $0 + $1.elementCount }
-        if let block = openPairs, case .pairs(let pairs) = blocks[block].content {
+        if let block = openPairs[width], case .pairs(let pairs) = blocks[block].content {
           blocks[block].content = .pairs(pairs + [entry])
           blocks[block].size += size
         } else {
           blocks.append(Block(content: .pairs([entry]), size: size))
-          openPairs = blocks.count - 1
+          openPairs[width] = blocks.count - 1
         }
-        let block = openPairs ?? 0
+        let block = openPairs[width] ?? 0
         blockOfTensor += [block, block]
-        if isPlain || blocks[block].size >= Self.pairBlockSize { openPairs = nil }
+        if isPlain || blocks[block].size >= Self.pairBlockSize { openPairs[width] = nil }
         number += 2
         continue
       }

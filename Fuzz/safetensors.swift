@@ -1,0 +1,14 @@
+import ModelFiles
+
+private let file = MemoryFile("safetensors")
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  file.write(UnsafeRawBufferPointer(start: start, count: count))
+  guard let opened = try? SafetensorsFile(path: file.path) else { return 0 }
+  for tensor in opened.tensors {
+    precondition(opened[tensor.name]?.byteRange == tensor.byteRange)
+    if [.f32, .f16, .bf16].contains(tensor.elementType) { precondition(tensor.floats().count == tensor.elementCount) }
+  }
+  return 0
+}

@@ -1,0 +1,107 @@
+public import ModelFiles
+
+/// What a change of an adapter cost, module by module.
+public struct AdapterChange: Sendable {
+  /// The adapter after the change.
+  public let archive: AdapterArchive
+  /// ‖ΔW − ΔW'‖ / ‖ΔW‖ of every pair that changed; 0 where ΔW is zero.
+  public let errors: [(module: String, error: Double)]
+
+  /// The largest of the errors.
+  public var worst: (module: String, error: Double)? { errors.max { $0.error < $1.error } }
+}
+
+extension AdapterArchive {
+  /// The same adapter with every factor in another element type, each number rounded once to nearest even.
+  ///
+  /// - Parameter type: F32, F16 or BF16. Entries that are no pairs stay as they are.
+  /// - Throws: ``AdapterError`` if a number is beyond the type's range.
+  public func converted(to type: ElementType, path: String) throws(AdapterError) -> AdapterChange {
+    var violations: [AdapterError.Violation] = []
+    for entry in entries {
+      for tensor in entry.pair.map({ [$0.a, $0.b] }) ?? [] where type == .f16 && tensor.elementType != .f16 {
+        let values = tensor.floats()
+        guard let index = values.firstIndex(where: { $0.isFinite && abs($0) >= 65520 }) else { continue }
+        violations.append(
+          .init(
+            .badTensor, file: path, place: "tensor " + quoted(tensor.name),
+            found: "\(values[index]) at element \(index)", expected: "numbers below 65,520, F16's range",
+            advice: "Choose bf16 or f32."))
+      }
+    }
+    guard violations.isEmpty else { throw AdapterError(path: path, violations: violations) }
+    return changed { pair in
+      LowRankPair(
+        a: pair.a.converted(to: type), b: pair.b.converted(to: type), scale: pair.scale,
+        scaleOrigin: pair.scaleOrigin, alpha: pair.alpha)
+    }
+  }
+
+  /// The nearest adapter of a lower rank: the largest singular values of every ΔW are kept, shared evenly between
+  /// both factors, which become F32. Pairs of that rank or less stay as they are, and so do the scales.
+  ///
+  /// - Throws: ``AdapterError`` if a number is not finite.
+  public func reduced(toRank rank: Int, path: String) throws(AdapterError) -> AdapterChange {
+    precondition(rank > 0)
+    var violations: [AdapterError.Violation] = []
+    for entry in entries {
+      for tensor in entry.pair.map({ [$0.a, $0.b] }) ?? [] {
+        guard tensor.firstNonFinite != nil else { continue }
+        violations.append(
+          .init(
+            .badTensor, file: path, place: "tensor " + quoted(tensor.name),
+            found: "a number that is not finite", expected: "finite numbers"))
+      }
+      if case .convolution = entry.content {
+        violations.append(
+          .init(
+            .unsupported("convolution"), file: path, place: "module " + quoted(entry.module),
+            found: "a low-rank pair of a convolution", expected: "pairs of linear layers and embeddings"))
+      }
+    }
+    guard violations.isEmpty else { throw AdapterError(path: path, violations: violations) }
+    return changed { pair in pair.rank <= rank ? pair : Self.reduced(pair, rank) }
+  }
+
+  private static func reduced(_ pair: LowRankPair, _ rank: Int) -> LowRankPair {
+    let svd = LowRankAlgebra.decomposition(pair)
+    let scale = pair.scale == 0 ? 1 : Double(pair.scale)
+    let (output, input) = (pair.outputCount, pair.inputCount)
+    var a = [Float](repeating: 0, count: rank * input)
+    var b = [Float](repeating: 0, count: output * rank)
+    for k in 0..<min(rank, svd.sigma.count) {
+      let root = (svd.sigma[k] / abs(scale)).squareRoot()
+      for i in 0..<input { a[k * input + i] = Float(root * svd.v[i, k]) }
+      for o in 0..<output { b[o * rank + k] = Float(scale < 0 ? -root * svd.u[o, k] : root * svd.u[o, k]) }
+    }
+    return LowRankPair(
+      a: Tensor(name: pair.a.name, shape: [rank, input], floats: a),
+      b: Tensor(name: pair.b.name, shape: [output, rank], floats: b), scale: pair.scale,
+      scaleOrigin: pair.scaleOrigin == .stated ? .stated : .alphaOverRank,
+      alpha: Double(pair.scale) * Double(rank))
+  }
+
+  private func changed(_ change: @Sendable (LowRankPair) -> LowRankPair) -> AdapterChange {
+    let entries = entries
+    let results: [(AdapterEntry, Double?)] = mapInParallel(entries.count) { index in
+      var entry = entries[index]
+      guard let pair = entry.pair else { return (entry, nil) }
+      let new = change(pair)
+      switch entry.content {
+      case .convolution: entry.content = .convolution(new)
+      case .embedding: entry.content = .embedding(new)
+      default: entry.content = .lowRank(new)
+      }
+      let isFinite = [pair.a, pair.b, new.a, new.b].allSatisfy { $0.firstNonFinite == nil }
+      guard isFinite, pair.scale.isFinite else { return (entry, nil) }
+      if AdapterDifference.areEqual(pair, new) { return (entry, 0) }
+      let (distance, norm, _) = LowRankAlgebra.distance(pair, new)
+      return (entry, norm > 0 ? distance / norm : 0)
+    }
+    var archive = self
+    archive.entries = results.map(\.0)
+    return AdapterChange(
+      archive: archive,
+      errors: results.compactMap { result in result.1.map { (result.0.module, $0) } })
+  }
+}

@@ -1,0 +1,205 @@
+import Foundation
+import ModelFiles
+import Testing
+
+@Suite("GGUF")
+struct GGUFTests {
+  private static let metadata: [(key: String, value: GGUFValue)] = [
+    ("general.architecture", .text("qwen2")), ("a.u8", .uint8(200)), ("a.i8", .int8(-3)), ("a.u16", .uint16(60000)),
+    ("a.i16", .int16(-300)), ("a.u32", .uint32(4_000_000_000)), ("a.i32", .int32(-5)), ("a.f32", .float32(0.1)),
+    ("a.bool", .bool(true)), ("a.u64", .uint64(.max)), ("a.i64", .int64(.min)), ("a.f64", .float64(1e300)),
+    ("a.strings", .array(.string, [.text("x"), .text(""), .string([0xff])])),
+    ("a.nested", .array(.array, [.array(.uint8, [.uint8(1), .uint8(2)]), .array(.uint8, [])])),
+  ]
+
+  private static func tensors() -> [GGUFTensor] {
+    [
+      GGUFTensor(Tensor(name: "x", shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]), name: "first"),
+      GGUFTensor(
+        name: "quantised", type: .q4_0, shape: [3, 64],
+        storage: .memory(OwnedBytes((0..<108).map { UInt8($0) })), byteRange: 0..<108),
+      GGUFTensor(Tensor(name: "y", shape: [1], floats: [7]), name: "last"),
+    ].compactMap { $0 }
+  }
+
+  private static func file() throws -> (TemporaryDirectory, String, [UInt8]) {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/a.gguf"
+    try GGUFWriter.write(metadata: metadata, tensors: tensors(), to: path)
+    return (directory, path, Array(try Data(contentsOf: URL(fileURLWithPath: path))))
+  }
+
+  @Test("what is written is read: every kind of value, plain and quantised tensors")
+  func roundTrip() throws {
+    let (directory, path, _) = try Self.file()
+    defer { withExtendedLifetime(directory) {} }
+    let file = try GGUFFile(path: path)
+    #expect(file.metadata.map(\.key) == Self.metadata.map(\.key))
+    for (key, value) in Self.metadata { #expect(file[key] == value, "\(key)") }
+    #expect(file.tensors.map(\.name) == ["first", "quantised", "last"] && file.alignment == 32)
+    #expect(file.tensors.map(\.shape) == [[2, 3], [3, 64], [1]])
+    #expect(file.tensors[0].plain?.floats() == [1, 2, 3, 4, 5, 6] && file.tensors[1].plain == nil)
+    #expect(file.tensors.allSatisfy { $0.byteRange.lowerBound % 32 == 0 })
+    guard case .file(let map) = file.tensors[1].storage else { return }
+    #expect(map.copy(file.tensors[1].byteRange) == (0..<108).map { UInt8($0) })
+    #expect(file["a.u64"]?.integer == nil && file["a.i64"]?.integer == .min && file["none"] == nil)
+  }
+
+  @Test("another alignment is kept to")
+  func alignment() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/a.gguf"
+    try GGUFWriter.write(
+      metadata: [("general.alignment", .uint32(128))], tensors: Self.tensors(), to: path)
+    let file = try GGUFFile(path: path)
+    #expect(file.alignment == 128 && file.tensors.allSatisfy { $0.byteRange.lowerBound % 128 == 0 })
+    #expect(throws: ModelFilesError.self) {
+      try GGUFWriter.write(metadata: [("general.alignment", .uint32(48))], tensors: [], to: path)
+    }
+  }
+
+  @Test("names that ggml has no room for, and names twice, are not written")
+  func names() {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/a.gguf"
+    let tensor = Tensor(name: "x", shape: [1], floats: [1])
+    func write(_ names: [String]) throws {
+      try GGUFWriter.write(
+        metadata: [], tensors: names.compactMap { GGUFTensor(tensor, name: $0) }, to: path)
+    }
+    let long = String(repeating: "n", count: 64)
+    #expect(throws: ModelFilesError.self) { try write([long]) }
+    #expect(throws: ModelFilesError.self) { try write(["a", "a"]) }
+    #expect(!FileManager.default.fileExists(atPath: path))
+    #expect(throws: Never.self) { try write([String(long.dropLast())]) }
+  }
+
+  @Test("every truncation is found, and damaged bytes never crash")
+  func damage() throws {
+    let (directory, path, bytes) = try Self.file()
+    for length in 0..<bytes.count - 28 {  // the last tensor's four bytes end 28 before the padding does
+      try Data(bytes[..<length]).write(to: URL(fileURLWithPath: path))
+      #expect(throws: ModelFilesError.self, "\(length)") { try GGUFFile(path: path) }
+    }
+    // The index alone: what is behind it is data.
+    for position in 0..<min(bytes.count, 900) {
+      for value: UInt8 in [0, 0x7f, 0xff] {
+        var damaged = bytes
+        damaged[position] = value
+        try Data(damaged).write(to: URL(fileURLWithPath: path))
+        guard let file = try? GGUFFile(path: path) else { continue }
+        for tensor in file.tensors { #expect(tensor.byteRange.upperBound <= bytes.count) }
+      }
+    }
+    withExtendedLifetime(directory) {}
+  }
+
+  @Test(
+    "refusals name what is wrong",
+    arguments: [
+      (4, 1, "version 1"), (4, 4, "version 4"), (7, 3, "version 50331651"), (8, 0xff, "no more than"),
+      (0, 0x46, "a GGUF file"),
+    ] as [(Int, UInt8, String)])
+  func refusals(position: Int, value: UInt8, fragment: String) throws {
+    let (directory, path, bytes) = try Self.file()
+    var damaged = bytes
+    damaged[position] = value
+    try Data(damaged).write(to: URL(fileURLWithPath: path))
+    do throws(ModelFilesError) {
+      _ = try GGUFFile(path: path)
+      Issue.record("it was read")
+    } catch {
+      #expect(error.description.contains(fragment), "\(error)")
+    }
+    var swapped = bytes
+    swapped.replaceSubrange(4..<8, with: [0, 0, 0, 3])
+    try Data(swapped).write(to: URL(fileURLWithPath: path))
+    let error = #expect(throws: ModelFilesError.self) { try GGUFFile(path: path) }
+    #expect(error?.description.contains("big-endian") == true)
+    withExtendedLifetime(directory) {}
+  }
+
+  @Test("block sizes: a row of whole blocks or none")
+  func blocks() {
+    #expect(GGUFTensorType.allCases.count == 32)
+    #expect(GGUFTensorType.q4_K.name == "Q4_K" && GGUFTensorType.iq2_XXS.name == "IQ2_XXS")
+    for type in GGUFTensorType.allCases {
+      #expect((type.elementType.map { $0.byteSize == type.block.bytes && type.block.elements == 1 }) ?? true)
+    }
+  }
+}
+
+@Suite("Writers")
+struct WriterTests {
+  @Test("safetensors are laid out as the format's library does: by type, then by name, header of whole eights")
+  func safetensorsLayout() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/a.safetensors"
+    let f32 = Tensor(name: "b", shape: [1], floats: [1])
+    let f16 = Tensor(name: "a", shape: [2], floats: [1, 2]).converted(to: .f16)
+    try SafetensorsWriter.write([f16, f32, f32.renamed("ä\"")], metadata: [("format", "pt")], to: path)
+    let file = try SafetensorsFile(path: path)
+    #expect(file.tensors.map(\.name) == ["b", "ä\"", "a"] && file.metadata[0].value == "pt")
+    #expect(file["a"]?.floats() == [1, 2])
+    let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    #expect(bytes[0] % 8 == 0 && bytes.count == 8 + Int(bytes[0]) + Int(bytes[1]) * 256 + 12)
+    #expect(throws: ModelFilesError.self) { try SafetensorsWriter.write([f32, f32], to: path) }
+    #expect(try SafetensorsFile(path: path).tensors.count == 3)
+  }
+
+  @Test("a directory is whole or absent, replaces its like, and spares everything else")
+  func directories() throws {
+    let folder = TemporaryDirectory()
+    let path = folder.path + "/out/"
+    func fill(_ text: String, finishing: Bool = true) throws {
+      let writer = try DirectoryWriter(path: path, names: ["one", "two"])
+      for name in ["one", "two"] { try Data(text.utf8).write(to: URL(fileURLWithPath: writer.file(name))) }
+      if finishing { try writer.finish() }
+    }
+    func contents() throws -> [String] {
+      try ["one", "two"].map { try String(contentsOfFile: path + $0, encoding: .utf8) }
+    }
+    try fill("a", finishing: false)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    try fill("b")
+    try fill("c")
+    try fill("d", finishing: false)
+    #expect(try contents() == ["c", "c"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["out"])
+    try Data().write(to: URL(fileURLWithPath: path + "three"))
+    #expect(throws: ModelFilesError.self) { try fill("e") }
+    #expect(try contents() == ["c", "c"])
+  }
+
+  @Test("every half-precision number survives; rounding is to nearest even")
+  func halves() {
+    for bits in UInt16.min...UInt16.max {
+      let value = float(float16: bits)
+      if value.isNaN {
+        #expect(float(float16: float16Bits(value)).isNaN)
+      } else if float16Bits(value) != bits {
+        Issue.record("\(bits)")
+      }
+      let wide = float(bfloat16: bits)
+      if wide.isNaN {
+        #expect(float(bfloat16: bfloat16Bits(wide)).isNaN)
+      } else if bfloat16Bits(wide) != bits {
+        Issue.record("\(bits)")
+      }
+    }
+    let cases: [(Float, UInt16)] = [
+      (65519, 0x7bff), (65520, 0x7c00), (1 + 0x1p-11, 0x3c00), (1 + 0x3p-11, 0x3c02), (0x1p-25, 0), (0x3p-25, 2),
+      (0x1.004p-25, 1), (-0x1p-24, 0x8001), (0x1.ffcp-15, 0x0400), (1e-30, 0), (.infinity, 0x7c00),
+    ]
+    for (value, bits) in cases { #expect(float16Bits(value) == bits, "\(value)") }
+    #expect(bfloat16Bits(1 + 0x1p-8) == 0x3f80 && bfloat16Bits(1 + 0x3p-8) == 0x3f82)
+    #expect(bfloat16Bits(.greatestFiniteMagnitude) == 0x7f80)
+  }
+
+  @Test("transposing and reordering rows move bits untouched", arguments: [ElementType.f32, .bf16])
+  func rearranging(type: ElementType) {
+    let tensor = Tensor(name: "t", shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]).converted(to: type)
+    #expect(tensor.transposed().floats() == [1, 4, 2, 5, 3, 6] && tensor.transposed().shape == [3, 2])
+    #expect(tensor.reorderingRows { 1 - $0 }.floats() == [4, 5, 6, 1, 2, 3])
+  }
+}
