@@ -79,11 +79,13 @@ import Testing
   }
 
   @Test(arguments: [
-    ["convert", "a"], ["convert", "a", "b.gguf", "--lossy", "fine"], ["convert", "a", "b.tina", "--to", "peft"],
+    ["convert", "a"], ["convert", "a", "b.gguf", "--lossy", "fine"],
+    ["convert", "a", "b.tina", "--to", "peft"],
     ["convert", "a", "b.tina", "--lossy", "fine", "--max-bytes", "9"], ["convert", "a", "b.safetensors"],
     ["convert", "a", "b.tina", "--max-error", "1"], ["convert", "a", "b.tina", "--rank", "0"],
     ["convert", "a@2", "b.tina"], ["convert", "a", "b.tina", "--stored", "--lossy", "fine"],
-    ["convert", "a", "b.tina", "--lossy", "great"], ["diff", "a"], ["diff", "a", "b@2"], ["inspect"], ["verify"],
+    ["convert", "a", "b.tina", "--lossy", "great"], ["diff", "a"], ["diff", "a", "b@2"], ["inspect"],
+    ["verify"],
   ])
   func wrongUsageExitsWith64(_ arguments: [String]) throws {
     let result = try Program.run(arguments)
@@ -93,7 +95,8 @@ import Testing
   @Test(arguments: ["convert", "inspect", "verify", "diff"])
   func helpHasExamples(_ command: String) throws {
     let result = try Program.run([command, "--help"])
-    #expect(result.status == 0 && result.output.contains("EXAMPLES:") && result.output.contains("tina \(command) "))
+    #expect(
+      result.status == 0 && result.output.contains("EXAMPLES:") && result.output.contains("tina \(command) "))
   }
 
   @Test func inspectShowsEveryModuleAndEveryOtherTensor() throws {
@@ -179,7 +182,8 @@ import Testing
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     // Files of at most 64 blocks of 512 bytes; the signal that comes with it is ignored, the error is not.
     process.arguments = [
-      "-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" convert \"$1\" \"$2\" 2> \"$3\"", try Program.url().path, big,
+      "-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" convert \"$1\" \"$2\" 2> \"$3\"", try Program.url().path,
+      big,
       scratch.path("a.tina"), scratch.path("errors"),
     ]
     try process.run()
@@ -207,7 +211,7 @@ import Testing
           state = state &* 1_664_525 &+ 1_013_904_223
           words[i] = 0x3c00_0000 | state >> 9
         }
-        words.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
+        unsafe words.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
         entries.append(
           "\"base_model.model.model.layers.\(layer).self_attn.q_proj.lora_\(half).weight\":"
             + "{\"dtype\":\"F32\",\"shape\":\(shape),\"data_offsets\":[\(begin),\(data.count)]}")
