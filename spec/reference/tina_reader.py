@@ -314,8 +314,7 @@ class Directory:
     def head(self):
         file = self.file
         n, e, t, k, file.seed, reserved, file.content_digest, file.parent, more = self.cursor.unpack("IIIIQ8s32s32s16s")
-        need(n >= 1, "layers", "none")
-        need(n <= 8, "limit", "number of layers")
+        need(1 <= n <= 8, "limit", "number of layers")
         need(e <= 1 << 17 and k <= 1 << 19, "limit", "number of entries or blocks")
         need(not any(reserved + more), "reserved", "directory")
         self.counts = n, e, t, k
@@ -353,8 +352,7 @@ class Directory:
         need(flags or (alpha == 0), "scale", "alpha")
         need(kind not in (4, 6, 7, 8) or scale == 1, "scale")
         need(kind in PAIRS or (origin == 0 and not flags), "scale", "origin or alpha")
-        need(max(lengths) <= 1024, "limit", "length of a name")
-        need(lengths[0] >= 1, "name", "no module name")
+        need(max(lengths) <= 1024 and lengths[0] >= 1, "name", "length")
         need(attributes <= 65536, "limit", "attributes")
         errors = self.cursor.unpack("f" * self.counts[0])
         check_error(*errors)

@@ -22,7 +22,7 @@ extension TinaDirectory {
       throw TinaFault(.limit, "directory", found: "\(count) \(what)", expected: "at most \(limit)")
     }
     guard layerCount >= 1 else {
-      throw TinaFault(.layers, "directory", found: "no layer", expected: "1 to 8")
+      throw TinaFault(.limit, "directory", found: "no layer", expected: "1 to 8")
     }
     // What the counts ask for is there, before anything is allocated for them.
     try cursor.need(24 * layerCount + (29 + 4 * layerCount) * entryCount + 28 * blockCount)
@@ -115,7 +115,7 @@ extension TinaDirectory {
         expected: "finite numbers, as the kind has them")
     }
     for length in [moduleLength, pathLength, parameterLength] where length > maximumNameLength {
-      throw TinaFault(.limit, place, found: "a name of \(length) bytes", expected: "at most 1024")
+      throw TinaFault(.name, place, found: "a name of \(length) bytes", expected: "at most 1024")
     }
     guard attributesLength <= 65536 else {
       throw TinaFault(

@@ -41,7 +41,7 @@ struct TinaDamageTests {
     for (path, parents) in try Self.files(directory) {
       let whole = contents(path)
       #expect(try TinaFile.verify(path: path, parents: parents).isValid)
-      for change: UInt8 in [0x01, 0x80] {
+      for change: UInt8 in [0x01, 0x80, 0xff] {
         for position in whole.indices {
           var damaged = whole
           damaged[position] ^= change
@@ -95,37 +95,44 @@ struct TinaDamageTests {
   }
 }
 
-/// A value that is put into the directory, and the rule that it breaks.
-private struct Field: Sendable {
+/// A number put where it cannot be. (One literal of tuples is more than the type checker can do.)
+private struct DirectoryField: Sendable {
   let offset: Int
   let value: UInt32
   let rule: TinaRule
+
+  init(_ offset: Int, _ value: UInt32, _ rule: TinaRule) {
+    self.offset = offset
+    self.value = value
+    self.rule = rule
+  }
 }
 
-private let hostileFields: [Field] = [
-  Field(offset: 0, value: 0, rule: .limit),
-  Field(offset: 0, value: 9, rule: .limit),
-  Field(offset: 4, value: 131_073, rule: .limit),
-  Field(offset: 4, value: 65536, rule: .directory),
-  Field(offset: 4, value: 0xffff_ffff, rule: .limit),
-  Field(offset: 8, value: 0xffff_ffff, rule: .directory),
-  Field(offset: 12, value: 0xffff_ffff, rule: .limit),
-  Field(offset: 12, value: 262_144, rule: .directory),
-  Field(offset: 16, value: 1, rule: .predictor),
-  Field(offset: 24, value: 1, rule: .reserved),
-  Field(offset: 64, value: 1, rule: .parent),
-  Field(offset: 96, value: 1, rule: .reserved),
-  Field(offset: 120, value: 1, rule: .layers),
-  Field(offset: 124, value: 0x7fc0_0000, rule: .error),
-  Field(offset: 124, value: 0xbf80_0000, rule: .error),
-  Field(offset: 132, value: 1, rule: .reserved),
-  Field(offset: 136, value: 0x0200_0109, rule: .kind),
-  Field(offset: 136, value: 0x0200_0301, rule: .scale),
-  Field(offset: 136, value: 0x0202_0101, rule: .reserved),
-  Field(offset: 140, value: 0x7f80_0000, rule: .scale),
-  Field(offset: 152, value: 0x0401_0000, rule: .name),
-  Field(offset: 160, value: 65537, rule: .limit),
-  Field(offset: 164, value: 0xff80_0000, rule: .error),
+/// The head begins at 0, the layer at 112, the first entry at 136.
+private let directoryFields: [DirectoryField] = [
+  DirectoryField(0, 0, .limit),
+  DirectoryField(0, 9, .limit),
+  DirectoryField(4, 131_073, .limit),
+  DirectoryField(4, 65_536, .directory),
+  DirectoryField(4, .max, .limit),
+  DirectoryField(8, .max, .directory),
+  DirectoryField(12, .max, .limit),
+  DirectoryField(12, 262_144, .directory),
+  DirectoryField(16, 1, .predictor),
+  DirectoryField(24, 1, .reserved),
+  DirectoryField(64, 1, .parent),
+  DirectoryField(96, 1, .reserved),
+  DirectoryField(120, 1, .layers),
+  DirectoryField(124, 0x7fc0_0000, .error),
+  DirectoryField(124, 0xbf80_0000, .error),
+  DirectoryField(132, 1, .reserved),
+  DirectoryField(136, 0x0200_0109, .kind),
+  DirectoryField(136, 0x0200_0301, .scale),
+  DirectoryField(136, 0x0202_0101, .reserved),
+  DirectoryField(140, 0x7f80_0000, .scale),
+  DirectoryField(152, 0x0401_0000, .name),
+  DirectoryField(160, 65537, .limit),
+  DirectoryField(164, 0xff80_0000, .error),
 ]
 
 @Suite("Hostile .tina files")
@@ -179,10 +186,8 @@ struct TinaHostileTests {
     }
   }
 
-  @Test(
-    "fields of the directory that cannot be",
-    arguments: hostileFields)
-  fileprivate func fields(field: Field) throws {
+  @Test("fields of the directory that cannot be", arguments: directoryFields)
+  private func fields(_ field: DirectoryField) throws {
     let path = try file(put(field.value, at: field.offset))
     #expect(brokenRule(path) == field.rule)
   }
