@@ -157,7 +157,7 @@ struct TinaHostileTests {
       (136, 0x0200_0109, .kind), (136, 0x0200_0301, .scale), (136, 0x0202_0101, .reserved),
       (136 + 4, 0x7f80_0000, .scale), (136 + 16, 0x0401_0000, .name), (136 + 24, 65537, .limit),
       (136 + 28, 0xff80_0000, .error),
-    ])
+    ] as [(Int, UInt32, TinaRule)])
   func fields(offset: Int, value: UInt32, rule: TinaRule) throws {
     let path = try file(put(value, at: offset))
     #expect(brokenRule(path) == rule)
