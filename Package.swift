@@ -60,16 +60,25 @@ let package = Package(
     .target(
       name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
     .target(
+      name: "Evaluation",
+      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime"],
+      swiftSettings: house),
+    .target(
       name: "Trainer",
       dependencies: [
         "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
         "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
+    .target(
+      name: "Merging",
+      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization", "TinaRuntime"],
+      swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime",
+        "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -91,9 +100,14 @@ let package = Package(
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
       dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
+      resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(
+      name: "MergingTests",
+      dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],

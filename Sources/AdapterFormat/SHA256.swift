@@ -1,11 +1,11 @@
 import CCrypto
 
 /// SHA-256, from OpenSSL's libcrypto.
-@safe struct SHA256: ~Copyable {
-  static let byteCount = 32
+@safe package struct SHA256: ~Copyable {
+  package static let byteCount = 32
   private let context: OpaquePointer
 
-  init() {
+  package init() {
     guard let context = unsafe EVP_MD_CTX_new(), unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
     else { preconditionFailure("libcrypto has no SHA-256") }
     unsafe self.context = context
@@ -14,16 +14,16 @@ import CCrypto
   deinit { unsafe EVP_MD_CTX_free(context) }
 
   /// Appends bytes to what is hashed.
-  mutating func update(_ bytes: borrowing RawSpan) {
+  package mutating func update(_ bytes: borrowing RawSpan) {
     let context = unsafe context
     unsafe bytes.withUnsafeBytes { unsafe _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
   }
 
   /// Appends bytes to what is hashed.
-  mutating func update(_ bytes: [UInt8]) { update(unsafe bytes.span.bytes) }
+  package mutating func update(_ bytes: [UInt8]) { update(unsafe bytes.span.bytes) }
 
   /// The hash of everything; the last thing that is asked for.
-  consuming func finish() -> [UInt8] {
+  package consuming func finish() -> [UInt8] {
     let context = unsafe context
     return unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount) { buffer, count in
       unsafe EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
@@ -32,7 +32,7 @@ import CCrypto
   }
 
   /// The hash of some bytes.
-  static func hash(_ bytes: [UInt8]) -> [UInt8] {
+  package static func hash(_ bytes: [UInt8]) -> [UInt8] {
     var hash = SHA256()
     hash.update(bytes)
     return hash.finish()
@@ -40,6 +40,6 @@ import CCrypto
 }
 
 /// Two lower-case digits a byte.
-func hexadecimal(_ bytes: [UInt8]) -> String {
+package func hexadecimal(_ bytes: [UInt8]) -> String {
   bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 #define TK_HALF_IN_HARDWARE
+#define TK_SIXTEEN_REGISTERS
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "vector.inc"
 #include "tile.inc"

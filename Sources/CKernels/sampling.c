@@ -54,4 +54,11 @@ void tk_score(tk_pool *pool, tk_score_row *rows, size_t n) {
   tk_pool_run(pool, n, score_chunk, &r);
 }
 
-void tk_score_one(tk_score_row *row) { path()->score(row); }
+bool tk_softmax_of(const float *logits, size_t count, float temperature, tk_softmax *result) {
+  return path()->softmax(logits, count, temperature, result);
+}
+
+// One rounding from double precision: the same however it is compiled.
+float tk_log_probability(const tk_softmax *s, float logit) {
+  return (float)(((double)logit - (double)s->peak) * (double)s->inverse - s->log_sum);
+}

@@ -8,6 +8,7 @@ typedef struct tk_sampling {
   // `scratch` holds tk_sampling_floats(allowed) floats.
   void (*sample)(tk_sample_row *row, float *scratch);
   void (*score)(tk_score_row *row);
+  bool (*softmax)(const float *logits, size_t count, float temperature, tk_softmax *result);
 } tk_sampling;
 
 extern const tk_sampling tk_sampling_portable;

@@ -13,6 +13,6 @@
 #include "vector.inc"
 #include "sampling.inc"
 
-const tk_sampling tk_sampling_avx2 = {.sample = sample, .score = score};
+const tk_sampling tk_sampling_avx2 = {.sample = sample, .score = score, .softmax = softmax};
 #pragma clang attribute pop
 #endif

@@ -10,4 +10,4 @@
 #include "vector.inc"
 #include "sampling.inc"
 
-const tk_sampling tk_sampling_portable = {.sample = sample, .score = score};
+const tk_sampling tk_sampling_portable = {.sample = sample, .score = score, .softmax = softmax};

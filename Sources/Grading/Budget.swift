@@ -11,6 +11,12 @@ final class Budget {
     if spent > limit { throw GradingError.outOfSteps }
   }
 
+  /// What adding or multiplying two fractions of these sizes costs: bringing them to lowest terms is quadratic.
+  func spendFraction(bits a: Int, _ b: Int) throws {
+    let bits = a + b
+    try spend(1 + (bits > 128 ? bits * bits / 16_384 : 0))
+  }
+
   /// What multiplying two integers of these sizes costs.
   func spendProduct(bits a: Int, _ b: Int) throws {
     try spend(1 + ((a >> 6) + 1) * ((b >> 6) + 1) / 16)

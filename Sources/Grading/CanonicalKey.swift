@@ -1,13 +1,17 @@
+import BigInt
+
 /// A text that is the same for expressions that differ only in order and grouping.
 extension Expression {
   var key: String {
     switch self {
     case .number(let value, _):
-      return value.isInteger ? "\(value.numerator)" : "\(value.numerator)/\(value.denominator)"
+      let top = Self.digits(value.numerator)
+      return value.isInteger ? top : top + "/" + Self.digits(value.denominator)
     case .symbol(let name): return name
     case .constant(let constant): return "\(constant)!"
     case .text(let text): return "\"\(text)\""
-    case .sum(let items): return "(+ " + Self.flatten(items, sum: true).map(\.key).sorted().joined(separator: " ") + ")"
+    case .sum(let items):
+      return "(+ " + Self.flatten(items, sum: true).map(\.key).sorted().joined(separator: " ") + ")"
     case .product(let items):
       return "(* " + Self.flatten(items, sum: false).map(\.key).sorted().joined(separator: " ") + ")"
     case .power(let a, let b): return "(^ \(a.key) \(b.key))"
@@ -30,6 +34,13 @@ extension Expression {
     case .chain(let sides, let relations):
       return "(chain \(relations) " + sides.map(\.key).joined(separator: " ") + ")"
     }
+  }
+
+  /// Decimal for short numbers; for long ones that would be slow.
+  private static func digits(_ value: BigInt) -> String {
+    if value.bitWidth <= 62 { return "\(Int(value))" }
+    return value.bitWidth <= 128
+      ? "\(value)" : "0x\(value < 0 ? "-" : "")\(value.magnitude.words.map { String($0, radix: 16) })"
   }
 
   private static func flatten(_ items: [Expression], sum: Bool) -> [Expression] {

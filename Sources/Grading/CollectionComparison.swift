@@ -55,7 +55,9 @@ extension Comparison {
       if case .difference(let x, let y) = gold, case .difference(let z, let w) = prediction {
         return try all([x, y], [z, w], "part")
       }
-      if case .intersection(let x) = gold, case .intersection(let y) = prediction { return try anyOrder(x, y) }
+      if case .intersection(let x) = gold, case .intersection(let y) = prediction {
+        return try anyOrder(x, y)
+      }
       return .different("they are answers of different kinds")
     }
     let first = try RealSets.merged(a, self)
@@ -75,7 +77,8 @@ extension Comparison {
       }
       guard let found else {
         return doubt
-          ? .undecided("the ends of the intervals could not be compared") : .different("the sets have different parts")
+          ? .undecided("the ends of the intervals could not be compared")
+          : .different("the sets have different parts")
       }
       rest.remove(at: found)
     }

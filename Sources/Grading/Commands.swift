@@ -13,7 +13,8 @@ enum Commands {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan",
     "arccot": "acot", "tg": "tan", "ctg": "cot", "arctg": "atan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth",
-    "ln": "ln", "log": "log", "lg": "lg", "exp": "exp", "gcd": "gcd", "lcm": "lcm", "max": "max", "min": "min",
+    "ln": "ln", "log": "log", "lg": "lg", "exp": "exp", "gcd": "gcd", "lcm": "lcm", "max": "max",
+    "min": "min",
     "det": "det", "Re": "Re", "Im": "Im", "arg": "arg", "sgn": "sgn", "abs": "abs", "floor": "floor",
     "ceil": "ceil", "sqrt": "sqrt", "cbrt": "cbrt", "factorial": "factorial", "binomial": "binom",
     "binom": "binom", "cis": "cis",
@@ -30,12 +31,15 @@ enum Commands {
   ]
 
   static let others: Set<String> = [
-    "frac", "dfrac", "tfrac", "cfrac", "sqrt", "cdot", "times", "div", "ast", "pm", "mp", "pi", "infty", "cup",
-    "cap", "bigcup", "bigcap", "setminus", "backslash", "circ", "degree", "prime", "binom", "dbinom", "tbinom",
+    "frac", "dfrac", "tfrac", "cfrac", "sqrt", "cdot", "times", "div", "ast", "pm", "mp", "pi", "infty",
+    "cup",
+    "cap", "bigcup", "bigcap", "setminus", "backslash", "circ", "degree", "prime", "binom", "dbinom",
+    "tbinom",
     "choose", "lfloor", "rfloor", "lceil", "rceil", "langle", "rangle", "lvert", "rvert", "vert", "Vert",
     "lVert", "rVert", "mid", "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot",
     "tilde", "underline", "mathbb", "sum", "prod", "int", "lim", "iint", "oint", "angle", "measuredangle",
-    "triangle", "emptyset", "varnothing", "ldots", "cdots", "dots", "dotsc", "dotsb", "dotsm", "vdots", "ddots",
+    "triangle", "emptyset", "varnothing", "ldots", "cdots", "dots", "dotsc", "dotsb", "dotsm", "vdots",
+    "ddots",
     "pmod", "bmod", "mod", "land", "lor", "wedge", "vee", "colon", "percent", "cents", "pounds", "euro",
     "lbrace", "rbrace", "lbrack", "rbrack", "bullet", "star", "not", "forall", "exists", "parallel", "perp",
     "operatorname", "over", "lg", "dag", "oplus", "otimes", "mathds", "because", "therefore",
@@ -46,11 +50,13 @@ enum Commands {
 
   /// Whether a doubled backslash before it is a slip and not the end of a row.
   static func isUnmistakable(_ name: String) -> Bool {
-    name.utf8.count > 1 && (known.contains(name) || ["left", "right", "text", "boxed", "begin", "mathrm"].contains(name))
+    name.utf8.count > 1
+      && (known.contains(name) || ["left", "right", "text", "boxed", "begin", "mathrm"].contains(name))
   }
 
   private static let glueable = [
-    "qquad", "quad", "cdot", "times", "sqrt", "frac", "infty", "leq", "geq", "neq", "cup", "cap", "pi", "pm", "sin",
+    "qquad", "quad", "cdot", "times", "sqrt", "frac", "infty", "leq", "geq", "neq", "cup", "cap", "pi", "pm",
+    "sin",
     "cos", "tan", "log", "ln", "circ",
   ]
 
@@ -63,26 +69,35 @@ enum Commands {
 extension Unicode {
   /// What characters outside ASCII stand for, in LaTeX.
   static let replacements: [Unicode.Scalar: String] = [
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "\\times ", "÷": "\\div ", "·": "\\cdot ", "⋅": "\\cdot ",
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "\\times ", "÷": "\\div ", "·": "\\cdot ",
+    "⋅": "\\cdot ",
     "∙": "\\cdot ", "∗": "*", "∕": "/", "⁄": "/", "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ",
-    "≠": "\\ne ", "≈": "\\approx ", "≡": "\\equiv ", "∞": "\\infty ", "π": "\\pi ", "√": "\\sqrt ", "∛": "\\sqrt[3]",
+    "≠": "\\ne ", "≈": "\\approx ", "≡": "\\equiv ", "∞": "\\infty ", "π": "\\pi ", "√": "\\sqrt ",
+    "∛": "\\sqrt[3]",
     "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ", "²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6",
-    "⁷": "^7", "⁸": "^8", "⁹": "^9", "¹": "^1", "⁰": "^0", "ⁿ": "^n", "₀": "_0", "₁": "_1", "₂": "_2", "₃": "_3",
-    "₄": "_4", "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "±": "\\pm ", "∓": "\\mp ", "∪": "\\cup ",
+    "⁷": "^7", "⁸": "^8", "⁹": "^9", "¹": "^1", "⁰": "^0", "ⁿ": "^n", "₀": "_0", "₁": "_1", "₂": "_2",
+    "₃": "_3",
+    "₄": "_4", "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "±": "\\pm ", "∓": "\\mp ",
+    "∪": "\\cup ",
     "∩": "\\cap ", "∈": "\\in ", "∅": "\\emptyset ", "½": "\\frac12", "⅓": "\\frac13", "⅔": "\\frac23",
     "¼": "\\frac14", "¾": "\\frac34", "⅕": "\\frac15", "⅙": "\\frac16", "⅛": "\\frac18", "⌊": "\\lfloor ",
-    "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "→": "\\to ", "⇒": "\\Rightarrow ", "∖": "\\setminus ",
-    "∠": "\\angle ", "△": "\\triangle ", "…": "\\ldots ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}",
+    "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "→": "\\to ", "⇒": "\\Rightarrow ",
+    "∖": "\\setminus ",
+    "∠": "\\angle ", "△": "\\triangle ", "…": "\\ldots ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}",
+    "ℕ": "\\mathbb{N}",
     "α": "\\alpha ", "β": "\\beta ", "γ": "\\gamma ", "δ": "\\delta ", "ε": "\\epsilon ", "θ": "\\theta ",
-    "λ": "\\lambda ", "μ": "\\mu ", "µ": "\\mu ", "ρ": "\\rho ", "σ": "\\sigma ", "τ": "\\tau ", "φ": "\\phi ",
-    "ϕ": "\\phi ", "ψ": "\\psi ", "ω": "\\omega ", "Ω": "\\Omega ", "Δ": "\\Delta ", "Σ": "\\Sigma ", "Φ": "\\Phi ",
+    "λ": "\\lambda ", "μ": "\\mu ", "µ": "\\mu ", "ρ": "\\rho ", "σ": "\\sigma ", "τ": "\\tau ",
+    "φ": "\\phi ",
+    "ϕ": "\\phi ", "ψ": "\\psi ", "ω": "\\omega ", "Ω": "\\Omega ", "Δ": "\\Delta ", "Σ": "\\Sigma ",
+    "Φ": "\\Phi ",
     "，": ",", "；": ";", "：": ":", "（": "(", "）": ")", "％": "%", "′": "'", "’": "'", "⟨": "(", "⟩": ")",
     "、": ",", "。": " ", "＝": "=", "＋": "+", "－": "-",
   ]
 
   /// Currency signs and marks without meaning.
   static let ignored: Set<Unicode.Scalar> = [
-    "€", "£", "¥", "₹", "₽", "₩", "“", "”", "‘", "¢", "\u{200B}", "\u{FEFF}", "\u{2061}", "\u{2062}", "\u{200C}",
+    "€", "£", "¥", "₹", "₽", "₩", "“", "”", "‘", "¢", "\u{200B}", "\u{FEFF}", "\u{2061}", "\u{2062}",
+    "\u{200C}",
     "\u{200D}", "✓", "✅", "■", "□", "∴", "•",
   ]
 }

@@ -12,8 +12,9 @@ struct Comparison {
 
   /// Compares two normalized expressions.
   func compare(_ gold: Expression, _ prediction: Expression) throws -> Finding {
-    try budget.spend(4)
-    if gold.key == prediction.key { return .equal("both are the same expression") }
+    let (goldKey, predictedKey) = (gold.key, prediction.key)
+    try budget.spend(4 + (goldKey.utf8.count + predictedKey.utf8.count) / 8)
+    if goldKey == predictedKey { return .equal("both are the same expression") }
     switch (gold, prediction) {
     case (.text(let a), .text(let b)):
       return TextAnswers.areSame(a, b)
@@ -73,9 +74,21 @@ struct Comparison {
     guard gold.count == prediction.count else {
       return .different("there are \(gold.count) values and \(prediction.count)")
     }
-    var rest = prediction
+    // Those that are written alike first.
+    var counts: [String: Int] = [:]
+    for item in prediction { counts[item.key, default: 0] += 1 }
+    let unmatched = gold.filter { item in
+      guard let count = counts[item.key], count > 0 else { return true }
+      counts[item.key] = count - 1
+      return false
+    }
+    var rest = prediction.filter { item in
+      guard let count = counts[item.key], count > 0 else { return false }
+      counts[item.key] = count - 1
+      return true
+    }
     var doubt = false
-    for item in gold {
+    for item in unmatched {
       var place: Int?
       var doubtful = false
       for (index, other) in rest.enumerated() {
@@ -86,7 +99,11 @@ struct Comparison {
         }
         if finding.isUndecided { doubtful = true }
       }
-      if let place { rest.remove(at: place) } else if doubtful { doubt = true } else {
+      if let place {
+        rest.remove(at: place)
+      } else if doubtful {
+        doubt = true
+      } else {
         return .different("one of the values is missing")
       }
     }
@@ -95,7 +112,8 @@ struct Comparison {
 
   // MARK: Relations against values
 
-  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding {
+  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding
+  {
     func ordered(_ a: Expression) throws -> Finding {
       goldIsChain ? try compare(a, other) : try compare(other, a)
     }

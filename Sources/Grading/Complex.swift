@@ -46,7 +46,7 @@ struct Complex {
       return Complex(size, a.re.isNegative ? .pi : .zero)
     }
     let size = try BigFloat.log(a.re * a.re + a.im * a.im)
-    return Complex(size * BigFloat(Rational(1) / Rational(2)), try BigFloat.atan2(a.im, a.re))
+    return Complex(size * .half, try BigFloat.atan2(a.im, a.re))
   }
 
   func power(_ exponent: Int) throws -> Complex {
@@ -57,7 +57,7 @@ struct Complex {
       if rest & 1 == 1 { result = result * base }
       rest >>= 1
       if rest > 0 { base = base * base }
-      if abs(base.scale) > 1 << 50 { throw GradingError.noValue }
+      if !base.isZero, abs(base.scale) > 1 << 50 { throw GradingError.tooLarge }
     }
     return exponent < 0 ? try .one / result : result
   }
@@ -68,7 +68,7 @@ struct Complex {
       let root = a.re.magnitude.squareRoot
       return a.re.isNegative ? Complex(.zero, root) : Complex(root)
     }
-    let half = Complex(BigFloat(Rational(1) / Rational(2)))
+    let half = Complex(.half)
     return try exp(log(a) * half)
   }
 
@@ -79,13 +79,13 @@ struct Complex {
     }
     let up = try exp(a * .i)
     let down = try .one / up
-    let half = Complex(BigFloat(Rational(1) / Rational(2)))
+    let half = Complex(.half)
     return ((up - down) * half * -.i, (up + down) * half)
   }
 
   static func atan(_ a: Complex) throws -> Complex {
     if a.isReal { return Complex(try .atan2(a.re, .one)) }
-    let half = Complex(BigFloat(Rational(1) / Rational(2)))
+    let half = Complex(.half)
     return try (log(.one + a * .i) - log(.one - a * .i)) * half * -.i
   }
 

@@ -16,7 +16,7 @@ struct ExactArithmetic {
       var sum = Rational.zero
       for item in items {
         guard let value = try value(item) else { return nil }
-        try budget.spendProduct(bits: sum.bits, value.bits)
+        try budget.spendFraction(bits: sum.bits, value.bits)
         sum = sum + value
       }
       return sum
@@ -24,7 +24,7 @@ struct ExactArithmetic {
       var product = Rational.one
       for item in items {
         guard let value = try value(item) else { return nil }
-        try budget.spendProduct(bits: product.bits, value.bits)
+        try budget.spendFraction(bits: product.bits, value.bits)
         product = product * value
         if product.bits > 200_000 { throw GradingError.outOfSteps }
       }
@@ -73,8 +73,9 @@ struct ExactArithmetic {
     case ("ceil", 1): return Rational(-(-x).floor)
     case ("sgn", 1): return Rational(x.isZero ? 0 : x.isNegative ? -1 : 1)
     case ("factorial", 1):
-      guard let n = x.int, n >= 0 else { return nil }
-      guard n <= 1000 else { return nil }
+      guard x.isInteger, !x.isNegative else { return nil }
+      guard let n = x.int else { throw GradingError.tooLarge }
+      guard n <= 1000 else { throw GradingError.tooLarge }
       var product = BigInt(1)
       if n > 1 {
         for k in 2...n {
@@ -87,7 +88,7 @@ struct ExactArithmetic {
       guard let n = x.int, let k = try value(arguments[1])?.int, k >= 0, n >= 0 else { return nil }
       if k > n { return .zero }
       let count = min(k, n - k)
-      guard count <= 1000 else { return nil }
+      guard count <= 1000 else { throw GradingError.tooLarge }
       var product = BigInt(1)
       if count > 0 {
         for j in 1...count {

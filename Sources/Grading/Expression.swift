@@ -35,7 +35,8 @@ indirect enum Expression: Hashable, Sendable {
   enum Constant: Hashable, Sendable { case pi, e, i, infinity }
 
   enum Relation: Hashable, Sendable {
-    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf, implies, congruent
+    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf, implies,
+      congruent
 
     var flipped: Relation {
       switch self {

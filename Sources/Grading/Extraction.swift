@@ -61,13 +61,16 @@ struct Extraction {
       if try body(Candidate(text: Self.string(bytes[hashes.upperBound..<end]), kind: .hashes)) { return }
     }
     // A long text is prose; its end is enough for what follows.
-    if Self.isShort(bytes[start...]) {
+    // (A formula that is too long to read is tried, and found too long.)
+    if Self.isShort(bytes[start...]) || !Prose.isLikely(Self.string(bytes.suffix(4000))) {
       if try body(Candidate(text: Self.string(bytes[start...]), kind: .whole)) { return }
     }
     start = max(start, bytes.count - 20_000)
     for text in anchored(from: start) where try body(Candidate(text: text, kind: .anchored)) { return }
     // The answer was boxed while thinking, and what followed was cut off.
-    if answerStart > 0, let box = Self.boxed(bytes, from: 0), try body(Candidate(text: box.text, kind: .boxed)) {
+    if answerStart > 0, let box = Self.boxed(bytes, from: 0),
+      try body(Candidate(text: box.text, kind: .boxed))
+    {
       return
     }
     // A gold answer in prose with several pieces of mathematics does not say which one it is.
@@ -76,7 +79,7 @@ struct Extraction {
     for text in pieces where try body(Candidate(text: text, kind: .bare)) { return }
   }
 
-  private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 4000 }
+  private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 8000 }
 
   static func string(_ part: ArraySlice<UInt8>) -> String {
     String(decoding: part, as: UTF8.self).trimmed(\.isWhitespace)
@@ -89,7 +92,7 @@ struct Extraction {
     var end = bytes.count
     var found: (text: String, place: Int)?
     var attempts = 0
-    while attempts < 64, let command = lastBox(bytes, start, end) {
+    while attempts < 40, let command = lastBox(bytes, start, end) {
       attempts += 1
       guard let box = content(bytes, command) else {
         if found != nil { break }
@@ -104,7 +107,9 @@ struct Extraction {
         var text = string(bytes[box.range])
         // \boxed{28} percent
         let after = string(bytes[box.end..<min(bytes.count, box.end + 24)]).drop { "$ \\)".contains($0) }
-        if after.hasPrefix("%") || Units.percentWords.contains(where: { after.hasPrefix($0) }) { text += "\\%" }
+        if after.hasPrefix("%") || Units.percentWords.contains(where: { after.hasPrefix($0) }) {
+          text += "\\%"
+        }
         found = (text, command.lowerBound)
       }
       end = command.lowerBound
@@ -112,7 +117,9 @@ struct Extraction {
     guard var found else { return nil }
     // A list inside is one answer; nested boxes are read by the lexer, which drops their braces' command.
     if found.text.isEmpty { return nil }
-    if found.text.hasPrefix("\\boxed") , let inner = boxed(Array(found.text.utf8), from: 0) { found.text = inner.text }
+    if found.text.hasPrefix("\\boxed"), let inner = boxed(Array(found.text.utf8), from: 0) {
+      found.text = inner.text
+    }
     return found
   }
 
@@ -132,19 +139,23 @@ struct Extraction {
     guard bytes[index] == UInt8(ascii: "{") else {
       guard index > command.upperBound || !bytes[index].isLetter else { return nil }
       let first = index
-      while index < bytes.count, !" \n$.,}\\".utf8.contains(bytes[index]) || (index == first && bytes[index] == UInt8(ascii: "\\")) {
+      while index < bytes.count,
+        !" \n$.,}\\".utf8.contains(bytes[index]) || (index == first && bytes[index] == UInt8(ascii: "\\"))
+      {
         index += 1
       }
       return index > first ? (first..<index, index) : nil
     }
     var level = 0
     let first = index + 1
-    while index < bytes.count {
+    let limit = min(bytes.count, index + 20_000)
+    while index < limit {
       switch bytes[index] {
       case UInt8(ascii: "\\"):
         // \{ and \} are no braces of the box, but "\\" is a whole.
-        if index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "{") || bytes[index + 1] == UInt8(ascii: "}")
-          || bytes[index + 1] == UInt8(ascii: "\\")
+        if index + 1 < bytes.count,
+          bytes[index + 1] == UInt8(ascii: "{") || bytes[index + 1] == UInt8(ascii: "}")
+            || bytes[index + 1] == UInt8(ascii: "\\")
         {
           index += 1
         }
@@ -161,9 +172,11 @@ struct Extraction {
 
   /// Whether what stands between two boxes joins their contents to one answer.
   private static func joins(_ gap: ArraySlice<UInt8>) -> Bool {
+    if gap.allSatisfy({ " \n\t$,;".utf8.contains($0) }) { return true }
     var text = string(gap)
     for piece in [
-      "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }", "\\text{, }", "\\(", "\\)",
+      "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }", "\\text{, }", "\\(",
+      "\\)",
       "\\[", "\\]", "\\,", "\\;", "\\ ", "$", "&",
     ] { text = text.replacingAll(piece, with: " ") }
     let words = text.split { $0.isWhitespace || $0 == "," || $0 == ";" }
@@ -183,12 +196,16 @@ struct Extraction {
   private func hopeful(from start: Int) -> (text: String, place: Int)? {
     guard let hope = bytes.lastRange(of: "I hope", from: start) else { return nil }
     let begin = max(start, hope.lowerBound - 400)
-    guard let anchor = bytes.lastRange(of: "inal answer is", from: begin, before: hope.lowerBound) else { return nil }
+    guard let anchor = bytes.lastRange(of: "inal answer is", from: begin, before: hope.lowerBound) else {
+      return nil
+    }
     let text = Self.string(bytes[anchor.upperBound..<hope.lowerBound])
     return (Self.cleaned(text), anchor.lowerBound)
   }
 
-  private static func cleaned(_ text: String) -> String { text.trimmed { $0.isWhitespace || ":.*_".contains($0) } }
+  private static func cleaned(_ text: String) -> String {
+    text.trimmed { $0.isWhitespace || ":.*_".contains($0) }
+  }
 
   private func anchored(from start: Int) -> [String] {
     var texts: [String] = []
@@ -206,7 +223,7 @@ struct Extraction {
     while let found = bytes.lastRange(of: word, from: start, before: end, ignoresCase: true) {
       guard let distance else { return found.upperBound }
       let limit = min(bytes.count, found.upperBound + distance)
-      if let verb = bytes.firstRange(of: " is", from: found.upperBound), verb.upperBound <= limit,
+      if let verb = bytes.firstRange(of: " is", from: found.upperBound, before: limit),
         verb.upperBound == bytes.count || !bytes[verb.upperBound].isLetter
       {
         return verb.upperBound
@@ -220,7 +237,9 @@ struct Extraction {
     var end = bytes.count
     while let found = bytes.lastRange(of: "answer", from: start, before: end, ignoresCase: true) {
       var index = found.upperBound
-      while index < bytes.count, bytes[index] == UInt8(ascii: "*") || bytes[index] == UInt8(ascii: " ") { index += 1 }
+      while index < bytes.count, bytes[index] == UInt8(ascii: "*") || bytes[index] == UInt8(ascii: " ") {
+        index += 1
+      }
       if index < bytes.count, bytes[index] == UInt8(ascii: ":") { return index + 1 }
       end = found.lowerBound
     }
@@ -238,7 +257,9 @@ struct Extraction {
     var end = start
     while end < min(bytes.count, start + 600) {
       if bytes[end] == 10, end + 1 >= bytes.count || bytes[end + 1] == 10 || end > start + 200 { break }
-      if bytes[end] == UInt8(ascii: "."), end + 1 >= bytes.count || bytes[end + 1] <= 32, end > start { break }
+      if bytes[end] == UInt8(ascii: "."), end + 1 >= bytes.count || bytes[end + 1] <= 32, end > start {
+        break
+      }
       end += 1
     }
     if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end { end = hope.lowerBound }
@@ -263,30 +284,41 @@ extension String {
 }
 
 extension [UInt8] {
-  func lastRange(of text: String, from start: Int = 0, before end: Int? = nil, ignoresCase: Bool = false) -> Range<Int>? {
+  func lastRange(
+    of text: String, from start: Int = 0, before end: Int? = nil, ignoresCase: Bool = false
+  ) -> Range<Int>? {
     let wanted = Array(text.utf8)
+    let bytes = span
+    // Letters differ from their capitals in one bit, which is masked out on both sides.
+    let mask: UInt8 = ignoresCase ? 0xDF : 0xFF
+    let first = wanted[0] & mask
     var index = Swift.min(end ?? count, count) - wanted.count
     while index >= start {
-      if matches(wanted, at: index, ignoresCase) { return index..<(index + wanted.count) }
+      if bytes[index] & mask == first, matches(wanted, at: index, mask) {
+        return index..<(index + wanted.count)
+      }
       index -= 1
     }
     return nil
   }
 
-  func firstRange(of text: String, from start: Int) -> Range<Int>? {
+  func firstRange(of text: String, from start: Int, before end: Int? = nil) -> Range<Int>? {
     let wanted = Array(text.utf8)
+    let bytes = span
+    let last = Swift.min(end ?? count, count) - wanted.count
     var index = start
-    while index + wanted.count <= count {
-      if matches(wanted, at: index, false) { return index..<(index + wanted.count) }
+    while index <= last {
+      if bytes[index] == wanted[0], matches(wanted, at: index, 0xFF) { return index..<(index + wanted.count) }
       index += 1
     }
     return nil
   }
 
-  private func matches(_ wanted: [UInt8], at index: Int, _ ignoresCase: Bool) -> Bool {
+  private func matches(_ wanted: [UInt8], at index: Int, _ mask: UInt8) -> Bool {
     for offset in wanted.indices {
-      let byte = self[index + offset]
-      if byte != wanted[offset], !(ignoresCase && byte.isLetter && byte | 0x20 == wanted[offset] | 0x20) { return false }
+      // Blanks in the wanted text are letters of no case.
+      let mask = wanted[offset].isLetter ? mask : 0xFF
+      if self[index + offset] & mask != wanted[offset] & mask { return false }
     }
     return true
   }

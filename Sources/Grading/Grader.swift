@@ -43,7 +43,9 @@ public struct Grader: Sendable {
     let answer = text ?? gold.trimmed(\.isWhitespace)
     let fast = FastNumber(answer)
     if readings.isEmpty, fast != nil || text == nil {
-      do { readings = try Readings.of(answer, Budget(options.maxSteps)).expressions } catch let failure as GradingError {
+      do { readings = try Readings.of(answer, Budget(options.maxSteps)).expressions } catch let failure
+        as GradingError
+      {
         error = failure
       } catch {}
     }
@@ -81,7 +83,8 @@ public struct Grader: Sendable {
       case .failure(let error):
         if unreadable == nil || candidate.kind == .boxed { unreadable = (candidate.text, error) }
         // What was boxed is the answer, readable or not; so is a text that was too much work.
-        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || candidate.isFormula
+        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || error == .tooLarge
+          || candidate.isFormula
       }
     }
     if let verdict { return verdict }
@@ -93,6 +96,10 @@ public struct Grader: Sendable {
       return Verdict(
         outcome: .undecided, extracted: Self.short(unreadable.text),
         why: "The bound of \(options.maxSteps) steps was reached.")
+    case .tooLarge:
+      return Verdict(
+        outcome: .undecided, extracted: Self.short(unreadable.text),
+        why: "The numbers are too large to compute.")
     case .tooDeep:
       return Verdict(
         outcome: .undecided, extracted: Self.short(unreadable.text),
@@ -108,7 +115,8 @@ public struct Grader: Sendable {
     text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "…"
   }
 
-  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) -> Result<Verdict, GradingError> {
+  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) -> Result<Verdict, GradingError>
+  {
     let text = candidate.text
     func verdict(_ outcome: Verdict.Outcome, _ why: String) -> Result<Verdict, GradingError> {
       .success(Verdict(outcome: outcome, extracted: Self.short(text), why: why))
@@ -118,7 +126,7 @@ public struct Grader: Sendable {
       if !a.hasPoint && !b.hasPoint { return verdict(.different, "The numbers differ.") }
     }
     if text.utf8.allSatisfy({ $0 <= 32 }) { return .failure(.malformed("nothing")) }
-    let isLong = text.utf8.count > 4000
+    let isLong = text.utf8.count > 8000
     if let letter = gold.choice {
       if let chosen = TextAnswers.leadingChoice(text) {
         return chosen == letter
@@ -131,11 +139,16 @@ public struct Grader: Sendable {
     do {
       if text.utf8.count > 16_000 { throw GradingError.outOfSteps }
       let read = try Readings.of(text, budget)
-      if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes { throw GradingError.malformed("prose") }
+      if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes {
+        throw GradingError.malformed("prose")
+      }
       if let error = gold.error {
         switch error {
-        case .outOfSteps, .tooDeep: return verdict(.undecided, "The gold answer is too much work to read.")
-        default: return verdict(.different, "The gold answer is no mathematics that could be read, and the texts differ.")
+        case .outOfSteps, .tooDeep, .tooLarge:
+          return verdict(.undecided, "The gold answer is too much work to read.")
+        default:
+          return verdict(
+            .different, "The gold answer is no mathematics that could be read, and the texts differ.")
         }
       }
       return try compare(gold.readings, read.expressions, budget, verdict)

@@ -6,6 +6,8 @@ enum GradingError: Error, Equatable {
   case tooDeep
   /// The text is no mathematics that is known here.
   case malformed(String)
+  /// The numbers on the way are too large to be written out.
+  case tooLarge
   /// The expression has no value that can be computed here.
   case noValue
   /// The expression has no value at this point, such as 1/0.

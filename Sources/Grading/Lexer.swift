@@ -166,7 +166,9 @@ struct Lexer {
       index += 1
       literal.fraction = digits()
       try budget.spend((literal.fraction ?? "").utf8.count / 8)
-    } else if byte() == UInt8(ascii: "."), followsPoint("/") || followsPoint("\\overline") || followsPoint("\\bar") {
+    } else if byte() == UInt8(ascii: "."),
+      followsPoint("/") || followsPoint("\\overline") || followsPoint("\\bar")
+    {
       index += 1
       literal.fraction = ""
     }
@@ -208,10 +210,12 @@ struct Lexer {
     }
     let first = offset
     while byte(offset).isDigit { offset += 1 }
-    guard offset > first, offset - first <= 9, !byte(offset).isLetter, byte(offset) != UInt8(ascii: "^") else {
+    guard offset > first, offset - first <= 9, !byte(offset).isLetter, byte(offset) != UInt8(ascii: "^")
+    else {
       return
     }
-    guard let value = Int(sign + String(decoding: bytes[(index + first)..<(index + offset)], as: UTF8.self)) else {
+    guard let value = Int(sign + String(decoding: bytes[(index + first)..<(index + offset)], as: UTF8.self))
+    else {
       return
     }
     literal.exponent = value
@@ -224,6 +228,13 @@ struct Lexer {
     if byte() == UInt8(ascii: ",") {
       // ",\!" is typeset thousands.
       var length = 1
+      while byte(length) == UInt8(ascii: " "), length < 4 { length += 1 }
+      if byte(length) == UInt8(ascii: "\\"), byte(length + 1) == UInt8(ascii: "!") {
+        length += 2
+        while byte(length) == UInt8(ascii: " ") { length += 1 }
+        return length
+      }
+      length = 1
       if byte(1) == UInt8(ascii: "\\"), byte(2) == UInt8(ascii: "!") {
         length = 3
         while byte(length) == UInt8(ascii: " ") { length += 1 }
@@ -280,7 +291,8 @@ struct Lexer {
       } else {
         index = start
         // An optional length: \\[2pt]
-        if byte() == UInt8(ascii: "["), let end = bytes[index...].prefix(16).firstIndex(of: UInt8(ascii: "]")),
+        if byte() == UInt8(ascii: "["),
+          let end = bytes[index...].prefix(16).firstIndex(of: UInt8(ascii: "]")),
           bytes[index..<end].contains(where: \.isLetter)
         {
           index = end + 1
@@ -297,7 +309,8 @@ struct Lexer {
     case UInt8(ascii: "|"): emit(.command("Vert"))
     case UInt8(ascii: "&"), UInt8(ascii: "#"), UInt8(ascii: "_"): emit(.sign(Unicode.Scalar(next)))
     case 0: break
-    default: isSpaced = true  // \, \! \; \: \  \$ \( \) \[ \]
+    case _ where " ,!;:>$()[]'/-".utf8.contains(next) || next <= 32: isSpaced = true
+    default: index -= 1  // a stray backslash must not hide what follows
     }
   }
 
@@ -318,7 +331,8 @@ struct Lexer {
       try styled(name)
     case "begin", "end":
       if let content = braced() { try environment(name, content) }
-    case "boxed", "fbox", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "nonumber", "notag",
+    case "boxed", "fbox", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "nonumber",
+      "notag",
       "large", "Large", "small", "normalsize", "phantom", "mathstrut", "strut", "hfill", "newline",
       "thinspace", "enspace", "space", "quad", "qquad", "par", "relax", "hline", "cline", "it":
       isSpaced = true
@@ -341,7 +355,9 @@ struct Lexer {
   /// The content of the braces that open here; nil when none do.
   private mutating func braced() -> ArraySlice<UInt8>? {
     var start = index
-    while start < bytes.count, bytes[start] == UInt8(ascii: " ") || bytes[start] == UInt8(ascii: "*") { start += 1 }
+    while start < bytes.count, bytes[start] == UInt8(ascii: " ") || bytes[start] == UInt8(ascii: "*") {
+      start += 1
+    }
     guard start < bytes.count, bytes[start] == UInt8(ascii: "{") else { return nil }
     var level = 0
     var end = start

@@ -13,14 +13,17 @@ enum MathSpans {
     var spans = delimited(bytes, start, end)
     let numbers = numbers(bytes, start, end)
     spans += numbers.filter { number in
-      !spans.contains { $0.range.contains(number.range.lowerBound) && $0.range.upperBound > number.range.upperBound }
+      !spans.contains {
+        $0.range.contains(number.range.lowerBound) && $0.range.upperBound > number.range.upperBound
+      }
     }
     spans.sort { $0.range.upperBound > $1.range.upperBound }
     var texts = spans.prefix(8).map { span in
       span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
     }
     // Dollars that were money and not mathematics hid this one.
-    if let number = numbers.last, let span = spans.first(where: { $0.range.contains(number.range.lowerBound) }),
+    if let number = numbers.last,
+      let span = spans.first(where: { $0.range.contains(number.range.lowerBound) }),
       bytes[span.range.lowerBound] == UInt8(ascii: "$"), Prose.isLikely(string(bytes, span.content))
     {
       texts.append(string(bytes, number.content))
@@ -56,7 +59,9 @@ enum MathSpans {
     return text + percent(bytes, current.range.upperBound)
   }
 
-  private static func string(_ bytes: [UInt8], _ range: Range<Int>) -> String { Extraction.string(bytes[range]) }
+  private static func string(_ bytes: [UInt8], _ range: Range<Int>) -> String {
+    Extraction.string(bytes[range])
+  }
 
   private static func joined(_ bytes: [UInt8], _ span: Span, _ spans: [Span]) -> String {
     var text = string(bytes, span.content) + percent(bytes, span.range.upperBound)
@@ -71,19 +76,27 @@ enum MathSpans {
 
   private static func joint(_ bytes: [UInt8], _ from: Int, _ to: Int) -> String? {
     guard from <= to, to - from <= 12 else { return nil }
-    let words = String(decoding: bytes[from..<to], as: UTF8.self).split { $0.isWhitespace || $0 == "," || $0 == ";" }
-    let hasComma = bytes[from..<to].contains(UInt8(ascii: ",")) || bytes[from..<to].contains(UInt8(ascii: ";"))
-    guard hasComma || !words.isEmpty, words.allSatisfy({ Parser.isConnective(String($0)) }) else { return nil }
+    let words = String(decoding: bytes[from..<to], as: UTF8.self).split {
+      $0.isWhitespace || $0 == "," || $0 == ";"
+    }
+    let hasComma =
+      bytes[from..<to].contains(UInt8(ascii: ",")) || bytes[from..<to].contains(UInt8(ascii: ";"))
+    guard hasComma || !words.isEmpty, words.allSatisfy({ Parser.isConnective(String($0)) }) else {
+      return nil
+    }
     return ", "
   }
 
   private static func percent(_ bytes: [UInt8], _ end: Int) -> String {
     let after = Extraction.string(bytes[end..<min(bytes.count, end + 14)])
-    return after.hasPrefix("%") || after.hasPrefix("\\%") || Units.percentWords.contains { after.lowercased().hasPrefix($0) } ? "\\%" : ""
+    return after.hasPrefix("%") || after.hasPrefix("\\%")
+      || Units.percentWords.contains { after.lowercased().hasPrefix($0) } ? "\\%" : ""
   }
 
   private static func delimited(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
     var spans: [Span] = []
+    // Closers that do not come any more need not be sought again.
+    var missing: Set<String> = []
     var index = start
     while index < end {
       let c = bytes[index]
@@ -91,22 +104,25 @@ enum MathSpans {
         let next = bytes[index + 1]
         if next == UInt8(ascii: "(") || next == UInt8(ascii: "[") {
           let closer = next == UInt8(ascii: "(") ? "\\)" : "\\]"
-          if let close = bytes.firstRange(of: closer, from: index + 2), close.upperBound <= end {
+          if !missing.contains(closer), let close = bytes.firstRange(of: closer, from: index + 2, before: end)
+          {
             spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
+          missing.insert(closer)
         }
         index += 2
         continue
       }
       if c == UInt8(ascii: "$") {
         if index + 1 < end, bytes[index + 1] == c {
-          if let close = bytes.firstRange(of: "$$", from: index + 2), close.upperBound <= end {
+          if !missing.contains("$$"), let close = bytes.firstRange(of: "$$", from: index + 2, before: end) {
             spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
+          missing.insert("$$")
           index += 2
           continue
         }
@@ -141,7 +157,9 @@ enum MathSpans {
     var spans: [Span] = []
     var index = start
     while index < end {
-      guard bytes[index].isDigit || (bytes[index] == UInt8(ascii: ".") && index + 1 < end && bytes[index + 1].isDigit)
+      guard
+        bytes[index].isDigit
+          || (bytes[index] == UInt8(ascii: ".") && index + 1 < end && bytes[index + 1].isDigit)
       else {
         index += 1
         continue
@@ -155,10 +173,14 @@ enum MathSpans {
       while index + 1 < end, "^*+-".utf8.contains(bytes[index]), bytes[index + 1].isDigit {
         index = number(bytes, index + 1, end)
       }
-      if before.isLetter || before == UInt8(ascii: "_") || before == UInt8(ascii: "\\") || before >= 0xC3 && before < 0xE0 || before == UInt8(ascii: "^") {
+      if before.isLetter || before == UInt8(ascii: "_") || before == UInt8(ascii: "\\")
+        || before >= 0xC3 && before < 0xE0 || before == UInt8(ascii: "^")
+      {
         continue
       }
-      if before == UInt8(ascii: "-"), first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2]) { first -= 1 }
+      if before == UInt8(ascii: "-"), first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2]) {
+        first -= 1
+      }
       var last = index
       let after = percent(bytes, index)
       if !after.isEmpty { last = index }
@@ -192,7 +214,9 @@ enum MathSpans {
       }
     }
     // 1.5 and 2,74
-    if index + 1 < end, bytes[index] == UInt8(ascii: ".") || bytes[index] == UInt8(ascii: ","), bytes[index + 1].isDigit {
+    if index + 1 < end, bytes[index] == UInt8(ascii: ".") || bytes[index] == UInt8(ascii: ","),
+      bytes[index + 1].isDigit
+    {
       index += 1
       index += digits()
     }

@@ -6,7 +6,9 @@ enum Matrices {
     case .sum(let items):
       guard case .matrix(var sum) = items[0] else { return nil }
       for item in items.dropFirst() {
-        guard case .matrix(let rows) = item, rows.count == sum.count, rows[0].count == sum[0].count else { return nil }
+        guard case .matrix(let rows) = item, rows.count == sum.count, rows[0].count == sum[0].count else {
+          return nil
+        }
         for r in rows.indices {
           for c in rows[r].indices {
             try budget.spend()

@@ -2,22 +2,20 @@
 enum Normalization {
   /// Resolves ±, nested lists, arithmetic of matrices, and what chains of relations say.
   static func normalize(_ e: Expression, _ budget: Budget) throws -> Expression {
+    let inner = try withSigns(e, budget)
+    // All the signs of one expression go together, so they are resolved at its top, once.
+    return inner.contains({ if case .plusMinus = $0 { true } else { false } }) ? signs(inner) : inner
+  }
+
+  private static func withSigns(_ e: Expression, _ budget: Budget) throws -> Expression {
     try budget.spend()
     switch e {
     case .list(let items): return try .list(items.flatMap { try spread($0, budget) }).distributed.single
     case .set(let items): return .set(unique(try items.flatMap { try spread($0, budget) }))
     case .chain(let sides, let relations): return try chain(sides, relations, budget)
-    case .sum, .product:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      if let folded = try Matrices.fold(inner, budget) { return folded }
-      return inner.contains({ if case .plusMinus = $0 { true } else { false } }) ? signs(inner) : inner
-    case .plusMinus:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      return signs(inner)
     default:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      if inner.contains({ if case .plusMinus = $0 { true } else { false } }) { return signs(inner) }
-      return inner
+      let inner = try e.mapChildren { try withSigns($0, budget) }
+      return try Matrices.fold(inner, budget) ?? inner
     }
   }
 
@@ -49,7 +47,8 @@ enum Normalization {
     return e.mapChildren { choose($0, plus: plus) }
   }
 
-  private static func chain(_ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget) throws
+  private static func chain(_ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget)
+    throws
     -> Expression
   {
     var sides = sides
@@ -129,7 +128,8 @@ enum Names {
     let named = isName(sides[0]) ? sides[0] : isName(before) ? before : nil
     if let named {
       // 5 = x
-      if isName(last), last.isScalar, case .constant = last {} else if isName(last), sides.count == 2,
+      if isName(last), last.isScalar, case .constant = last {
+      } else if isName(last), sides.count == 2,
         before.isScalar, before.symbols.isEmpty
       {
         return (last, before)

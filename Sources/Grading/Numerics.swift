@@ -1,9 +1,11 @@
 import BigInt
 
-/// Values with 86 decimal digits, real or complex.
+/// Values with 96 decimal digits, real or complex.
 final class Numerics {
   let budget: Budget
   var values: [String: Complex] = [:]
+  /// Those of them that are rational, for functions of integers.
+  var exactValues: [String: Rational] = [:]
   /// What \log means without a base: the answer's author may mean either.
   var logIsNatural = true
   /// Whether something on the way was not real although everything it came from was.
@@ -84,26 +86,30 @@ final class Numerics {
       // The real root of a negative number, as taught in school.
       let isOdd = fraction.denominator.words.first.map { $0 & 1 == 1 } ?? false
       if x.isReal, x.re.isNegative, isOdd, exponent.symbols.isEmpty {
-        try budget.spend(120)
+        try budget.spend(60)
         let size = try Complex.exp(Complex.log(-x) * Complex(BigFloat(fraction)))
         return fraction.numerator.words.first.map { $0 & 1 == 1 } ?? false ? -size : size
       }
       if x.isReal, x.re.isNegative { leftReals = true }
-      try budget.spend(120)
+      try budget.spend(60)
       return try Complex.exp(Complex.log(x) * Complex(BigFloat(fraction)))
     }
     let y = try value(exponent)
     if case .constant(.e) = base {
-      try budget.spend(60)
+      try budget.spend(30)
       return try Complex.exp(y)
     }
     let x = try value(base)
+    if y.isReal, y.scale < 40, let (integer, rest) = y.re.floor, rest.isZero {
+      try budget.spend(20)
+      return try x.power(Int(integer))
+    }
     if x.isZero {
       if y.isReal, !y.re.isNegative, !y.isZero { return .zero }
       throw GradingError.undefined
     }
     if x.isReal, x.re.isNegative { leftReals = true }
-    try budget.spend(120)
+    try budget.spend(60)
     return try Complex.exp(Complex.log(x) * y)
   }
 
@@ -111,12 +117,12 @@ final class Numerics {
     guard let first = arguments.first else { throw GradingError.noValue }
     if name == "apply" { return try unknown(arguments) }
     if name == "base" { return try value(first) }
-    if let exact = try? ExactArithmetic(budget: budget).value(.function(name, arguments)) {
+    if let exact = try exactValue(name, arguments) {
       return Complex(BigFloat(exact))
     }
     switch (name, arguments.count) {
     case ("sin", 1), ("cos", 1), ("tan", 1), ("cot", 1), ("sec", 1), ("csc", 1):
-      try budget.spend(60)
+      try budget.spend(40)
       let (s, c) = try Complex.sinAndCos(angle(first))
       return switch name {
       case "sin": s
@@ -128,10 +134,10 @@ final class Numerics {
       }
     case ("asin", 1), ("acos", 1), ("atan", 1), ("acot", 1): return try inverse(name, value(first))
     case ("sinh", 1), ("cosh", 1), ("tanh", 1), ("coth", 1):
-      try budget.spend(60)
+      try budget.spend(30)
       let up = try Complex.exp(value(first))
       let down = try .one / up
-      let half = Complex(BigFloat(Rational(1) / Rational(2)))
+      let half = Complex(.half)
       return switch name {
       case "sinh": (up - down) * half
       case "cosh": (up + down) * half
@@ -151,13 +157,10 @@ final class Numerics {
     case ("Im", 1): return Complex(try value(first).im)
     case ("floor", 1), ("ceil", 1):
       let x = try value(first)
-      guard x.isReal, x.scale < 200 else { throw GradingError.noValue }
-      let scaled = (x.re * BigFloat(BigInt(1) << 100, exponent: 0))
-      let floor = Self.floor(scaled, bits: 100)
+      guard x.isReal, let (floor, rest) = x.re.floor else { throw GradingError.noValue }
       // Too near to an integer to know on which side.
-      let rest = x.re - BigFloat(floor, exponent: 0)
       if !rest.isZero, rest.scale < -90 || (BigFloat.one - rest).scale < -90 { throw GradingError.noValue }
-      return Complex(BigFloat(name == "floor" || rest.isZero ? floor : floor + 1, exponent: 0))
+      return Complex(BigFloat(name == "floor" || rest.isZero ? floor : floor + 1))
     case ("max", _), ("min", _):
       var result = try value(first)
       for other in arguments.dropFirst() {
@@ -170,20 +173,26 @@ final class Numerics {
     }
   }
 
-  private static func floor(_ scaled: BigFloat, bits: Int) -> BigInt {
-    let shift = scaled.exponent - bits
-    return shift >= 0 ? scaled.mantissa << shift : scaled.mantissa >> -shift
+  private func exactValue(_ name: String, _ arguments: [Expression]) throws -> Rational? {
+    guard
+      ["abs", "floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm", "max", "min", "sgn"].contains(name)
+    else {
+      return nil
+    }
+    var exact = ExactArithmetic(budget: budget)
+    exact.values = exactValues
+    return try exact.value(.function(name, arguments))
   }
 
   private func logarithm(_ x: Complex) throws -> Complex {
-    try budget.spend(80)
+    try budget.spend(30)
     if x.isReal, x.re.isNegative { leftReals = true }
     return try Complex.log(x)
   }
 
   private func inverse(_ name: String, _ x: Complex) throws -> Complex {
-    try budget.spend(160)
-    let half = Complex(.pi) * Complex(BigFloat(Rational(1) / Rational(2)))
+    try budget.spend(120)
+    let half = Complex(.pi) * Complex(.half)
     switch name {
     case "atan": return try Complex.atan(x)
     case "acot": return half - (try Complex.atan(x))
@@ -201,9 +210,10 @@ final class Numerics {
     var result = Complex(BigFloat(generator.fraction()))
     for argument in arguments.dropFirst() {
       let x = try value(argument)
-      try budget.spend(60)
+      try budget.spend(40)
       let (s, c) = try Complex.sinAndCos(x * Complex(BigFloat(generator.fraction())))
-      result = result * Complex(BigFloat(generator.fraction())) + s * Complex(BigFloat(generator.fraction()))
+      result =
+        result * Complex(BigFloat(generator.fraction())) + s * Complex(BigFloat(generator.fraction()))
         + c * x + x * Complex(BigFloat(generator.fraction()))
     }
     return result

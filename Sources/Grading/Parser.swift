@@ -12,6 +12,14 @@ struct Parser {
   var unitMayFollow = false
 
   static let maxDepth = 96
+  /// How many signs are wrapped around expressions without brackets: 5!!!, a ± b ± c.
+  private var wraps = 0
+
+  /// Counts a level that is added around an expression.
+  mutating func wrap() throws {
+    wraps += 1
+    if wraps > Self.maxDepth { throw GradingError.tooDeep }
+  }
 
   init(_ lexemes: [Lexeme], _ budget: Budget) {
     self.lexemes = lexemes
@@ -23,7 +31,8 @@ struct Parser {
     -> (expression: Expression, hasProse: Bool)
   {
     var lexemes = try Lexer.lexemes(of: bytes, budget, commaGroupsThousands: commaGroupsThousands)
-    while let last = lexemes.last?.kind, last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
+    while let last = lexemes.last?.kind,
+      last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
     {
       lexemes.removeLast()
     }
@@ -83,7 +92,9 @@ struct Parser {
     }
   }
 
-  static func isConnective(_ word: String) -> Bool { ["and", "or", "et", "und", "ou"].contains(word.lowercased()) }
+  static func isConnective(_ word: String) -> Bool {
+    ["and", "or", "et", "und", "ou"].contains(word.lowercased())
+  }
 
   mutating func list() throws -> Expression {
     let items = try nested { parser in try parser.items() }
@@ -189,12 +200,18 @@ struct Parser {
       case "cup", "bigcup":
         index += 1
         let next = try sum()
-        if case .union(let items) = result { result = .union(items + [next]) } else { result = .union([result, next]) }
+        if case .union(let items) = result {
+          result = .union(items + [next])
+        } else {
+          result = .union([result, next])
+        }
       case "cap", "bigcap":
         index += 1
+        try wrap()
         result = .intersection([result, try sum()])
       case "setminus", "backslash":
         index += 1
+        try wrap()
         result = .difference(result, try sum())
       default: return result
       }
@@ -202,7 +219,9 @@ struct Parser {
     if case .word("U") = kind, isSet(result) {
       index += 1
       result = .union([result, try sets()])
-      if case .union(let items) = result, case .union(let inner) = items[1] { result = .union([items[0]] + inner) }
+      if case .union(let items) = result, case .union(let inner) = items[1] {
+        result = .union([items[0]] + inner)
+      }
     }
     return result
   }
@@ -234,6 +253,7 @@ struct Parser {
           parser.index += 1
           terms.append(.negative(try parser.signedProduct()))
         case .command("pm"), .command("mp"):
+          try parser.wrap()
           let minus = parser.kind == .command("mp")
           parser.index += 1
           let right = try parser.product()
@@ -272,6 +292,7 @@ struct Parser {
 
   mutating func product() throws -> Expression {
     unitMayFollow = false
+    var units = 0
     var factors = [try factor()]
     while true {
       try budget.spend()
@@ -286,6 +307,7 @@ struct Parser {
         factors.append(.power(try signedFactor(), .minusOne))
       case .command("bmod"), .command("mod"):
         index += 1
+        try wrap()
         let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
         factors = [.function("mod", [left, try signedFactor()])]
       default:
@@ -293,6 +315,8 @@ struct Parser {
           return factors.count == 1 ? factors[0] : .product(factors)
         }
         if let unit = try unit(after: factors) {
+          units += 1
+          if units > 8 { throw GradingError.tooDeep }
           let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
           factors = [.quantity(left, unit: unit)]
           continue
@@ -318,9 +342,12 @@ struct Parser {
   }
 
   private static let endsTerm: Set<String> = [
-    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert", "rVert",
-    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ", "degree",
-    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon", "over",
+    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert",
+    "rVert",
+    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ",
+    "degree",
+    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon",
+    "over",
     "because", "therefore", "parallel", "perp",
   ]
 }

@@ -6,8 +6,11 @@ extension Parser {
   mutating func factor() throws -> Expression {
     try nested { parser in
       var base = try parser.atom()
+      var levels = 0
       while true {
         try parser.budget.spend()
+        levels += 1
+        if levels > 32 { throw GradingError.tooDeep }
         switch parser.kind {
         case .sign("^"):
           if parser.takesDegreeSign() {
@@ -126,7 +129,9 @@ extension Parser {
   /// The argument of a command: braces, or the next digit or letter.
   mutating func argument() throws -> Expression {
     if kind == .sign("{") { return try group() }
-    if case .number(var literal) = kind, literal.fraction == nil, literal.exponent == 0, literal.integer.utf8.count > 1 {
+    if case .number(var literal) = kind, literal.fraction == nil, literal.exponent == 0,
+      literal.integer.utf8.count > 1
+    {
       // \frac12 is \frac{1}{2}.
       let first = String(literal.integer.removeFirst())
       lexemes[index].kind = .number(literal)
@@ -178,14 +183,17 @@ extension Parser {
   func numberValue(_ literal: NumberLiteral) throws -> Expression {
     let count = literal.integer.utf8.count + (literal.fraction?.utf8.count ?? 0)
     // Reading digits is quadratic.
-    try budget.spend(count / 16 + count * count / 16_384)
+    guard count <= 3000 else { throw GradingError.outOfSteps }
+    try budget.spend(count / 16 + count * count / 2048)
     guard let digits = BigInt(literal.integer + (literal.fraction ?? ""), radix: 10) else {
       throw GradingError.malformed("the number \(literal.integer)")
     }
     let places = literal.fraction?.utf8.count ?? 0
     var value = Rational(digits)
     if places > 0 { value = Rational(digits, BigInt(10).power(places)) }
-    if let repeating = literal.repeating, let cycle = BigInt(repeating, radix: 10), repeating.utf8.count < 1000 {
+    if let repeating = literal.repeating, let cycle = BigInt(repeating, radix: 10),
+      repeating.utf8.count < 1000
+    {
       let nines = BigInt(10).power(repeating.utf8.count) - 1
       value = value + Rational(cycle, nines * BigInt(10).power(places))
       return .number(value, decimals: nil)
@@ -247,7 +255,9 @@ extension Parser {
     {
       let n = try numberValue(top)
       let d = try numberValue(bottom)
-      if case .number(let n, _) = n, case .number(let d, _) = d, !d.isZero, n < d, case .number(let w, _) = whole {
+      if case .number(let n, _) = n, case .number(let d, _) = d, !d.isZero, n < d,
+        case .number(let w, _) = whole
+      {
         index += 3
         return .sum([.number(w, decimals: nil), .number(n / d, decimals: nil)])
       }
@@ -288,7 +298,13 @@ extension Parser {
     let items = try nested { parser in try parser.items() }
     openBars = bars
     let closesClosed: Bool
-    if take(.sign(")")) { closesClosed = false } else if take(.sign("]")) { closesClosed = true } else { throw unexpected() }
+    if take(.sign(")")) {
+      closesClosed = false
+    } else if take(.sign("]")) {
+      closesClosed = true
+    } else {
+      throw unexpected()
+    }
     if items.count == 1 {
       if case .list(let inner) = items[0] { return .tuple(inner) }
       return items[0]

@@ -108,7 +108,8 @@ extension Parser {
     return result
   }
 
-  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws -> Expression {
+  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws -> Expression
+  {
     switch (name, arguments.count) {
     case ("sqrt", 1): return .squareRoot(arguments[0])
     case ("cbrt", 1): return .power(arguments[0], .number(Rational(1) / Rational(3), decimals: nil))
@@ -168,7 +169,9 @@ extension Parser {
 
   mutating func word(_ word: String) throws -> Expression {
     if let function = Commands.functions[word], word.utf8.count > 1 {
-      if word == "max" || word == "min" || word == "arg" || word == "det", kind != .sign("(") { return .symbol(word) }
+      if word == "max" || word == "min" || word == "arg" || word == "det", kind != .sign("(") {
+        return .symbol(word)
+      }
       return try self.function(function)
     }
     if word.unicodeScalars.count == 1 { return try named(word) }
@@ -206,9 +209,11 @@ extension Parser {
     // NO is a line from N to O.
     if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
     return [
-      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it", "be",
+      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it",
+      "be",
       "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even", "none", "all",
-      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus", "his",
+      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus",
+      "his",
       "her", "can", "was", "on",
     ].contains(word.lowercased())
   }
@@ -324,7 +329,8 @@ extension Parser {
       name = word
     default: return nil
     }
-    guard factors.allSatisfy({ $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } } }) else {
+    guard factors.allSatisfy({ $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } } })
+    else {
       return nil
     }
     index += 1
@@ -358,7 +364,10 @@ extension Parser {
 
 extension Commands {
   static func endsTermName(_ name: String) -> Bool {
-    ["rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree", "prime", "over"]
-      .contains(name) || relations[name] != nil
+    [
+      "rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree", "prime",
+      "over",
+    ]
+    .contains(name) || relations[name] != nil
   }
 }

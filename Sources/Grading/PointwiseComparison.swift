@@ -1,11 +1,13 @@
 /// Compares expressions in variables by their values at random points: exact ones where all is rational, else with
-/// 86 digits.
+/// 96 digits.
 struct PointwiseComparison {
   private let options: GradingOptions
   private let budget: Budget
   private var random: RandomNumbers
 
-  private enum Kind { case real, integer, complex }
+  /// Large integers serve where both sides are quotients of polynomials: no other agreement is to be feared there,
+  /// and arithmetic is fastest.
+  private enum Kind { case rational, real, integer, complex }
 
   init(_ options: GradingOptions, _ budget: Budget) {
     self.options = options
@@ -21,12 +23,15 @@ struct PointwiseComparison {
     let symbols = a.symbols.union(b.symbols).sorted()
     guard symbols.count <= 40 else { return .undecided("there are too many variables") }
     let discrete = [a, b].contains { $0.contains(Self.isDiscrete) }
-    for kind in discrete ? [Kind.integer, .real, .complex] : [.real, .integer, .complex] {
+    let isRational = Self.isRational(a) && Self.isRational(b)
+    let kinds: [Kind] =
+      isRational ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
+    for kind in kinds {
       var agreed = 0
       let needed = kind == .integer ? 10 : Self.needed
       var ignored = 0
       for attempt in 0..<(needed * 3) {
-        switch try agree(a, b, point(symbols, kind, attempt), kind) {
+        switch try agree(a, b, point(symbols, kind, attempt), kind, discrete) {
         case .some(true): agreed += 1
         case .some(false): return .different("they differ in value at a random point")
         case .none: ignored += 1
@@ -52,11 +57,12 @@ struct PointwiseComparison {
     var exactRatio: Rational?
     var ratio: Complex?
     var agreed = 0
+    let isRational = Self.isRational(a) && Self.isRational(b)
     for attempt in 0..<(Self.needed * 3) {
-      let point = point(symbols, .real, attempt)
+      let point = point(symbols, isRational ? .rational : .real, attempt)
       let exact = ExactArithmetic(budget: budget, values: point.values)
       do {
-        if let x = try exact.value(a), let y = try exact.value(b) {
+        if isRational, let x = try exact.value(a), let y = try exact.value(b) {
           if x.isZero && y.isZero { continue }
           if x.isZero || y.isZero { return .varying }
           let next = x / y
@@ -67,6 +73,7 @@ struct PointwiseComparison {
         } else {
           let numerics = Numerics(budget)
           numerics.values = point.values.mapValues { Complex(BigFloat($0)) }
+          numerics.exactValues = point.values
           let x = try numerics.value(a)
           let y = try numerics.value(b)
           if numerics.leftReals { continue }
@@ -82,10 +89,14 @@ struct PointwiseComparison {
         continue
       } catch GradingError.noValue {
         return .unknown
+      } catch GradingError.tooLarge {
+        return .unknown
       }
       if agreed == Self.needed { break }
     }
-    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else { return .unknown }
+    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else {
+      return .unknown
+    }
     return .constant(isPositive: !ratio.re.isNegative)
   }
 
@@ -100,6 +111,9 @@ struct PointwiseComparison {
     var point = Point(values: [:], imaginary: [:])
     for symbol in symbols {
       switch kind {
+      case .rational:
+        let value = random.int(1_000_003...9_999_991)
+        point.values[symbol] = Rational(random.next() & 1 == 1 ? -value : value)
       case .integer:
         point.values[symbol] = Rational(attempt < 6 ? random.int(1...9) : random.int(3...40))
       case .real, .complex:
@@ -113,9 +127,11 @@ struct PointwiseComparison {
   }
 
   /// Whether the values agree at a point; nil when the point says nothing.
-  private func agree(_ a: Expression, _ b: Expression, _ point: Point, _ kind: Kind) throws -> Bool? {
+  private func agree(
+    _ a: Expression, _ b: Expression, _ point: Point, _ kind: Kind, _ discrete: Bool
+  ) throws -> Bool? {
     do {
-      if kind != .complex {
+      if kind == .rational || kind == .integer || discrete, kind != .complex {
         let exact = ExactArithmetic(budget: budget, values: point.values)
         if let x = try exact.value(a), let y = try exact.value(b) { return x == y }
       }
@@ -128,6 +144,7 @@ struct PointwiseComparison {
       for natural in a.hasLog || b.hasLog ? [true, false] : [true] {
         numerics.logIsNatural = natural
         numerics.reset(values)
+        if kind != .complex { numerics.exactValues = point.values }
         let x = try numerics.value(a)
         let y = try numerics.value(b)
         // Outside the real domain of one of them: √x for negative x.
@@ -144,6 +161,19 @@ struct PointwiseComparison {
       return nil
     } catch GradingError.noValue {
       return nil
+    } catch GradingError.tooLarge {
+      return nil
+    }
+  }
+
+  /// Whether it is a quotient of polynomials.
+  private static func isRational(_ e: Expression) -> Bool {
+    switch e {
+    case .number, .symbol: true
+    case .sum(let items), .product(let items): items.allSatisfy(isRational)
+    case .power(let base, .number(let exponent, _)): exponent.isInteger && isRational(base)
+    case .quantity(let inner, _): isRational(inner)
+    default: false
     }
   }
 

@@ -22,10 +22,17 @@ struct Rational: Hashable, Comparable, Sendable {
       self.denominator = 1
       return
     }
-    let divisor = numerator.greatestCommonDivisor(with: denominator)
+    let divisor = Self.divisor(numerator, denominator)
     let sign: BigInt = denominator < 0 ? -1 : 1
     self.numerator = divisor == 1 ? numerator * sign : numerator / divisor * sign
     self.denominator = divisor == 1 ? denominator * sign : denominator / divisor * sign
+  }
+
+  private static func divisor(_ a: BigInt, _ b: BigInt) -> BigInt {
+    guard a.bitWidth <= 62, b.bitWidth <= 62 else { return a.greatestCommonDivisor(with: b) }
+    var (x, y) = (Int(a).magnitude, Int(b).magnitude)
+    while y != 0 { (x, y) = (y, x % y) }
+    return BigInt(x)
   }
 
   var isInteger: Bool { denominator == 1 }
@@ -71,7 +78,8 @@ struct Rational: Hashable, Comparable, Sendable {
     }
     let count = exponent.magnitude
     // Beyond this, numbers are not written out: 10^10^10 has ten billion digits.
-    guard count <= 100_000, bits * Int(count) <= 60_000 || (denominator == 1 && numerator.magnitude == 1) else {
+    guard count <= 100_000, bits * Int(count) <= 60_000 || (denominator == 1 && numerator.magnitude == 1)
+    else {
       throw GradingError.noValue
     }
     if denominator == 1, numerator.magnitude == 1 {
@@ -100,8 +108,13 @@ struct Rational: Hashable, Comparable, Sendable {
 
   private static func root(_ value: BigInt, _ degree: Int, _ budget: Budget) throws -> BigInt? {
     if value == 1 { return value }
-    try budget.spend(4)
+    try budget.spend(20)
     try budget.spendProduct(bits: value.bitWidth, value.bitWidth)
+    if degree == 2, value.bitWidth <= 50 {
+      let small = Int(value)
+      let root = Int(Double(small).squareRoot())
+      return root * root == small ? BigInt(root) : nil
+    }
     if degree == 2 {
       let root = value.squareRoot()
       return root * root == value ? root : nil

@@ -16,7 +16,8 @@ enum Readings {
           var decimal = plain
           decimal[comma] = UInt8(ascii: ".")
           expressions.append(try Parser.parse(decimal, budget).expression)
-        } else if isSolid, let list = try? Parser.parse(bytes, budget, commaGroupsThousands: false).expression {
+        } else if isSolid, let list = try? Parser.parse(bytes, budget, commaGroupsThousands: false).expression
+        {
           let list = try Normalization.normalize(list, budget)
           if list.key != expressions[0].key { expressions.append(list) }
         }

@@ -36,7 +36,9 @@ enum RealSets {
       }
       return all
     case .difference(let whole, .set(let points)):
-      guard case .symbol("set R") = whole, points.count <= 64, points.allSatisfy(\.isScalar) else { return nil }
+      guard case .symbol("set R") = whole, points.count <= 64, points.allSatisfy(\.isScalar) else {
+        return nil
+      }
       return holes(points)
     case .chain: return interval(e).flatMap(pieces)
     default: return nil
@@ -135,7 +137,9 @@ enum RealSets {
     var parts: [Expression] = []
     var name: String?
     for item in items {
-      guard let part = interval(item), let variable = variable(item), name == nil || name == variable else { return nil }
+      guard let part = interval(item), let variable = variable(item), name == nil || name == variable else {
+        return nil
+      }
       name = variable
       parts.append(part)
     }

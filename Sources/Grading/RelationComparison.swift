@@ -57,7 +57,9 @@ extension Comparison {
       return r.flipped == s ? try all(a, b.reversed(), "side") : .different("the relations differ")
     }
     let sameKind = r == s || r.flipped == s
-    guard sameKind || (r.isInequality && s.isInequality) else { return .different("the relations are of different kinds") }
+    guard sameKind || (r.isInequality && s.isInequality) else {
+      return .different("the relations are of different kinds")
+    }
     let strict = { (relation: Expression.Relation) in relation == .less || relation == .greater }
     if r.isInequality, strict(r) != strict(s) { return .different("one of the inequalities is strict") }
     let first: Expression = .difference(of: a[0], a[1])
@@ -68,7 +70,8 @@ extension Comparison {
     case .constant(let isPositive):
       if r.isInequality {
         return (isPositive ? r : r.flipped) == s
-          ? .equal("one inequality is a multiple of the other") : .different("the inequalities point opposite ways")
+          ? .equal("one inequality is a multiple of the other")
+          : .different("the inequalities point opposite ways")
       }
       return .equal("one equation is a multiple of the other")
     case .varying: return .different("the relations differ")

@@ -19,7 +19,9 @@ extension Comparison {
         let finding = try comparePlain(gold.withoutDegrees, prediction.withoutDegrees)
         if !isDifferent(finding) { return finding }
       }
-      let radians: Expression = .product([.constant(.pi), .number(Rational(1) / Rational(180), decimals: nil)])
+      let radians: Expression = .product([
+        .constant(.pi), .number(Rational(1) / Rational(180), decimals: nil),
+      ])
       return goldHasDegrees
         ? try comparePlain(.product([gold.withoutDegrees, radians]), prediction)
         : try comparePlain(gold, .product([prediction.withoutDegrees, radians]))
@@ -33,7 +35,9 @@ extension Comparison {
         if prediction.key == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" })) {
           return .equal("the digits are the same, the base is left out")
         }
-        if try ExactArithmetic(budget: budget).value(prediction) == ExactArithmetic(budget: budget).value(a[0]) {
+        if try ExactArithmetic(budget: budget).value(prediction)
+          == ExactArithmetic(budget: budget).value(a[0])
+        {
           return .different("the number is right, but not in base \(a[1].key)")
         }
       }
@@ -46,7 +50,9 @@ extension Comparison {
     return try comparePlain(gold, prediction)
   }
 
-  private func isDifferent(_ finding: Finding) -> Bool { if case .different = finding { true } else { false } }
+  private func isDifferent(_ finding: Finding) -> Bool {
+    if case .different = finding { true } else { false }
+  }
 
   private func compareQuantities(_ gold: Expression, _ prediction: Expression) throws -> Finding? {
     switch (gold, prediction) {
@@ -68,7 +74,9 @@ extension Comparison {
     }
   }
 
-  private func comparePercentage(_ percent: Expression, _ other: Expression, sameOrder: Bool) throws -> Finding {
+  private func comparePercentage(_ percent: Expression, _ other: Expression, sameOrder: Bool) throws
+    -> Finding
+  {
     func ordered(_ a: Expression) throws -> Finding {
       sameOrder ? try comparePlain(a, other) : try comparePlain(other, a)
     }
@@ -100,6 +108,8 @@ extension Comparison {
       b = try exact.value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
+    } catch GradingError.tooLarge {
+      return .undecided("the numbers are too large to compute")
     }
     if let a, let b {
       if a == b { return .equal("both are \(Self.shown(a))") }
@@ -116,7 +126,9 @@ extension Comparison {
     return findings.first { $0.isUndecided } ?? findings[0]
   }
 
-  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool) throws -> Finding {
+  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool) throws
+    -> Finding
+  {
     let numerics = Numerics(budget)
     numerics.logIsNatural = logIsNatural
     let a: Complex
@@ -126,6 +138,8 @@ extension Comparison {
       b = try numerics.value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
+    } catch GradingError.tooLarge {
+      return .undecided("the numbers are too large to compute")
     } catch GradingError.noValue {
       return .different("no way was found to show that they are equal")
     }
@@ -136,9 +150,12 @@ extension Comparison {
       if size > 180 { return .undecided("the numbers are too large to tell apart") }
       return .equal("their values agree to 60 digits")
     }
-    if let finding = approximation(gold, prediction, { x, y, tolerance in
-      (x - y).scale < -100_000 || ((x - y).isReal && (x - y).re.magnitude < BigFloat(tolerance))
-    }, a, b) {
+    if let finding = approximation(
+      gold, prediction,
+      { x, y, tolerance in
+        (x - y).scale < -100_000 || ((x - y).isReal && (x - y).re.magnitude < BigFloat(tolerance))
+      }, a, b)
+    {
       return finding
     }
     if difference.scale - size < -150 { return .undecided("their values are too near to tell apart") }
@@ -202,7 +219,10 @@ extension Expression {
     case .number(let value, let places?):
       guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
       let integer = (value * scale).magnitude
-      return Decimal(places: places, digits: integer.isZero ? 0 : "\(integer.numerator)".utf8.count)
+      // Digits beyond these need no exact count.
+      let bits = integer.numerator.bitWidth
+      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : "\(integer.numerator)".utf8.count
+      return Decimal(places: places, digits: digits)
     case .product(let items) where items.count == 2:
       // -3.14 is a number already; 4.5 · 10^3:
       if case .power(.integer(10), .number(let power, nil)) = items[1], let exponent = power.int,

@@ -8,9 +8,10 @@ enum TextAnswers {
       if first == "\\" {
         let name = rest.dropFirst().prefix { $0.isLetter && $0.isASCII }
         let after = rest.dropFirst(1 + name.count)
-        if ["text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm", "bf", "boxed"]
-          .contains(String(name))
-        {
+        if [
+          "text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm", "bf", "boxed",
+        ]
+        .contains(String(name)) {
           rest = after
         } else if name.isEmpty {
           rest = rest.dropFirst(2)
@@ -53,7 +54,9 @@ enum TextAnswers {
     var text = plain(text)
     if text.hasPrefix("("), text.hasSuffix(")") { text = String(text.dropFirst().dropLast()) }
     text = text.trimmed { " .:)(".contains($0) }
-    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()) , letter.isASCII, letter.isUppercase else {
+    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()), letter.isASCII,
+      letter.isUppercase
+    else {
       return nil
     }
     return letter
@@ -62,19 +65,18 @@ enum TextAnswers {
   /// The letter that an answer begins with, when more follows: "(C) 12", "C. twelve", "C: because".
   static func leadingChoice(_ text: String) -> Character? {
     if let letter = choice(text) { return letter }
-    let text = plainKeepingCase(text)
+    let text = plain(text)
     let isBracketed = text.hasPrefix("(")
     let rest = isBracketed ? text.dropFirst() : Substring(text)
-    guard let letter = rest.first, letter.isASCII, letter.isUppercase, ("A"..."J").contains(String(letter)) else {
+    guard let letter = rest.first, letter.isASCII, letter.isUppercase, ("A"..."J").contains(String(letter))
+    else {
       return nil
     }
     let next = rest.dropFirst().first
-    return isBracketed ? (next == ")" ? letter : nil) : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") } == true ? letter : nil
-  }
-
-  private static func plainKeepingCase(_ text: String) -> String {
-    String(text.filter { !"{}$*\\\"".contains($0) }.trimmed { $0.isWhitespace })
-      .replacing("text", with: "", maxReplacements: 1)
+    return isBracketed
+      ? (next == ")" ? letter : nil)
+      : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") } == true
+        ? letter : nil
   }
 
   /// The letter that a sentence chooses: after "answer", "option" or "choice", else the last one in parentheses,
@@ -92,7 +94,8 @@ enum TextAnswers {
       guard c >= 0x41, c <= 0x4A, index == 0 || isEdge(bytes[index - 1]),
         index + 1 == bytes.count || isEdge(bytes[index + 1])
       else { continue }
-      let isBracketed = index > 0 && index + 1 < bytes.count && bytes[index - 1] == 0x28 && bytes[index + 1] == 0x29
+      let isBracketed =
+        index > 0 && index + 1 < bytes.count && bytes[index - 1] == 0x28 && bytes[index + 1] == 0x29
       // "A" is a word, and so is "I".
       let isWord = c == 0x41 || c == 0x49
       let follows = index - anchor < 40 && (!isWord || isBracketed || endsThere(bytes, index + 1))
@@ -122,10 +125,5 @@ extension String {
     while let first = rest.first, isBlank(first) { rest.removeFirst() }
     while let last = rest.last, isBlank(last) { rest.removeLast() }
     return String(rest)
-  }
-
-  fileprivate func replacing(_ word: String, with other: String, maxReplacements: Int) -> String {
-    guard hasPrefix(word) else { return self }
-    return other + dropFirst(word.count)
   }
 }

@@ -3,7 +3,8 @@ enum Units {
   static let percentWords: Set<String> = ["percent", "percentage", "pct", "percents", "per cent"]
   static let degreeWords: Set<String> = ["degrees", "degree", "deg"]
   static let numberWords: [String: Int] = [
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
   ]
 
@@ -63,17 +64,21 @@ enum Units {
 
   /// Names that count something and need no agreement.
   private static let counters: Set<String> = [
-    "unit", "units", "square", "sq", "cubic", "cu", "people", "students", "students.", "eggs", "apples", "ways",
+    "unit", "units", "square", "sq", "cubic", "cu", "people", "students", "students.", "eggs", "apples",
+    "ways",
     "points", "sides", "times", "hours", "miles", "pm", "am", "p.m.", "a.m.", "eV", "nm", "dozen", "books",
     "bolts", "dollars", "rpm", "cc", "pcs", "Angstroms", "mol", "solar", "masses", "cells", "words", "pages",
-    "boxes", "pieces", "marbles", "coins", "games", "cards", "balls", "children", "men", "women", "girls", "boys",
+    "boxes", "pieces", "marbles", "coins", "games", "cards", "balls", "children", "men", "women", "girls",
+    "boys",
   ]
 
   private static func entry(_ word: String) -> (kind: String, factor: Rational)? {
     if let entry = table[word] { return entry }
     let lower = word.lowercased()
     if lower.utf8.count > 2, let entry = table[lower] { return entry }
-    if lower.utf8.count > 3, lower.hasSuffix("s"), let entry = table[String(lower.dropLast())] { return entry }
+    if lower.utf8.count > 3, lower.hasSuffix("s"), let entry = table[String(lower.dropLast())] {
+      return entry
+    }
     return nil
   }
 

@@ -48,6 +48,13 @@ public final class AttachedAdapter: Sendable {
     if !adapter.isZero, scale != 0 { try probe(model) }
   }
 
+  init(adapter: Adapter, scale: Float, notes: [String], pairs: [[LoRAPair?]]) {
+    self.adapter = adapter
+    self.scale = scale
+    self.notes = notes
+    self.pairs = pairs
+  }
+
   /// Compares the model with the base that the adapter tells of; returns what a person should know.
   private static func checkBase(
     _ adapter: Adapter, _ model: Model, allowMismatch: Bool

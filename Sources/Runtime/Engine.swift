@@ -23,7 +23,7 @@ public final class Engine: Sendable {
   private let layout: CacheLayout
   private let pageLimit: Int
   private let queue: JobQueue
-  private let shared = SharedStatistics()
+  let shared = SharedStatistics()
 
   /// An engine on `model`.
   ///

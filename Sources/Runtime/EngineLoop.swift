@@ -23,6 +23,7 @@ final class EngineLoop {
   private var stepped: [Sequence] = []
   private var segments: [Segment] = []
   private var finished: [ObjectIdentifier] = []
+  private var decodesOnly = 0  // rows of a step without prompts, otherwise 0
   /// What callers are told once the step is over and counted.
   private var outbox: [(job: Job, result: Job.Result)] = []
 
@@ -56,7 +57,10 @@ final class EngineLoop {
       publish()
       for (job, result) in outbox { job.tell(result) }
       outbox.removeAll(keepingCapacity: true)
-      statistics.otherSeconds += (clock.now - published).inSeconds
+      let ended = clock.now
+      statistics.otherSeconds += (ended - published).inSeconds
+      if decodesOnly > 0 { shared.record(rows: decodesOnly, seconds: (ended - began).inSeconds) }
+      decodesOnly = 0
     }
   }
 
@@ -129,6 +133,7 @@ final class EngineLoop {
       segments.append(segment)
     }
     if decodes > 0 { statistics.decodeSteps += 1 }
+    decodesOnly = decodes == segments.count ? decodes : 0
   }
 
   /// Neighbours with one adapter share its low-rank products; among them, and where there is but one, the
@@ -241,6 +246,20 @@ final class EngineLoop {
 /// Where the engine's thread leaves its numbers for others.
 final class SharedStatistics: Sendable {
   private let value = Mutex(EngineStatistics())
+  private let steps = Mutex<[StepRecord]?>(nil)
+
+  /// A step that only continued completions.
+  struct StepRecord: Sendable {
+    let rows: Int
+    let seconds: Double
+  }
+
+  /// From now on each step's duration is kept. For measuring.
+  func beginRecording() { steps.withLock { $0 = [] } }
+  func record(rows: Int, seconds: Double) {
+    steps.withLock { $0?.append(StepRecord(rows: rows, seconds: seconds)) }
+  }
+  func recorded() -> [StepRecord] { steps.withLock { $0 ?? [] } }
 
   func store(_ statistics: EngineStatistics) { value.withLock { $0 = statistics } }
   func load() -> EngineStatistics { value.withLock { $0 } }

@@ -130,6 +130,14 @@ struct CacheLayout: Sendable {
     return copy
   }
 
+  /// Pretends that the first `tokens` tokens are there, all zeros. For measuring.
+  func clear(tokens: Int) {
+    for page in pages {
+      unsafe pool.address(page).initializeMemory(as: UInt8.self, repeating: 0, count: layout.pageBytes)
+    }
+    count = tokens
+  }
+
   private func add(_ page: Int) {
     if pages.count == tableCapacity {
       let capacity = max(2 * tableCapacity, 16)

@@ -12,6 +12,9 @@ public final class Model: Sendable {
   let weights: Qwen2Weights
   let compute: Compute
 
+  /// The path of instructions that computes: `avx2`, `portable`, …
+  public var kernels: String { unsafe String(cString: tk_isa()) }
+
   /// The architecture's sizes.
   public var config: Qwen2Config { directory.config }
 

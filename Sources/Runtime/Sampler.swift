@@ -93,11 +93,27 @@ import CKernels
       unsafe scoreRows.append(
         tk_score_row(
           logits: logits + i * vocabulary, count: vocabulary, token: UInt32(truncatingIfNeeded: token),
-          temperature: temperature, log_probability: 0, peak: 0, log_sum: 0))
+          temperature: temperature, log_probability: 0))
     }
     unsafe scoreRows.withUnsafeMutableBufferPointer { buffer in
       if let base = buffer.baseAddress { unsafe tk_score(pool, base, buffer.count) }
     }
     return unsafe scoreRows.map { unsafe $0.log_probability }
+  }
+}
+
+/// The softmax of a row of logits, of which the probabilities of any of its tokens follow, to the bits that
+/// the sampler reports.
+struct LogNormaliser {
+  private var softmax = tk_softmax()
+
+  /// Nil when a logit is NaN or +infinity, or all are -infinity.
+  @unsafe init?(_ logits: UnsafePointer<Float>, count: Int, temperature: Float = 1) {
+    guard unsafe tk_softmax_of(logits, count, temperature, &softmax) else { return nil }
+  }
+
+  /// ln p of a token with this logit.
+  func logProbability(_ logit: Float) -> Float {
+    unsafe withUnsafePointer(to: softmax) { unsafe tk_log_probability($0, logit) }
   }
 }

@@ -37,9 +37,11 @@ package struct FrozenMatrix: Sendable {
   /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows.
   @unsafe package func map(
     x: UnsafePointer<Float>, n: Int, y: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil,
-    add: Bool = false
+    add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil, termCount: Int = 0
   ) -> tk_linear_args {
-    unsafe matrix.map(x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add)
+    unsafe matrix.map(
+      x: x, xStride: columns, n: n, y: y, yStride: rows, bias: bias, add: add, terms: terms,
+      termCount: termCount)
   }
 
   /// Widens a block of the matrix to float32, row after row without gaps.
@@ -94,25 +96,6 @@ package final class TrainingRotary {
     let (cosine, sine) = unsafe table.tables(positions: count)
     return unsafe (cosine, sine, table.positions)
   }
-}
-
-/// The sampler's logarithm of a softmax's denominator over a row of logits.
-package struct TokenNormaliser {
-  private let peak: Float
-  private let logSum: Double
-
-  /// Nil when the logits are not finite.
-  @unsafe package init?(_ logits: UnsafePointer<Float>, count: Int) {
-    var row = unsafe tk_score_row(
-      logits: logits, count: count, token: 0, temperature: 1, log_probability: 0, peak: 0, log_sum: 0)
-    unsafe tk_score_one(&row)
-    guard unsafe !row.log_probability.isNaN else { return nil }
-    peak = unsafe row.peak
-    logSum = unsafe row.log_sum
-  }
-
-  /// ln p of a token with this logit: the bits that the sampler reports.
-  package func logProbability(_ logit: Float) -> Float { Float(Double(logit) - Double(peak) - logSum) }
 }
 
 /// Counter-based random numbers, the sampler's generator.

@@ -38,6 +38,15 @@ public enum ChatTemplate: Sendable, Equatable {
   /// Qwen's ChatML, with the system text that stands in for a missing one (nil: none).
   case chatML(defaultSystem: String?)
 
+  /// A short name, for results.
+  public var name: String {
+    switch self {
+    case .deepSeekR1Plain: "deepseek-r1"
+    case .deepSeekR1Think: "deepseek-r1-think"
+    case .chatML: "chatml"
+    }
+  }
+
   /// Chooses by what `tokenizer_config.json` (or `chat_template.jinja`) holds.
   ///
   /// - Throws: `TokenizationError` for a missing or unknown template.

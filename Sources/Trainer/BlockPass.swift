@@ -83,24 +83,43 @@ import TinaRuntime
       unsafe project([(.down, output)], index, record, input: p, add: true)
     } else if let adapter, let pair = adapter.parameters.places[index][TrainableProjection.down.rawValue] {
       unsafe adapter.inner(
-        p, pair, into: record.inner[pair.projection.rawValue].reserve(n * pair.rank), scratch: workspace.dropped)
+        p, pair, into: record.inner[pair.projection.rawValue].reserve(n * pair.rank),
+        scratch: workspace.dropped)
     }
   }
 
-  /// output (+)= W · input + bias, then output += B · (scale · (A · input)).
+  /// output (+)= W · input + bias, with the adapter's B · (scale · (A · input)) as a term of the same sum.
+  ///
+  /// With dropout the adapter's input is another than the map's, and its part is added afterwards.
   @unsafe private func project(
     _ targets: [(TrainableProjection, UnsafeMutablePointer<Float>)], _ index: Int, _ record: LayerRecord,
     input: UnsafePointer<Float>, add: Bool
   ) {
     let layer = model.frozenLayer(index)
-    var maps: [tk_linear_args] = unsafe []
+    var terms: [tk_low_rank] = unsafe []
+    var starts = [0]
     for i in unsafe targets.indices {
-      let (projection, output) = unsafe targets[i]
-      unsafe maps.append(
-        layer[projection].map(x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add))
+      let projection = unsafe targets[i].0
+      if let adapter, !adapter.dropout.isActive,
+        let pair = adapter.parameters.places[index][projection.rawValue]
+      {
+        let u = unsafe record.inner[projection.rawValue].reserve(batch.rowCount * pair.rank)
+        unsafe terms.append(adapter.term(pair, u: u))
+      }
+      unsafe starts.append(terms.count)
     }
-    unsafe tk_linear(pool.threads, maps, maps.count)
-    guard let adapter else { return }
+    unsafe terms.withUnsafeBufferPointer { terms in
+      var maps: [tk_linear_args] = unsafe []
+      for i in unsafe targets.indices {
+        let (projection, output) = unsafe targets[i]
+        unsafe maps.append(
+          layer[projection].map(
+            x: input, n: batch.rowCount, y: output, bias: layer.bias(projection), add: add,
+            terms: terms.baseAddress.map { unsafe $0 + starts[i] }, termCount: starts[i + 1] - starts[i]))
+      }
+      unsafe tk_linear(pool.threads, maps, maps.count)
+    }
+    guard let adapter, adapter.dropout.isActive else { return }
     for i in unsafe targets.indices {
       let (projection, output) = unsafe targets[i]
       guard let pair = adapter.parameters.places[index][projection.rawValue] else { continue }
@@ -131,7 +150,8 @@ import TinaRuntime
     }
   }
 
-  @unsafe private func attend(_ index: Int, _ q: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
+  @unsafe private func attend(_ index: Int, _ q: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>)
+  {
     let window = config.window(layer: index)
     var rows: [tk_attention_row] = unsafe []
     unsafe rows.reserveCapacity(batch.rowCount)

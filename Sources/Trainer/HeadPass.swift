@@ -1,6 +1,5 @@
 import CKernels
 import ModelFiles
-import Synchronization
 import TinaRuntime
 
 /// Log-probabilities of the batch's targets from the last block's output, and how they change with it.
@@ -48,27 +47,8 @@ struct HeadPass {
       let logits = unsafe scratch.logits.reserve(count * vocabulary)
       let map = unsafe model.frozenHead.map(x: normed, n: count, y: logits)
       unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
-      let failed = Atomic<Int>(-1)
-      unsafe result.logProbabilities.withUnsafeMutableBufferPointer { logProbabilities in
-        unsafe result.entropies.withUnsafeMutableBufferPointer { entropies in
-          pool.run(count) { i in
-            let row = unsafe logits + i * vocabulary
-            let token = batch.targets[first + i].token
-            guard let (value, entropy) = unsafe self.differentiate(row, token, wantsGradient: gradients != nil) else {
-              failed.store(first + i, ordering: .relaxed)
-              return
-            }
-            unsafe logProbabilities[first + i] = value
-            unsafe entropies[first + i] = entropy
-          }
-        }
-      }
-      let bad = failed.load(ordering: .relaxed)
-      if bad >= 0 {
-        throw TrainerError(
-          .notFinite, place: "row \(batch.targets[bad].row)", found: "logits that are NaN or infinite",
-          expected: "finite numbers", advice: "The weights or the adapter are damaged.")
-      }
+      unsafe try score(logits, first: first, count: count, into: &result)
+      unsafe differentiate(logits, first: first, count: count, wantsGradient: gradients != nil, &result)
       guard let gradients = unsafe gradients else { continue }
       let back = unsafe scratch.back.reserve(count * hidden)
       unsafe FrozenProducts(pool: pool).backward(logits, count, model.frozenHead, into: back, add: false)
@@ -83,25 +63,53 @@ struct HeadPass {
     return result
   }
 
-  /// ln p of the token and the row's entropy; the row becomes d ln p / d logits if that is wanted.
-  @unsafe private func differentiate(
-    _ row: UnsafeMutablePointer<Float>, _ token: Int, wantsGradient: Bool
-  ) -> (Float, Float)? {
-    let count = model.config.vocabSize
-    if temperature != 1 { unsafe tk_scale(row, 1 / temperature, count) }
-    guard let normaliser = unsafe TokenNormaliser(row, count: count) else { return nil }
-    let value = unsafe normaliser.logProbability(row[token])
-    let base = normaliser.logProbability(0)  // - ln sum exp
-    var expectation = 0.0
-    let factor = 1 / temperature
-    for i in 0..<count {
-      let logit = unsafe row[i]
-      let p = tk_exp(logit + base)
-      if p > 0 { expectation += Double(p * logit) }
-      if wantsGradient { unsafe row[i] = -p * factor }
+  /// The sampler's own log-probabilities of the targets.
+  @unsafe private func score(
+    _ logits: UnsafePointer<Float>, first: Int, count: Int, into result: inout Result
+  ) throws(TrainerError) {
+    let vocabulary = model.config.vocabSize
+    var rows = unsafe (0..<count).map { i in
+      unsafe tk_score_row(
+        logits: logits + i * vocabulary, count: vocabulary, token: UInt32(batch.targets[first + i].token),
+        temperature: temperature, log_probability: 0)
     }
-    if wantsGradient { unsafe row[token] += factor }
-    return (value, Float(Double(-base) - expectation))
+    unsafe tk_score(pool.threads, &rows, count)
+    for i in 0..<count {
+      let value = unsafe rows[i].log_probability
+      guard !value.isNaN else {
+        throw TrainerError(
+          .notFinite, place: "row \(batch.targets[first + i].row)", found: "logits that are NaN or infinite",
+          expected: "finite numbers", advice: "The weights or the adapter are damaged.")
+      }
+      result.logProbabilities[first + i] = value
+    }
+  }
+
+  /// Entropies; and each row becomes d ln p / d logits if that is wanted.
+  @unsafe private func differentiate(
+    _ logits: UnsafeMutablePointer<Float>, first: Int, count: Int, wantsGradient: Bool, _ result: inout Result
+  ) {
+    let vocabulary = model.config.vocabSize
+    let factor = 1 / temperature
+    let logProbabilities = result.logProbabilities
+    unsafe result.entropies.withUnsafeMutableBufferPointer { entropies in
+      pool.run(count) { i in
+        let row = unsafe logits + i * vocabulary
+        let token = batch.targets[first + i].token
+        // ln of the softmax's denominator, from the token's own probability
+        let logSum = unsafe Double(row[token]) * Double(factor) - Double(logProbabilities[first + i])
+        let base = Float(logSum)
+        var expectation = 0.0
+        for j in 0..<vocabulary {
+          let logit = unsafe row[j] * factor
+          let p = tk_exp(logit - base)
+          if p > 0 { expectation += Double(p * logit) }
+          if wantsGradient { unsafe row[j] = -p * factor }
+        }
+        if wantsGradient { unsafe row[token] += factor }
+        unsafe entropies[first + i] = Float(logSum - expectation)
+      }
+    }
   }
 }
 

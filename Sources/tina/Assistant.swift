@@ -9,32 +9,22 @@ struct Assistant {
   let tokenizer: Tokenizer
   let engine: Engine
   /// Nil when prompts are continued as they are.
-  let template: ChatTemplate?
-  /// What begins a conversation.
-  private let bosToken: String
+  private let prompts: PromptEncoder?
 
   init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
     model = try Model(path: path, threads: compute.threads)
     tokenizer = try Tokenizer(directory: path)
-    template = isRaw ? nil : try ChatTemplate(directory: path)
-    bosToken = isRaw ? "" : try Self.bosToken(path) ?? ""
+    prompts = isRaw ? nil : try PromptEncoder(tokenizer: tokenizer, directory: path)
     engine = compute.engine(model)
   }
 
-  /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
-  /// DeepSeek-R1-Distill-Qwen-1.5B name another one.
-  private static func bosToken(_ directory: String) throws -> String? {
-    let path = directory + "/tokenizer_config.json"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let config = try JSON.parse(path: path).object
-    let entry = config?["bos_token"]
-    return entry?.string ?? entry?.object?["content"]?.string
-  }
+  /// Whether prompts end in an open `<think>`.
+  var opensThinking: Bool { prompts?.template.opensThinking ?? false }
 
   /// The token ids of one text: a message to answer, or with `--raw` the beginning of what is to be continued.
   func promptIDs(_ text: String, system: String?) throws -> [Int] {
     guard !text.isEmpty else { throw RuntimeError.emptyPrompt }
-    guard template != nil else { return tokenizer.encode(text) }
+    guard prompts != nil else { return tokenizer.encode(text) }
     let system = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
     return try promptIDs(system + [ChatMessage(role: .user, content: text)])
   }
@@ -42,11 +32,10 @@ struct Assistant {
   /// The token ids of a conversation whose next word is the assistant's.
   func promptIDs(_ messages: [ChatMessage]) throws -> [Int] {
     guard !messages.isEmpty else { throw RuntimeError.emptyPrompt }
-    guard let template else {
+    guard let prompts else {
       throw CommandError("\"messages\" need the chat template, which --raw leaves out. Give a \"prompt\".")
     }
-    // The template writes the special tokens itself; the tokenizer must not add its own.
-    return tokenizer.encode(template.render(messages, bosToken: bosToken), addSpecialTokens: false)
+    return prompts.encode(messages)
   }
 
   /// Starts an answer.

@@ -3,7 +3,7 @@ import Foundation
 import Grading
 import ModelFiles
 
-struct Grade: AsyncParsableCommand {
+struct Grade: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Tells whether an answer is right, and why.",
     usage: "tina grade <gold> <answer> [<options>]\n       tina grade <file> [<options>]",
@@ -47,14 +47,14 @@ struct Grade: AsyncParsableCommand {
     if answer == nil, explain { throw ValidationError("JSON lines always tell why; leave --explain out.") }
   }
 
-  func run() async throws {
+  func run() throws {
     var options = GradingOptions()
     options.maxSteps = maxSteps
     let grader = Grader(options: options)
     if let answer {
       try show(grader.grade(gold: gold, prediction: answer))
     } else {
-      try await LineReader(path: gold).forEachLine { line in
+      try LineReader(path: gold).forEachLine { line in
         let gold = try line.text("gold")
         return Self.output(grader.grade(gold: gold, prediction: try line.text("prediction")))
       }

@@ -108,6 +108,19 @@ struct LineReport {
 
 extension LineReader {
   /// Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
+  func forEachLine(_ body: (JSONLine) throws -> JSONOutput) throws {
+    var report = LineReport()
+    while let bytes = try next() {
+      do {
+        report.write(try body(JSONLine(bytes, number: number, file: name)))
+      } catch {
+        report.write(LineFailure(error, number: number, file: name))
+      }
+    }
+    try report.finish()
+  }
+
+  /// The same for work that has to be waited for. Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
   func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
     var report = LineReport()
     while let bytes = try next() {

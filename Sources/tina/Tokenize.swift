@@ -28,7 +28,7 @@ struct Tokenize: AsyncParsableCommand {
     let lines = try input.lines()
     let path = try ModelLocator.path(input.model)
     let tokenizer = try path.hasSuffix(".json") ? Tokenizer(path: path) : Tokenizer(directory: path)
-    try await lines.forEachLine { line in
+    try lines.forEachLine { line in
       let ids: [Int]
       if let given = try line.read("ids", expected: "a list of token ids", { Self.ids($0.array) }) {
         if line.has("text") { throw line.wrong("ids", "both \"ids\" and \"text\"", "one of them") }

@@ -19,7 +19,7 @@ struct Turn {
     interrupts.arm { [completion = stream.completion] in completion.cancel() }
     defer { interrupts.disarm() }
     var printer = AnswerPrinter(
-      thinkingIsOpen: assistant.template?.opensThinking ?? false, hidesThinking: hidesThinking)
+      thinkingIsOpen: assistant.opensThinking, hidesThinking: hidesThinking)
     let answer = try await stream.collect { printer.append($0) }
     printer.finish()
     Terminal.note(answer.summary(seed: sampling.seed, isGreedy: sampling.temperature == 0))

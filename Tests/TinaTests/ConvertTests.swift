@@ -212,7 +212,7 @@ import Testing
           state = state &* 1_664_525 &+ 1_013_904_223
           words[i] = 0x3c00_0000 | state >> 9
         }
-        words.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
+        unsafe words.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
         entries.append(
           "\"base_model.model.model.layers.\(layer).self_attn.q_proj.lora_\(half).weight\":"
             + "{\"dtype\":\"F32\",\"shape\":\(shape),\"data_offsets\":[\(begin),\(data.count)]}")

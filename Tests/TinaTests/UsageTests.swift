@@ -8,7 +8,8 @@ import Testing
     ["run", "--top-p", "0", "hello"], ["run", "--max-tokens", "0", "hello"],
     ["run", "--threads", "0", "hello"],
     ["run", "--raw", "--system", "x", "hello"], ["run", "--jsonl", "-", "models/x", "hello"],
-    ["run", "--json", "--hide-thinking", "hello"], ["run", "--cache-type", "f64", "hello"],
+    ["grade"], ["grade", "--max-steps", "0", "1", "1"], ["run", "--json", "--hide-thinking", "hello"],
+    ["run", "--cache-type", "f64", "hello"],
   ])
   func wrongUsageExitsWith64(_ arguments: [String]) throws {
     let result = try Program.run(arguments)
@@ -17,7 +18,7 @@ import Testing
     #expect(result.output.isEmpty)
   }
 
-  @Test(arguments: ["run", "score", "tokenize"])
+  @Test(arguments: ["run", "score", "tokenize", "grade"])
   func helpHasExamples(_ command: String) throws {
     let result = try Program.run([command, "--help"])
     #expect(result.status == 0)
@@ -61,5 +62,25 @@ import Testing
     #expect(result.status == 1)
     #expect(result.errors.contains("the prompt is empty"))
     #expect(try Program.run(["run", "no/such/model"], input: "\n").errors.contains("the prompt is empty"))
+  }
+}
+
+/// `tina bench` on the smallest model there is.
+@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+struct BenchTests {
+  @Test func measuresPicoInSeconds() throws {
+    let result = try Program.run(["bench", Program.pico, "--quick", "--json", "--threads", "1"])
+    #expect(result.status == 0, "\(result.errors)")
+    let numbers = try result.object()
+    for key in [
+      "read", "fma", "load", "prefill128", "group", "decode1", "decode16", "decode16-r32", "decode16-a4",
+      "queue", "sampling", "other",
+    ] { #expect((numbers[key] as? Double ?? 0) > 0, "\(key)") }
+    #expect(numbers["decode1/limit"] is Double)
+  }
+
+  @Test func makesNoModelOverAnother() throws {
+    let result = try Program.run(["bench", "--make", Program.pico])
+    #expect(result.status == 1 && result.errors.contains("found a model there already"))
   }
 }

@@ -100,7 +100,10 @@ def perturbations(text, others, rng):
 def math_verify(pair):
     from math_verify import parse, verify
 
-    gold, prediction = pair
+    # It reads LaTeX between dollars only.
+    gold, prediction = (
+        text if "$" in text or "\\boxed" in text or "\\[" in text else f"${text}$" for text in pair
+    )
     try:
         return bool(verify(parse(gold), parse(prediction)))
     except Exception:

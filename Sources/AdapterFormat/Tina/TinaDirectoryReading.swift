@@ -22,7 +22,7 @@ extension TinaDirectory {
       throw TinaFault(.limit, "directory", found: "\(count) \(what)", expected: "at most \(limit)")
     }
     guard layerCount >= 1 else {
-      throw TinaFault(.limit, "directory", found: "no layer", expected: "1 to 8")
+      throw TinaFault(.layers, "directory", found: "no layer", expected: "1 to 8")
     }
     // What the counts ask for is there, before anything is allocated for them.
     try cursor.need(24 * layerCount + (29 + 4 * layerCount) * entryCount + 28 * blockCount)
@@ -115,7 +115,7 @@ extension TinaDirectory {
         expected: "finite numbers, as the kind has them")
     }
     for length in [moduleLength, pathLength, parameterLength] where length > maximumNameLength {
-      throw TinaFault(.name, place, found: "a name of \(length) bytes", expected: "at most 1024")
+      throw TinaFault(.limit, place, found: "a name of \(length) bytes", expected: "at most 1024")
     }
     guard attributesLength <= 65536 else {
       throw TinaFault(
@@ -134,15 +134,7 @@ extension TinaDirectory {
         .name, place, found: moduleLength == 0 ? "no module name" : "the parameter " + quoted(parameter),
         expected: moduleLength == 0 ? "a module name" : "no parameter for this kind")
     }
-    let attributes = try attributes(try cursor.take(attributesLength), place)
-    if let names = attributes?["tensor_names"] {
-      let count = kind == .rows ? 1 : tensorCount
-      guard let list = names.array, list.count == count, list.allSatisfy({ $0.string != nil }) else {
-        throw TinaFault(
-          .attributes, place, found: "tensor_names of " + names.summary,
-          expected: "an array of \(count) strings")
-      }
-    }
+    let attributes = try attributes(try cursor.take(attributesLength), of: kind, place)
     return Entry(
       kind: kind, origin: origin, scale: scale, alpha: hasAlpha ? alpha : nil, module: module, path: path,
       parameter: parameter, attributes: attributes, errors: errors,
@@ -159,14 +151,28 @@ extension TinaDirectory {
     return name
   }
 
-  private static func attributes(_ bytes: [UInt8], _ place: String) throws(TinaFault) -> JSONObject? {
+  private static func attributes(
+    _ bytes: [UInt8], of kind: TinaKind, _ place: String
+  ) throws(TinaFault) -> JSONObject? {
     guard !bytes.isEmpty else { return nil }
+    let value: JSONValue
     do throws(ModelFilesError) {
-      if let object = try JSON.parse(bytes, file: "").object { return object }
+      value = try JSON.parse(bytes, file: "")
     } catch {
       throw TinaFault(.attributes, place, found: error.found, expected: error.expected)
     }
-    throw TinaFault(.attributes, place, found: "no JSON object", expected: "a JSON object")
+    guard let object = value.object else {
+      throw TinaFault(.attributes, place, found: "no JSON object", expected: "a JSON object")
+    }
+    if let names = object["tensor_names"] {
+      // The numbers of rows come from the configuration, so they have no name.
+      let count = kind == .rows ? 1 : kind.tensorCount
+      guard let names = names.array, names.count == count, names.allSatisfy({ $0.string != nil }) else {
+        throw TinaFault(
+          .attributes, place, found: "tensor_names " + names.summary, expected: "as many strings as tensors")
+      }
+    }
+    return object
   }
 
   /// Whether entries are in the format's order, and not the same.

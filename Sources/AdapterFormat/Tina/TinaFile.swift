@@ -82,11 +82,11 @@ public struct TinaFile: Sendable {
     var unknown: [TinaSection] = []
     var contents: [String: [UInt8]] = [:]
     for section in header.sections {
-      let bytes = try TinaHeader.contents(of: section, in: file)
       if section.isAncillary {
-        unknown.append(TinaSection(type: section.type, bytes: bytes))
+        try TinaHeader.check(section, in: file)
+        unknown.append(TinaSection(section, stored: file.copy(section.range)))
       } else {
-        contents[section.type] = bytes
+        contents[section.type] = try TinaHeader.contents(of: section, in: file)
       }
     }
     metadata = try TinaMetadata(contents["META"] ?? [])

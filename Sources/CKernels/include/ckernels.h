@@ -22,7 +22,7 @@ typedef enum tk_type { TK_F32 = 0, TK_F16 = 1, TK_BF16 = 2 } tk_type;
 
 // ---- Instruction sets ----------------------------------------------------------------------
 
-// The path in use: "avx2", "portable", "neon".
+// The path in use: "avx512", "avx2", "neon" or "portable".
 const char *_Nonnull tk_isa(void);
 // Chooses a path by name; false when it is unknown or this processor lacks it. For tests; call it
 // while no other kernel runs. The best path is chosen by itself at first use; TINA_ISA overrides.
@@ -48,15 +48,15 @@ void tk_pool_run(tk_pool *_Nonnull pool, size_t chunks, tk_body _Nonnull body, v
 //   u[i, j] = scale * dot(a[j, :], x[first + i, :]), and the dot product of the map goes on over the rank:
 //   y = reduce(weights[m, :] . x, then b[m, :] . u) + bias
 // that is, the columns of b follow those of the weights in one order of summation (after the padding of the last
-// group of 8). a [rank, columns], b [rows, rank], row-major.
+// group of 8). a [rank, columns], b [rows, rank], row-major. With a null, u is given: scaled already.
 typedef struct tk_low_rank {
-  const void *_Nonnull a;
+  const void *_Nullable a;
   const void *_Nonnull b;
   tk_type a_type, b_type;
   size_t rank;
   float scale;
   size_t first, count;
-  float *_Nonnull u;  // [count, rank], scratch of the caller; holds u afterwards
+  float *_Nonnull u;  // [count, rank], the caller's; holds u afterwards
 } tk_low_rank;
 
 // y[i, m] = dot(weights[m, :], x[i, :]) + bias[m]
@@ -127,5 +127,6 @@ void tk_attention(tk_pool *_Nonnull pool, const tk_attention_shape *_Nonnull sha
                   const tk_attention_row *_Nonnull rows, size_t n, size_t max_keys);
 
 #include "tk_sampling.h"
+#include "tk_limits.h"
 
 #endif

@@ -47,11 +47,17 @@ typedef struct tk_score_row {
   uint32_t token;
   float temperature;      // above 0
   float log_probability;  // result: NaN if the logits are not finite
-  float peak;             // result: the largest logit
-  double log_sum;         // result: ln sum exp((logit - peak) / temperature)
 } tk_score_row;
 void tk_score(tk_pool *_Nonnull pool, tk_score_row *_Nonnull rows, size_t n);
-// The same for one row on the calling thread, which may be one of a pool's.
-void tk_score_one(tk_score_row *_Nonnull row);
+
+// The softmax of one row at a temperature above 0, for any number of its tokens. False if the logits are
+// not finite.
+typedef struct tk_softmax {
+  float peak, inverse;  // the largest logit, and 1 / temperature
+  double log_sum;       // ln of the denominator, relative to the peak
+} tk_softmax;
+bool tk_softmax_of(const float *_Nonnull logits, size_t count, float temperature, tk_softmax *_Nonnull result);
+// ln p of a token with this logit: the bits that tk_sample and tk_score give.
+float tk_log_probability(const tk_softmax *_Nonnull softmax, float logit);
 
 #endif

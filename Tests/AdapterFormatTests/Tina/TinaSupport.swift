@@ -93,7 +93,7 @@ func everyKind(_ random: inout TestRandom) throws -> AdapterArchive {
     tensorMetadata: [("format", "pt"), ("a", "\u{1}\n\"é")], baseModelName: "./somewhere", training: training)
 }
 
-func bytes(of tensor: Tensor) -> [UInt8] { tensor.bytes.withUnsafeBytes { unsafe Array($0) } }
+func bytes(of tensor: Tensor) -> [UInt8] { unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) } }
 
 func contents(_ path: String) -> [UInt8] {
   FileManager.default.contents(atPath: path).map { [UInt8]($0) } ?? []

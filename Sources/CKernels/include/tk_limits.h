@@ -1,0 +1,13 @@
+// What this machine can do at best, for comparison: bytes read and float32 operations, by all threads of
+// a pool.
+#ifndef TK_LIMITS_H
+#define TK_LIMITS_H
+
+#include "ckernels.h"
+
+// Reads `bytes` bytes (a multiple of 1 MiB) and returns something that depends on them.
+uint64_t tk_limits_read(tk_pool *_Nonnull pool, const void *_Nonnull data, size_t bytes);
+// Fused multiply-adds in registers only; returns how many float32 operations were done.
+double tk_limits_fma(tk_pool *_Nonnull pool, size_t millions);
+
+#endif

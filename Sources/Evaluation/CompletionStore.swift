@@ -1,0 +1,106 @@
+import Foundation
+import ModelFiles
+
+/// An evaluation's directory: its settings, and its completions as they come.
+///
+/// While it runs, completions are appended to `completions.part.jsonl` in the order in which they end. When all
+/// are there, `completions.jsonl` is written in the order of contestants, problems and samples, whatever the
+/// order was in which they were made.
+final class CompletionStore {
+  let directory: String
+  /// The completions that were there when the store was opened.
+  private(set) var saved: [CompletionRecord] = []
+  private var journal: FileHandle?
+
+  private var settingsPath: String { directory + "/settings.json" }
+  private var journalPath: String { directory + "/completions.part.jsonl" }
+  /// The finished completions, in their order.
+  var completionsPath: String { directory + "/completions.jsonl" }
+
+  /// Opens the directory, making it if need be, and reads what an earlier run saved.
+  ///
+  /// - Throws: `EvaluationError.otherSettings` if it holds completions of other settings; `.badFile` for damaged
+  ///   ones; `.notWritten`.
+  init(directory: String, settings: EvaluationSettings, problems: [Problem]) throws {
+    self.directory = directory
+    let files = FileManager.default
+    if files.fileExists(atPath: settingsPath) {
+      let found = try JSON.parse(path: settingsPath).object ?? JSONObject([])
+      let differences = settings.differences(from: found)
+      guard differences.isEmpty else {
+        throw EvaluationError.otherSettings(directory: directory, differences: differences)
+      }
+    } else {
+      do {
+        try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      } catch {
+        throw EvaluationError.notWritten(file: directory, reason: error.localizedDescription)
+      }
+      // The settings come last: where they stand, the problems stand too.
+      try Self.write(ProblemFile.lines(problems), to: directory + "/problems.jsonl")
+      try Self.write(JSONValue.object(settings.object).text(indent: 2) + "\n", to: settingsPath)
+    }
+    var keys: Set<CompletionRecord.Key> = []
+    for path in [completionsPath, journalPath] where files.fileExists(atPath: path) {
+      for record in try Self.read(path, isJournal: path == journalPath) where keys.insert(record.key).inserted
+      {
+        saved.append(record)
+      }
+    }
+  }
+
+  /// Appends a completion; it is in the system's hands when this returns.
+  func append(_ record: CompletionRecord) throws {
+    if journal == nil {
+      if !FileManager.default.fileExists(atPath: journalPath) {
+        guard FileManager.default.createFile(atPath: journalPath, contents: nil) else {
+          throw EvaluationError.notWritten(file: journalPath, reason: "it can't be made")
+        }
+      }
+      journal = FileHandle(forWritingAtPath: journalPath)
+      _ = try journal?.seekToEnd()
+    }
+    do {
+      try journal?.write(contentsOf: Data((record.line + "\n").utf8))
+    } catch {
+      throw EvaluationError.notWritten(file: journalPath, reason: error.localizedDescription)
+    }
+  }
+
+  /// Writes all completions in their order, whole or not at all, and drops the journal.
+  func finish(_ records: [CompletionRecord]) throws {
+    try Self.write(records.map { $0.line + "\n" }.joined(), to: completionsPath)
+    try journal?.close()
+    journal = nil
+    try? FileManager.default.removeItem(atPath: journalPath)
+  }
+
+  /// Writes a file whole or not at all.
+  static func write(_ text: String, to path: String) throws {
+    let writer = try FileWriter(path: path)
+    try writer.write(Array(text.utf8))
+    try writer.finish()
+  }
+
+  /// Reads records. What a killed run left unfinished at a journal's end is cut off.
+  static func read(_ path: String, isJournal: Bool = false) throws -> [CompletionRecord] {
+    let map = try MappedFile(path: path)
+    var bytes = map.copy(0..<map.byteCount)
+    let newline = UInt8(ascii: "\n")
+    if isJournal, bytes.last != newline, !bytes.isEmpty {
+      let whole = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
+      bytes.removeSubrange(whole...)
+      guard let file = FileHandle(forUpdatingAtPath: path) else {
+        throw EvaluationError.notWritten(file: path, reason: "it can't be opened")
+      }
+      try file.truncate(atOffset: UInt64(whole))
+      try file.close()
+    }
+    return try bytes.split(separator: newline, omittingEmptySubsequences: true).enumerated().map {
+      number, line in
+      let place = "line \(number + 1)"
+      return try CompletionRecord(
+        JSON.parse(Array(line), file: "\(path), \(place)"), file: path, place: place)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import ModelFiles
+
+/// Writes an evaluation's results into its directory.
+public enum EvaluationFiles {
+  /// Writes `summary.json`, `report.html` and the completions as they are judged now, each whole or not at all.
+  public static func write(
+    _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem], seconds: Double?,
+    directory: String
+  ) throws {
+    try CompletionStore.write(records.map { $0.line + "\n" }.joined(), to: directory + "/completions.jsonl")
+    try CompletionStore.write(
+      JSONValue.object(summary.object).text(indent: 2) + "\n", to: directory + "/summary.json")
+    let page = ReportPage(summary, records: records, problems: problems, seconds: seconds)
+    try CompletionStore.write(page.html, to: directory + "/report.html")
+  }
+}
+
+/// How long an evaluation took, all its runs together. It stands in a file of its own, so that all others are
+/// the same however fast the machine is.
+public struct EvaluationTiming {
+  private let path: String
+
+  /// The timing kept in an evaluation's directory.
+  public init(directory: String) { path = directory + "/timing.json" }
+
+  /// Seconds so far; nil when nothing was timed.
+  public var seconds: Double? { saved?["seconds"]?.double }
+
+  private var saved: JSONObject? {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    return try? JSON.parse(path: path).object
+  }
+
+  /// Adds a run to it.
+  public func add(seconds: Double, tokens: Int) throws {
+    guard tokens > 0 else { return }
+    let total = JSONObject([
+      ("seconds", JSONValue((self.seconds ?? 0) + seconds)),
+      ("tokens", JSONValue((saved?["tokens"]?.int ?? 0) + tokens)),
+    ])
+    try CompletionStore.write(JSONValue.object(total).text() + "\n", to: path)
+  }
+}

@@ -1,0 +1,183 @@
+import Foundation
+public import Grading
+import ModelFiles
+public import TinaRuntime
+import Tokenization
+
+/// Asks every problem of every contestant, several times, in one batch over the base's weights.
+public struct Evaluator: Sendable {
+  /// How far an evaluation is.
+  public struct Progress: Sendable {
+    /// Completions that are there, those of earlier runs included.
+    public let done: Int
+    /// Completions wanted.
+    public let total: Int
+    /// Tokens drawn in this run.
+    public let tokens: Int
+    /// Seconds since this run began.
+    public let seconds: Double
+    /// Right ones among those that are there.
+    public let correct: Int
+    /// Seconds that the rest will take at the rate so far; nil before the first completion of this run.
+    public let secondsLeft: Double?
+  }
+
+  /// Enough samples wait at the engine that its batch stays full; no more, so that memory stays small.
+  private static let inFlight = 192
+
+  let engine: Engine
+  let prompts: PromptEncoder
+  let problems: [Problem]
+  let style: Benchmark.PromptStyle
+  let contestants: [Contestant]
+  let settings: EvaluationSettings
+  let grader: Grader
+
+  /// Makes an evaluator; nothing is computed yet.
+  public init(
+    engine: Engine, prompts: PromptEncoder, problems: [Problem], style: Benchmark.PromptStyle,
+    contestants: [Contestant], settings: EvaluationSettings, grader: Grader
+  ) {
+    self.engine = engine
+    self.prompts = prompts
+    self.problems = problems
+    self.style = style
+    self.contestants = contestants
+    self.settings = settings
+    self.grader = grader
+  }
+
+  /// Makes the completions that are not yet in `directory`, saves each as it comes, and returns them all in
+  /// the order of contestants, problems and samples.
+  ///
+  /// - Throws: `EvaluationError`, and `RuntimeError` for prompts that can't be answered.
+  public func run(
+    directory: String, onProgress: (Progress) -> Void = { _ in }
+  ) async throws -> [CompletionRecord] {
+    let store = try CompletionStore(directory: directory, settings: settings, problems: problems)
+    let keys = allKeys()
+    let known = Set(keys)
+    var records: [CompletionRecord.Key: CompletionRecord] = [:]
+    for record in store.saved where known.contains(record.key) { records[record.key] = record }
+    let groups = missing(records)
+    let missingCount = groups.reduce(0) { $0 + $1.samples.count }
+    let began = ContinuousClock.now
+    var tokens = 0
+    var made = 0
+    var correct = records.values.count { $0.correct == true }
+    func report() {
+      let seconds = Double((ContinuousClock.now - began) / .milliseconds(1)) / 1000
+      onProgress(
+        Progress(
+          done: records.count, total: keys.count, tokens: tokens, seconds: seconds, correct: correct,
+          secondsLeft: made == 0 ? nil : seconds / Double(made) * Double(missingCount - made)))
+    }
+    report()
+    let (ended, continuation) = AsyncThrowingStream.makeStream(of: CompletionRecord.self)
+    var next = groups.makeIterator()
+    var open = 0
+    func startMore() throws {
+      while open < Self.inFlight, let group = next.next() {
+        open += group.samples.count
+        try start(group, continuation)
+      }
+      if open == 0 { continuation.finish() }
+    }
+    try startMore()
+    for try await record in ended {
+      try store.append(record)
+      records[record.key] = record
+      tokens += record.tokens
+      made += 1
+      open -= 1
+      if record.correct == true { correct += 1 }
+      report()
+      try startMore()
+    }
+    // Saved completions are judged by the rules of today.
+    let all = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
+    try store.finish(all)
+    return all
+  }
+
+  /// Neighbouring samples of one problem of one contestant: one request, whose prompt is computed once.
+  private struct Group: Sendable {
+    let contestant: Contestant
+    let problem: Problem
+    let index: Int
+    let samples: Range<Int>
+  }
+
+  /// In the order of the results: contestants, problems, samples.
+  private func allKeys() -> [CompletionRecord.Key] {
+    contestants.flatMap { contestant in
+      problems.flatMap { problem in
+        (0..<settings.samples).map { .init(contestant: contestant.name, id: problem.id, sample: $0) }
+      }
+    }
+  }
+
+  /// What is not there yet. Contestants take turns problem by problem, so that a run that is stopped has as
+  /// much of one as of the other.
+  private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Group] {
+    problems.enumerated().flatMap { index, problem in
+      contestants.flatMap { contestant in
+        var groups: [Group] = []
+        var start: Int?
+        for sample in 0...settings.samples {
+          let key = CompletionRecord.Key(contestant: contestant.name, id: problem.id, sample: sample)
+          let isMissing = sample < settings.samples && records[key] == nil
+          if isMissing, start == nil { start = sample }
+          if !isMissing, let first = start {
+            groups.append(
+              Group(contestant: contestant, problem: problem, index: index, samples: first..<sample))
+            start = nil
+          }
+        }
+        return groups
+      }
+    }
+  }
+
+  private func messages(_ problem: Problem) -> [ChatMessage] {
+    (settings.system.map { [ChatMessage(role: .system, content: $0)] } ?? [])
+      + [ChatMessage(role: .user, content: style.message(for: problem.text))]
+  }
+
+  /// Starts a group, whose records go to `records` as its samples end. Contestants share the random numbers of
+  /// a problem's sample: what differs between them is their doing.
+  private func start(
+    _ group: Group, _ records: AsyncThrowingStream<CompletionRecord, any Error>.Continuation
+  ) throws {
+    let stops = Set(engine.model.directory.eosTokenIDs)
+    let request = GenerationRequest(
+      prompt: prompts.encode(messages(group.problem)), adapter: group.contestant.adapter,
+      sampling: settings.sampling, maxTokens: settings.maxTokens, stopTokens: stops,
+      allowedTokens: prompts.tokenizer.idCount, promptIndex: group.index,
+      sampleIndex: group.samples.lowerBound)
+    let completions = try engine.generate(request, samples: group.samples.count)
+    let prompt = prompts.render(messages(group.problem))
+    Task {
+      do {
+        var texts = [CompletedText](repeating: .init(), count: group.samples.count)
+        for try await element in completions {
+          texts[element.sample].add(element.event)
+          guard case .finished = element.event else { continue }
+          let text = texts[element.sample]
+          records.yield(
+            CompletionRecord(
+              key: .init(
+                contestant: group.contestant.name, id: group.problem.id,
+                sample: group.samples.lowerBound + element.sample),
+              prompt: prompt,
+              completion: prompts.tokenizer.decode(
+                text.ids.filter { !stops.contains($0) }, skipSpecialTokens: true),
+              tokens: text.ids.count, finishReason: text.reason.rawValue, gold: group.problem.answer,
+              grader: grader))
+        }
+      } catch {
+        records.finish(throwing: error)
+      }
+    }
+  }
+}

@@ -1,4 +1,0 @@
-import Grading
-import Testing
-
-@Test func theVersionIsPositive() { #expect(graderVersion > 0) }
