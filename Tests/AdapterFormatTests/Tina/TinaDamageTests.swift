@@ -103,7 +103,7 @@ private struct Field: Sendable {
 }
 
 private let hostileFields: [Field] = [
-  Field(offset: 0, value: 0, rule: .limit),
+  Field(offset: 0, value: 0, rule: .layers),
   Field(offset: 0, value: 9, rule: .limit),
   Field(offset: 4, value: 131_073, rule: .limit),
   Field(offset: 4, value: 65536, rule: .directory),
@@ -123,7 +123,7 @@ private let hostileFields: [Field] = [
   Field(offset: 136, value: 0x0200_0301, rule: .scale),
   Field(offset: 136, value: 0x0202_0101, rule: .reserved),
   Field(offset: 140, value: 0x7f80_0000, rule: .scale),
-  Field(offset: 152, value: 0x0401_0000, rule: .name),
+  Field(offset: 152, value: 0x0401_0000, rule: .limit),
   Field(offset: 160, value: 65537, rule: .limit),
   Field(offset: 164, value: 0xff80_0000, rule: .error),
 ]

@@ -179,7 +179,7 @@ struct TinaRoundTripTests {
     let pair = trainedPair(rank: 2, input: 4, output: 4, &random)
     let twice = [pairEntry("m", pair), pairEntry("m", pair)]
     expectRule(.order, AdapterArchive(entries: twice))
-    expectRule(.name, AdapterArchive(entries: [pairEntry(String(repeating: "m", count: 1025), pair)]))
+    expectRule(.limit, AdapterArchive(entries: [pairEntry(String(repeating: "m", count: 1025), pair)]))
     expectRule(.name, AdapterArchive(entries: [pairEntry("m\n", pair)]))
     expectRule(.name, AdapterArchive(entries: [pairEntry("", pair)]))
     var infinite = pair
