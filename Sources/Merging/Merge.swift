@@ -43,7 +43,8 @@ public struct Merge: Sendable {
   ///
   /// - Throws: ``MergeError`` for settings that can't be, and for an adapter of a tied head.
   public init(
-    _ adapters: [AttachedAdapter], into model: Model, output: String, settings: MergeSettings = MergeSettings()
+    _ adapters: [AttachedAdapter], into model: Model, output: String,
+    settings: MergeSettings = MergeSettings()
   ) throws(MergeError) {
     try settings.validate()
     guard !adapters.isEmpty else {
@@ -104,7 +105,8 @@ public struct Merge: Sendable {
       cost.resumedFiles = finished.count
     }
     let meter = Meter(
-      total: plan.byteCount, done: plan.files.reduce(0) { $0 + (finished[$1.name] == nil ? 0 : $1.byteCount) },
+      total: plan.byteCount,
+      done: plan.files.reduce(0) { $0 + (finished[$1.name] == nil ? 0 : $1.byteCount) },
       onProgress)
     for file in plan.files where finished[file.name] == nil {
       let writer = ShardWriter(file: file, settings: settings, onBytes: { meter.add($0) })
