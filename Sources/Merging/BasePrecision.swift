@@ -42,7 +42,9 @@ enum BasePrecision {
   /// The name of a quantised base in the adapter's configuration.
   private static func quantisedName(_ adapter: Adapter) -> String? {
     guard let name = adapter.baseModelName else { return nil }
-    let marks = ["4bit", "8bit", "4-bit", "8-bit", "bnb", "nf4", "gptq", "awq", "int4", "int8", "fp8", "gguf"]
+    let marks = [
+      "4bit", "8bit", "4-bit", "8-bit", "bnb", "nf4", "gptq", "awq", "int4", "int8", "fp8", "gguf",
+    ]
     let lowered = name.lowercased()
     return marks.contains { lowered.contains($0) } ? name : nil
   }

@@ -28,7 +28,8 @@ struct LowRankSum: Sendable {
   /// All Aⱼ in the kernel's packed form.
   func packedA() -> [Float] {
     let (rank, columns) = (rank, columns)
-    return unsafe [Float](unsafeUninitializedCapacity: tk_merge_packed_floats(rank, columns)) { buffer, count in
+    return unsafe [Float](unsafeUninitializedCapacity: tk_merge_packed_floats(rank, columns)) {
+      buffer, count in
       var first = 0
       for i in terms.indices {
         let a = terms[i].a

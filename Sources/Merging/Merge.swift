@@ -43,11 +43,20 @@ public struct Merge: Sendable {
   ///
   /// - Throws: ``MergeError`` for settings that can't be, and for an adapter of a tied head.
   public init(
-    _ adapters: [AttachedAdapter], into model: Model, output: String, settings: MergeSettings = MergeSettings()
+    _ adapters: [AttachedAdapter], into model: Model, output: String,
+    settings: MergeSettings = MergeSettings()
   ) throws(MergeError) {
     try settings.validate()
     guard !adapters.isEmpty else {
       throw .invalidSetting(name: "adapters", found: "none", expected: "at least one")
+    }
+    // Rounding to a quantised type again would take most of the change away.
+    guard model.directory.gguf == nil else {
+      throw .invalidSetting(
+        name: "model", found: "a GGUF file",
+        expected:
+          "the Hugging Face directory of the model that it was made from; on a GGUF base keep the adapter "
+          + "attached (tina run MODEL.gguf --adapter …), which loses nothing")
     }
     self.model = model
     self.adapters = adapters
@@ -104,7 +113,8 @@ public struct Merge: Sendable {
       cost.resumedFiles = finished.count
     }
     let meter = Meter(
-      total: plan.byteCount, done: plan.files.reduce(0) { $0 + (finished[$1.name] == nil ? 0 : $1.byteCount) },
+      total: plan.byteCount,
+      done: plan.files.reduce(0) { $0 + (finished[$1.name] == nil ? 0 : $1.byteCount) },
       onProgress)
     for file in plan.files where finished[file.name] == nil {
       let writer = ShardWriter(file: file, settings: settings, onBytes: { meter.add($0) })

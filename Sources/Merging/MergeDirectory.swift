@@ -144,7 +144,8 @@ extension ModuleMeasure {
   fileprivate var progress: JSONValue {
     .object(
       JSONObject([
-        ("name", .string(name)), ("sums", .array([deltaSquares, product, errorSquares].map { JSONValue($0) })),
+        ("name", .string(name)),
+        ("sums", .array([deltaSquares, product, errorSquares].map { JSONValue($0) })),
         ("count", JSONValue(count)), ("changed", JSONValue(changed)),
       ]))
   }

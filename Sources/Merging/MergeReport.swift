@@ -56,7 +56,9 @@ public struct MergeReport: Sendable {
 
   /// The report as JSON; it tells nothing of the machine that merged, so equal merges give equal reports.
   public var json: JSONValue {
-    func number(_ value: Double?) -> JSONValue { value.flatMap { $0.isFinite ? JSONValue($0) : nil } ?? .null }
+    func number(_ value: Double?) -> JSONValue {
+      value.flatMap { $0.isFinite ? JSONValue($0) : nil } ?? .null
+    }
     func measure(_ module: ModuleMeasure) -> JSONValue {
       .object(
         JSONObject([
@@ -131,7 +133,8 @@ public struct MergeReport: Sendable {
       "  greedy texts: "
         + (parted.isEmpty
           ? "the same in \(logits.probes.count) of \(logits.probes.count) probes"
-          : "\(parted.count) of \(logits.probes.count) probes part, the first after \(parted.min() ?? 0) tokens"))
+          : "\(parted.count) of \(logits.probes.count) probes part, the first after \(parted.min() ?? 0) tokens")
+    )
     if !leftOut.isEmpty { lines.append("  not carried along: " + leftOut.joined(separator: ", ")) }
     return lines.joined(separator: "\n")
   }

@@ -24,7 +24,8 @@ struct MergeCommand: AsyncParsableCommand {
       """)
 
   @Argument(
-    help: ArgumentHelp("The base, one or more adapters (PATH or PATH@SCALE), and the output.", valueName: "path"))
+    help: ArgumentHelp(
+      "The base, one or more adapters (PATH or PATH@SCALE), and the output.", valueName: "path"))
   var paths: [String]
 
   @Option(help: "f32, f16 or bf16 for all weights; each tensor's own unless given.")
@@ -59,7 +60,8 @@ struct MergeCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard paths.count >= 3 else {
-      throw ValidationError("found \(paths.count) paths, expected at least 3: a model, an adapter, an output.")
+      throw ValidationError(
+        "found \(paths.count) paths, expected at least 3: a model, an adapter, an output.")
     }
     _ = try settings()
   }
@@ -101,7 +103,8 @@ struct MergeCommand: AsyncParsableCommand {
   /// A number with kB, MB, GB (powers of 1000) or KiB, MiB, GiB.
   static func byteCount(_ text: String) -> Int? {
     let units: [(String, Double)] = [
-      ("kib", 0x1p10), ("mib", 0x1p20), ("gib", 0x1p30), ("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("b", 1), ("", 1),
+      ("kib", 0x1p10), ("mib", 0x1p20), ("gib", 0x1p30), ("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("b", 1),
+      ("", 1),
     ]
     let lowered = text.lowercased()
     for (unit, factor) in units where lowered.hasSuffix(unit) {
@@ -149,7 +152,8 @@ struct MergeCommand: AsyncParsableCommand {
   private static func costLine(_ cost: MergeCost) -> String {
     let seconds = cost.writing.seconds
     var text = String(
-      format: "  %.2f GB written in %.1f s (%.2f GB/s), compared in %.1f s", Double(cost.byteCount) / 1e9, seconds,
+      format: "  %.2f GB written in %.1f s (%.2f GB/s), compared in %.1f s", Double(cost.byteCount) / 1e9,
+      seconds,
       Double(cost.byteCount) / 1e9 / max(seconds, 1e-9), cost.verifying.seconds)
     if let memory = cost.privateByteCount {
       text += String(format: ", private memory at most %.0f MB", Double(memory) / 1e6)

@@ -28,7 +28,9 @@ import Testing
     return values
   }
 
-  private func delta(_ b: [Float], _ a: [UInt8], _ type: tk_type, rows: Int, rank: Int, columns: Int) -> [Float] {
+  private func delta(_ b: [Float], _ a: [UInt8], _ type: tk_type, rows: Int, rank: Int, columns: Int)
+    -> [Float]
+  {
     var packed = [Float](repeating: .nan, count: tk_merge_packed_floats(rank, columns))
     unsafe a.withUnsafeBytes { unsafe tk_merge_pack($0.baseAddress!, type, rank, columns, rank, 0, &packed) }
     var result = [Float](repeating: .nan, count: rows * columns)
@@ -75,7 +77,8 @@ import Testing
   }
 
   private func merged(
-    _ weights: [UInt8], _ type: tk_type, _ delta: [Float], _ output: tk_type, _ rounding: tk_rounding = tk_rounding(),
+    _ weights: [UInt8], _ type: tk_type, _ delta: [Float], _ output: tk_type,
+    _ rounding: tk_rounding = tk_rounding(),
     first: UInt64 = 0
   ) -> (bytes: [UInt8], sums: tk_merge_sums) {
     var out = [UInt8](repeating: 0xAA, count: delta.count * (output == TK_F32 ? 4 : 2))
@@ -161,7 +164,8 @@ import Testing
       for size in [1, 30, 2, 64, 7, 100, 97] {
         let part = Array(weights[2 * start..<2 * (start + size)])
         pieces +=
-          merged(part, TK_BF16, Array(delta[start..<start + size]), output, rounding, first: UInt64(start)).bytes
+          merged(part, TK_BF16, Array(delta[start..<start + size]), output, rounding, first: UInt64(start))
+          .bytes
         start += size
       }
       #expect(start == count && pieces == whole)
@@ -171,7 +175,9 @@ import Testing
   /// Over many elements the mean of the rounded sums is the sum, where nearest would change nothing at all.
   @Test func stochasticRoundingIsRightOnAverage() {
     let count = 200_000
-    for (type, weight, step) in [(TK_BF16, Float(0.02), Float(0x1p-13)), (TK_F16, 0.02, 0x1p-16), (TK_F16, 3e-6, 0x1p-24)] {
+    for (type, weight, step) in [
+      (TK_BF16, Float(0.02), Float(0x1p-13)), (TK_F16, 0.02, 0x1p-16), (TK_F16, 3e-6, 0x1p-24),
+    ] {
       let weights = stored([Float](repeating: weight, count: count), type)
       let delta = [Float](repeating: 0.3 * step, count: count)
       #expect(merged(weights, type, delta, type).sums.changed == 0)
@@ -191,7 +197,9 @@ import Testing
     var out = [UInt8](repeating: 0, count: 18)
     let big = stored([1e6, 1, 2, 3, 4, 5, 6, 7, .nan], TK_F32)
     let count = unsafe big.withUnsafeBytes { big in
-      unsafe out.withUnsafeMutableBytes { unsafe tk_convert(big.baseAddress!, TK_F32, 9, $0.baseAddress!, TK_F16) }
+      unsafe out.withUnsafeMutableBytes {
+        unsafe tk_convert(big.baseAddress!, TK_F32, 9, $0.baseAddress!, TK_F16)
+      }
     }
     #expect(count == 2)
   }

@@ -25,7 +25,8 @@ import TinaRuntime
       #expect(modules.count == 14 && type == "BF16" && !isStochastic)
       #expect(modules.allSatisfy { ($0.survived ?? 1) < 0.5 && $0.changedShare < 0.1 })
       let text = MergeError.lost(modules: modules, type: type, isStochastic: isStochastic).description
-      #expect(text.contains("less than half") && text.contains("--accept-loss") && text.contains("--dtype f32"))
+      #expect(
+        text.contains("less than half") && text.contains("--accept-loss") && text.contains("--dtype f32"))
     }
     #expect(scratch.names == ["small"], "something was left")
   }
@@ -119,7 +120,12 @@ import TinaRuntime
     let adapters = [(tiny("adapter-all-r4"), Float(1))]
     for (name, change) in [
       ("whole", { (settings: inout MergeSettings) in settings.threads = 1 }),
-      ("blocks", { (settings: inout MergeSettings) in settings.pieceByteCount = bytes; settings.threads = 3 }),
+      (
+        "blocks",
+        { (settings: inout MergeSettings) in
+          settings.pieceByteCount = bytes; settings.threads = 3
+        }
+      ),
     ] {
       _ = try await merge(tiny("tiny-bf16"), adapters, to: scratch.path(name)) {
         $0.rounding = .stochastic(seed: 3)
@@ -204,7 +210,8 @@ import TinaRuntime
     try FileManager.default.copyItem(atPath: tiny("adapter-all-r4"), toPath: adapter)
     let config = adapter + "/adapter_config.json"
     let object = try #require(try JSON.parse(path: config).object)
-    let text = JSONValue.object(object.with("base_model_name_or_path", .string("unsloth/tiny-bnb-4bit"))).text()
+    let text = JSONValue.object(object.with("base_model_name_or_path", .string("unsloth/tiny-bnb-4bit")))
+      .text()
     try Data(text.utf8).write(to: URL(fileURLWithPath: config))
     let report = try await merge(tiny("tiny-f32"), [(adapter, 1)], to: scratch.path("out"))
     #expect(report.warnings.contains { $0.contains("quantised base") && $0.contains("bnb-4bit") })

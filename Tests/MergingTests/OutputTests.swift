@@ -58,7 +58,8 @@ import TinaRuntime
     let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("out")).sorted()
     #expect(
       names == [
-        ".gitattributes", "LICENSE", "README.md", "config.json", "generation_config.json", "merge-report.json",
+        ".gitattributes", "LICENSE", "README.md", "config.json", "generation_config.json",
+        "merge-report.json",
         "model.safetensors", "vocab.txt",
       ])
     #expect(report.leftOut == ["adapter_config.json", "original/", "pytorch_model.bin"])
@@ -176,7 +177,10 @@ import TinaRuntime
     #expect(refused { $0.elementType = .f64 })
     #expect(refused { $0.shardByteCount = 0 })
     #expect(refused { $0.threads = 0 })
-    #expect(refused { $0.elementType = .f32; $0.rounding = .stochastic(seed: 1) })
+    #expect(
+      refused {
+        $0.elementType = .f32; $0.rounding = .stochastic(seed: 1)
+      })
     #expect(throws: MergeError.self) { try Merge([], into: model, output: "out") }
     #expect(!refused { $0.elementType = .bf16 })
   }
@@ -185,7 +189,8 @@ import TinaRuntime
     let scratch = try Scratch()
     let report = try await merge(tiny("tiny-f32"), [(tiny("adapter-zero"), 1)], to: scratch.path("out"))
     #expect(report.worst == nil && report.total.survived == nil)
-    #expect(report.summary.contains("change nothing") && report.warnings.contains { $0.contains("exactly zero") })
+    #expect(
+      report.summary.contains("change nothing") && report.warnings.contains { $0.contains("exactly zero") })
   }
 
   @Test func numbersReadAsPeopleWriteThem() {
