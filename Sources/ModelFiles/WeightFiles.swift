@@ -138,7 +138,7 @@ public struct WeightFiles: Sendable {
     if other.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       advice = "PyTorch's pickles can run code and are not read: save the model as safetensors."
     } else if other.contains(where: { $0.hasSuffix(".gguf") }) {
-      advice = "Name the .gguf file itself as the model."
+      advice = "A GGUF file is a model of its own: name the file."
     }
     return ModelFilesError(
       .missing, file: directory, found: found,
