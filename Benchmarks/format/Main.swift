@@ -39,7 +39,8 @@ enum Main {
   private static func sizes(_ paths: [String]) throws {
     defer { unsafe unlink(scratch) }
     print(
-      "| adapter | parameters | F32 exact | zstd -19 | BF16 exact | 1e-3 | 2.3e-3 | 1e-2 | 5e-2 | first layer of 1e-2 |")
+      "| adapter | parameters | F32 exact | zstd -19 | BF16 exact | 1e-3 | 2.3e-3 | 1e-2 | 5e-2 | first layer of 1e-2 |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     var columns = [[Double]](repeating: [], count: 8)
     for path in paths {
@@ -66,10 +67,12 @@ enum Main {
       print(row(parts, text(count / 1e6, 2) + " M", values))
     }
     print(
-      row("**median**", "", columns.map { column in
-        let sorted = column.sorted()
-        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-      }))
+      row(
+        "**median**", "",
+        columns.map { column in
+          let sorted = column.sorted()
+          return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        }))
   }
 
   private static func row(_ name: String, _ count: String, _ values: [Double]) -> String {
@@ -137,13 +140,14 @@ enum Main {
     let folder = NSTemporaryDirectory() + "tina-format-benchmark-\(getpid())"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
+    let run = Source.checkpoints(count: 10, every: 50)
     for (name, convert) in [("f32", { $0 }), ("bf16", Source.bfloat16)]
       as [(String, (AdapterArchive) -> AdapterArchive)]
     {
       var (alone, linked) = (0, 0)
       var parents: [String] = []
-      for step in 0..<10 {
-        let archive = convert(Source.tina(layers: 4, steps: step))
+      for (step, checkpoint) in run.enumerated() {
+        let archive = convert(checkpoint)
         let lone = try TinaWriter.write(archive, to: scratch)
         alone += lone.byteCount
         var options = TinaOptions()

@@ -85,6 +85,21 @@ static const char *cold(size_t bytes) {
   return p;
 }
 
+// The best so far of both limits; called again between measurements, because a shared host's limits move.
+static void measure_limits(void) {
+  size_t rounds = 1000000;
+  const bool wide = strcmp(tk_isa(), "avx512") == 0;
+  double t = now();
+  tk_pool_run(pool, threads, wide ? peak_512 : peak_256, &rounds);
+  t = now() - t;
+  peak = fmax(peak, (double)(rounds * threads) * 24 * (wide ? 32 : 16) / t);
+  struct reading r = {weights, weight_bytes, 256};
+  t = now();
+  tk_pool_run(pool, r.chunks, read_chunk, &r);
+  t = now() - t;
+  bandwidth = fmax(bandwidth, (double)weight_bytes / t);
+}
+
 static float *floats(size_t count) {
   float *p = aligned_alloc(64, (count * sizeof(float) + 63) & ~(size_t)63);
   for (size_t i = 0; i < count; i++) p[i] = (float)((i * 2654435761u) % 2001) / 1000.0f - 1.0f;
@@ -150,6 +165,86 @@ static void measure_attention(size_t streams, size_t queries, size_t keys) {
   free(q), free(out), free(pages), free(rows);
 }
 
+// A whole step of the 1.5B shape: 28 blocks and the vocabulary, for `streams` sequences of `queries` new tokens at
+// `keys`, with `adapters` of rank 32 (bf16) on all seven maps. The share of the peak counts the base's products and
+// the adapters', not attention's; that of reads all weights once.
+static void measure_step(size_t streams, size_t queries, size_t keys, size_t adapters) {
+  enum { LAYERS = 28, HIDDEN = 1536, INNER = 8960, KEYS = 256, HEADS = 12, KV = 2, D = 128, PAGE = 32, RANK = 32 };
+  enum { VOCABULARY = 151936 };
+  static const size_t shapes[7][2] = {{HIDDEN, HIDDEN}, {KEYS, HIDDEN},  {KEYS, HIDDEN}, {HIDDEN, HIDDEN},
+                                      {INNER, HIDDEN},  {INNER, HIDDEN}, {HIDDEN, INNER}};
+  const size_t n = streams * queries, plane = PAGE * KV * D * 2, pages_each = (keys + PAGE - 1) / PAGE;
+  const tk_attention_shape shape = {HEADS, KV, D, PAGE, 0, plane, TK_F16, 0.0883883f};
+  float *x = floats(n * HIDDEN), *h = floats(n * HIDDEN), *gate = floats(n * INNER), *up = floats(n * INNER);
+  float *q = floats(n * HIDDEN), *k = floats(n * KEYS), *v = floats(n * KEYS), *out = floats(n * HIDDEN);
+  float *logits = floats(streams * VOCABULARY), *norm = floats(HIDDEN), *u = floats(3 * n * RANK);
+  const uint8_t **pages = malloc(streams * pages_each * sizeof *pages);
+  tk_attention_row *rows = malloc(n * sizeof *rows);
+  uint32_t *positions = malloc(n * sizeof *positions);
+  float *angles = floats(keys * D / 2);
+  tk_low_rank *terms = malloc(3 * (adapters + 1) * sizeof *terms);
+  double best = 1e9, work = 0, bytes = 0;
+  peak = bandwidth = 0;
+  for (int repeat = 0; repeat < (n > 64 ? 2 : n > 1 ? 4 : 12); repeat++) {
+    measure_limits();
+    double start = now();
+    work = bytes = 0;
+    for (size_t layer = 0; layer <= LAYERS; layer++) {
+      // The maps that share an input: q, k, v; o; gate, up; down; at last the vocabulary.
+      static const size_t groups[5] = {0, 3, 4, 6, 7};
+      for (size_t g = 0; g < (layer < LAYERS ? 4 : 1); g++) {
+        tk_linear_args maps[3];
+        size_t count = 0, used = 0;
+        const float *input = g == 1 ? out : g == 3 ? gate : h;
+        float *outputs[7] = {q, k, v, x, gate, up, x};
+        if (g == 0 || g == 2) tk_rmsnorm(pool, x, n, HIDDEN, norm, 1e-6f, h);
+        for (size_t m = groups[g]; m < groups[g + 1]; m++, count++) {
+          if (layer == LAYERS && m > 0) break;
+          const size_t height = layer < LAYERS ? shapes[m][0] : VOCABULARY, columns = layer < LAYERS ? shapes[m][1] : HIDDEN;
+          const size_t inputs = layer < LAYERS ? n : streams;
+          maps[count] = (tk_linear_args){.weights = cold(2 * height * columns), .type = TK_BF16, .rows = height,
+                                         .columns = columns, .x = input, .x_stride = columns, .n = inputs,
+                                         .y = layer < LAYERS ? outputs[m] : logits, .y_stride = height,
+                                         .add = layer < LAYERS && (m == 3 || m == 6), .terms = terms + used};
+          work += 2.0 * (double)(height * columns * inputs);
+          bytes += 2.0 * (double)(height * columns);
+          for (size_t j = 0; j < adapters && layer < LAYERS; j++, used++) {
+            const size_t first = n * j / adapters;
+            terms[used] = (tk_low_rank){.a = cold(2 * RANK * columns), .b = cold(2 * RANK * height), .a_type = TK_BF16,
+                                        .b_type = TK_BF16, .rank = RANK, .scale = 1e-3f, .first = first,
+                                        .count = n * (j + 1) / adapters - first, .u = u + (count * n + first) * RANK};
+            maps[count].term_count++;
+            bytes += 2.0 * RANK * (double)(height + columns);
+          }
+          if (adapters && layer < LAYERS) work += 2.0 * RANK * (double)((height + columns) * n);
+        }
+        tk_linear(pool, maps, count);
+        if (layer == LAYERS) break;
+        if (g == 0) {
+          for (size_t i = 0; i < streams * pages_each; i++) pages[i] = (const uint8_t *)cold(2 * plane);
+          for (size_t i = 0; i < n; i++) {
+            const size_t visible = keys - queries + 1 + i % queries;
+            positions[i] = (uint32_t)visible - 1;
+            rows[i] = (tk_attention_row){q + i * HIDDEN, out + i * HIDDEN, pages + i / queries * pages_each, visible, 0};
+          }
+          tk_rope(q, n, HIDDEN, HEADS, D, angles, angles, positions);
+          tk_rope(k, n, KEYS, KV, D, angles, angles, positions);
+          tk_attention(pool, &shape, rows, n, keys);
+        }
+        if (g == 2) tk_swiglu(pool, gate, up, n, INNER);
+      }
+      if (layer + 1 == LAYERS) tk_rmsnorm(pool, x, streams, HIDDEN, norm, 1e-6f, h);
+    }
+    start = now() - start;
+    if (start < best) best = start;
+  }
+  printf("step: %2zu streams x %3zu tokens at %4zu, %2zu adapters: %7.1f ms  %6.1f tok/s  %3.0f %% of peak  %3.0f %% of reads\n",
+         streams, queries, keys, adapters, best * 1e3, (double)n / best, 100 * work / best / peak,
+         100 * bytes / best / bandwidth);
+  free(x), free(h), free(gate), free(up), free(q), free(k), free(v), free(out), free(logits), free(norm), free(u);
+  free(pages), free(rows), free(positions), free(angles), free(terms);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "best") != 0 && !tk_isa_select(argv[1])) {
     fprintf(stderr, "kernels: this processor has no %s\n", argv[1]);
@@ -158,23 +253,11 @@ int main(int argc, char **argv) {
   threads = argc > 2 ? (size_t)atoi(argv[2]) : 1;
   const char *what = argc > 3 ? argv[3] : "all";
   pool = tk_pool_create(threads);
-  weight_bytes = (size_t)384 << 20;
+  weight_bytes = (size_t)512 << 20;
   weights = aligned_alloc(1 << 21, weight_bytes);
   for (size_t i = 0; i < weight_bytes / 2; i++) ((uint16_t *)weights)[i] = (uint16_t)(0x3c00 + (i * 40503u) % 255 + ((i & 1) << 15));
 
-  size_t rounds = 2000000;
-  for (int i = 0; i < 5; i++) {
-    const bool wide = strcmp(tk_isa(), "avx512") == 0;
-    double t = now();
-    tk_pool_run(pool, threads, wide ? peak_512 : peak_256, &rounds);
-    t = now() - t;
-    peak = fmax(peak, (double)(rounds * threads) * 24 * (wide ? 32 : 16) / t);
-    struct reading r = {weights, weight_bytes, 256};
-    t = now();
-    tk_pool_run(pool, r.chunks, read_chunk, &r);
-    t = now() - t;
-    bandwidth = fmax(bandwidth, (double)weight_bytes / t);
-  }
+  for (int i = 0; i < 5; i++) measure_limits();
   printf("%s, %zu threads: peak %.0f GFLOP/s, reads %.1f GB/s\n", tk_isa(), threads, peak * 1e-9, bandwidth * 1e-9);
 
   if (strcmp(what, "all") == 0 || strcmp(what, "gemv") == 0) {
@@ -204,6 +287,16 @@ int main(int argc, char **argv) {
     measure_attention(16, 1, 512);
     measure_attention(1, 512, 512);
     measure_attention(1, 512, 8192);
+  }
+  if (strcmp(what, "all") == 0 || strcmp(what, "step") == 0) {
+    measure_step(1, 1, 512, 0);
+    measure_step(1, 1, 512, 1);
+    measure_step(1, 1, 8192, 1);
+    measure_step(16, 1, 80, 0);
+    measure_step(16, 1, 80, 1);
+    measure_step(16, 1, 80, 16);
+    measure_step(32, 1, 80, 1);
+    measure_step(1, 512, 512, 1);
   }
   tk_pool_destroy(pool);
 }

@@ -60,25 +60,7 @@ extension AdapterArchive {
       }
     }
     guard violations.isEmpty else { throw AdapterError(path: path, violations: violations) }
-    return changed { pair in pair.rank <= rank ? pair : Self.reduced(pair, rank) }
-  }
-
-  private static func reduced(_ pair: LowRankPair, _ rank: Int) -> LowRankPair {
-    let svd = LowRankAlgebra.decomposition(pair)
-    let scale = pair.scale == 0 ? 1 : Double(pair.scale)
-    let (output, input) = (pair.outputCount, pair.inputCount)
-    var a = [Float](repeating: 0, count: rank * input)
-    var b = [Float](repeating: 0, count: output * rank)
-    for k in 0..<min(rank, svd.sigma.count) {
-      let root = (svd.sigma[k] / abs(scale)).squareRoot()
-      for i in 0..<input { a[k * input + i] = Float(root * svd.v[i, k]) }
-      for o in 0..<output { b[o * rank + k] = Float(scale < 0 ? -root * svd.u[o, k] : root * svd.u[o, k]) }
-    }
-    return LowRankPair(
-      a: Tensor(name: pair.a.name, shape: [rank, input], floats: a),
-      b: Tensor(name: pair.b.name, shape: [output, rank], floats: b), scale: pair.scale,
-      scaleOrigin: pair.scaleOrigin == .stated ? .stated : .alphaOverRank,
-      alpha: Double(pair.scale) * Double(rank))
+    return changed { pair in pair.reduced(toRank: rank).pair }
   }
 
   private func changed(_ change: @Sendable (LowRankPair) -> LowRankPair) -> AdapterChange {
@@ -100,6 +82,10 @@ extension AdapterArchive {
     }
     var archive = self
     archive.entries = results.map(\.0)
+    // What the configuration says of ranks and scales follows the pairs.
+    if peftConfiguration != nil, let config = try? PEFTConfiguration(archive).make() {
+      archive.configuration = config
+    }
     return AdapterChange(
       archive: archive,
       errors: results.compactMap { result in result.1.map { (result.0.module, $0) } })

@@ -9,6 +9,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 typedef uint64_t u64x4 __attribute__((vector_size(32), aligned(8)));
 typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x16 __attribute__((vector_size(64)));
 
 #define PIECE ((size_t)1 << 20)
 
@@ -32,17 +33,17 @@ struct read_region {
   }
 
 // Twelve chains hide the latency of two units. The barrier keeps the compiler from folding the loop.
-#define FMA(name)                                                               \
+#define FMA(name, vector, lanes)                                                \
   static float name(size_t rounds) {                                            \
-    f32x8 a[12], x, y;                                                          \
-    for (int j = 0; j < 8; j++) x[j] = 0.999f, y[j] = 1e-3f;                    \
+    vector a[12], x, y;                                                         \
+    for (int j = 0; j < lanes; j++) x[j] = 0.999f, y[j] = 1e-3f;                \
     for (int k = 0; k < 12; k++) a[k] = y;                                      \
     for (size_t i = 0; i < rounds; i++) {                                       \
       _Pragma("clang loop unroll(full)")                                        \
       for (int k = 0; k < 12; k++) a[k] = __builtin_elementwise_fma(a[k], x, y); \
       __asm__ volatile("" : "+m"(*(char *)&rounds));                            \
     }                                                                           \
-    f32x8 s = a[0];                                                             \
+    vector s = a[0];                                                            \
     for (int k = 1; k < 12; k++) s += a[k];                                     \
     return s[0];                                                                \
   }
@@ -52,10 +53,13 @@ READ(read_portable)
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 READ(read_avx2)
-FMA(fma_wide)
+FMA(fma_wide, f32x8, 8)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+FMA(fma_512, f32x16, 16)
 #pragma clang attribute pop
 #else
-FMA(fma_wide)
+FMA(fma_wide, f32x8, 8)
 #endif
 
 // Without a fused instruction (the portable path of x86-64) products and sums are told apart.
@@ -104,9 +108,12 @@ double tk_limits_fma(tk_pool *pool, size_t millions) {
   // Small chunks, so that a thread that was held up does not hold up the others.
   const size_t rounds = 100000, chunks = millions * 1000000 / (rounds * 12 * 16) + tk_pool_threads(pool);
   struct fma_region r = {rounds, is_portable() ? fma_apart : fma_wide, 0};
-#if !defined(__x86_64__)
+  double lanes = 8;
+#if defined(__x86_64__)
+  if (strcmp(tk_current()->name, "avx512") == 0) r.run = fma_512, lanes = 16;
+#else
   r.run = fma_wide;
 #endif
   tk_pool_run(pool, chunks, fma_chunk, &r);
-  return (double)chunks * (double)rounds * 12 * 16;
+  return (double)chunks * (double)rounds * 12 * 2 * lanes;
 }

@@ -13,7 +13,8 @@ struct job {
   bool opens;           // its chunks are those that the gate waits for
   size_t first_chunk;
   size_t rows;          // of a chunk, a multiple of the kernels' panel of 8
-  size_t groups;        // of inputs, the last index of a chunk to vary: neighbouring chunks share their weights
+  size_t groups;        // of inputs; neighbouring chunks share one, which is not fetched ahead as weights are
+  size_t chunks;        // of one group
 };
 
 struct region {
@@ -58,12 +59,11 @@ static void run_chunk(void *context, size_t chunk, size_t thread) {
     if (r->jobs[middle].first_chunk <= chunk) low = middle; else high = middle;
   }
   const struct job *job = &r->jobs[low];
-  const size_t index = chunk - job->first_chunk, group = index % job->groups, n = job->map.n;
-  const size_t first = index / job->groups * job->rows, from = n * group / job->groups;
+  const size_t index = (chunk - job->first_chunk) % job->chunks, group = (chunk - job->first_chunk) / job->chunks;
+  const size_t n = job->map.n, first = index * job->rows, from = n * group / job->groups;
   const size_t last = first + job->rows < job->map.rows ? first + job->rows : job->map.rows;
   // Threads take turns, so this one's next chunk is likely to be as many further as there are threads.
-  size_t then = (index + r->threads) / job->groups * job->rows;
-  if (then >= job->map.rows) then = first;
+  const size_t then = (index + r->threads) % job->chunks * job->rows;
   const size_t count = n * (group + 1) / job->groups - from;
   if (tk_block_elements(job->map.type) > 1)
     run_quantised(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
@@ -87,9 +87,10 @@ static size_t chunk_rows(const tk_linear_args *m, size_t threads) {
 static void add_job(struct job *jobs, size_t *count, size_t *chunks, const tk_linear_args *map, float scale,
                     bool opens, size_t threads) {
   if (map->n == 0 || map->rows == 0) return;
-  struct job job = {*map, scale, opens, *chunks, chunk_rows(map, threads), (map->n + TK_COLUMNS - 1) / TK_COLUMNS};
+  const size_t rows = chunk_rows(map, threads), pieces = (map->rows + rows - 1) / rows;
+  const struct job job = {*map, scale, opens, *chunks, rows, (map->n + TK_COLUMNS - 1) / TK_COLUMNS, pieces};
   jobs[(*count)++] = job;
-  *chunks += (map->rows + job.rows - 1) / job.rows * job.groups;
+  *chunks += pieces * job.groups;
 }
 
 void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {

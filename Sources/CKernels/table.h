@@ -51,5 +51,7 @@ static inline size_t tk_attention_floats(const tk_attention_shape *shape, size_t
 }
 
 const tk_kernels *tk_current(void);
+// Whether a path gives the portable path's bits here.
+bool tk_kernels_agree(const tk_kernels *path);
 
 #endif

@@ -73,7 +73,8 @@ struct ExactArithmetic {
     case ("ceil", 1): return Rational(-(-x).floor)
     case ("sgn", 1): return Rational(x.isZero ? 0 : x.isNegative ? -1 : 1)
     case ("factorial", 1):
-      guard let n = x.int, n >= 0 else { return nil }
+      guard x.isInteger, !x.isNegative else { return nil }
+      guard let n = x.int else { throw GradingError.tooLarge }
       guard n <= 1000 else { throw GradingError.tooLarge }
       var product = BigInt(1)
       if n > 1 {

@@ -284,13 +284,19 @@ extension String {
 }
 
 extension [UInt8] {
-  func lastRange(of text: String, from start: Int = 0, before end: Int? = nil, ignoresCase: Bool = false)
-    -> Range<Int>?
-  {
+  func lastRange(
+    of text: String, from start: Int = 0, before end: Int? = nil, ignoresCase: Bool = false
+  ) -> Range<Int>? {
     let wanted = Array(text.utf8)
+    let bytes = span
+    // Letters differ from their capitals in one bit, which is masked out on both sides.
+    let mask: UInt8 = ignoresCase ? 0xDF : 0xFF
+    let first = wanted[0] & mask
     var index = Swift.min(end ?? count, count) - wanted.count
     while index >= start {
-      if matches(wanted, at: index, ignoresCase) { return index..<(index + wanted.count) }
+      if bytes[index] & mask == first, matches(wanted, at: index, mask) {
+        return index..<(index + wanted.count)
+      }
       index -= 1
     }
     return nil
@@ -298,21 +304,21 @@ extension [UInt8] {
 
   func firstRange(of text: String, from start: Int, before end: Int? = nil) -> Range<Int>? {
     let wanted = Array(text.utf8)
-    let end = Swift.min(end ?? count, count)
+    let bytes = span
+    let last = Swift.min(end ?? count, count) - wanted.count
     var index = start
-    while index + wanted.count <= end {
-      if matches(wanted, at: index, false) { return index..<(index + wanted.count) }
+    while index <= last {
+      if bytes[index] == wanted[0], matches(wanted, at: index, 0xFF) { return index..<(index + wanted.count) }
       index += 1
     }
     return nil
   }
 
-  private func matches(_ wanted: [UInt8], at index: Int, _ ignoresCase: Bool) -> Bool {
+  private func matches(_ wanted: [UInt8], at index: Int, _ mask: UInt8) -> Bool {
     for offset in wanted.indices {
-      let byte = self[index + offset]
-      if byte != wanted[offset], !(ignoresCase && byte.isLetter && byte | 0x20 == wanted[offset] | 0x20) {
-        return false
-      }
+      // Blanks in the wanted text are letters of no case.
+      let mask = wanted[offset].isLetter ? mask : 0xFF
+      if self[index + offset] & mask != wanted[offset] & mask { return false }
     }
     return true
   }

@@ -228,6 +228,13 @@ struct Lexer {
     if byte() == UInt8(ascii: ",") {
       // ",\!" is typeset thousands.
       var length = 1
+      while byte(length) == UInt8(ascii: " "), length < 4 { length += 1 }
+      if byte(length) == UInt8(ascii: "\\"), byte(length + 1) == UInt8(ascii: "!") {
+        length += 2
+        while byte(length) == UInt8(ascii: " ") { length += 1 }
+        return length
+      }
+      length = 1
       if byte(1) == UInt8(ascii: "\\"), byte(2) == UInt8(ascii: "!") {
         length = 3
         while byte(length) == UInt8(ascii: " ") { length += 1 }
@@ -302,7 +309,8 @@ struct Lexer {
     case UInt8(ascii: "|"): emit(.command("Vert"))
     case UInt8(ascii: "&"), UInt8(ascii: "#"), UInt8(ascii: "_"): emit(.sign(Unicode.Scalar(next)))
     case 0: break
-    default: isSpaced = true  // \, \! \; \: \  \$ \( \) \[ \]
+    case _ where " ,!;:>$()[]'/-".utf8.contains(next) || next <= 32: isSpaced = true
+    default: index -= 1  // a stray backslash must not hide what follows
     }
   }
 

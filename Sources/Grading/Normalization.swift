@@ -2,22 +2,20 @@
 enum Normalization {
   /// Resolves ±, nested lists, arithmetic of matrices, and what chains of relations say.
   static func normalize(_ e: Expression, _ budget: Budget) throws -> Expression {
+    let inner = try withSigns(e, budget)
+    // All the signs of one expression go together, so they are resolved at its top, once.
+    return inner.contains({ if case .plusMinus = $0 { true } else { false } }) ? signs(inner) : inner
+  }
+
+  private static func withSigns(_ e: Expression, _ budget: Budget) throws -> Expression {
     try budget.spend()
     switch e {
     case .list(let items): return try .list(items.flatMap { try spread($0, budget) }).distributed.single
     case .set(let items): return .set(unique(try items.flatMap { try spread($0, budget) }))
     case .chain(let sides, let relations): return try chain(sides, relations, budget)
-    case .sum, .product:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      if let folded = try Matrices.fold(inner, budget) { return folded }
-      return inner.contains({ if case .plusMinus = $0 { true } else { false } }) ? signs(inner) : inner
-    case .plusMinus:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      return signs(inner)
     default:
-      let inner = try e.mapChildren { try normalize($0, budget) }
-      if inner.contains({ if case .plusMinus = $0 { true } else { false } }) { return signs(inner) }
-      return inner
+      let inner = try e.mapChildren { try withSigns($0, budget) }
+      return try Matrices.fold(inner, budget) ?? inner
     }
   }
 

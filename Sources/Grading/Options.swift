@@ -33,7 +33,7 @@ public struct GradingOptions: Sendable, Hashable {
   /// Whether a number in base b equals the same digits without their base.
   public var baseIsOptional = true
   /// How a decimal may stand for an exact value.
-  public var decimals = DecimalApproximation.rounded(minimumDigits: 4)
+  public var decimals = DecimalApproximation.rounded(minimumDigits: 5)
   /// What is read of a completion whose thinking never ended.
   public var unfinishedThinking = UnfinishedThinking.search
   /// The bound on the work of one grading, in steps; reaching it gives "undecided".

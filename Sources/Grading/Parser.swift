@@ -12,6 +12,14 @@ struct Parser {
   var unitMayFollow = false
 
   static let maxDepth = 96
+  /// How many signs are wrapped around expressions without brackets: 5!!!, a ± b ± c.
+  private var wraps = 0
+
+  /// Counts a level that is added around an expression.
+  mutating func wrap() throws {
+    wraps += 1
+    if wraps > Self.maxDepth { throw GradingError.tooDeep }
+  }
 
   init(_ lexemes: [Lexeme], _ budget: Budget) {
     self.lexemes = lexemes
@@ -199,9 +207,11 @@ struct Parser {
         }
       case "cap", "bigcap":
         index += 1
+        try wrap()
         result = .intersection([result, try sum()])
       case "setminus", "backslash":
         index += 1
+        try wrap()
         result = .difference(result, try sum())
       default: return result
       }
@@ -243,6 +253,7 @@ struct Parser {
           parser.index += 1
           terms.append(.negative(try parser.signedProduct()))
         case .command("pm"), .command("mp"):
+          try parser.wrap()
           let minus = parser.kind == .command("mp")
           parser.index += 1
           let right = try parser.product()
@@ -281,6 +292,7 @@ struct Parser {
 
   mutating func product() throws -> Expression {
     unitMayFollow = false
+    var units = 0
     var factors = [try factor()]
     while true {
       try budget.spend()
@@ -295,6 +307,7 @@ struct Parser {
         factors.append(.power(try signedFactor(), .minusOne))
       case .command("bmod"), .command("mod"):
         index += 1
+        try wrap()
         let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
         factors = [.function("mod", [left, try signedFactor()])]
       default:
@@ -302,6 +315,8 @@ struct Parser {
           return factors.count == 1 ? factors[0] : .product(factors)
         }
         if let unit = try unit(after: factors) {
+          units += 1
+          if units > 8 { throw GradingError.tooDeep }
           let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
           factors = [.quantity(left, unit: unit)]
           continue

@@ -6,8 +6,11 @@ extension Parser {
   mutating func factor() throws -> Expression {
     try nested { parser in
       var base = try parser.atom()
+      var levels = 0
       while true {
         try parser.budget.spend()
+        levels += 1
+        if levels > 32 { throw GradingError.tooDeep }
         switch parser.kind {
         case .sign("^"):
           if parser.takesDegreeSign() {

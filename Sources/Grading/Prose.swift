@@ -1,5 +1,9 @@
 /// Tells sentences from formulas.
 enum Prose {
+  private static let takingWords: Set<String> = [
+    "begin", "end", "text", "textbf", "mathrm", "operatorname", "mbox", "textit",
+  ]
+
   /// Whether words stand in the text that are neither commands, functions nor units.
   static func isLikely(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
@@ -7,7 +11,15 @@ enum Prose {
     while index < bytes.count {
       if bytes[index] == UInt8(ascii: "\\") {
         index += 1
+        let start = index
         while index < bytes.count, bytes[index].isLetter { index += 1 }
+        // The names of environments and the words inside a formula.
+        if index < bytes.count, bytes[index] == UInt8(ascii: "{"),
+          takingWords.contains(String(decoding: bytes[start..<index], as: UTF8.self)),
+          let end = bytes[index...].prefix(200).firstIndex(of: UInt8(ascii: "}"))
+        {
+          index = end
+        }
         continue
       }
       guard bytes[index].isLetter || bytes[index] >= 0xC3 && bytes[index] < 0xCE else {

@@ -108,8 +108,13 @@ struct Rational: Hashable, Comparable, Sendable {
 
   private static func root(_ value: BigInt, _ degree: Int, _ budget: Budget) throws -> BigInt? {
     if value == 1 { return value }
-    try budget.spend(4)
+    try budget.spend(20)
     try budget.spendProduct(bits: value.bitWidth, value.bitWidth)
+    if degree == 2, value.bitWidth <= 50 {
+      let small = Int(value)
+      let root = Int(Double(small).squareRoot())
+      return root * root == small ? BigInt(root) : nil
+    }
     if degree == 2 {
       let root = value.squareRoot()
       return root * root == value ? root : nil

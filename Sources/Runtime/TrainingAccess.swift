@@ -80,7 +80,8 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    guard let vector = layer.biases[projection.projection.rawValue] else { return nil }
+    return unsafe UnsafePointer(vector.pointer)
   }
 }
 

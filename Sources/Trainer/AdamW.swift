@@ -49,7 +49,9 @@ public struct OptimizerSettings: Sendable, Equatable {
   }
 
   /// One step of size `rate` along `gradient · factor`; returns the norm of the change.
-  func update(_ values: FloatMemory, gradient: FloatMemory, factor: Double, rate: Double, pool: WorkPool) -> Double {
+  func update(_ values: FloatMemory, gradient: FloatMemory, factor: Double, rate: Double, pool: WorkPool)
+    -> Double
+  {
     step += 1
     let s = settings
     let correction1 = 1 - pow(s.beta1, Double(step))

@@ -36,7 +36,8 @@ struct AdapterProducts {
       unsafe input = UnsafePointer(y)
     }
     let map = unsafe tk_linear_args(
-      weights: parameters.values.pointer + pair.a, type: TK_F32, rows: pair.rank, columns: pair.input, bias: nil,
+      weights: parameters.values.pointer + pair.a, type: TK_F32, rows: pair.rank, columns: pair.input,
+      bias: nil,
       x: input, x_stride: pair.input, n: n, y: u, y_stride: pair.rank, add: false, terms: nil, term_count: 0)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
     unsafe tk_scale(u, pair.scale, n * pair.rank)
@@ -54,7 +55,8 @@ struct AdapterProducts {
     _ u: UnsafePointer<Float>, _ pair: TrainedPair, into y: UnsafeMutablePointer<Float>
   ) {
     let map = unsafe tk_linear_args(
-      weights: parameters.values.pointer + pair.b, type: TK_F32, rows: pair.output, columns: pair.rank, bias: nil,
+      weights: parameters.values.pointer + pair.b, type: TK_F32, rows: pair.output, columns: pair.rank,
+      bias: nil,
       x: u, x_stride: pair.rank, n: batch.rowCount, y: y, y_stride: pair.output, add: true, terms: nil,
       term_count: 0)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
@@ -62,7 +64,8 @@ struct AdapterProducts {
 
   /// Adds to the gradients of A and B, and to dX (unless nil), what dY `[rows, out]` sends back.
   @unsafe func backward(
-    _ dY: UnsafePointer<Float>, _ pair: TrainedPair, input x: UnsafePointer<Float>, inner u: UnsafePointer<Float>,
+    _ dY: UnsafePointer<Float>, _ pair: TrainedPair, input x: UnsafePointer<Float>,
+    inner u: UnsafePointer<Float>,
     gradient: FloatMemory, into dX: UnsafeMutablePointer<Float>?, scratch: (Scratch, Scratch)
   ) {
     let n = batch.rowCount
@@ -98,7 +101,8 @@ struct AdapterProducts {
     let adds = unsafe wide == nil
     pool.run(count: n, inPiecesOf: 128) { rows in
       unsafe Product.plain(
-        rows.count, width, rank, du + rows.lowerBound * rank, rank, a, width, target + rows.lowerBound * width,
+        rows.count, width, rank, du + rows.lowerBound * rank, rank, a, width,
+        target + rows.lowerBound * width,
         width, add: adds)
     }
     if let wide = unsafe wide { unsafe dropped(wide, pair, into: dX, add: true) }

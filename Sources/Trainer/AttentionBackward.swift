@@ -24,7 +24,8 @@ extension BlockPass {
 
     let operands = unsafe AttentionOperands(
       q: record.queries.reserve(n * queryWidth), k: record.keys.reserve(n * keyWidth),
-      v: record.values.reserve(n * keyWidth), output: record.attended.reserve(n * queryWidth), dOutput: dOutput,
+      v: record.values.reserve(n * keyWidth), output: record.attended.reserve(n * queryWidth),
+      dOutput: dOutput,
       dq: dq, queryWidth: queryWidth, keyWidth: keyWidth, headDim: config.headDim,
       window: config.window(layer: index))
     let heads = config.keyValueHeadCount
@@ -141,7 +142,8 @@ extension BlockPass {
 
   /// p: scores become probabilities. dS: gradients of the probabilities become those of q · k.
   @unsafe private func softmaxBackward(
-    _ p: UnsafeMutablePointer<Float>, _ dS: UnsafeMutablePointer<Float>, hidden: Int, visible: Int, width: Int,
+    _ p: UnsafeMutablePointer<Float>, _ dS: UnsafeMutablePointer<Float>, hidden: Int, visible: Int,
+    width: Int,
     output: UnsafePointer<Float>, dOutput: UnsafePointer<Float>, scale: Float
   ) {
     var peak = -Float.infinity

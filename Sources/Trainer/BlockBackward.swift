@@ -8,7 +8,8 @@ extension BlockPass {
   ///
   /// - Parameter needsInput: false for the first block, before which nothing is trained.
   @unsafe func backward(
-    _ index: Int, _ record: LayerRecord, gradient: FloatMemory, dx: UnsafeMutablePointer<Float>, needsInput: Bool
+    _ index: Int, _ record: LayerRecord, gradient: FloatMemory, dx: UnsafeMutablePointer<Float>,
+    needsInput: Bool
   ) {
     guard let adapter else { preconditionFailure("only an adapter is trained") }
     let layer = model.frozenLayer(index)
@@ -24,7 +25,8 @@ extension BlockPass {
     ) {
       guard let pair = adapter.parameters.places[index][projection.rawValue] else { return }
       unsafe adapter.backward(
-        dY, pair, input: x, inner: record.inner[projection.rawValue].reserve(n * pair.rank), gradient: gradient,
+        dY, pair, input: x, inner: record.inner[projection.rawValue].reserve(n * pair.rank),
+        gradient: gradient,
         into: dX, scratch: (workspace.lowRank, workspace.dropped))
     }
 
@@ -35,7 +37,8 @@ extension BlockPass {
     let du = unsafe workspace.b.reserve(n * inner)
     unsafe swigluBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
     let dh = unsafe workspace.c.reserve(n * hidden)
-    unsafe products.backward([(UnsafePointer(dp), layer[.gate]), (UnsafePointer(du), layer[.up])], n, into: dh, add: false)
+    unsafe products.backward(
+      [(UnsafePointer(dp), layer[.gate]), (UnsafePointer(du), layer[.up])], n, into: dh, add: false)
     let h2 = unsafe record.middleNormed.reserve(n * hidden)
     unsafe adapterPart(.gate, dp, h2, dh)
     unsafe adapterPart(.up, du, h2, dh)
@@ -60,7 +63,8 @@ extension BlockPass {
       return
     }
     unsafe products.backward(
-      [(UnsafePointer(dq), layer[.q]), (UnsafePointer(dkv), layer[.k]), (UnsafePointer(dv), layer[.v])], n, into: dh,
+      [(UnsafePointer(dq), layer[.q]), (UnsafePointer(dkv), layer[.k]), (UnsafePointer(dv), layer[.v])], n,
+      into: dh,
       add: false)
     unsafe adapterPart(.q, dq, h, dh)
     unsafe adapterPart(.k, dkv, h, dh)

@@ -83,7 +83,8 @@ import TinaRuntime
       unsafe project([(.down, output)], index, record, input: p, add: true)
     } else if let adapter, let pair = adapter.parameters.places[index][TrainableProjection.down.rawValue] {
       unsafe adapter.inner(
-        p, pair, into: record.inner[pair.projection.rawValue].reserve(n * pair.rank), scratch: workspace.dropped)
+        p, pair, into: record.inner[pair.projection.rawValue].reserve(n * pair.rank),
+        scratch: workspace.dropped)
     }
   }
 
@@ -149,7 +150,8 @@ import TinaRuntime
     }
   }
 
-  @unsafe private func attend(_ index: Int, _ q: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
+  @unsafe private func attend(_ index: Int, _ q: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>)
+  {
     let window = config.window(layer: index)
     var rows: [tk_attention_row] = unsafe []
     unsafe rows.reserveCapacity(batch.rowCount)

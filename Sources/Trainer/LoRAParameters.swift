@@ -51,6 +51,7 @@ public final class LoRAParameters: Sendable {
   let count: Int
   /// Number of trained numbers.
   public let parameterCount: Int
+  /// Rank, alpha, dropout and targets.
   public let settings: LoRASettings
 
   /// Lays the matrices out for `config`, by layer and then in the order q, k, v, o, gate, up, down.

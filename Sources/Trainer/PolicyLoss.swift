@@ -67,7 +67,8 @@ struct PolicyLoss {
   ///   - reference: ln p under the base; nil if beta is 0.
   ///   - weight: from ``LossWeights``.
   func evaluate(
-    new: [Float], old: [Float]?, reference: [Float]?, entropies: [Float], sequence: LossSequence, weight: Double
+    new: [Float], old: [Float]?, reference: [Float]?, entropies: [Float], sequence: LossSequence,
+    weight: Double
   ) -> (sums: Sums, gradient: [Float]) {
     var sums = Sums()
     var gradient = [Float](repeating: 0, count: new.count)

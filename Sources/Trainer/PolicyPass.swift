@@ -44,7 +44,8 @@ public import TinaRuntime
   func logProbabilities(
     _ batch: GroupBatch, adapter: LoRAParameters?, temperature: Float = 1
   ) throws(TrainerError) -> Values {
-    try run(batch, adapter: adapter, dropout: Dropout(probability: 0, seed: 0, pass: 0), temperature, nil) { _ in
+    try run(batch, adapter: adapter, dropout: Dropout(probability: 0, seed: 0, pass: 0), temperature, nil) {
+      _ in
       nil
     }
   }
@@ -105,7 +106,8 @@ public import TinaRuntime
     for index in (0..<config.layerCount).reversed() {
       let record = records[keepsAll ? index : 0]
       if let inputs {
-        unsafe record.input.reserve(n * width).update(from: inputs.pointer + index * n * width, count: n * width)
+        unsafe record.input.reserve(n * width).update(
+          from: inputs.pointer + index * n * width, count: n * width)
         unsafe blocks.forward(index, record, output: nil)
       }
       unsafe blocks.backward(index, record, gradient: gradient, dx: x, needsInput: index > 0)

@@ -72,7 +72,10 @@ struct Generation {
   var passes: UInt32 = 0
   private let gradient: FloatMemory
 
-  init(_ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings, _ schedule: LearningRateSchedule) {
+  init(
+    _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,
+    _ schedule: LearningRateSchedule
+  ) {
     self.pass = pass
     self.parameters = parameters
     self.settings = settings
@@ -102,11 +105,14 @@ struct Generation {
       reference = all
     }
     return Generation(
-      groups: groups, advantages: Advantages.compute(groups.map(\.rewards), scaling: settings.scaling), old: old,
+      groups: groups, advantages: Advantages.compute(groups.map(\.rewards), scaling: settings.scaling),
+      old: old,
       reference: reference)
   }
 
-  private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError) -> [[Float]] {
+  private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError)
+    -> [[Float]]
+  {
     var result: [[Float]] = []
     for range in slices(group) {
       let batch = GroupBatch(prompt: group.prompt, completions: Array(group.completions[range]))
@@ -150,7 +156,8 @@ struct Generation {
     let microBatches = stride(from: 0, to: count, by: size).map { Array($0..<min($0 + size, count)) }
     let weights = LossWeights(microBatches.map { $0.flatMap { sequences[$0] } }, settings.loss)
     gradient.clear()
-    var metrics = UpdateMetrics(learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
+    var metrics = UpdateMetrics(
+      learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
     if settings.loss.beta != 0 { metrics.kl = 0 }
     let share = 1 / Double(max(microBatches.count, 1))
     for (m, members) in microBatches.enumerated() {
@@ -209,7 +216,8 @@ struct Generation {
         for (i, index) in range.enumerated() {
           let (sums, slope) = loss.evaluate(
             new: values.logProbabilities[i], old: generation.old?[g][index],
-            reference: generation.reference?[g][index], entropies: values.entropies[i], sequence: sequences[index],
+            reference: generation.reference?[g][index], entropies: values.entropies[i],
+            sequence: sequences[index],
             weight: weights[index])
           total = total + sums
           isZero = isZero && slope.allSatisfy { $0 == 0 }
@@ -220,7 +228,8 @@ struct Generation {
       guard checks, let sampled = group.sampled, settings.temperature == 1 else { continue }
       // With dropout the policy pass is not what was sampled from: one without it is compared.
       let mine =
-        dropout.isActive ? try pass.logProbabilities(batch, adapter: parameters).logProbabilities : values.logProbabilities
+        dropout.isActive
+        ? try pass.logProbabilities(batch, adapter: parameters).logProbabilities : values.logProbabilities
       for (i, index) in range.enumerated() {
         for (a, b) in zip(mine[i], sampled[index]) {
           metrics.checkedTokens += 1

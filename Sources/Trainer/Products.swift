@@ -6,7 +6,8 @@ enum Product {
   /// C `[m, n]` (+)= scale · A `[m, k]` · B `[k, n]`; the last two arguments of each operand are its address and the
   /// distance between its rows.
   @unsafe static func plain(
-    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
     unsafe call(CblasNoTrans, CblasNoTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
@@ -14,7 +15,8 @@ enum Product {
 
   /// C `[m, n]` (+)= scale · A `[m, k]` · B `[n, k]`ᵀ.
   @unsafe static func secondTransposed(
-    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
     unsafe call(CblasNoTrans, CblasTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
@@ -22,7 +24,8 @@ enum Product {
 
   /// C `[m, n]` (+)= scale · A `[k, m]`ᵀ · B `[k, n]`.
   @unsafe static func firstTransposed(
-    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
     unsafe call(CblasTrans, CblasNoTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
@@ -35,7 +38,8 @@ enum Product {
   ) {
     if m == 0 || n == 0 || k == 0 { return }
     unsafe cblas_sgemm(
-      CblasRowMajor, transA, transB, blasint(m), blasint(n), blasint(k), scale, a, blasint(lda), b, blasint(ldb),
+      CblasRowMajor, transA, transB, blasint(m), blasint(n), blasint(k), scale, a, blasint(lda), b,
+      blasint(ldb),
       add ? 1 : 0, c, blasint(ldc))
   }
 }
@@ -50,14 +54,16 @@ struct FrozenProducts {
   static let rowBlock = 1024  // of W: the length of a partial sum
 
   @unsafe func backward(
-    _ dY: UnsafePointer<Float>, _ n: Int, _ matrix: FrozenMatrix, into dX: UnsafeMutablePointer<Float>, add: Bool
+    _ dY: UnsafePointer<Float>, _ n: Int, _ matrix: FrozenMatrix, into dX: UnsafeMutablePointer<Float>,
+    add: Bool
   ) {
     unsafe backward([(dY, matrix)], n, into: dX, add: add)
   }
 
   /// The sum over several maps that share an input.
   @unsafe func backward(
-    _ maps: [(dY: UnsafePointer<Float>, matrix: FrozenMatrix)], _ n: Int, into dX: UnsafeMutablePointer<Float>,
+    _ maps: [(dY: UnsafePointer<Float>, matrix: FrozenMatrix)], _ n: Int,
+    into dX: UnsafeMutablePointer<Float>,
     add: Bool
   ) {
     guard let columns = unsafe maps.first?.matrix.columns, n > 0 else { return }

@@ -1,5 +1,6 @@
 import CKernels
 import COpenBLAS
+import ModelFiles
 
 /// The trainer's threads. What runs on them must not depend on how many there are.
 @safe final class WorkPool {
@@ -48,19 +49,27 @@ private struct Work {
 }
 
 /// Float32 memory of a fixed size, aligned for vectors.
+///
+/// The bytes are ``ModelFiles/OwnedBytes``, so that tensors, and through them the sampler, can read them in place.
+/// They change only in the optimiser's step, while nobody samples.
 @safe final class FloatMemory: @unchecked Sendable {
   nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
   let count: Int
+  let bytes: OwnedBytes
 
   /// `count` floats, all zero.
   init(_ count: Int) {
     self.count = count
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 16) * 4, alignment: 64)
-    unsafe pointer = raw.bindMemory(to: Float.self, capacity: max(count, 16))
-    unsafe pointer.initialize(repeating: 0, count: max(count, 16))
+    var start: UnsafeMutableRawPointer?
+    bytes = unsafe OwnedBytes(
+      byteCount: max(count, 16) * 4,
+      unsafelyFilledBy: { (target: UnsafeMutableRawBufferPointer) in
+        unsafe start = target.baseAddress
+        unsafe target.initializeMemory(as: UInt8.self, repeating: 0)
+      })
+    guard let start = unsafe start else { preconditionFailure("memory has an address") }
+    unsafe pointer = start.bindMemory(to: Float.self, capacity: max(count, 16))
   }
-
-  deinit { unsafe pointer.deallocate() }
 
   func clear() { unsafe pointer.update(repeating: 0, count: count) }
 

@@ -57,44 +57,53 @@ struct BaseIdentitySimulationTests {
     }
   }
 
-  static let sameBase: [Scenario] = [
-    scenario("BF16", .float(.bf16)),
-    scenario("F16", .float(.f16)),
-    scenario("F32", .float(.f32)),
-    scenario("Q8_0", .blocks(.q8_0)),
-    scenario("Q4_0", .blocks(.q4_0)),
-    scenario("Q4_0, scale fitted", .blocks(.q4_0, searches: true)),
-    scenario("Q4_K", .blocks(.q4_K)),
-    scenario("Q4_0 of evenly spread weights", .blocks(.q4_0), isUniform: true),
-    scenario("Q4_K of evenly spread weights", .blocks(.q4_K), isUniform: true),
-    scenario("F16 of an F32 original, sketch in BF16", original: .f32, .float(.f16)),
-    scenario("Q8_0 of an F32 original, sketch in BF16", original: .f32, .blocks(.q8_0)),
-    scenario("Q4_K of an F32 original, sketch in BF16", original: .f32, .blocks(.q4_K)),
-    scenario("BF16, sketch in F32", sketch: .f32, original: .f32, .float(.bf16)),
-    scenario("Q8_0, sketch in F16", sketch: .f16, original: .f16, .blocks(.q8_0)),
-  ]
+  static let sameBase: [Scenario] = {
+    // One statement each: as one literal they cost the type checker minutes.
+    var all: [Scenario] = []
+    all.append(scenario("BF16", .float(.bf16)))
+    all.append(scenario("F16", .float(.f16)))
+    all.append(scenario("F32", .float(.f32)))
+    all.append(scenario("Q8_0", .blocks(.q8_0)))
+    all.append(scenario("Q4_0", .blocks(.q4_0)))
+    all.append(scenario("Q4_0, scale fitted", .blocks(.q4_0, searches: true)))
+    all.append(scenario("Q4_K", .blocks(.q4_K)))
+    all.append(scenario("Q4_0 of evenly spread weights", .blocks(.q4_0), isUniform: true))
+    all.append(scenario("Q4_K of evenly spread weights", .blocks(.q4_K), isUniform: true))
+    all.append(scenario("F16 of an F32 original, sketch in BF16", original: .f32, .float(.f16)))
+    all.append(scenario("Q8_0 of an F32 original, sketch in BF16", original: .f32, .blocks(.q8_0)))
+    all.append(scenario("Q4_K of an F32 original, sketch in BF16", original: .f32, .blocks(.q4_K)))
+    all.append(scenario("BF16, sketch in F32", sketch: .f32, original: .f32, .float(.bf16)))
+    all.append(scenario("Q8_0, sketch in F16", sketch: .f16, original: .f16, .blocks(.q8_0)))
+    return all
+  }()
 
-  static let otherBase: [Scenario] = [
-    scenario("1 % of noise, BF16", .float(.bf16), .noise(0.01)),
-    scenario("1 % of noise, F16", .float(.f16), .noise(0.01)),
-    scenario("1 % of noise, F32", .float(.f32), .noise(0.01)),
-    scenario(
-      "1 % of noise on one kind, BF16", .float(.bf16), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.01)),
-    scenario("0.1 % of noise, BF16", .float(.bf16), .noise(0.001)),
-    scenario("training by 0.2 %, Q8_0", .blocks(.q8_0), .training(0.002)),
-    scenario("training by 1 %, Q4_0", .blocks(.q4_0), .training(0.01)),
-    scenario("training by 1 %, Q4_K", .blocks(.q4_K), .training(0.01)),
-    scenario("matrices by 1 %, Q8_0", .blocks(.q8_0), .noise(0.01)),
-    scenario("matrices by 8 %, Q4_0", .blocks(.q4_0), .noise(0.08)),
-    scenario("matrices by 8 %, Q4_K", .blocks(.q4_K), .noise(0.08)),
-    scenario("one kind by 20 %, Q4_0", .blocks(.q4_0), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.2)),
-    scenario("one kind by 20 %, Q4_K", .blocks(.q4_K), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.2)),
-    scenario("other weights, BF16", .float(.bf16), other: true),
-    scenario("other weights, F16", .float(.f16), other: true),
-    scenario("other weights, Q8_0", .blocks(.q8_0), other: true),
-    scenario("other weights, Q4_0", .blocks(.q4_0), other: true),
-    scenario("other weights, Q4_K", .blocks(.q4_K), other: true),
-  ]
+  static let otherBase: [Scenario] = {
+    // One statement each: as one literal they cost the type checker minutes.
+    var all: [Scenario] = []
+    all.append(scenario("1 % of noise, BF16", .float(.bf16), .noise(0.01)))
+    all.append(scenario("1 % of noise, F16", .float(.f16), .noise(0.01)))
+    all.append(scenario("1 % of noise, F32", .float(.f32), .noise(0.01)))
+    all.append(
+      scenario(
+        "1 % of noise on one kind, BF16", .float(.bf16), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.01)))
+    all.append(scenario("0.1 % of noise, BF16", .float(.bf16), .noise(0.001)))
+    all.append(scenario("training by 0.2 %, Q8_0", .blocks(.q8_0), .training(0.002)))
+    all.append(scenario("training by 1 %, Q4_0", .blocks(.q4_0), .training(0.01)))
+    all.append(scenario("training by 1 %, Q4_K", .blocks(.q4_K), .training(0.01)))
+    all.append(scenario("matrices by 1 %, Q8_0", .blocks(.q8_0), .noise(0.01)))
+    all.append(scenario("matrices by 8 %, Q4_0", .blocks(.q4_0), .noise(0.08)))
+    all.append(scenario("matrices by 8 %, Q4_K", .blocks(.q4_K), .noise(0.08)))
+    all.append(
+      scenario("one kind by 20 %, Q4_0", .blocks(.q4_0), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.2)))
+    all.append(
+      scenario("one kind by 20 %, Q4_K", .blocks(.q4_K), .noiseIn(kind: "layers.*.mlp.up_proj.weight", 0.2)))
+    all.append(scenario("other weights, BF16", .float(.bf16), other: true))
+    all.append(scenario("other weights, F16", .float(.f16), other: true))
+    all.append(scenario("other weights, Q8_0", .blocks(.q8_0), other: true))
+    all.append(scenario("other weights, Q4_0", .blocks(.q4_0), other: true))
+    all.append(scenario("other weights, Q4_K", .blocks(.q4_K), other: true))
+    return all
+  }()
 
   @Test("the same base is recognised", arguments: sameBase)
   func recognised(_ scenario: Scenario) throws {

@@ -21,7 +21,8 @@ func testArchive(
 
 /// Expects an export to be refused with these fragments, and nothing to be written.
 func expectExportRefusal(
-  _ archive: AdapterArchive, _ format: AdapterFileFormat, base: BaseArchitecture? = nil, _ fragments: String...,
+  _ archive: AdapterArchive, _ format: AdapterFileFormat, base: BaseArchitecture? = nil,
+  _ fragments: String...,
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   let out = TemporaryDirectory()
@@ -57,7 +58,10 @@ struct PEFTInterchangeTests {
     ("base_model.model.model.layers.0.self_attn.q_proj.bias", [4], "bias"),
     ("base_model.model.model.layers.0.self_attn.q_proj.lora_B.bias", [4], "pair-bias"),
     ("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector", [4], "magnitude"),
-    ("base_model.model.model.layers.1.self_attn.q_proj.lora_magnitude_vector.default.weight", [4], "magnitude"),
+    (
+      "base_model.model.model.layers.1.self_attn.q_proj.lora_magnitude_vector.default.weight", [4],
+      "magnitude"
+    ),
     ("base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta", [2, 3], "rows"),
     ("base_model.model.conv.lora_A.weight", [2, 3, 5, 5], "convolution"),
     ("base_model.model.conv.lora_B.weight", [4, 2, 1, 1], "convolution"),
@@ -78,7 +82,10 @@ struct PEFTInterchangeTests {
     let file = try SafetensorsFile(path: path)
     return Dictionary(
       uniqueKeysWithValues: file.tensors.map { tensor in
-        (tensor.name + " \(tensor.elementType) \(tensor.shape)", unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) })
+        (
+          tensor.name + " \(tensor.elementType) \(tensor.shape)",
+          unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) }
+        )
       })
   }
 
@@ -122,7 +129,8 @@ struct PEFTInterchangeTests {
     try TinaWriter.write(AdapterFile(path: test.directory.path).archive, to: out.path + "/a.tina")
     for path in [test.directory.path, out.path + "/a.tina"] {
       expectRefusal(
-        path, ["lora_magnitude_vector", "lora_embedding", "trainable_tokens_delta", "lm_head.weight", "conv."],
+        path,
+        ["lora_magnitude_vector", "lora_embedding", "trainable_tokens_delta", "lm_head.weight", "conv."],
         count: nil)
     }
   }
@@ -179,13 +187,17 @@ struct GGUFInterchangeTests {
   private static let qwen = BaseArchitecture(name: "qwen2")
   private static let llama = BaseArchitecture(name: "llama", headCount: 3, keyValueHeadCount: 2)
 
-  private static func written(_ archive: AdapterArchive, _ base: BaseArchitecture) throws -> (GGUFFile, TemporaryDirectory) {
+  private static func written(_ archive: AdapterArchive, _ base: BaseArchitecture) throws -> (
+    GGUFFile, TemporaryDirectory
+  ) {
     let out = TemporaryDirectory()
     try archive.export(.gguf, to: out.path + "/a.gguf", base: base)
     return (try GGUFFile(path: out.path + "/a.gguf"), out)
   }
 
-  @Test("what llama.cpp asks for is there: names, ggml's order of sizes, keys", arguments: [ElementType.f32, .f16, .bf16])
+  @Test(
+    "what llama.cpp asks for is there: names, ggml's order of sizes, keys",
+    arguments: [ElementType.f32, .f16, .bf16])
   func layout(type: ElementType) throws {
     let modules = [
       "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj",
@@ -211,12 +223,15 @@ struct GGUFInterchangeTests {
 
   @Test("Llama's rows of q and k are reordered as reshape(heads, 2, half).swapaxes(1, 2) does")
   func permutation() throws {
-    let archive = testArchive([("layers.0.self_attn.q_proj", 2, 1), ("layers.0.self_attn.k_proj", 2, 1),
-      ("layers.0.self_attn.v_proj", 2, 1)])
+    let archive = testArchive([
+      ("layers.0.self_attn.q_proj", 2, 1), ("layers.0.self_attn.k_proj", 2, 1),
+      ("layers.0.self_attn.v_proj", 2, 1),
+    ])
     let (file, out) = try Self.written(archive, Self.llama)
     for (module, name, heads) in [("q_proj", "attn_q", 3), ("k_proj", "attn_k", 2), ("v_proj", "attn_v", 0)] {
       let b = try #require(archive.entries.first { $0.module.hasSuffix(module) }?.pair?.b.floats())
-      let stored = try #require(file.tensors.first { $0.name == "blk.0.\(name).weight.lora_b" }?.plain?.floats())
+      let stored = try #require(
+        file.tensors.first { $0.name == "blk.0.\(name).weight.lora_b" }?.plain?.floats())
       var expected: [Float] = []
       if heads == 0 {
         expected = b
@@ -261,7 +276,8 @@ struct GGUFInterchangeTests {
       "different scales", "one alpha")
     expectExportRefusal(
       testArchive([("layers.0.mlp.up_proj", 2, 0)]), .gguf, base: Self.qwen, "a scale of 0")
-    var tiny = testArchive([("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 2, 0x1p-20)], type: .f16)
+    var tiny = testArchive(
+      [("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 2, 0x1p-20)], type: .f16)
     expectExportRefusal(tiny, .gguf, base: Self.qwen, "without losing digits")
     tiny.configuration = JSONObject([("peft_type", .string("LORA")), ("use_qalora", .bool(true))])
     expectExportRefusal(tiny, .gguf, base: Self.qwen, "use_qalora")
@@ -274,7 +290,8 @@ struct GGUFInterchangeTests {
     expectExportRefusal(archive, .gguf, base: BaseArchitecture(name: "gemma3"), "\"gemma3\"")
     expectExportRefusal(archive, .gguf, base: BaseArchitecture(name: "llama"), "unknown number of heads")
     expectExportRefusal(
-      testArchive([("layers.0.mlp.router", 2, 1)]), .gguf, base: Self.qwen, "layers.0.mlp.router", "without a name")
+      testArchive([("layers.0.mlp.router", 2, 1)]), .gguf, base: Self.qwen, "layers.0.mlp.router",
+      "without a name")
     expectExportRefusal(
       testArchive([("layers.0.self_attn.q_proj", 2, 1)]), .gguf,
       base: BaseArchitecture(name: "llama", headCount: 5, keyValueHeadCount: 5), "12 rows")
@@ -304,13 +321,17 @@ struct GGUFInterchangeTests {
     block += (0..<32).map { UInt8(bitPattern: Int8($0 - 16)) }
     let memory = OwnedBytes(block + block)
     let tensors = [
-      GGUFTensor(name: "blk.0.ffn_up.weight.lora_a", type: .q8_0, shape: [2, 32], storage: .memory(memory), byteRange: 0..<68),
+      GGUFTensor(
+        name: "blk.0.ffn_up.weight.lora_a", type: .q8_0, shape: [2, 32], storage: .memory(memory),
+        byteRange: 0..<68),
       try #require(
-        GGUFTensor(Tensor(name: "b", shape: [3, 2], floats: [1, 2, 3, 4, 5, 6]), name: "blk.0.ffn_up.weight.lora_b")),
+        GGUFTensor(
+          Tensor(name: "b", shape: [3, 2], floats: [1, 2, 3, 4, 5, 6]), name: "blk.0.ffn_up.weight.lora_b")),
     ]
     let out = TemporaryDirectory()
     let keys: [(key: String, value: GGUFValue)] = [
-      ("general.architecture", .text("qwen2")), ("general.type", .text("adapter")), ("adapter.type", .text("lora")),
+      ("general.architecture", .text("qwen2")), ("general.type", .text("adapter")),
+      ("adapter.type", .text("lora")),
       ("adapter.lora.alpha", .float32(0)),
     ]
     try GGUFWriter.write(metadata: keys, tensors: tensors, to: out.path + "/q.gguf")
@@ -333,7 +354,8 @@ struct GGUFInterchangeTests {
     let (file, out) = try Self.written(archive, Self.qwen)
     let extra: [(key: String, value: GGUFValue)] = [
       ("general.name", .text("mine")), ("x.floats", .array(.float32, [.float32(.infinity), .float32(0.1)])),
-      ("x.bytes", .string([0xff, 0])), ("x.big", .uint64(.max)), ("x.double", .float64(-0.0)), ("x.flag", .bool(true)),
+      ("x.bytes", .string([0xff, 0])), ("x.big", .uint64(.max)), ("x.double", .float64(-0.0)),
+      ("x.flag", .bool(true)),
       ("x.nested", .array(.array, [.array(.int8, [.int8(-1)])])),
     ]
     try GGUFWriter.write(metadata: file.metadata + extra, tensors: file.tensors, to: out.path + "/b.gguf")
@@ -401,7 +423,8 @@ struct MLXInterchangeTests {
       testArchive([("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 3, 1)]), .mlx,
       "rank 3, while \"layers.0.mlp.up_proj\" has rank 2")
     expectExportRefusal(
-      testArchive([("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 2, 2)]), .mlx, "scale 2.0", "MLX has one")
+      testArchive([("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 2, 2)]), .mlx, "scale 2.0",
+      "MLX has one")
     var archive = testArchive([("layers.0.mlp.up_proj", 2, 1), ("layers.1.mlp.up_proj", 2, 1)])
     archive.entries.append(
       AdapterEntry(
@@ -429,7 +452,8 @@ struct MLXInterchangeTests {
     let refused: [(String, [TestTensor], [String])] = [
       (#"{"rank":2}"#, pair, ["lora_parameters.scale", "found nothing"]),
       (#"{"rank":3,"scale":1}"#, pair, ["shapes [3, 2] and [2, 4]", "[in, 3]"]),
-      ("[]", pair, ["lora_parameters", "found []"]), (#"{"rank":2,"scale":1}"#, [pair[0]], ["no lora_b for it"]),
+      ("[]", pair, ["lora_parameters", "found []"]),
+      (#"{"rank":2,"scale":1}"#, [pair[0]], ["no lora_b for it"]),
       (#"{"rank":2,"scale":1}"#, [], ["no tensors"]),
     ]
     for (parameters, tensors, fragments) in refused {
@@ -514,11 +538,14 @@ struct DifferenceTests {
       let count = values?.count ?? 1
       let identity = Tensor(
         name: "a", shape: [count, count],
-        floats: (0..<count * count).map { $0 % (count + 1) == 0 ? Float(values?[$0 / (count + 1)] ?? .nan) : 0 })
+        floats: (0..<count * count).map {
+          $0 % (count + 1) == 0 ? Float(values?[$0 / (count + 1)] ?? .nan) : 0
+        })
       let ones = Tensor(
         name: "b", shape: [count, count], floats: (0..<count * count).map { $0 % (count + 1) == 0 ? 1 : 0 })
       let pair = LowRankPair(a: identity, b: ones, scale: 1, scaleOrigin: .stated, alpha: nil)
-      return AdapterArchive(entries: [AdapterEntry(module: "m", path: "m", content: .lowRank(pair))]).analyzePairs()[0]
+      return AdapterArchive(entries: [AdapterEntry(module: "m", path: "m", content: .lowRank(pair))])
+        .analyzePairs()[0]
     }
     #expect(abs((analysis([2, 2, 2]).effectiveRank ?? 0) - 3) < 1e-12)
     #expect(abs((analysis([1, 0, 0]).effectiveRank ?? 0) - 1) < 1e-12)

@@ -246,7 +246,8 @@ struct RefusalTests {
   @Test("a GGUF file that ends early")
   func gguf() {
     let directory = TemporaryDirectory()
-    expectRefusal(directory.write("adapter.gguf", "GGUF\u{3}\0\0\0"), ["adapter.gguf: byte 8", "the end of the file"])
+    expectRefusal(
+      directory.write("adapter.gguf", "GGUF\u{3}\0\0\0"), ["adapter.gguf: byte 8", "the end of the file"])
   }
 
   @Test("a git-LFS pointer in place of weights or configuration")

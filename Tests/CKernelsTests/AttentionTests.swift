@@ -86,14 +86,70 @@ extension KernelTests {
 
     @Test(arguments: cases)
     func pathsAndThreadsAgree(c: Case) throws {
-      let best = unsafe String(cString: tk_isa())
       for type in [TK_F32, TK_F16, TK_BF16] {
         let one = try run(c, type, threads: 1).output
-        #expect(bits(try run(c, type, threads: 3).output) == bits(one))
-        #expect(unsafe tk_isa_select("portable"))
-        let portable = try run(c, type, threads: 1).output
-        #expect(unsafe tk_isa_select(best))
-        #expect(bits(portable) == bits(one))
+        try onEveryPath { path in
+          for threads in [1, 3] {
+            let output = try run(c, type, threads: threads).output
+            #expect(bits(output) == bits(one), "\(path), \(threads) threads")
+          }
+        }
+      }
+    }
+
+    /// The last `n` positions of one sequence and the only one of another in one call, then each alone.
+    @Test(arguments: [1, 2, 9, 40], [nil, 7] as [Int?])
+    func queriesTogetherEqualQueriesAlone(n: Int, window: Int?) throws {
+      let (heads, kvHeads, headDim, keys) = (6, 2, 20, 53)
+      let width = kvHeads * headDim
+      let plane = Self.pageTokens * width
+      var noise = Noise(state: 31)
+      var pages: [UnsafePointer<UInt8>] = unsafe []
+      defer { for i in unsafe pages.indices { unsafe pages[i].deallocate() } }
+      for _ in 0..<(keys + Self.pageTokens - 1) / Self.pageTokens {
+        let page = UnsafeMutablePointer<UInt8>.allocate(capacity: 4 * plane)
+        unsafe tk_from_f32(noise.floats(2 * plane), page, TK_F16, 2 * plane)
+        unsafe pages.append(UnsafePointer(page))
+      }
+      let query = noise.floats((n + 1) * heads * headDim)
+      let size = heads * headDim
+      var shape = tk_attention_shape(
+        heads: heads, kv_heads: kvHeads, head_dim: headDim, page_tokens: Self.pageTokens, key_offset: 0,
+        value_offset: 2 * plane, type: TK_F16, scale: 1 / Float(headDim).squareRoot())
+      try onEveryPath { path in
+        for threads in 1...3 {
+          let pool = unsafe try #require(tk_pool_create(threads))
+          defer { unsafe tk_pool_destroy(pool) }
+          var together = [Float](repeating: .nan, count: (n + 1) * size)
+          var alone = together
+          unsafe query.withUnsafeBufferPointer { q in
+            unsafe pages.withUnsafeBufferPointer { table in
+              guard let q = q.baseAddress, let table = table.baseAddress else { return }
+              func rows(_ output: UnsafeMutablePointer<Float>) -> [tk_attention_row] {
+                unsafe (0...n).map { i in
+                  // The last row reads the same pages through another table, from another place.
+                  let visible = i < n ? keys - n + 1 + i : keys - Self.pageTokens
+                  return unsafe tk_attention_row(
+                    query: q + i * size, output: output + i * size, pages: i < n ? table : table + 1,
+                    keys: visible, first: window.map { max(0, visible - $0) } ?? 0)
+                }
+              }
+              unsafe together.withUnsafeMutableBufferPointer { output in
+                guard let output = output.baseAddress else { return }
+                unsafe tk_attention(pool, &shape, rows(output), n + 1, keys)
+              }
+              unsafe alone.withUnsafeMutableBufferPointer { output in
+                guard let output = output.baseAddress else { return }
+                for i in 0...n {
+                  var row = unsafe rows(output)[i]
+                  unsafe tk_attention(pool, &shape, &row, 1, row.keys)
+                }
+              }
+            }
+          }
+          #expect(!together.contains { $0.isNaN })
+          #expect(bits(together) == bits(alone), "\(path), \(threads) threads")
+        }
       }
     }
   }

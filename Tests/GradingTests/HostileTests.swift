@@ -66,3 +66,15 @@ import Testing
     #expect(all)
   }
 }
+
+extension HostileTests {
+  /// Signs that wrap an expression without brackets nest as well.
+  @Test(arguments: [
+    String(repeating: "\\pm 1", count: 1_500), "5" + String(repeating: "!", count: 5_000),
+    "5" + String(repeating: "%", count: 5_000), "x" + String(repeating: "'", count: 5_000) + "!",
+    String(repeating: "2^", count: 3_000) + "1", "1" + String(repeating: "\\cap 1", count: 1_200),
+  ])
+  func wrappedDeeply(prediction: String) {
+    #expect(Grader().grade(gold: "1", prediction: prediction).outcome != .equal)
+  }
+}

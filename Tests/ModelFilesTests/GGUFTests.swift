@@ -5,8 +5,10 @@ import Testing
 @Suite("GGUF")
 struct GGUFTests {
   private static let metadata: [(key: String, value: GGUFValue)] = [
-    ("general.architecture", .text("qwen2")), ("a.u8", .uint8(200)), ("a.i8", .int8(-3)), ("a.u16", .uint16(60000)),
-    ("a.i16", .int16(-300)), ("a.u32", .uint32(4_000_000_000)), ("a.i32", .int32(-5)), ("a.f32", .float32(0.1)),
+    ("general.architecture", .text("qwen2")), ("a.u8", .uint8(200)), ("a.i8", .int8(-3)),
+    ("a.u16", .uint16(60000)),
+    ("a.i16", .int16(-300)), ("a.u32", .uint32(4_000_000_000)), ("a.i32", .int32(-5)),
+    ("a.f32", .float32(0.1)),
     ("a.bool", .bool(true)), ("a.u64", .uint64(.max)), ("a.i64", .int64(.min)), ("a.f64", .float64(1e300)),
     ("a.strings", .array(.string, [.text("x"), .text(""), .string([0xff])])),
     ("a.nested", .array(.array, [.array(.uint8, [.uint8(1), .uint8(2)]), .array(.uint8, [])])),
@@ -131,7 +133,8 @@ struct GGUFTests {
 
 @Suite("Writers")
 struct WriterTests {
-  @Test("safetensors are laid out as the format's library does: by type, then by name, header of whole eights")
+  @Test(
+    "safetensors are laid out as the format's library does: by type, then by name, header of whole eights")
   func safetensorsLayout() throws {
     let directory = TemporaryDirectory()
     let path = directory.path + "/a.safetensors"
@@ -188,7 +191,8 @@ struct WriterTests {
       }
     }
     let cases: [(Float, UInt16)] = [
-      (65519, 0x7bff), (65520, 0x7c00), (1 + 0x1p-11, 0x3c00), (1 + 0x3p-11, 0x3c02), (0x1p-25, 0), (0x3p-25, 2),
+      (65519, 0x7bff), (65520, 0x7c00), (1 + 0x1p-11, 0x3c00), (1 + 0x3p-11, 0x3c02), (0x1p-25, 0),
+      (0x3p-25, 2),
       (0x1.004p-25, 1), (-0x1p-24, 0x8001), (0x1.ffcp-15, 0x0400), (1e-30, 0), (.infinity, 0x7c00),
     ]
     for (value, bits) in cases { #expect(float16Bits(value) == bits, "\(value)") }

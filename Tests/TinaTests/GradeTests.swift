@@ -8,7 +8,7 @@ import Testing
     #expect(different.status == 1 && different.output.hasPrefix("different\nanswer: 0.6\nwhy:    "))
     let undecided = try Program.run(["grade", "--json", "1", "100000000!"])
     #expect(undecided.status == 2)
-    #expect(undecided.output.hasPrefix("{\"equal\":null,\"extracted\":\"100000000!\",\"why\":\""))
+    #expect(undecided.output.hasPrefix("{\"equal\": null, \"extracted\": \"100000000!\", \"why\": \""))
     #expect(try Program.run(["grade", "--", "-3", "-\\sqrt{9}"]).status == 0)
   }
 

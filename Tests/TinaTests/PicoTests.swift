@@ -126,7 +126,9 @@ struct PicoTests {
     let ids = try #require(run["ids"] as? [Int])
     let text = try #require(run["text"] as? String)
     let lines = [text, "x"].map { completion in
-      let data = try? JSONSerialization.data(withJSONObject: ["prompt": "First, 12 * 7 =", "completion": completion])
+      let data = try? JSONSerialization.data(withJSONObject: [
+        "prompt": "First, 12 * 7 =", "completion": completion,
+      ])
       return String(decoding: data ?? Data(), as: UTF8.self)
     }
     let scores = try Program.run(["score", pico, "-"], input: lines.joined(separator: "\n")).objects()

@@ -64,3 +64,23 @@ import Testing
     #expect(try Program.run(["run", "no/such/model"], input: "\n").errors.contains("the prompt is empty"))
   }
 }
+
+/// `tina bench` on the smallest model there is.
+@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+struct BenchTests {
+  @Test func measuresPicoInSeconds() throws {
+    let result = try Program.run(["bench", Program.pico, "--quick", "--json", "--threads", "1"])
+    #expect(result.status == 0, "\(result.errors)")
+    let numbers = try result.object()
+    for key in [
+      "read", "fma", "load", "prefill128", "group", "decode1", "decode16", "decode16-r32", "decode16-a4",
+      "queue", "sampling", "other",
+    ] { #expect((numbers[key] as? Double ?? 0) > 0, "\(key)") }
+    #expect(numbers["decode1/limit"] is Double)
+  }
+
+  @Test func makesNoModelOverAnother() throws {
+    let result = try Program.run(["bench", "--make", Program.pico])
+    #expect(result.status == 1 && result.errors.contains("found a model there already"))
+  }
+}

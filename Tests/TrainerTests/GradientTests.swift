@@ -34,7 +34,8 @@ struct GradientCase {
       targets: parts[2].split(separator: "+").map(String.init))
     temperature = numbers[2]
     let lengths = try integers("lengths")
-    batch = GroupBatch(prompt: try integers("prompt"), completions: pieces(try integers("completions"), lengths))
+    batch = GroupBatch(
+      prompt: try integers("prompt"), completions: pieces(try integers("completions"), lengths))
     weights = pieces(try floats("weights"), lengths)
     logProbabilities = try floats("logps")
     entropies = try floats("entropies")
@@ -70,7 +71,8 @@ struct GradientCase {
     let gradient = FloatMemory(parameters.count)
     let values = try pass.logProbabilities(
       golden.batch, adapter: parameters, dropout: Dropout(probability: 0, seed: 0, pass: 0),
-      temperature: golden.temperature, gradient: gradient) { _ in golden.weights }
+      temperature: golden.temperature, gradient: gradient
+    ) { _ in golden.weights }
     for (mine, theirs) in zip(values.logProbabilities.flatMap { $0 }, golden.logProbabilities) {
       #expect(abs(mine - theirs) < 2e-4, "\(mine) \(theirs)")
     }
@@ -93,11 +95,13 @@ struct GradientCase {
     for (threads, limit) in [(1, 1 << 30), (2, 1 << 30), (3, 0), (1, 0)] {
       let model = try Model(path: tinyModel(golden.model), threads: threads)
       let parameters = try golden.parameters(model)
-      let pass = try PolicyPass(model, cacheType: try #require(CacheType(rawValue: cache)), activationLimit: limit)
+      let pass = try PolicyPass(
+        model, cacheType: try #require(CacheType(rawValue: cache)), activationLimit: limit)
       let gradient = FloatMemory(parameters.count)
       _ = try pass.logProbabilities(
         golden.batch, adapter: parameters, dropout: Dropout(probability: 0.1, seed: 3, pass: 5),
-        gradient: gradient) { _ in golden.weights }
+        gradient: gradient
+      ) { _ in golden.weights }
       #expect(gradient.norm > 0)
       if let reference { #expect(sameBits(gradient.all, reference), "\(threads) threads, limit \(limit)") }
       reference = gradient.all
@@ -113,7 +117,8 @@ struct GradientCase {
     let dropout = Dropout(probability: 0.25, seed: 1, pass: 2)
     func value(_ gradient: FloatMemory, _ dropout: Dropout) throws -> Double {
       let values = try pass.logProbabilities(
-        golden.batch, adapter: parameters, dropout: dropout, gradient: gradient) { _ in golden.weights }
+        golden.batch, adapter: parameters, dropout: dropout, gradient: gradient
+      ) { _ in golden.weights }
       return zip(values.logProbabilities.flatMap { $0 }, golden.weights.flatMap { $0 })
         .reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
@@ -161,8 +166,8 @@ struct GradientCase {
       let pass = try PolicyPass(model, cacheType: cache)
       let mine = try pass.logProbabilities(batch, adapter: nil)
       for (i, completion) in completions.enumerated() {
-        let scored = try await engine.score(prompt: prompt, completion: completion)
-        #expect(sameBits(mine.logProbabilities[i], scored))
+        let theirs = try await engine.score(prompt: prompt, completion: completion)
+        #expect(sameBits(mine.logProbabilities[i], theirs))
       }
     }
   }

@@ -24,7 +24,8 @@ import Testing
     let steps = Int(try required("steps"))
     let model = try Model(path: tinyModel(try #require(golden["model"]?.string)), threads: 2)
     let parameters = try LoRAParameters(
-      LoRASettings(rank: Int(try required("rank")), alpha: try required("alpha"), dropout: 0), for: model.config)
+      LoRASettings(rank: Int(try required("rank")), alpha: try required("alpha"), dropout: 0),
+      for: model.config)
     for tensor in tensors.tensors where tensor.name.hasPrefix(name + "/start.") {
       try #require(parameters.set(String(tensor.name.dropFirst(name.count + 7)), tensor.floats()))
     }
@@ -55,7 +56,8 @@ import Testing
         let completions = (group["completions"]?.array ?? []).map { ($0.array ?? []).compactMap(\.int) }
         return ScoredGroup(
           prompt: (group["prompt"]?.array ?? []).compactMap(\.int), completions: completions,
-          isTruncated: completions.map { $0.last != eos }, rewards: (group["rewards"]?.array ?? []).map(\.double),
+          isTruncated: completions.map { $0.last != eos },
+          rewards: (group["rewards"]?.array ?? []).map(\.double),
           sampled: nil)
       }
     }
@@ -69,7 +71,8 @@ import Testing
         ("loss", metrics.loss, 2e-5), ("grad_norm", metrics.gradientNorm, 2e-4),
         ("learning_rate", metrics.learningRate, 1e-12), ("kl", metrics.kl, 2e-5),
         ("entropy", metrics.entropy, 2e-5), ("clip_ratio/low_mean", metrics.lowClipMean, 1e-6),
-        ("clip_ratio/high_mean", metrics.highClipMean, 1e-6), ("clip_ratio/low_min", metrics.lowClipMin, 1e-6),
+        ("clip_ratio/high_mean", metrics.highClipMean, 1e-6),
+        ("clip_ratio/low_min", metrics.lowClipMin, 1e-6),
         ("clip_ratio/high_max", metrics.highClipMax, 1e-6),
         ("clip_ratio/region_mean", metrics.regionClipMean, 1e-6),
       ]
@@ -82,7 +85,8 @@ import Testing
     }
     for tensor in tensors.tensors where tensor.name.hasPrefix(name + "/end.") {
       let (_, offset, count) = try #require(parameters.place(String(tensor.name.dropFirst(name.count + 5))))
-      let start = try #require(tensors[tensor.name.replacingOccurrences(of: "/end.", with: "/start.")]).floats()
+      let start = try #require(tensors[tensor.name.replacingOccurrences(of: "/end.", with: "/start.")])
+        .floats()
       let mine = zip(parameters.values.slice(offset, count), start).map { $0 - $1 }
       let theirs = zip(tensor.floats(), start).map { $0 - $1 }
       let error = relativeError(mine, theirs)

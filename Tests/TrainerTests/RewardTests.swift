@@ -27,7 +27,8 @@ import Testing
   func tagCount(text: String, expected: Double) { #expect(value(.tagCount, [input(text)]) == [expected]) }
 
   @Test(arguments: [
-    ("Step 1: x Step 22: y", 2), ("1. x\n2. y", 1), ("x 1. y", 0), ("\n- a\n* b\n-c", 3), ("First, Next, Finally,", 3),
+    ("Step 1: x Step 22: y", 2), ("1. x\n2. y", 1), ("x 1. y", 0), ("\n- a\n* b\n-c", 3),
+    ("First, Next, Finally,", 3),
     ("Step x: Second", 0), ("12 1.", 0), ("Step 1:First,Second,Next,", 4),
   ])
   func reasoningSteps(text: String, marks: Int) {

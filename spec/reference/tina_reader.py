@@ -352,7 +352,7 @@ class Directory:
         need(flags or (alpha == 0), "scale", "alpha")
         need(kind not in (4, 6, 7, 8) or scale == 1, "scale")
         need(kind in PAIRS or (origin == 0 and not flags), "scale", "origin or alpha")
-        need(1 <= lengths[0] <= 1024 and lengths[1] <= 1024 and lengths[2] <= 1024, "name", "length")
+        need(max(lengths) <= 1024 and lengths[0] >= 1, "name", "length")
         need(attributes <= 65536, "limit", "attributes")
         errors = self.cursor.unpack("f" * self.counts[0])
         check_error(*errors)
@@ -362,8 +362,9 @@ class Directory:
         names = None
         if raw:
             names = json_object(raw, "attributes").get("tensor_names")
-            if names is not None:
-                need(isinstance(names, list) and len(names) == count, "attributes", "tensor_names")
+            if raw and "tensor_names" in json_object(raw, "attributes"):
+                expected = 1 if kind == 7 else count
+                need(isinstance(names, list) and len(names) == expected, "attributes", "tensor_names")
                 need(all(is_text(name) for name in names), "attributes", "tensor_names")
         return {
             "kind": kind, "origin": origin, "scale": scale, "scale_bytes": scale_bytes, "alpha": alpha if flags else None,
@@ -421,12 +422,13 @@ class Directory:
                 need(arrangement == 0, "arrangement", "packed elements")
             need(count == expected, "block", "number of streams")
             need(not any(reserved), "reserved", "block")
-            need(form == 2 or target == 0, "reserved", "refined block")
+            need(form == 2 or target == 0, "block", "refined block")
             if predictor:
                 need(element in (CODE["F32"], CODE["F16"], CODE["BF16"]), "predictor", "element type")
-                need(arrangement == 1, "predictor", "arrangement")
+                need(arrangement == 1, "arrangement", "a predictor in a plain block")
             streams = [self.cursor.unpack("IQ") for _ in range(count)]
             need(all(codec <= 1 for codec, _ in streams), "codec", "stream")
+            need(all(stored <= 1 << 48 for _, stored in streams), "limit", "stream")
             self.file.blocks.append(
                 {
                     "form": form, "element": element, "arrangement": arrangement, "predictor": predictor,
@@ -461,7 +463,7 @@ class Directory:
                 self.relate_pairs(block, held, in_place)
         uses = {block["predictor"] for block in file.blocks}
         need(1 in uses or file.seed == 0, "predictor", "a seed without use")
-        need(2 in uses or not any(file.parent), "predictor", "a parent without use")
+        need(2 in uses or not any(file.parent), "parent", "a parent without use")
         for block in file.blocks:
             self.stream_lengths(block)
 

@@ -42,7 +42,9 @@ struct PairQuantizer {
     let raw = Scaled(a, b)
     // In the basis of singular vectors, weak components shrink to few symbols; short runs gain nothing by it.
     let svd = LowRankAlgebra.decomposition(pair)
-    var (u, v) = (ColumnMatrix(rows: b.rows, columns: pair.rank), ColumnMatrix(rows: a.rows, columns: pair.rank))
+    var (u, v) = (
+      ColumnMatrix(rows: b.rows, columns: pair.rank), ColumnMatrix(rows: a.rows, columns: pair.rank)
+    )
     for (c, sigma) in svd.sigma.enumerated() {
       // The sign that makes the sum of the first vector positive: the same input gives the same file.
       let sign = svd.v.values[c * a.rows..<(c + 1) * a.rows].reduce(0, +) < 0 ? -1.0 : 1.0

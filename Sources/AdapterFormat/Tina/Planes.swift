@@ -41,7 +41,8 @@ enum Planes {
       let (low, high) = unsafe (planes[0] + offset, planes[1] + offset)
       for i in 0..<count {
         let word = unsafe UInt16(low[i]) | UInt16(high[i]) << 8
-        unsafe words.storeBytes(of: (word >> 1 | word << 15).littleEndian, toByteOffset: 2 * i, as: UInt16.self)
+        unsafe words.storeBytes(
+          of: (word >> 1 | word << 15).littleEndian, toByteOffset: 2 * i, as: UInt16.self)
       }
     case (4, .rotate):
       let (p0, p1) = unsafe (planes[0] + offset, planes[1] + offset)
@@ -49,7 +50,8 @@ enum Planes {
       for i in 0..<count {
         let low = unsafe UInt32(p0[i]) | UInt32(p1[i]) << 8
         let word = unsafe low | UInt32(p2[i]) << 16 | UInt32(p3[i]) << 24
-        unsafe words.storeBytes(of: (word >> 1 | word << 31).littleEndian, toByteOffset: 4 * i, as: UInt32.self)
+        unsafe words.storeBytes(
+          of: (word >> 1 | word << 31).littleEndian, toByteOffset: 4 * i, as: UInt32.self)
       }
     default:
       for i in 0..<count {

@@ -69,7 +69,8 @@ extension AdapterArchive {
   private mutating func restateConfiguration() {
     guard let old = configuration else { return }
     let pairs = entries.compactMap(\.pair)
-    guard let first = pairs.first, pairs.allSatisfy({ $0.rank == first.rank && $0.scale == first.scale }) else {
+    guard let first = pairs.first, pairs.allSatisfy({ $0.rank == first.rank && $0.scale == first.scale })
+    else {
       configuration = nil
       return
     }

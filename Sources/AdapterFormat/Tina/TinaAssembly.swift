@@ -15,15 +15,15 @@ extension TinaEncoder {
       return record
     }
     let zstd = Zstandard.Encoder()
-    var sections: [(type: String, bytes: [UInt8])] = [("META", Array(metadata.text().utf8))]
-    if let base = archive.base { sections.append(("BASE", base.bytes)) }
+    var sections = [TinaSection(type: "META", bytes: Array(metadata.text().utf8))]
+    if let base = archive.base { sections.append(TinaSection(type: "BASE", bytes: base.bytes)) }
     let kept = options.sections.sorted { $0.type.utf8.lexicographicallyPrecedes($1.type.utf8) }
     // The directory states ends that depend on the length of the index, of which it is a part. Compressed, its
     // length may move with them: repeat until it rests; at the latest, store it.
     var indexLength = 0
     for attempt in 0..<8 {
       directory.place(indexLength: indexLength)
-      let all = sections + [("TDIR", directory.bytes)] + kept.map { ($0.type, $0.bytes) }
+      let all = sections + [TinaSection(type: "TDIR", bytes: directory.bytes)] + kept
       let index = Self.index(
         all, fileLength: directory.layers.last?.end ?? indexLength, compressesDirectory: attempt < 6, zstd)
       if index.count == indexLength {
@@ -60,19 +60,20 @@ extension TinaEncoder {
   }
 
   private static func index(
-    _ sections: [(type: String, bytes: [UInt8])], fileLength: Int, compressesDirectory: Bool,
+    _ sections: [TinaSection], fileLength: Int, compressesDirectory: Bool,
     _ zstd: borrowing Zstandard.Encoder
   ) -> [UInt8] {
     var table = ByteBuilder()
     var body: [UInt8] = []
-    for (type, bytes) in sections {
-      let wants = type == "META" || (type == "TDIR" && compressesDirectory)
+    for section in sections {
+      let bytes = section.bytes
+      let wants = section.type == "META" || (section.type == "TDIR" && compressesDirectory)
       let frame = wants ? unsafe bytes.withUnsafeBytes { unsafe zstd.encode($0, .search) } : nil
       let stored = frame ?? bytes
-      table.bytes += Array(type.utf8)
-      table.integer(UInt32(frame == nil ? 0 : 1))
+      table.bytes += Array(section.type.utf8)
+      table.integer((frame == nil ? section.codec : .zstandard).rawValue)
       table.integer(UInt64(stored.count))
-      table.integer(UInt64(bytes.count))
+      table.integer(UInt64(section.decodedByteCount))
       table.zeros(8)
       table.bytes += ContentDigest.of(stored).bytes
       body += stored

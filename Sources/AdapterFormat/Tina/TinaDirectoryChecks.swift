@@ -44,7 +44,8 @@ extension TinaDirectory {
       let number = base + offset
       guard blocks[number].form == .refinement, blocks[number].refines == refines else {
         throw TinaFault(
-          .block, "block \(number)", found: "form \(blocks[number].form.rawValue), block \(blocks[number].refines)",
+          .block, "block \(number)",
+          found: "form \(blocks[number].form.rawValue), block \(blocks[number].refines)",
           expected: "the refinement of block \(refines)")
       }
       blocks[number].layer = layer
@@ -72,7 +73,8 @@ extension TinaDirectory {
     }
     if block.predictor != .none {
       guard type.isPredictable else {
-        throw TinaFault(.predictor, place, found: "a predictor of " + type.rawValue, expected: "F32, F16 or BF16")
+        throw TinaFault(
+          .predictor, place, found: "a predictor of " + type.rawValue, expected: "F32, F16 or BF16")
       }
       guard !block.isPlain else {
         throw TinaFault(.arrangement, place, found: "plain words with a predictor", expected: "byte planes")
@@ -114,7 +116,8 @@ extension TinaDirectory {
           expected: "low-rank pairs with both tensors")
       }
       guard record.elementType == .f32 else {
-        throw TinaFault(.element, place, found: record.elementType.rawValue, expected: "F32, decoded from integers")
+        throw TinaFault(
+          .element, place, found: record.elementType.rawValue, expected: "F32, decoded from integers")
       }
       let isA = tensor == entry.tensors.lowerBound
       let rank = record.shape[isA ? 0 : 1]
@@ -122,11 +125,13 @@ extension TinaDirectory {
       rows += rank
       guard rank <= 65536, symbols <= 1 << 32 else {
         throw TinaFault(
-          .limit, place, found: "rank \(rank), \(symbols) symbols", expected: "rank 65536, 2^32 symbols at most")
+          .limit, place, found: "rank \(rank), \(symbols) symbols",
+          expected: "rank 65536, 2^32 symbols at most")
       }
     }
     guard !block.isInPlace || block.tensors.count == 2 else {
-      throw TinaFault(.block, place, found: "\(block.tensors.count / 2) pairs, stored plainly", expected: "one")
+      throw TinaFault(
+        .block, place, found: "\(block.tensors.count / 2) pairs, stored plainly", expected: "one")
     }
     blocks[number].decoded =
       block.isPlain
@@ -148,10 +153,12 @@ extension TinaDirectory {
       case .stored:
         guard stream.length == decoded else {
           throw TinaFault(
-            .stream, "block \(number)", found: "a stored stream of \(stream.length) bytes", expected: "\(decoded)")
+            .stream, "block \(number)", found: "a stored stream of \(stream.length) bytes",
+            expected: "\(decoded)")
         }
       case .zstandard:
-        guard decoded <= stream.length.multipliedReportingOverflow(by: Zstandard.maximumExpansion).partialValue
+        guard
+          decoded <= stream.length.multipliedReportingOverflow(by: Zstandard.maximumExpansion).partialValue
         else {
           throw TinaFault(
             .zstd, "block \(number)", found: "\(decoded) bytes from \(stream.length)",
@@ -185,7 +192,8 @@ extension TinaDirectory {
     }
     guard offset == fileLength else {
       throw TinaFault(
-        .layout, "directory", found: "blocks that end at \(offset)", expected: "\(fileLength), the file's length")
+        .layout, "directory", found: "blocks that end at \(offset)",
+        expected: "\(fileLength), the file's length")
     }
   }
 }

@@ -22,7 +22,7 @@ extension TinaDirectory {
       throw TinaFault(.limit, "directory", found: "\(count) \(what)", expected: "at most \(limit)")
     }
     guard layerCount >= 1 else {
-      throw TinaFault(.layers, "directory", found: "no layer", expected: "1 to 8")
+      throw TinaFault(.limit, "directory", found: "no layer", expected: "1 to 8")
     }
     // What the counts ask for is there, before anything is allocated for them.
     try cursor.need(24 * layerCount + (29 + 4 * layerCount) * entryCount + 28 * blockCount)
@@ -115,10 +115,11 @@ extension TinaDirectory {
         expected: "finite numbers, as the kind has them")
     }
     for length in [moduleLength, pathLength, parameterLength] where length > maximumNameLength {
-      throw TinaFault(.limit, place, found: "a name of \(length) bytes", expected: "at most 1024")
+      throw TinaFault(.name, place, found: "a name of \(length) bytes", expected: "at most 1024")
     }
     guard attributesLength <= 65536 else {
-      throw TinaFault(.limit, place, found: "attributes of \(attributesLength) bytes", expected: "at most 65536")
+      throw TinaFault(
+        .limit, place, found: "attributes of \(attributesLength) bytes", expected: "at most 65536")
     }
     var errors: [Float] = []
     for _ in 0..<layerCount {
@@ -133,7 +134,7 @@ extension TinaDirectory {
         .name, place, found: moduleLength == 0 ? "no module name" : "the parameter " + quoted(parameter),
         expected: moduleLength == 0 ? "a module name" : "no parameter for this kind")
     }
-    let attributes = try attributes(try cursor.take(attributesLength), place)
+    let attributes = try attributes(try cursor.take(attributesLength), of: kind, place)
     return Entry(
       kind: kind, origin: origin, scale: scale, alpha: hasAlpha ? alpha : nil, module: module, path: path,
       parameter: parameter, attributes: attributes, errors: errors,
@@ -150,14 +151,28 @@ extension TinaDirectory {
     return name
   }
 
-  private static func attributes(_ bytes: [UInt8], _ place: String) throws(TinaFault) -> JSONObject? {
+  private static func attributes(
+    _ bytes: [UInt8], of kind: TinaKind, _ place: String
+  ) throws(TinaFault) -> JSONObject? {
     guard !bytes.isEmpty else { return nil }
+    let value: JSONValue
     do throws(ModelFilesError) {
-      if let object = try JSON.parse(bytes, file: "").object { return object }
+      value = try JSON.parse(bytes, file: "")
     } catch {
       throw TinaFault(.attributes, place, found: error.found, expected: error.expected)
     }
-    throw TinaFault(.attributes, place, found: "no JSON object", expected: "a JSON object")
+    guard let object = value.object else {
+      throw TinaFault(.attributes, place, found: "no JSON object", expected: "a JSON object")
+    }
+    if let names = object["tensor_names"] {
+      // The numbers of rows come from the configuration, so they have no name.
+      let count = kind == .rows ? 1 : kind.tensorCount
+      guard let names = names.array, names.count == count, names.allSatisfy({ $0.string != nil }) else {
+        throw TinaFault(
+          .attributes, place, found: "tensor_names " + names.summary, expected: "as many strings as tensors")
+      }
+    }
+    return object
   }
 
   /// Whether entries are in the format's order, and not the same.
@@ -216,11 +231,14 @@ extension TinaDirectory {
     let second = tensors[entry.tensors.lowerBound + 1]
     if entry.kind == .rows {
       guard second.elementType == .i64 else {
-        throw TinaFault(.element, place, found: second.elementType.rawValue, expected: "I64 for the rows' ids")
-      }
-      guard first.shape.count == 2, second.shape.count == 1, [first.shape[0], 0].contains(second.shape[0]) else {
         throw TinaFault(
-          .shape, place, found: "rows \(first.shape), ids \(second.shape)", expected: "[n, width] and [n] or [0]")
+          .element, place, found: second.elementType.rawValue, expected: "I64 for the rows' ids")
+      }
+      guard first.shape.count == 2, second.shape.count == 1, [first.shape[0], 0].contains(second.shape[0])
+      else {
+        throw TinaFault(
+          .shape, place, found: "rows \(first.shape), ids \(second.shape)",
+          expected: "[n, width] and [n] or [0]")
       }
       return
     }
@@ -234,7 +252,8 @@ extension TinaDirectory {
     }
     guard first.shape[0] == second.shape[1] else {
       throw TinaFault(
-        .shape, place, found: "A \(first.shape), B \(second.shape)", expected: "one rank: A's first, B's second size")
+        .shape, place, found: "A \(first.shape), B \(second.shape)",
+        expected: "one rank: A's first, B's second size")
     }
   }
 
@@ -259,7 +278,8 @@ extension TinaDirectory {
       case .refinement: elementCode == 0
       }
     guard fits else {
-      throw TinaFault(.element, place, found: "element type \(elementCode)", expected: "one that form \(formCode) has")
+      throw TinaFault(
+        .element, place, found: "element type \(elementCode)", expected: "one that form \(formCode) has")
     }
     guard arrangement <= (form == .refinement ? 0 : 1) else {
       throw TinaFault(.arrangement, place, found: "arrangement \(arrangement)", expected: "0 or 1")

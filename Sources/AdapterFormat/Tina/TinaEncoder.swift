@@ -30,12 +30,14 @@ struct TinaEncoder: Sendable {
     }
     guard bits.count <= 7, bits.allSatisfy({ $0 >= 1 }), bits.reduce(0, +) <= 8 else {
       throw TinaFault(
-        .layers, "", found: "refinement layers of \(bits) bits", expected: "at most 7, of at most 8 bits in sum",
+        .layers, "", found: "refinement layers of \(bits) bits",
+        expected: "at most 7, of at most 8 bits in sum",
         advice: "Ask for fewer layers.")
     }
     guard maxError == nil || (options.seed == nil && options.parent == nil) else {
       throw TinaFault(
-        .predictor, "", found: "a seed or a parent for a file that is not exact", expected: "one or the other",
+        .predictor, "", found: "a seed or a parent for a file that is not exact",
+        expected: "one or the other",
         advice: "Differences are exact: leave out the bound on the error.")
     }
   }
@@ -148,13 +150,15 @@ struct TinaEncoder: Sendable {
       for tensor in [pair.a, pair.b] {
         if let element = tensor.firstNonFinite {
           throw TinaFault(
-            .scale, "tensor " + quoted(tensor.name), found: "a number that is not finite, at element \(element)",
+            .scale, "tensor " + quoted(tensor.name),
+            found: "a number that is not finite, at element \(element)",
             expected: "finite numbers, to be rounded", advice: "Store the adapter exactly.")
         }
       }
       guard let result = quantizer.quantize(pair, original: originals[chosen[index]]?.pair) else {
         throw TinaFault(
-          .error, "module " + quoted(entry.module), found: "a bound of \(maxError), which needs integers that are too large",
+          .error, "module " + quoted(entry.module),
+          found: "a bound of \(maxError), which needs integers that are too large",
           expected: "a larger bound", advice: "Store the adapter exactly, or allow a larger error.")
       }
       return result

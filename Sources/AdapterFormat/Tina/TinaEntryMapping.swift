@@ -99,7 +99,8 @@ extension TinaDirectory.Entry {
       parameter: parameter, attributes: attributes, errors: [], tensors: tensors)
     let names = AdapterEntry(empty, tensors: [none, none])
     if kind == .rows {
-      let rows = AdapterEntry(module: module, path: path, content: .rows(none, ids: []), tensorNames: tensorNames)
+      let rows = AdapterEntry(
+        module: module, path: path, content: .rows(none, ids: []), tensorNames: tensorNames)
       return rows.peftNames.prefix(1) + ["ids"]
     }
     return names.peftNames

@@ -82,11 +82,11 @@ public struct TinaFile: Sendable {
     var unknown: [TinaSection] = []
     var contents: [String: [UInt8]] = [:]
     for section in header.sections {
-      let bytes = try TinaHeader.contents(of: section, in: file)
       if section.isAncillary {
-        unknown.append(TinaSection(type: section.type, bytes: bytes))
+        try TinaHeader.check(section, in: file)
+        unknown.append(TinaSection(section, stored: file.copy(section.range)))
       } else {
-        contents[section.type] = bytes
+        contents[section.type] = try TinaHeader.contents(of: section, in: file)
       }
     }
     metadata = try TinaMetadata(contents["META"] ?? [])
@@ -118,7 +118,8 @@ public struct TinaFile: Sendable {
       throw Self.cut(file, directory, present: present, wanted: layers)
     }
     parent =
-      directory.parent == .zero ? nil
+      directory.parent == .zero
+      ? nil
       : Parent(try Self.find(directory.parent, in: parents, of: file.path, depth: depth + 1))
   }
 
@@ -160,7 +161,8 @@ public struct TinaFile: Sendable {
       return try TinaFile(file, layers: nil, parents: parents, depth: depth)
     }
     throw TinaFault(
-      .parent, "parent", found: parents.isEmpty ? "no parent named" : "none of \(parents.count) files to be it",
+      .parent, "parent",
+      found: parents.isEmpty ? "no parent named" : "none of \(parents.count) files to be it",
       expected: "the file with the content \(digest)",
       advice: "The tensors are differences from that file: name it too.")
   }

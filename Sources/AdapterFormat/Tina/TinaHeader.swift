@@ -75,12 +75,14 @@ struct TinaHeader {
     }
     guard size >= indexLength else {
       throw TinaFault(
-        .truncated, "", found: "\(size) bytes", expected: "\(fileLength) bytes, the index alone has \(indexLength)")
+        .truncated, "", found: "\(size) bytes",
+        expected: "\(fileLength) bytes, the index alone has \(indexLength)")
     }
     let table = file.copy(Self.byteCount..<tableEnd)
     guard ContentDigest.of(table).bytes == tableDigest else {
       throw TinaFault(
-        .tableDigest, "section table", found: "other bytes than its digest says", expected: "an undamaged table")
+        .tableDigest, "section table", found: "other bytes than its digest says",
+        expected: "an undamaged table")
     }
     sections = try Self.sections(table, indexLength: indexLength)
     let end = sections.last?.range.upperBound ?? tableEnd
@@ -186,8 +188,11 @@ struct TinaHeader {
     var fault: String?
     let decoded = unsafe [UInt8](unsafeUninitializedCapacity: section.decodedByteCount) { buffer, count in
       unsafe fault = stored.withUnsafeBytes {
-        unsafe Zstandard.Decoder().decode($0, into: UnsafeMutableRawBufferPointer(rebasing:
-          UnsafeMutableRawBufferPointer(buffer)[..<section.decodedByteCount]))
+        unsafe Zstandard.Decoder().decode(
+          $0,
+          into: UnsafeMutableRawBufferPointer(
+            rebasing:
+              UnsafeMutableRawBufferPointer(buffer)[..<section.decodedByteCount]))
       }
       count = fault == nil ? section.decodedByteCount : 0
     }

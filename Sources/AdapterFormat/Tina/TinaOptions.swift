@@ -53,13 +53,25 @@ public struct TinaOptions: Sendable {
 public struct TinaSection: Sendable, Equatable {
   /// Four letters; the first is in lower case.
   public let type: String
-  /// What it holds.
+  /// What it holds, as it is stored. A compressed section stays compressed: a few bytes could say that they are
+  /// gigabytes, and nobody has asked for them.
   public let bytes: [UInt8]
+  let codec: TinaCodec
+  let decodedByteCount: Int
 
-  /// Makes a section.
+  /// Makes a section that is not compressed.
   public init(type: String, bytes: [UInt8]) {
     self.type = type
     self.bytes = bytes
+    codec = .stored
+    decodedByteCount = bytes.count
+  }
+
+  init(_ section: TinaHeader.Section, stored: [UInt8]) {
+    type = section.type
+    bytes = stored
+    codec = section.codec
+    decodedByteCount = section.decodedByteCount
   }
 
   /// Whether it stays true when tensors change: the fourth letter is in lower case.

@@ -72,7 +72,9 @@ struct TinaPlan {
           open[key] = blocks.count - 1
         }
         let block = blockOfTensor[number]
-        if isPlain || tensor.elementType.isPacked || blocks[block].size >= Self.exactBlockSize { open[key] = nil }
+        if isPlain || tensor.elementType.isPacked || blocks[block].size >= Self.exactBlockSize {
+          open[key] = nil
+        }
         number += 1
       }
     }

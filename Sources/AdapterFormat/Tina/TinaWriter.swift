@@ -87,7 +87,9 @@ public enum TinaWriter {
     var smallest = exact.byteCount
     // The size falls by one bit for each integer when the error doubles; bounds close in on the answer.
     let symbols = Double(
-      archive.entries.reduce(0) { $0 + ($1.tinaKind == .lowRank ? $1.tensors.reduce(0) { $0 + $1.elementCount } : 0) })
+      archive.entries.reduce(0) {
+        $0 + ($1.tinaKind == .lowRank ? $1.tensors.reduce(0) { $0 + $1.elementCount } : 0)
+      })
     var error = 0.01
     var (low, high) = (2e-5, 0.5)
     for _ in 0..<9 {

@@ -41,7 +41,9 @@ enum Zstandard {
     let size = sizeFlag == 0 ? 1 : 1 << sizeFlag
     guard var content = integer(position, size) else { return "a frame cut off" }
     if size == 2 { content += 256 }
-    guard content == UInt64(decodedByteCount) else { return "a content size of \(content) bytes in the frame" }
+    guard content == UInt64(decodedByteCount) else {
+      return "a content size of \(content) bytes in the frame"
+    }
     if isSingle { window = decodedByteCount }
     guard window <= maximumWindow else { return "a window of \(window) bytes" }
     let extent = unsafe ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count)

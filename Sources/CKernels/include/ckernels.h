@@ -25,7 +25,7 @@ typedef enum tk_type {
 
 // ---- Instruction sets ----------------------------------------------------------------------
 
-// The path in use: "avx2", "portable", "neon".
+// The path in use: "avx512", "avx2", "neon" or "portable".
 const char *_Nonnull tk_isa(void);
 // Chooses a path by name; false when it is unknown or this processor lacks it. For tests; call it
 // while no other kernel runs. The best path is chosen by itself at first use; TINA_ISA overrides.

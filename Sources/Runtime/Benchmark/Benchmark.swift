@@ -92,6 +92,7 @@ public final class Benchmark {
     report(BenchmarkResult("fma", "float32 multiply-add, all threads", limits.operationRate / 1e9, "GFLOP/s"))
     try await reportLoading()
     for count in quick ? [128] : [128, 512] { try await reportPrefill(count) }
+    try await reportGroup(quick ? 128 : 512)
     var alone = 0.0
     for streams in quick ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64] {
       let rate = try await decoding(streams: streams, adapters: [nil])
@@ -158,6 +159,26 @@ public final class Benchmark {
       BenchmarkResult(
         "prefill\(count)", "prefill, \(count) tokens", best, "tok/s",
         limit: limits.operationRate / operations(head: false), limitName: "of the arithmetic peak"))
+  }
+
+  /// All first tokens of 16 samples of one prompt, beside the first token of one.
+  private func reportGroup(_ count: Int) async throws {
+    let clock = ContinuousClock()
+    var best = [Double.infinity, .infinity]
+    for round in 0..<2 {
+      for (i, samples) in [1, 16].enumerated() {
+        let engine = Engine(model: model)
+        let request = GenerationRequest(
+          prompt: tokens(count, seed: UInt64(60 + round)), sampling: .init(seed: 1), maxTokens: 1)
+        let began = clock.now
+        _ = try await engine.generate(request, samples: samples).collect()
+        best[i] = min(best[i], (clock.now - began).inSeconds)
+      }
+    }
+    report(
+      BenchmarkResult(
+        "group", "first tokens of 16 samples, prompt of \(count)", best[1], "s", limit: best[0],
+        limitName: "of the time of one sample"))
   }
 
   /// Tokens a second in all of `streams` completions behind one prompt of 64 tokens for each adapter.

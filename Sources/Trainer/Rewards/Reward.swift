@@ -158,7 +158,8 @@ public struct RewardFunction: Sendable {
     // A wrong answer's ends are swapped: the short one earns the larger value.
     let (low, high) =
       isCorrect
-      ? (settings.cosineMinCorrect, settings.cosineMaxCorrect) : (settings.cosineMaxWrong, settings.cosineMinWrong)
+      ? (settings.cosineMinCorrect, settings.cosineMaxCorrect)
+      : (settings.cosineMaxWrong, settings.cosineMinWrong)
     return low + 0.5 * (high - low) * (1 + c)
   }
 

@@ -25,7 +25,8 @@ struct TinaDamageTests {
     var child = TinaOptions()
     child.parent = try TinaFile(path: files[0].path)
     let path = directory.path + "/child.tina"
-    try TinaWriter.write(trainedArchive(pairs: 2, rank: 2, input: 12, output: 10, seed: 2), to: path, options: child)
+    try TinaWriter.write(
+      trainedArchive(pairs: 2, rank: 2, input: 12, output: 10, seed: 2), to: path, options: child)
     files.append((path, [files[0].path]))
     var random = TestRandom(8)
     let kinds = directory.path + "/kinds.tina"
@@ -84,7 +85,8 @@ struct TinaDamageTests {
     let whole = contents(path)
     let unix = Array(whole.split(separator: 0x0d, omittingEmptySubsequences: false).joined())
     #expect(brokenRule(directory.write("unix.tina", unix)) == .signature)
-    let dos = Array(whole.split(separator: 0x0a, omittingEmptySubsequences: false).joined(separator: [0x0d, 0x0a]))
+    let dos = Array(
+      whole.split(separator: 0x0a, omittingEmptySubsequences: false).joined(separator: [0x0d, 0x0a]))
     #expect(brokenRule(directory.write("dos.tina", dos)) == .signature)
     #expect(brokenRule(directory.write("seven.tina", whole.map { $0 & 0x7f })) == .signature)
     let zip = directory.write("zip.tina", Array("PK\u{3}\u{4}aaaaaaaaaaaa".utf8))
@@ -92,6 +94,46 @@ struct TinaDamageTests {
     #expect(brokenRule(directory.write("empty.tina", "")) == .truncated)
   }
 }
+
+/// A number put where it cannot be. (One literal of tuples is more than the type checker can do.)
+private struct DirectoryField: Sendable {
+  let offset: Int
+  let value: UInt32
+  let rule: TinaRule
+
+  init(_ offset: Int, _ value: UInt32, _ rule: TinaRule) {
+    self.offset = offset
+    self.value = value
+    self.rule = rule
+  }
+}
+
+/// The head begins at 0, the layer at 112, the first entry at 136.
+private let directoryFields: [DirectoryField] = [
+  DirectoryField(0, 0, .limit),
+  DirectoryField(0, 9, .limit),
+  DirectoryField(4, 131_073, .limit),
+  DirectoryField(4, 65_536, .directory),
+  DirectoryField(4, .max, .limit),
+  DirectoryField(8, .max, .directory),
+  DirectoryField(12, .max, .limit),
+  DirectoryField(12, 262_144, .directory),
+  DirectoryField(16, 1, .predictor),
+  DirectoryField(24, 1, .reserved),
+  DirectoryField(64, 1, .parent),
+  DirectoryField(96, 1, .reserved),
+  DirectoryField(120, 1, .layers),
+  DirectoryField(124, 0x7fc0_0000, .error),
+  DirectoryField(124, 0xbf80_0000, .error),
+  DirectoryField(132, 1, .reserved),
+  DirectoryField(136, 0x0200_0109, .kind),
+  DirectoryField(136, 0x0200_0301, .scale),
+  DirectoryField(136, 0x0202_0101, .reserved),
+  DirectoryField(140, 0x7f80_0000, .scale),
+  DirectoryField(152, 0x0401_0000, .name),
+  DirectoryField(160, 65537, .limit),
+  DirectoryField(164, 0xff80_0000, .error),
+]
 
 @Suite("Hostile .tina files")
 struct TinaHostileTests {
@@ -144,20 +186,10 @@ struct TinaHostileTests {
     }
   }
 
-  @Test(
-    "fields of the directory that cannot be",
-    arguments: [
-      (0, UInt32(0), TinaRule.layers), (0, 9, .limit), (4, 1 << 17 + 1, .limit), (4, 1 << 16, .directory),
-      (4, .max, .limit), (8, .max, .directory), (12, .max, .limit), (12, 1 << 18, .directory), (16, 1, .predictor),
-      (24, 1, .reserved), (64, 1, .parent), (96, 1, .reserved), (112 + 8, 1, .layers),
-      (112 + 12, 0x7fc0_0000, .error), (112 + 12, 0xbf80_0000, .error), (112 + 20, 1, .reserved),
-      (136, 0x0200_0109, .kind), (136, 0x0200_0301, .scale), (136, 0x0202_0101, .reserved),
-      (136 + 4, 0x7f80_0000, .scale), (136 + 16, 0x0401_0000, .limit), (136 + 24, 65537, .limit),
-      (136 + 28, 0xff80_0000, .error),
-    ])
-  func fields(offset: Int, value: UInt32, rule: TinaRule) throws {
-    let path = try file(put(value, at: offset))
-    #expect(brokenRule(path) == rule)
+  @Test("fields of the directory that cannot be", arguments: directoryFields)
+  private func fields(_ field: DirectoryField) throws {
+    let path = try file(put(field.value, at: field.offset))
+    #expect(brokenRule(path) == field.rule)
   }
 
   @Test("sizes that multiply to more than there is", arguments: [UInt64(1) << 40, 1 << 39, .max])
@@ -179,7 +211,9 @@ struct TinaHostileTests {
 
   @Test("metadata that are no strict JSON")
   func metadata() throws {
-    for text in ["", "[]", "{\"a\":1,\"a\":2}", "{\"configuration\":1}", "{\"tensor_metadata\":{\"a\":1}}", "{} x"] {
+    for text in [
+      "", "[]", "{\"a\":1,\"a\":2}", "{\"configuration\":1}", "{\"tensor_metadata\":{\"a\":1}}", "{} x",
+    ] {
       #expect(brokenRule(try file({ $0 = Array(text.utf8) }, section: "META")) == .metadata, "\(text)")
     }
   }
@@ -218,7 +252,7 @@ struct TinaHostileTests {
   func frames() {
     let magic: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd]
     func fault(_ rest: [UInt8], _ size: Int) -> String? {
-      (magic + rest).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: size) }
+      unsafe (magic + rest).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: size) }
     }
     // One raw block "a": single segment, size 1.
     let block: [UInt8] = [0x09, 0, 0, 0x61]
@@ -233,6 +267,8 @@ struct TinaHostileTests {
     #expect(fault([0x80, 0x50, 1, 0, 0, 0] + block, 1) == nil)
     #expect(fault([0xa0], 1)?.contains("cut off") == true)
     #expect(fault([0xa0, 1, 0, 0x20, 0] + block, 0x200001)?.contains("window") == true)
-    #expect([UInt8](repeating: 0, count: 20).withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) } != nil)
+    let zeros = [UInt8](repeating: 0, count: 20)
+    let found = unsafe zeros.withUnsafeBytes { unsafe Zstandard.fault(in: $0, decodedByteCount: 1) }
+    #expect(found != nil)
   }
 }

@@ -23,7 +23,9 @@ struct TinaLayerTests {
     return (difference / p.reduce(0) { $0 + $1 * $1 }).squareRoot()
   }
 
-  @Test("each module is within the bound, and the stated error is the true one", arguments: [3e-4, 2.3e-3, 1e-2, 5e-2, 0.3])
+  @Test(
+    "each module is within the bound, and the stated error is the true one",
+    arguments: [3e-4, 2.3e-3, 1e-2, 5e-2, 0.3])
   func bounds(bound: Double) throws {
     let archive = trainedArchive(pairs: 3, rank: 8, input: 96, output: 80)
     try TinaWriter.write(archive, to: path, options: TinaOptions(.maxError(bound)))
@@ -99,7 +101,9 @@ struct TinaLayerTests {
       _ = try TinaFile(path: partial)
       Issue.record("a cut file was opened")
     } catch {
-      #expect(error.description.contains("cut within layer 3 of 3 layers") && error.description.contains("layers=2"))
+      #expect(
+        error.description.contains("cut within layer 3 of 3 layers") && error.description.contains("layers=2")
+      )
     }
     // A damaged byte behind the layers that are read does no harm to them.
     var damaged = whole
@@ -164,7 +168,8 @@ struct TinaNumberTests {
   @Test("Philox4x32-10 gives the values of Random123, and A its bounds")
   func seeded() {
     // Independent: tools/golden/seeded_a.py.
-    let a = SeededInitialization.a(seed: 0x1234_5678_9abc_def0, module: "layers.3.self_attn.q_proj", rank: 2, input: 3)
+    let a = SeededInitialization.a(
+      seed: 0x1234_5678_9abc_def0, module: "layers.3.self_attn.q_proj", rank: 2, input: 3)
     #expect(a.map(\.bitPattern) == seededGolden)
     #expect(a.allSatisfy { abs($0) <= Float(1 / Double(3).squareRoot()) })
     let long = SeededInitialization.a(seed: 1, module: "m", rank: 100, input: 100)
@@ -194,7 +199,8 @@ struct TinaNumberTests {
       var random = TestRandom(6)
       for _ in 0..<200_000 {
         let value = Float(bitPattern: UInt32(truncatingIfNeeded: random.next()))
-        let exponent = Float(bitPattern: value.bitPattern & 0x807f_ffff | UInt32.random(in: 100...145, using: &random) << 23)
+        let exponent = Float(
+          bitPattern: value.bitPattern & 0x807f_ffff | UInt32.random(in: 100...145, using: &random) << 23)
         for value in [value, exponent] where !value.isNaN {
           #expect(float16(value) == Float16(value).bitPattern)
         }

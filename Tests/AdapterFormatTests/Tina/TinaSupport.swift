@@ -33,7 +33,8 @@ func trainedPair(rank: Int, input: Int, output: Int, _ random: inout TestRandom)
   let a = (0..<rank * input).map { _ in Float.random(in: -bound...bound, using: &random) }
   let b = (0..<output * rank).map { 0.002 * random.normal() / Float(1 + $0 % rank) }
   return LowRankPair(
-    a: Tensor(name: "a", shape: [rank, input], floats: a), b: Tensor(name: "b", shape: [output, rank], floats: b),
+    a: Tensor(name: "a", shape: [rank, input], floats: a),
+    b: Tensor(name: "b", shape: [output, rank], floats: b),
     scale: 2, scaleOrigin: .alphaOverRank, alpha: Double(2 * rank))
 }
 
@@ -61,30 +62,42 @@ func everyKind(_ random: inout TestRandom) throws -> AdapterArchive {
   }
   var entries: [AdapterEntry] = []
   entries.append(pairEntry("layers.0.k_proj", pair([2, 5], [3, 2])))
-  entries.append(.init(module: "conv", path: "conv", content: .convolution(pair([2, 3, 3, 3], [4, 2, 1, 1]))))
-  entries.append(.init(module: "embed", path: "model.embed", content: .embedding(pair([2, 9], [5, 2], .f16))))
-  entries.append(.init(module: "layers.0.k_proj", path: "p", content: .magnitude(randomTensor(.f32, [3], &random))))
   entries.append(
-    .init(module: "layers.0.k_proj", path: "p", content: .pairBias(randomTensor(.f16, [3], &random), scale: -3)))
-  entries.append(.init(module: "layers.10.k_proj", path: "p", content: .bias(randomTensor(.f64, [3], &random))))
+    .init(module: "conv", path: "conv", content: .convolution(pair([2, 3, 3, 3], [4, 2, 1, 1]))))
   entries.append(
-    .init(module: "embed", path: "model.embed", content: .rows(randomTensor(.bf16, [3, 5], &random), ids: [7, 1, 1 << 40])))
-  entries.append(.init(module: "embed", path: "q", content: .rows(randomTensor(.bf16, [2, 5], &random), ids: [])))
+    .init(module: "embed", path: "model.embed", content: .embedding(pair([2, 9], [5, 2], .f16))))
+  entries.append(
+    .init(module: "layers.0.k_proj", path: "p", content: .magnitude(randomTensor(.f32, [3], &random))))
   entries.append(
     .init(
-      module: "head", path: "lm_head", content: .full(randomTensor(.i8, [7, 3], &random), parameter: "weight"),
+      module: "layers.0.k_proj", path: "p", content: .pairBias(randomTensor(.f16, [3], &random), scale: -3)))
+  entries.append(
+    .init(module: "layers.10.k_proj", path: "p", content: .bias(randomTensor(.f64, [3], &random))))
+  entries.append(
+    .init(
+      module: "embed", path: "model.embed",
+      content: .rows(randomTensor(.bf16, [3, 5], &random), ids: [7, 1, 1 << 40])))
+  entries.append(
+    .init(module: "embed", path: "q", content: .rows(randomTensor(.bf16, [2, 5], &random), ids: [])))
+  entries.append(
+    .init(
+      module: "head", path: "lm_head",
+      content: .full(randomTensor(.i8, [7, 3], &random), parameter: "weight"),
       tensorNames: ["odd.na\"me"]))
   entries.append(
-    .init(module: "head", path: "lm_head", content: .full(randomTensor(.u64, [], &random), parameter: "number")))
+    .init(
+      module: "head", path: "lm_head", content: .full(randomTensor(.u64, [], &random), parameter: "number")))
   let training = try JSON.parse(Array(#"{"step":7,"e":1e400,"é":[null,true]}"#.utf8), file: "").object
   return AdapterArchive(
     entries: entries, configuration: try JSON.parse(Array(#"{"z":1,"a":{"b":[]}}"#.utf8), file: "").object,
     tensorMetadata: [("format", "pt"), ("a", "\u{1}\n\"é")], baseModelName: "./somewhere", training: training)
 }
 
-func bytes(of tensor: Tensor) -> [UInt8] { tensor.bytes.withUnsafeBytes { unsafe Array($0) } }
+func bytes(of tensor: Tensor) -> [UInt8] { unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) } }
 
-func contents(_ path: String) -> [UInt8] { FileManager.default.contents(atPath: path).map { [UInt8]($0) } ?? [] }
+func contents(_ path: String) -> [UInt8] {
+  FileManager.default.contents(atPath: path).map { [UInt8]($0) } ?? []
+}
 
 /// Expects two archives to hold the same, bit for bit.
 func expectSame(_ a: AdapterArchive, _ b: AdapterArchive, sourceLocation: SourceLocation = #_sourceLocation) {
@@ -92,7 +105,9 @@ func expectSame(_ a: AdapterArchive, _ b: AdapterArchive, sourceLocation: Source
   for (x, y) in zip(a.entries, b.entries) {
     let place = "\(x.module) \(x.kind)"
     #expect(x.module == y.module && x.path == y.path && x.kind == y.kind, sourceLocation: sourceLocation)
-    #expect(x.tensorNames == y.tensorNames && x.parameter == y.parameter, "\(place)", sourceLocation: sourceLocation)
+    #expect(
+      x.tensorNames == y.tensorNames && x.parameter == y.parameter, "\(place)", sourceLocation: sourceLocation
+    )
     #expect(x.pair?.scale == y.pair?.scale && x.pair?.alpha == y.pair?.alpha, sourceLocation: sourceLocation)
     #expect(x.pair?.scaleOrigin == y.pair?.scaleOrigin, "\(place)", sourceLocation: sourceLocation)
     if case .rows(_, let ids) = x.content, case .rows(_, let its) = y.content {
@@ -102,7 +117,8 @@ func expectSame(_ a: AdapterArchive, _ b: AdapterArchive, sourceLocation: Source
       #expect(scale == its, "\(place)", sourceLocation: sourceLocation)
     }
     for (s, t) in zip(x.tensors, y.tensors) {
-      #expect(s.elementType == t.elementType && s.shape == t.shape, "\(place)", sourceLocation: sourceLocation)
+      #expect(
+        s.elementType == t.elementType && s.shape == t.shape, "\(place)", sourceLocation: sourceLocation)
       #expect(bytes(of: s) == bytes(of: t), "\(place)", sourceLocation: sourceLocation)
     }
   }

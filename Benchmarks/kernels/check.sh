@@ -1,0 +1,17 @@
+#!/bin/sh
+# Every path of instructions against the order of summation written plainly: check.sh [aarch64]
+# aarch64 wants the packages qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+out=${TMPDIR:-/tmp}/tina-check-$$
+trap 'rm -f "$out"' EXIT
+runner=
+if [ "$1" = aarch64 ]; then
+  gcc=$(dirname "$(aarch64-linux-gnu-gcc -print-libgcc-file-name)")
+  set -- --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -fuse-ld=lld -static -B"$gcc" -L"$gcc" \
+    -L/usr/aarch64-linux-gnu/lib
+  runner=qemu-aarch64
+fi
+${CC:-clang} -O3 -ffp-contract=off -fno-math-errno -Wno-nullability-completeness "$@" \
+  -I"$here/../../Sources/CKernels/include" "$here"/../../Sources/CKernels/*.c "$here/check.c" -lm -lpthread -o "$out"
+$runner "$out"

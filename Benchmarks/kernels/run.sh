@@ -1,0 +1,10 @@
+#!/bin/sh
+# Kernels in isolation, as shares of this machine's limits: run.sh [best|avx512|avx2|neon|portable] [threads]
+# [all|gemv|gemm|lora|attention|step]
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+out=${TMPDIR:-/tmp}/tina-kernels-$$
+trap 'rm -f "$out"' EXIT
+${CC:-clang} -O3 -ffp-contract=off -fno-math-errno -Wno-nullability-completeness \
+  -I"$here/../../Sources/CKernels/include" "$here"/../../Sources/CKernels/*.c "$here/kernels.c" -lm -lpthread -o "$out"
+"$out" "$@"

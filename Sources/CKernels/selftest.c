@@ -1,0 +1,81 @@
+// A path of instructions is used only if it gives the portable path's bits on this very processor.
+#include <stdlib.h>
+#include <string.h>
+
+#include "table.h"
+
+enum { ROWS = 11, COLUMNS = 43, INPUTS = 7, RANK = 9, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 36, KEYS = 21, PAGE = 16 };
+
+// Everything that the kernels give for one set of inputs.
+struct results {
+  float linear[3][INPUTS][INPUTS * ROWS];
+  float attention[3][2 * HEADS * HEAD_DIM];
+  float rows[3][COLUMNS];
+  uint16_t halves[2][COLUMNS];
+  float exponentials[64];
+};
+
+// A few quarters and eighths would hide differences of rounding, so: odd multiples of an odd fraction.
+static void fill(float *x, size_t count, uint32_t seed) {
+  for (size_t i = 0; i < count; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = (float)((int32_t)(seed >> 8) - (1 << 23)) / 5033161.0f;
+  }
+}
+
+static void run(const tk_kernels *path, struct results *r) {
+  static const tk_type types[] = {TK_F32, TK_F16, TK_BF16};
+  const tk_kernels *oracle = &tk_kernels_portable;  // what rounds the weights, so that both paths see the same
+  float x[INPUTS * COLUMNS], source[2 * PAGE * KV_HEADS * HEAD_DIM], u[INPUTS * RANK];
+  uint32_t weights[ROWS * COLUMNS], b[ROWS * RANK], pages[2][2 * PAGE * KV_HEADS * HEAD_DIM];
+  float query[2 * HEADS * HEAD_DIM], scratch[4096] __attribute__((aligned(64)));
+  fill(x, INPUTS * COLUMNS, 1);
+  fill(u, INPUTS * RANK, 2);
+  fill(query, 2 * HEADS * HEAD_DIM, 3);
+  for (size_t t = 0; t < 3; t++) {
+    fill(source, ROWS * COLUMNS, 4);
+    oracle->from_f32(source, weights, types[t], ROWS * COLUMNS);
+    fill(source, ROWS * RANK, 5);
+    oracle->from_f32(source, b, types[t], ROWS * RANK);
+    for (size_t n = 1; n <= INPUTS; n++) {
+      const tk_low_rank term = {.b = b, .b_type = types[t], .rank = RANK, .scale = 1, .first = n / 3,
+                                .count = n - n / 3, .u = u};
+      const tk_linear_args map = {.weights = weights, .type = types[t], .rows = ROWS, .columns = COLUMNS, .x = x,
+                                  .x_stride = COLUMNS, .n = n, .y = r->linear[t][n - 1], .y_stride = ROWS,
+                                  .terms = &term, .term_count = 1};
+      tk_gate gate = {0, 0};
+      path->linear(&map, 1, 0, ROWS, 0, n, 0, &gate);
+    }
+    const uint8_t *table[2];
+    for (size_t p = 0; p < 2; p++) {
+      fill(source, 2 * PAGE * KV_HEADS * HEAD_DIM, 6 + (uint32_t)p);
+      oracle->from_f32(source, pages[p], types[t], 2 * PAGE * KV_HEADS * HEAD_DIM);
+      table[p] = (const uint8_t *)pages[p];
+    }
+    const size_t size = types[t] == TK_F32 ? 4 : 2;
+    const tk_attention_shape shape = {HEADS, KV_HEADS, HEAD_DIM, PAGE, 0, PAGE * KV_HEADS * HEAD_DIM * size,
+                                      types[t], 0.17f};
+    float *out = r->attention[t];
+    const tk_attention_row rows[2] = {{query, out, table, KEYS - 1, 2},
+                                      {query + HEADS * HEAD_DIM, out + HEADS * HEAD_DIM, table, KEYS, 3}};
+    for (size_t kv = 0; kv < KV_HEADS; kv++) path->attention(&shape, rows, 2, kv, 2 * kv, 2, scratch, 48);
+  }
+  path->rmsnorm(x, COLUMNS, u, 1e-6f, r->rows[0]);
+  memcpy(r->rows[1], x, sizeof r->rows[1]);
+  path->swiglu(r->rows[1], u, COLUMNS);
+  memcpy(r->rows[2], x, sizeof r->rows[2]);
+  path->rope(r->rows[2], 1, COLUMNS - 1, u, u + (COLUMNS - 1) / 2);
+  path->from_f32(x, r->halves[0], TK_F16, COLUMNS);
+  path->from_f32(x, r->halves[1], TK_BF16, COLUMNS);
+  for (int i = 0; i < 64; i++) r->exponentials[i] = path->exp((float)(i - 40) * 2.37f);
+}
+
+bool tk_kernels_agree(const tk_kernels *path) {
+  struct results *all = calloc(2, sizeof *all);
+  if (!all) return false;
+  run(path, &all[0]);
+  run(&tk_kernels_portable, &all[1]);
+  const bool same = memcmp(&all[0], &all[1], sizeof *all) == 0;
+  free(all);
+  return same;
+}

@@ -1,0 +1,50 @@
+import AdapterFormat
+import ModelFiles
+import TinaRuntime
+
+extension LoRAParameters {
+  /// The matrices as tensors on the memory that is trained; nothing is copied.
+  func modules() -> [AdapterModule] {
+    pairs.map { pair in
+      AdapterModule(
+        name: pair.name, rank: pair.rank, scale: pair.scale, alpha: settings.alpha,
+        a: tensor(pair.name + ".lora_A", [pair.rank, pair.input], at: pair.a),
+        b: tensor(pair.name + ".lora_B", [pair.output, pair.rank], at: pair.b))
+    }
+  }
+
+  private func tensor(_ name: String, _ shape: [Int], at offset: Int) -> Tensor {
+    Tensor(
+      name: name, elementType: .f32, shape: shape, storage: .memory(values.bytes),
+      byteRange: 4 * offset..<4 * (offset + shape[0] * shape[1]))
+  }
+
+  /// What the sampler applies. It is made anew after each change, so that nothing computed with older numbers is
+  /// taken for current.
+  func attach(to model: Model, step: Int) throws -> AttachedAdapter {
+    try AttachedAdapter(Adapter(name: "the adapter at step \(step)", modules: modules()), to: model)
+  }
+
+  /// The adapter as files hold it.
+  func archive(baseModelName: String?, base: BaseIdentity?, training: JSONObject) -> AdapterArchive {
+    let entries = zip(pairs, modules()).map { pair, module in
+      AdapterEntry(
+        module: pair.name, path: "model." + pair.name,
+        content: .lowRank(
+          LowRankPair(
+            a: module.a, b: module.b, scale: pair.scale, scaleOrigin: .alphaOverRank, alpha: settings.alpha)))
+    }
+    let number = { (value: Double) in JSONValue(value) }
+    let configuration = JSONObject([
+      ("base_model_name_or_path", baseModelName.map { .string($0) } ?? .null), ("bias", .string("none")),
+      ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)), ("init_lora_weights", .bool(true)),
+      ("lora_alpha", number(settings.alpha)), ("lora_dropout", number(settings.dropout)),
+      ("peft_type", .string("LORA")), ("r", JSONValue(settings.rank)),
+      ("target_modules", .array(settings.targets.map { .string($0) })), ("task_type", .string("CAUSAL_LM")),
+      ("use_dora", .bool(false)), ("use_rslora", .bool(false)),
+    ])
+    return AdapterArchive(
+      entries: entries, configuration: configuration, baseModelName: baseModelName, base: base,
+      training: training)
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Testing
+
+@testable import TinaRuntime
+@testable import Trainer
+
+@Suite struct RecipeTests {
+  static let shipped = ((try? FileManager.default.contentsOfDirectory(atPath: checkout + "/Recipes")) ?? [])
+    .filter { $0.hasSuffix(".yaml") }.sorted()
+
+  @Test func recipesAreThere() { #expect(Self.shipped.count >= 14) }
+
+  @Test(arguments: shipped)
+  func shippedRecipesAreRead(name: String) throws {
+    let recipe = try Recipe(path: checkout + "/Recipes/" + name)
+    #expect(recipe.notes.isEmpty)
+    if name.hasPrefix("tina-") {
+      #expect(recipe.promptsPerStep == 8)
+      #expect(recipe.lora.alpha == 4 * Double(recipe.lora.rank))
+      #expect(recipe.maxCompletionLength == 3584)
+    }
+  }
+
+  private func error(_ yaml: String) -> String {
+    do throws(TrainerError) {
+      _ = try Recipe(yaml: yaml, path: "r.yaml")
+      return ""
+    } catch { return error.description }
+  }
+
+  @Test(arguments: [
+    ("learning_rat: 1", "Did you mean learning_rate?"), ("lora_r: many", "found many; expected a number"),
+    ("lora_r: 2.5", "a whole number"), ("num_generations: 1", "expected 2 to 4096"),
+    ("rl_post_train_reward_funcs: [acuracy]", "Did you mean accuracy?"),
+    ("rl_post_train_reward_funcs: [format]\nrl_post_train_reward_weights: [1, 2]", "2 weights"),
+    ("loss_type: dapoo", "Did you mean dapo?"),
+    ("num_generations: 8\nper_device_train_batch_size: 12", "multiple"),
+    ("seed: 1\nseed: 2", "seed"), ("- a", "no mapping"), ("a: [", "no YAML"),
+    ("warmup_ratio: .inf", "expected a number"),
+    ("lr_scheduler_kwargs: {min_lr: 1}", "min_lr_rate"), ("temperature: 0", "expected 0.001"),
+    ("max_steps: -3", "0 or more"),
+  ])
+  func hostileRecipesAreRefused(yaml: String, part: String) {
+    let message = error(yaml)
+    #expect(message.contains(part), "\(message)")
+    #expect(message.hasPrefix("r.yaml"))
+  }
+
+  /// The typo of the published recipe is read as what it means, and said.
+  @Test func scaleRewardIsExplained() throws {
+    let recipe = try Recipe(yaml: "scale_reward: false", path: "r.yaml")
+    #expect(recipe.scaling == .none && recipe.loss.type == .bnpo)
+    #expect(recipe.notes.count == 1)
+    #expect(try Recipe(yaml: "scale_rewards: false", path: "r.yaml").scaling == .none)
+    #expect(try Recipe(yaml: "scale_rewards: batch", path: "r.yaml").scaling == .batch)
+  }
+
+  /// Tina's schedule: lr0 · s / W, then a cosine down to a tenth.
+  @Test func scheduleIsTinas() throws {
+    let recipe = try Recipe(path: checkout + "/Recipes/tina-open-rs2.yaml")
+    let schedule = recipe.schedule(totalSteps: recipe.totalSteps(problems: 7000))
+    #expect(schedule.warmupSteps == 150 && schedule.totalSteps == 1500)
+    #expect(schedule.share(0) == 0 && schedule.share(75) == 0.5 && schedule.share(150) == 1)
+    #expect(abs(schedule.share(825) - 0.55) < 1e-12)
+    #expect(abs(schedule.share(1500) - 0.1) < 1e-12)
+  }
+
+  @Test func problemsAreReadAndOrdered() throws {
+    let path = NSTemporaryDirectory() + "problems-\(UInt64.random(in: 0 ... .max)).jsonl"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try """
+    {"problem": "a", "answer": 7}
+    {"question": "b", "solution": "so $3$", "answer": "3"}
+
+    {"prompt": "c"}
+    """.write(toFile: path, atomically: true, encoding: .utf8)
+    let set = try ProblemSet(path: path)
+    #expect(set.problems.map(\.text) == ["a", "b", "c"])
+    #expect(set.problems.map(\.gold) == ["$7$", "so $3$", nil])
+    #expect(Set((0..<20).map { set.order(epoch: $0, seed: 1) }).count > 3)
+    #expect(set.order(epoch: 3, seed: 1).sorted() == [0, 1, 2])
+    for (text, part) in [
+      ("PAR1xx", "Parquet"), ("[1]", "no object"), ("{\"x\": 1}", "no problem"), ("{", "record 1"),
+      ("", "no problem"),
+    ] {
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+      do throws(TrainerError) {
+        _ = try ProblemSet(path: path)
+        Issue.record("\(text) was read")
+      } catch { #expect(error.description.contains(part), "\(error)") }
+    }
+  }
+}
+
+@Suite struct WatchingTests {
+  /// Format rises and then falls, the length falls and then grows: the turn is found near where it is.
+  @Test(arguments: [60, 120, 200])
+  func transitionIsFound(at turn: Int) throws {
+    var watcher = PhaseTransition()
+    var found: Int?
+    for step in 1...400 {
+      let noise = 0.03 * sin(Double(step) * 12.9898)
+      let distance = Double(step - turn)
+      let format = step < turn ? 0.5 + 0.4 * Double(step) / Double(turn) : max(0.3, 0.9 - 0.004 * distance)
+      let length = step < turn ? 3000 - 1200 * Double(step) / Double(turn) : 1800 + 6 * distance
+      if watcher.add(step: step, format: format + noise, length: length * (1 + noise)) {
+        found = found ?? step
+      }
+    }
+    let date = try #require(watcher.turn)
+    #expect(abs(date - turn) <= 20, "dated \(date)")
+    #expect(try #require(found) <= turn + 80)
+  }
+
+  @Test func noTransitionWhereNoneIs() {
+    for shape in 0..<3 {
+      var watcher = PhaseTransition()
+      for step in 1...400 {
+        let noise = 0.03 * sin(Double(step) * 12.9898)
+        let format = [0.8, min(1, 0.5 + 0.002 * Double(step)), 0.9][shape] + noise
+        let length = [2000.0, 3000 - 4 * Double(step), 1000 + 5 * Double(step)][shape] * (1 + noise)
+        let isTurn = watcher.add(step: step, format: format, length: length)
+        #expect(!isTurn)
+      }
+    }
+  }
+
+  @Test func checksumIsCastagnoli() {
+    #expect(EventFile.checksum(Array("123456789".utf8)) == 0xE306_9283)
+    #expect(EventFile.checksum([]) == 0)
+  }
+}
