@@ -50,6 +50,14 @@ public struct Merge: Sendable {
     guard !adapters.isEmpty else {
       throw .invalidSetting(name: "adapters", found: "none", expected: "at least one")
     }
+    // Rounding to a quantised type again would take most of the change away.
+    guard model.directory.gguf == nil else {
+      throw .invalidSetting(
+        name: "model", found: "a GGUF file",
+        expected:
+          "the Hugging Face directory of the model that it was made from; on a GGUF base keep the adapter "
+          + "attached (tina run MODEL.gguf --adapter …), which loses nothing")
+    }
     self.model = model
     self.adapters = adapters
     self.output = output

@@ -66,9 +66,10 @@ public final class AttachedAdapter: Sendable {
           + "with `tina convert --base MODEL` tells which weights it belongs to."
       ]
     }
-    let candidate: HuggingFaceBase
+    let candidate: any BaseCandidate
     do throws(ModelFilesError) {
-      candidate = try HuggingFaceBase(model.directory)
+      candidate =
+        model.directory.gguf == nil ? try HuggingFaceBase(model.directory) : GGUFBase(model.directory)
     } catch {
       throw .weightsMismatch(path: base, violations: [error.description])
     }

@@ -24,14 +24,14 @@ extension AttachedAdapter {
     var b = [Float](repeating: 0, count: out * rank)
     var first = 0
     for term in terms {
-      let values = term.b.tensor.floats()
+      let values = term.b.floats()
       let width = term.b.columns
       for row in 0..<out {
         for k in 0..<width { b[row * rank + first + k] = values[row * width + k] * term.scale }
       }
       first += width
     }
-    let a = terms.flatMap { $0.a.tensor.floats() }
+    let a = terms.flatMap { $0.a.floats() }
     return LoRAPair(
       a: Matrix(Tensor(name: "A", shape: [rank, input], floats: a)),
       b: Matrix(Tensor(name: "B", shape: [out, rank], floats: b)), scale: 1)
