@@ -70,10 +70,15 @@ let package = Package(
         "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
+    .target(
+      name: "Merging",
+      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization", "TinaRuntime"],
+      swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "ModelFiles", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime",
+        "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -99,6 +104,10 @@ let package = Package(
     .testTarget(
       name: "TrainerTests",
       dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
+      resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(
+      name: "MergingTests",
+      dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],

@@ -7,7 +7,8 @@ extension Adapter {
     var hash = ContentHash()
     for module in modules {
       let entry = TinaDirectory.Entry(
-        kind: .lowRank, origin: 0, scale: module.scale, alpha: nil, module: module.name, path: "", parameter: "",
+        kind: .lowRank, origin: 0, scale: module.scale, alpha: nil, module: module.name, path: "",
+        parameter: "",
         attributes: nil, errors: [], tensors: 0..<0)
       for (position, tensor) in [module.a, module.b].enumerated() {
         var digest = SHA256()

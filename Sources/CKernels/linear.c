@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "include/tk_quant.h"
 #include "pool.h"
 #include "table.h"
 
@@ -21,8 +22,28 @@ struct region {
   size_t count;
   size_t threads;
   const tk_kernels *path;
+  float *scratch;        // for rows of block-quantised weights, scratch_floats a thread
+  size_t scratch_floats;
   tk_gate gate;
 };
+
+// Block-quantised weights become float32 some rows at a time, in the second-level cache, and meet the kernel for
+// float32: one order of summation for every type.
+#define QUANTISED_ROWS 16
+
+static void run_quantised(struct region *r, const struct job *job, size_t first, size_t last, size_t from,
+                          size_t count, float *scratch) {
+  tk_linear_args map = job->map;
+  const size_t columns = map.columns, row_bytes = tk_row_bytes(map.type, columns);
+  map.type = TK_F32;
+  for (size_t row = first; row < last; row += QUANTISED_ROWS) {
+    const size_t end = row + QUANTISED_ROWS < last ? row + QUANTISED_ROWS : last;
+    tk_dequantise((const char *)job->map.weights + row * row_bytes, job->map.type, scratch, (end - row) * columns);
+    // The kernel counts rows from the map's first.
+    map.weights = (const void *)((uintptr_t)scratch - row * columns * sizeof(float));
+    r->path->linear(&map, job->scale, row, end, from, count, row, &r->gate);
+  }
+}
 
 void tk_gate_wait(tk_gate *gate) {
   // The chunks waited for come first in the region, so other threads are at work on them; they are small.
@@ -30,7 +51,7 @@ void tk_gate_wait(tk_gate *gate) {
     if (spins > 1000) sched_yield();
 }
 
-static void run_chunk(void *context, size_t chunk) {
+static void run_chunk(void *context, size_t chunk, size_t thread) {
   struct region *r = context;
   size_t low = 0, high = r->count;
   while (high - low > 1) {
@@ -43,7 +64,10 @@ static void run_chunk(void *context, size_t chunk) {
   const size_t last = first + job->rows < job->map.rows ? first + job->rows : job->map.rows;
   // Threads take turns, so this one's next chunk is likely to be as many further as there are threads.
   const size_t then = (index + r->threads) % job->chunks * job->rows;
-  r->path->linear(&job->map, job->scale, first, last, from, n * (group + 1) / job->groups - from, then, &r->gate);
+  const size_t count = n * (group + 1) / job->groups - from;
+  if (tk_block_elements(job->map.type) > 1)
+    run_quantised(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
+  else r->path->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
   if (job->opens) atomic_fetch_add_explicit(&r->gate.done, 1, memory_order_release);
 }
 
@@ -92,6 +116,10 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
   r.gate.target = chunks;
   for (size_t i = 0; i < count; i++) add_job(jobs, &r.count, &chunks, &maps[i], 1, false, threads);
   r.gate.done = 0;
-  tk_pool_run(pool, chunks, run_chunk, &r);
+  for (size_t i = 0; i < count; i++)
+    if (tk_block_elements(maps[i].type) > 1 && maps[i].columns * QUANTISED_ROWS > r.scratch_floats)
+      r.scratch_floats = maps[i].columns * QUANTISED_ROWS;
+  if (r.scratch_floats && !(r.scratch = tk_pool_scratch(pool, r.scratch_floats))) abort();  // out of memory
+  tk_pool_run_indexed(pool, chunks, run_chunk, &r);
   if (jobs != few) free(jobs);
 }

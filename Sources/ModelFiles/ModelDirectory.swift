@@ -2,16 +2,18 @@ import Foundation
 
 /// A model as the Hugging Face hub keeps it: a directory with configuration and weights.
 public struct ModelDirectory: Sendable {
-  /// The directory, as it was given.
+  /// The directory or GGUF file, as it was given.
   public let path: String
-  /// `config.json`.
+  /// `config.json`, or what a GGUF file says instead.
   public let config: Qwen2Config
   /// `generation_config.json`; says nothing if the file is absent.
   public let generation: GenerationConfig
   /// The weights, mapped.
   public let weights: WeightFiles
+  /// The GGUF file that is the whole model; nil for a directory.
+  public let gguf: GGUFFile?
 
-  /// Opens a directory. Names and shapes of the tensors are checked by who runs the model.
+  /// Opens a directory or a GGUF file. Names and shapes of the tensors are checked by who runs the model.
   ///
   /// - Throws: ``ModelFilesError`` of the first thing that is missing or wrong.
   public init(path: String) throws(ModelFilesError) {
@@ -21,7 +23,17 @@ public struct ModelDirectory: Sendable {
         .missing, file: path, found: "no such directory", expected: "a model's directory",
         advice: "Check the path.")
     }
-    let wanted = "a directory with config.json and model.safetensors"
+    if !isDirectory.boolValue, try Self.isGGUF(path) {
+      let file = try GGUFFile(path: path)
+      let model = try GGUFModel(file)
+      self.path = path
+      config = model.config
+      weights = model.weights
+      generation = GenerationConfig()
+      gguf = file
+      return
+    }
+    let wanted = "a directory with config.json and model.safetensors, or a GGUF file"
     guard isDirectory.boolValue else {
       throw ModelFilesError(
         .unreadable, file: path, found: "a file", expected: wanted, advice: "Name the directory it is in.")
@@ -34,12 +46,19 @@ public struct ModelDirectory: Sendable {
         advice: isAdapter ? "Name the base model's directory, and this one as its adapter." : "")
     }
     self.path = path
+    gguf = nil
     config = try Qwen2Config(path: path + "/config.json")
     let generationPath = path + "/generation_config.json"
     generation =
       FileManager.default.fileExists(atPath: generationPath)
       ? try GenerationConfig(path: generationPath) : GenerationConfig()
     weights = try WeightFiles(directory: path)
+  }
+
+  /// Whether a file's first bytes are GGUF's.
+  private static func isGGUF(_ path: String) throws(ModelFilesError) -> Bool {
+    let file = try MappedFile(path: path)
+    return file.byteCount >= 4 && file.copy(0..<4) == Array("GGUF".utf8)
   }
 
   /// Every token that ends a text, from both configurations.

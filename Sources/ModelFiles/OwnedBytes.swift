@@ -79,6 +79,14 @@ public enum ByteStorage: Sendable {
     }
   }
 
+  /// A copy of a part.
+  ///
+  /// - Precondition: the range lies within the storage.
+  public func copy(_ range: Range<Int>) -> [UInt8] {
+    precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the storage")
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: baseAddress + range.lowerBound, count: range.count))
+  }
+
   /// Address of the first byte; valid as long as the storage lives.
   @unsafe public var baseAddress: UnsafeRawPointer {
     switch self {

@@ -83,6 +83,30 @@ public struct Qwen2Config: Sendable, Equatable {
     (slidingWindow, slidingLayers) = try Self.sliding(settings, layerCount: layerCount)
   }
 
+  /// A model whose settings come from another file than `config.json`; nothing slides.
+  init(
+    vocabSize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
+    keyValueHeadCount: Int, headDim: Int, maxPositions: Int, ropeTheta: Double, rmsNormEps: Float,
+    tieWordEmbeddings: Bool, bosTokenID: Int?, eosTokenIDs: [Int]
+  ) {
+    self.vocabSize = vocabSize
+    self.hiddenSize = hiddenSize
+    self.intermediateSize = intermediateSize
+    self.layerCount = layerCount
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headDim = headDim
+    self.maxPositions = maxPositions
+    self.ropeTheta = ropeTheta
+    self.rmsNormEps = rmsNormEps
+    self.tieWordEmbeddings = tieWordEmbeddings
+    self.bosTokenID = bosTokenID
+    self.eosTokenIDs = eosTokenIDs
+    torchDType = nil
+    slidingWindow = nil
+    slidingLayers = Array(repeating: false, count: layerCount)
+  }
+
   private static func checkArchitecture(_ settings: Settings) throws(ModelFilesError) {
     let expected = "\"Qwen2ForCausalLM\""
     let advice = "Only models of the Qwen2 architecture can be run (Qwen2, Qwen2.5, R1-Distill-Qwen)."

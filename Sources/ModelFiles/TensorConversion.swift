@@ -3,7 +3,7 @@ public func float16Bits(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
   let sign = UInt16(bits >> 16) & 0x8000
   let magnitude = bits & 0x7fff_ffff
-  if magnitude > 0x7f80_0000 { return sign | 0x7e00 | UInt16(magnitude >> 13) & 0x3ff }
+  if magnitude > 0x7f80_0000 { return sign | 0x7e00 | UInt16(magnitude >> 13 & 0x3ff) }
   if magnitude >= 0x4780_0000 { return sign | 0x7c00 }
   if magnitude < 0x3880_0000 {
     // Subnormal: the value in units of 2⁻²⁴, rounded by the addition itself.

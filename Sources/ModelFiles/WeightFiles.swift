@@ -1,10 +1,12 @@
 import Foundation
 
 /// The weights of a Hugging Face directory: `model.safetensors`, or the shards that
-/// `model.safetensors.index.json` lists.
+/// `model.safetensors.index.json` lists; or those of a GGUF file.
 public struct WeightFiles: Sendable {
-  /// Every tensor by its name.
+  /// Every tensor of plain elements by its name.
   public let tensors: [String: Tensor]
+  /// Block-quantised tensors by the names that they have in the checkpoint; empty unless the file is a GGUF one.
+  public let blocks: [String: GGUFTensor]
   /// Paths of the files that hold them.
   public let files: [String]
 
@@ -24,6 +26,7 @@ public struct WeightFiles: Sendable {
     } else {
       throw Self.absent(directory)
     }
+    blocks = [:]
     guard !tensors.isEmpty else {
       throw ModelFilesError(.malformed, file: files.first ?? index, found: "no tensors", expected: "weights")
     }
@@ -36,7 +39,18 @@ public struct WeightFiles: Sendable {
   public init(index: String) throws(ModelFilesError) {
     let slash = index.utf8.lastIndex(of: UInt8(ascii: "/"))
     (tensors, files) = try Self.openShards(slash.map { String(index[..<$0]) } ?? ".", index: index)
+    blocks = [:]
   }
+
+  /// Tensors of one file, under the names of the checkpoint.
+  init(tensors: [String: Tensor], blocks: [String: GGUFTensor], file: String) {
+    self.tensors = tensors
+    self.blocks = blocks
+    files = [file]
+  }
+
+  /// The shape of a tensor of either kind, or nil if there is none.
+  public func shape(_ name: String) -> [Int]? { tensors[name]?.shape ?? blocks[name]?.shape }
 
   /// Asks the system to read all files ahead; returns at once.
   public func prefetch() {
@@ -44,6 +58,7 @@ public struct WeightFiles: Sendable {
     for file in tensors.values.lazy.compactMap(\.file) where seen.insert(ObjectIdentifier(file)).inserted {
       file.prefetch()
     }
+    if tensors.isEmpty, case .file(let file)? = blocks.values.first?.storage { file.prefetch() }
   }
 
   private static func openShards(
@@ -123,7 +138,7 @@ public struct WeightFiles: Sendable {
     if other.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       advice = "PyTorch's pickles can run code and are not read: save the model as safetensors."
     } else if other.contains(where: { $0.hasSuffix(".gguf") }) {
-      advice = "GGUF models are not read: get the model as safetensors."
+      advice = "A GGUF file is a model of its own: name the file."
     }
     return ModelFilesError(
       .missing, file: directory, found: found,

@@ -48,6 +48,13 @@ public final class AttachedAdapter: Sendable {
     if !adapter.isZero, scale != 0 { try probe(model) }
   }
 
+  init(adapter: Adapter, scale: Float, notes: [String], pairs: [[LoRAPair?]]) {
+    self.adapter = adapter
+    self.scale = scale
+    self.notes = notes
+    self.pairs = pairs
+  }
+
   /// Compares the model with the base that the adapter tells of; returns what a person should know.
   private static func checkBase(
     _ adapter: Adapter, _ model: Model, allowMismatch: Bool
@@ -59,9 +66,10 @@ public final class AttachedAdapter: Sendable {
           + "with `tina convert --base MODEL` tells which weights it belongs to."
       ]
     }
-    let candidate: HuggingFaceBase
+    let candidate: any BaseCandidate
     do throws(ModelFilesError) {
-      candidate = try HuggingFaceBase(model.directory)
+      candidate =
+        model.directory.gguf == nil ? try HuggingFaceBase(model.directory) : GGUFBase(model.directory)
     } catch {
       throw .weightsMismatch(path: base, violations: [error.description])
     }

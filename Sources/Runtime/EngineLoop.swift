@@ -1,6 +1,5 @@
 import CKernels
 import ModelFiles
-import Synchronization
 
 /// What the engine's thread does: step after step, one batch each.
 final class EngineLoop {
@@ -245,8 +244,8 @@ final class EngineLoop {
 
 /// Where the engine's thread leaves its numbers for others.
 final class SharedStatistics: Sendable {
-  private let value = Mutex(EngineStatistics())
-  private let steps = Mutex<[StepRecord]?>(nil)
+  private let value = Locked(EngineStatistics())
+  private let steps = Locked<[StepRecord]?>(nil)
 
   /// A step that only continued completions.
   struct StepRecord: Sendable {

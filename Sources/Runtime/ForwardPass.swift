@@ -62,9 +62,8 @@ struct Segment {
   private func embed(_ batch: Batch, into x: UnsafeMutablePointer<Float>) {
     let table = weights.embedding
     let width = config.hiddenSize
-    let rowBytes = width * table.tensor.elementType.byteSize
     for (row, token) in batch.tokens.enumerated() {
-      unsafe tk_to_f32(table.tensor.baseAddress + token * rowBytes, table.type, x + row * width, width)
+      unsafe table.widen(rows: token..<token + 1, into: x + row * width)
     }
   }
 
@@ -113,7 +112,7 @@ struct Segment {
         guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
         unsafe (terms + used.terms).initialize(
           to: tk_low_rank(
-            a: pair.a.tensor.baseAddress, b: pair.b.tensor.baseAddress, a_type: pair.a.type,
+            a: pair.a.baseAddress, b: pair.b.baseAddress, a_type: pair.a.type,
             b_type: pair.b.type, rank: pair.a.rows, scale: pair.scale, first: rows.lowerBound,
             count: rows.count, u: scratch + used.floats))
         used.terms += 1

@@ -13,9 +13,24 @@ extension ElementType {
   }
 }
 
+extension GGUFTensorType {
+  /// The kernels' name for these blocks, nil for those that no kernel computes on.
+  var kernelType: tk_type? {
+    switch self {
+    case .q4_0: TK_Q4_0
+    case .q8_0: TK_Q8_0
+    case .q4_K: TK_Q4_K
+    case .q5_K: TK_Q5_K
+    case .q6_K: TK_Q6_K
+    default: elementType?.kernelType
+    }
+  }
+}
+
 /// A matrix `[rows, columns]` that stays in its mapped file and is computed on in place.
 struct Matrix: Sendable {
-  let tensor: Tensor
+  private let storage: ByteStorage
+  private let offset: Int
   let rows: Int
   let columns: Int
   let type: tk_type
@@ -25,10 +40,43 @@ struct Matrix: Sendable {
     guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
     }
-    self.tensor = tensor
+    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type)
+  }
+
+  /// `tensor` must have two dimensions and a type that the kernels know.
+  init(_ tensor: GGUFTensor) {
+    guard tensor.shape.count == 2, let type = tensor.type.kernelType else {
+      preconditionFailure("\(tensor.name) is no matrix of blocks that are computed on")
+    }
+    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type)
+  }
+
+  private init(_ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type) {
+    self.storage = storage
+    self.offset = offset
     self.type = type
-    rows = tensor.shape[0]
-    columns = tensor.shape[1]
+    rows = shape[0]
+    columns = shape[1]
+  }
+
+  /// Address of the first element; valid as long as the matrix lives.
+  @unsafe var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + offset }
+
+  /// Bytes of a row.
+  var rowByteCount: Int { tk_row_bytes(type, columns) }
+
+  /// Widens whole rows to float32.
+  @unsafe func widen(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    unsafe tk_dequantise(
+      baseAddress + rows.lowerBound * rowByteCount, type, target, rows.count * columns)
+  }
+
+  /// All elements, row after row.
+  func floats() -> [Float] {
+    unsafe [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+      if let base = buffer.baseAddress { unsafe widen(rows: 0..<rows, into: base) }
+      count = rows * columns
+    }
   }
 
   /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows, with the adapters' `terms` in the sum.
@@ -38,7 +86,7 @@ struct Matrix: Sendable {
     termCount: Int = 0
   ) -> tk_linear_args {
     unsafe tk_linear_args(
-      weights: tensor.baseAddress, type: type, rows: rows, columns: columns, bias: bias,
+      weights: baseAddress, type: type, rows: rows, columns: columns, bias: bias,
       x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add,
       terms: terms, term_count: termCount)
   }

@@ -28,6 +28,7 @@ public struct PromptEncoder: Sendable {
   /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
   /// DeepSeek-R1-Distill-Qwen-1.5B name another one.
   private static func bosToken(_ directory: String) throws -> String? {
+    if let token = try Tokenizer.ggufBOSToken(path: directory) { return token }
     let path = directory + "/tokenizer_config.json"
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let entry = try JSON.parse(path: path).object?["bos_token"]

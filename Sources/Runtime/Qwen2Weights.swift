@@ -45,6 +45,46 @@ struct Qwen2Layer: Sendable {
   subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
 }
 
+/// A tensor of plain elements, or of blocks.
+private enum StoredTensor {
+  case plain(Tensor)
+  case blocks(GGUFTensor)
+
+  var shape: [Int] {
+    switch self {
+    case .plain(let tensor): tensor.shape
+    case .blocks(let tensor): tensor.shape
+    }
+  }
+
+  var typeName: String {
+    switch self {
+    case .plain(let tensor): tensor.elementType.rawValue
+    case .blocks(let tensor): tensor.type.name
+    }
+  }
+
+  /// Whether kernels compute on it: vectors are floats always.
+  var isComputable: Bool {
+    switch self {
+    case .plain(let tensor): tensor.elementType.kernelType != nil
+    case .blocks(let tensor): tensor.shape.count == 2 && tensor.type.kernelType != nil
+    }
+  }
+
+  var matrix: Matrix {
+    switch self {
+    case .plain(let tensor): Matrix(tensor)
+    case .blocks(let tensor): Matrix(tensor)
+    }
+  }
+
+  var vector: Vector {
+    guard case .plain(let tensor) = self else { preconditionFailure("a vector of blocks") }
+    return Vector(tensor.floats())
+  }
+}
+
 /// A Qwen2 model's tensors, each found, of the right shape, and left in the mapped files.
 struct Qwen2Weights: Sendable {
   let embedding: Matrix  // [vocabulary, hidden]
@@ -57,10 +97,10 @@ struct Qwen2Weights: Sendable {
   /// - Throws: `RuntimeError.weightsMismatch` with every missing, misshapen, mistyped or extra tensor.
   init(_ directory: ModelDirectory) throws(RuntimeError) {
     let config = directory.config
-    var taker = TensorTaker(available: directory.weights.tensors)
+    var taker = TensorTaker(directory.weights)
     let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
     let norm = taker.take("model.norm.weight", [config.hiddenSize])
-    var layers: [[Tensor?]] = []
+    var layers: [[StoredTensor?]] = []
     for layer in 0..<config.layerCount {
       let prefix = "model.layers.\(layer)."
       var tensors = [
@@ -75,7 +115,7 @@ struct Qwen2Weights: Sendable {
       layers.append(tensors)
       if taker.violations.count > 1000 { break }
     }
-    var head: Tensor?
+    var head: StoredTensor?
     if config.tieWordEmbeddings {
       taker.dropTiedHead(equalTo: embedding)
     } else {
@@ -86,18 +126,18 @@ struct Qwen2Weights: Sendable {
       throw .weightsMismatch(path: directory.path, violations: violations)
     }
 
-    self.embedding = Matrix(embedding)
-    self.head = Matrix(head ?? embedding)
-    finalNorm = Vector(norm.floats())
+    self.embedding = embedding.matrix
+    self.head = (head ?? embedding).matrix
+    finalNorm = norm.vector
     self.layers = layers.map { tensors in
       var rest = tensors.compactMap { $0 }[...]
-      let inputNorm = Vector(rest.removeFirst().floats())
-      let postNorm = Vector(rest.removeFirst().floats())
+      let inputNorm = rest.removeFirst().vector
+      let postNorm = rest.removeFirst().vector
       var matrices: [Matrix] = []
       var biases: [Vector?] = []
       for projection in Projection.allCases {
-        matrices.append(Matrix(rest.removeFirst()))
-        biases.append(projection.hasBias ? Vector(rest.removeFirst().floats()) : nil)
+        matrices.append(rest.removeFirst().matrix)
+        biases.append(projection.hasBias ? rest.removeFirst().vector : nil)
       }
       return Qwen2Layer(
         inputNorm: inputNorm, postAttentionNorm: postNorm, projections: matrices, biases: biases)
@@ -107,12 +147,15 @@ struct Qwen2Weights: Sendable {
 
 /// Takes tensors by name and remembers everything that is wrong.
 private struct TensorTaker {
-  var available: [String: Tensor]
+  var available: [String: StoredTensor]
   var violations: [String] = []
 
-  init(available: [String: Tensor]) { self.available = available }
+  init(_ weights: WeightFiles) {
+    available = weights.tensors.mapValues { .plain($0) }
+    for (name, tensor) in weights.blocks { available[name] = .blocks(tensor) }
+  }
 
-  mutating func take(_ name: String, _ shape: [Int]) -> Tensor? {
+  mutating func take(_ name: String, _ shape: [Int]) -> StoredTensor? {
     guard let tensor = available.removeValue(forKey: name) else {
       violations.append("\(name): missing, expected shape \(shape)")
       return nil
@@ -121,17 +164,20 @@ private struct TensorTaker {
       violations.append("\(name): found shape \(tensor.shape), expected \(shape)")
       return nil
     }
-    guard tensor.elementType.kernelType != nil else {
+    guard tensor.isComputable else {
       violations.append(
-        "\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16")
+        "\(name): found element type \(tensor.typeName), expected F32, F16 or BF16"
+          + (shape.count == 2 ? ", or Q4_0, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
       return nil
     }
     return tensor
   }
 
   /// Some exporters write the tied head a second time. The same bytes are no contradiction; others are.
-  mutating func dropTiedHead(equalTo embedding: Tensor?) {
-    guard let embedding, let head = available["lm_head.weight"] else { return }
+  mutating func dropTiedHead(equalTo embedding: StoredTensor?) {
+    guard case .plain(let embedding)? = embedding, case .plain(let head)? = available["lm_head.weight"] else {
+      return
+    }
     let same =
       head.shape == embedding.shape && head.elementType == embedding.elementType
       && sameBytes(head, embedding)

@@ -48,9 +48,21 @@ package struct FrozenMatrix: Sendable {
   @unsafe package func widen(
     rows: Range<Int>, columns: Range<Int>, into target: UnsafeMutablePointer<Float>
   ) {
+    guard tk_block_elements(matrix.type) == 1 else {
+      // A block may begin before the columns do.
+      var whole = [Float](repeating: 0, count: matrix.columns)
+      for (i, row) in rows.enumerated() {
+        unsafe whole.withUnsafeMutableBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          unsafe matrix.widen(rows: row..<row + 1, into: base)
+          unsafe (target + i * columns.count).update(from: base + columns.lowerBound, count: columns.count)
+        }
+      }
+      return
+    }
     let size = matrix.type == TK_F32 ? 4 : 2
     for (i, row) in rows.enumerated() {
-      let source = unsafe matrix.tensor.baseAddress + (row * matrix.columns + columns.lowerBound) * size
+      let source = unsafe matrix.baseAddress + (row * matrix.columns + columns.lowerBound) * size
       unsafe tk_to_f32(source, matrix.type, target + i * columns.count, columns.count)
     }
   }
@@ -68,7 +80,8 @@ package struct FrozenMatrix: Sendable {
     FrozenMatrix(matrix: layer[projection.projection])
   }
   package func bias(_ projection: TrainableProjection) -> UnsafePointer<Float>? {
-    unsafe layer.biases[projection.projection.rawValue].map { unsafe UnsafePointer($0.pointer) }
+    guard let vector = layer.biases[projection.projection.rawValue] else { return nil }
+    return unsafe UnsafePointer(vector.pointer)
   }
 }
 

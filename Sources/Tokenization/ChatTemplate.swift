@@ -56,7 +56,10 @@ public enum ChatTemplate: Sendable, Equatable {
     let source: String
     let file: String
     do throws(ModelFilesError) {
-      if FileManager.default.fileExists(atPath: jinja) {
+      if let gguf = try? ggufFile(directory) {
+        source = gguf["tokenizer.chat_template"]?.text ?? ""
+        file = directory
+      } else if FileManager.default.fileExists(atPath: jinja) {
         let bytes = try MappedFile(path: jinja)
         source = String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
         file = jinja

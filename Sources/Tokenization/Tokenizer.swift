@@ -15,18 +15,25 @@ public struct Tokenizer: Sendable {
   /// Highest known id + 1.
   public let idCount: Int
 
-  /// Reads `tokenizer.json` in a model's directory.
+  /// Reads `tokenizer.json` in a model's directory, or the tokenizer in a GGUF file.
   ///
   /// - Throws: `TokenizationError` for a file that is missing, damaged, or asks for what is not done here.
   public init(directory: String) throws(TokenizationError) {
-    try self.init(path: directory + "/tokenizer.json")
+    if let file = try ggufFile(directory) {
+      try self.init(TokenizerFile(gguf: file))
+    } else {
+      try self.init(path: directory + "/tokenizer.json")
+    }
   }
 
   /// Reads a `tokenizer.json`.
   ///
   /// - Throws: `TokenizationError` as above.
   public init(path: String) throws(TokenizationError) {
-    let file = try TokenizerFile(path: path)
+    try self.init(TokenizerFile(path: path))
+  }
+
+  private init(_ file: TokenizerFile) {
     vocabulary = file.vocabulary
     encoder = file.encoder
     normalizesNFC = file.normalizesNFC

@@ -13,6 +13,18 @@ struct TokenizerFile {
 
   private let path: String
 
+  init(
+    vocabulary: Vocabulary, encoder: BytePairEncoder, added: [AddedToken], normalizesNFC: Bool, prefix: [Int],
+    path: String
+  ) {
+    self.vocabulary = vocabulary
+    self.encoder = encoder
+    self.added = added
+    self.normalizesNFC = normalizesNFC
+    self.prefix = prefix
+    self.path = path
+  }
+
   init(path: String) throws(TokenizationError) {
     self.path = path
     do {

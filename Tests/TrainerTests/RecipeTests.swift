@@ -80,7 +80,8 @@ import Testing
     #expect(Set((0..<20).map { set.order(epoch: $0, seed: 1) }).count > 3)
     #expect(set.order(epoch: 3, seed: 1).sorted() == [0, 1, 2])
     for (text, part) in [
-      ("PAR1xx", "Parquet"), ("[1]", "no object"), ("{\"x\": 1}", "no problem"), ("{", "record 1"), ("", ""),
+      ("PAR1xx", "Parquet"), ("[1]", "no object"), ("{\"x\": 1}", "no problem"), ("{", "record 1"),
+      ("", "no problem"),
     ] {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
       do throws(TrainerError) {

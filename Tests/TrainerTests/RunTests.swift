@@ -1,5 +1,6 @@
 import AdapterFormat
 import Foundation
+import ModelFiles
 import Testing
 
 @testable import TinaRuntime
@@ -64,10 +65,12 @@ import Testing
     #expect(lines.map(\.step) == [1, 2, 3, 4])
     #expect(lines.allSatisfy { ($0.values["sampling/checked_tokens"] ?? 0) > 0 })
     #expect(lines.allSatisfy { $0.values["sampling/differing_tokens"] == 0 })
-    // The adapter opens and attaches like any other.
-    let model = try Model(path: pico, threads: 2)
-    let attached = try AttachedAdapter(Adapter(path: parts + "/checkpoint-4/adapter.tina"), to: model)
-    #expect(attached.notes.isEmpty, "\(attached.notes)")
+    // The file holds the matrices of the run's state, and knows its base.
+    let file = try TinaFile(path: parts + "/checkpoint-4/adapter.tina")
+    #expect(file.isExact && file.base != nil)
+    let archive = try file.archive()
+    #expect(archive.entries.count == 35)
+    #expect(archive.training?["step"]?.int == 4)
     #expect(try RunReport.html(run: parts).contains("<svg"))
   }
 
@@ -88,7 +91,8 @@ import Testing
     let folder = folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let recipe = try Recipe(
-      yaml: Self.yaml.replacingOccurrences(of: "[format, accuracy]", with: "[reasoning_steps, accuracy]"),
+      yaml: Self.yaml.replacingOccurrences(
+        of: "[format, accuracy]", with: "[soft_overlong_punishment, accuracy]\nsoft_punish_cache: 8"),
       path: "r.yaml")
     var options = TrainingOptions(output: folder)
     options.memory = 2 << 30

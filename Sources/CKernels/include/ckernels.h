@@ -18,7 +18,10 @@
 
 // ---- Element types -------------------------------------------------------------------------
 
-typedef enum tk_type { TK_F32 = 0, TK_F16 = 1, TK_BF16 = 2 } tk_type;
+// The last five are GGUF's block types (tk_quant.h); of the kernels, only linear maps read them, as weights.
+typedef enum tk_type {
+  TK_F32 = 0, TK_F16 = 1, TK_BF16 = 2, TK_Q4_0, TK_Q8_0, TK_Q4_K, TK_Q5_K, TK_Q6_K
+} tk_type;
 
 // ---- Instruction sets ----------------------------------------------------------------------
 

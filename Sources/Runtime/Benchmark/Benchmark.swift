@@ -58,10 +58,10 @@ public final class Benchmark {
 
   /// Bytes of weights that every step reads.
   private var weightBytes: Double {
-    let head = model.weights.head.tensor.byteRange.count
+    let head = model.weights.head.rows * model.weights.head.rowByteCount
     return Double(
       model.weights.layers.reduce(head) { sum, layer in
-        layer.projections.reduce(sum) { $0 + $1.tensor.byteRange.count }
+        layer.projections.reduce(sum) { $0 + $1.rows * $1.rowByteCount }
       })
   }
 

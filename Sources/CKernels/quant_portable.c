@@ -1,0 +1,5 @@
+// Any processor.
+#include "vector.inc"
+#include "quant.inc"
+
+const tk_dequantise_blocks tk_dequantise_portable = dequantise;

@@ -1,0 +1,75 @@
+import AdapterFormat
+import CKernels
+import ModelFiles
+import TinaRuntime
+
+/// What all adapters together add to one module: Σ sⱼ · Bⱼ · Aⱼ, the ranks stacked.
+struct LowRankSum: Sendable {
+  let module: String
+  /// `[rank, in]`, `[out, rank]` and the scale of each adapter that has the module.
+  let terms: [(a: Tensor, b: Tensor, scale: Float)]
+
+  /// Ranks of all terms together.
+  var rank: Int { terms.reduce(0) { $0 + $1.a.shape[0] } }
+  /// Number of inputs.
+  var columns: Int { terms[0].a.shape[1] }
+
+  /// The sums of `adapters`, by module.
+  static func all(_ adapters: [AttachedAdapter]) -> [String: LowRankSum] {
+    var terms: [String: [(a: Tensor, b: Tensor, scale: Float)]] = [:]
+    for attached in adapters {
+      for module in attached.adapter.modules {
+        terms[module.name, default: []].append((module.a, module.b, module.scale * attached.scale))
+      }
+    }
+    return Dictionary(uniqueKeysWithValues: terms.map { ($0, LowRankSum(module: $0, terms: $1)) })
+  }
+
+  /// All Aⱼ in the kernel's packed form.
+  func packedA() -> [Float] {
+    let (rank, columns) = (rank, columns)
+    return unsafe [Float](unsafeUninitializedCapacity: tk_merge_packed_floats(rank, columns)) {
+      buffer, count in
+      var first = 0
+      for i in terms.indices {
+        let a = terms[i].a
+        unsafe tk_merge_pack(
+          a.baseAddress, kernelType(a), a.shape[0], columns, rank, first, buffer.baseAddress!)
+        first += a.shape[0]
+      }
+      count = tk_merge_packed_floats(rank, columns)
+    }
+  }
+
+  /// Rows of all sⱼ · Bⱼ side by side, `[rows, rank]`.
+  func scaledB(_ rows: Range<Int>, into target: inout [Float]) {
+    let rank = rank
+    var first = 0
+    for i in terms.indices {
+      let (b, scale) = (terms[i].b, terms[i].scale)
+      let width = b.shape[1]
+      let size = b.elementType.byteSize
+      for (i, row) in rows.enumerated() {
+        unsafe target.withUnsafeMutableBufferPointer { target in
+          let part = unsafe target.baseAddress! + i * rank + first
+          unsafe tk_to_f32(b.baseAddress + row * width * size, kernelType(b), part, width)
+          unsafe tk_scale(part, scale, width)
+        }
+      }
+      first += width
+    }
+  }
+}
+
+/// The kernels' name for a float tensor's type.
+func kernelType(_ tensor: Tensor) -> tk_type { kernelType(tensor.elementType) }
+
+/// The kernels' name for F32, F16 or BF16.
+func kernelType(_ type: ElementType) -> tk_type {
+  switch type {
+  case .f32: TK_F32
+  case .f16: TK_F16
+  case .bf16: TK_BF16
+  default: preconditionFailure("no float type that is computed on: \(type.rawValue)")
+  }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import ModelFiles
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// The hidden directory beside the output in which a merge is made, until it is whole and verified.
+///
+/// A merge that is killed leaves it; the same merge goes on from the files that were finished, another one
+/// begins anew.
+final class MergeDirectory {
+  /// Where the output will be, absolute.
+  let output: String
+  /// Where it is made.
+  let path: String
+  /// Whether an earlier merge left it.
+  let wasThere: Bool
+  private let replaces: Bool
+  private var lock: Int32 = -1
+  private static let progressName = ".tina-merge-progress.json"
+
+  /// Takes the place of a merge to `output`.
+  ///
+  /// - Parameters:
+  ///   - output: the directory to make.
+  ///   - inputs: what must not be replaced.
+  ///   - replaces: whether what is at `output` may be.
+  init(output: String, inputs: [String], replaces: Bool) throws(MergeError) {
+    let url = URL(fileURLWithPath: output).standardizedFileURL
+    let folder = url.deletingLastPathComponent().resolvingSymlinksInPath().path
+    self.output = folder + (folder == "/" ? "" : "/") + url.lastPathComponent
+    self.replaces = replaces
+    path = folder + (folder == "/" ? "" : "/") + "." + url.lastPathComponent + ".merging"
+    let target = URL(fileURLWithPath: self.output).resolvingSymlinksInPath().path
+    for input in inputs {
+      let real = URL(fileURLWithPath: input).standardizedFileURL.resolvingSymlinksInPath().path
+      if real == target || real.hasPrefix(target + "/") {
+        throw .outputIsInput(path: output, input: input)
+      }
+    }
+    guard replaces || !Self.exists(self.output) else { throw .outputExists(path: output) }
+    let code = unsafe mkdir(path, 0o777) == 0 ? 0 : errno
+    guard code == 0 || code == EEXIST else { throw failure(output, "mkdir", code) }
+    wasThere = code == EEXIST
+    lock = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else { throw failure(path, "open", errno) }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      close(lock)
+      lock = -1
+      throw .busy(path: output)
+    }
+  }
+
+  deinit { if lock >= 0 { close(lock) } }
+
+  private static func exists(_ path: String) -> Bool {
+    var info = stat()
+    return unsafe lstat(path, &info) == 0
+  }
+
+  /// A file of the directory.
+  func file(_ name: String) -> String { path + "/" + name }
+
+  /// What an earlier run of the same merge finished; everything else is removed.
+  ///
+  /// - Parameter key: what identifies the merge.
+  func takeUp(key: String, plan: OutputPlan) throws(MergeError) -> [String: [ModuleMeasure]] {
+    var finished: [String: [ModuleMeasure]] = [:]
+    if let progress = try? JSON.parse(path: file(Self.progressName)), let object = progress.object,
+      object["key"]?.string == key
+    {
+      for entry in object["finished"]?.array ?? [] {
+        guard let name = entry.object?["file"]?.string,
+          let planned = plan.files.first(where: { $0.name == name }),
+          let size = try? FileManager.default.attributesOfItem(atPath: file(name))[.size] as? Int,
+          size == planned.byteCount,
+          let modules = entry.object?["modules"]?.array?.map({ ModuleMeasure($0) }), !modules.contains(nil)
+        else { continue }
+        finished[name] = modules.compactMap(\.self)
+      }
+    }
+    do {
+      for name in try FileManager.default.contentsOfDirectory(atPath: path)
+      where finished[name] == nil && name != Self.progressName {
+        try FileManager.default.removeItem(atPath: file(name))
+      }
+    } catch {
+      throw .unwritable(path: path, call: "remove", reason: "\(error.localizedDescription)")
+    }
+    return finished
+  }
+
+  /// Remembers which files are finished.
+  func record(key: String, finished: [String: [ModuleMeasure]]) throws(ModelFilesError) {
+    let entries = finished.sorted { $0.key < $1.key }.map { name, modules in
+      JSONValue.object(
+        JSONObject([
+          ("file", .string(name)), ("modules", .array(modules.map(\.progress))),
+        ]))
+    }
+    let text = JSONValue.object(JSONObject([("key", .string(key)), ("finished", .array(entries))])).text()
+    let writer = try FileWriter(path: file(Self.progressName))
+    try writer.write(Array(text.utf8))
+    try writer.finish()
+  }
+
+  /// Gives the directory its final name.
+  func finish() throws(MergeError) {
+    unsafe unlink(file(Self.progressName))
+    _ = fsync(lock)
+    let old = path + ".old"
+    var hasOld = false
+    if replaces, Self.exists(output) {
+      try? FileManager.default.removeItem(atPath: old)
+      guard unsafe rename(output, old) == 0 else { throw failure(output, "rename", errno) }
+      hasOld = true
+    }
+    guard unsafe rename(path, output) == 0 else {
+      let code = errno
+      if hasOld { unsafe _ = rename(old, output) }
+      if code == ENOTEMPTY || code == EEXIST || code == ENOTDIR { throw .outputExists(path: output) }
+      throw failure(output, "rename", code)
+    }
+    if hasOld { try? FileManager.default.removeItem(atPath: old) }
+    let folder = unsafe open(
+      URL(fileURLWithPath: output).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      _ = fsync(folder)
+      close(folder)
+    }
+  }
+
+  /// Removes the directory: the merge was refused, or failed.
+  func discard() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension ModuleMeasure {
+  /// The sums, for the record of progress.
+  fileprivate var progress: JSONValue {
+    .object(
+      JSONObject([
+        ("name", .string(name)),
+        ("sums", .array([deltaSquares, product, errorSquares].map { JSONValue($0) })),
+        ("count", JSONValue(count)), ("changed", JSONValue(changed)),
+      ]))
+  }
+
+  fileprivate init?(_ value: JSONValue) {
+    guard let object = value.object, let name = object["name"]?.string,
+      let sums = object["sums"]?.array?.compactMap(\.double), sums.count == 3,
+      let count = object["count"]?.int, let changed = object["changed"]?.int
+    else { return nil }
+    self.init(name: name)
+    (deltaSquares, product, errorSquares) = (sums[0], sums[1], sums[2])
+    (self.count, self.changed) = (count, changed)
+  }
+}

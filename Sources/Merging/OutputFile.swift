@@ -1,0 +1,79 @@
+import ModelFiles
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// A file that several threads write to, each at places of its own.
+final class OutputFile: Sendable {
+  let path: String
+  private let descriptor: Int32
+
+  /// Creates the file, or empties it.
+  init(path: String) throws(MergeError) {
+    self.path = path
+    descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw failure(path, "open", errno) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes bytes at a place.
+  func write(_ bytes: RawSpan, at offset: Int) throws(MergeError) {
+    let code = unsafe bytes.withUnsafeBytes { unsafe writeAll($0, at: offset) }
+    guard code == 0 else { throw failure(path, "write", code) }
+  }
+
+  /// Writes until everything is written; returns 0 or the error's number.
+  private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
+    var done = 0
+    while done < bytes.count {
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let count = unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        return errno
+      }
+      done += count
+    }
+    return 0
+  }
+
+  /// Waits until what was written is on the disk.
+  func flush() throws(MergeError) {
+    #if canImport(Darwin)
+      let code = fsync(descriptor)
+    #else
+      let code = fdatasync(descriptor)
+    #endif
+    guard code == 0 else { throw failure(path, "fsync", errno) }
+  }
+}
+
+/// The error of a system call that failed.
+func failure(_ path: String, _ call: String, _ code: Int32) -> MergeError {
+  let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+  return .unwritable(path: path, call: call, reason: reason)
+}
+
+/// Bytes of this process's memory that no file stands behind; nil where the system does not tell.
+func anonymousByteCount() -> Int? {
+  #if os(Linux)
+    let file = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe read(file, &buffer, buffer.count)
+    let text = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+    guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
+      let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first
+    else { return nil }
+    return Int(kibibytes).map { $0 << 10 }
+  #else
+    return nil
+  #endif
+}

@@ -1,0 +1,135 @@
+import ModelFiles
+
+/// A tensor of the output, and where its numbers come from.
+struct PlannedTensor: Sendable {
+  let source: Tensor
+  let elementType: ElementType
+  /// Where it begins in its file.
+  let offset: Int
+  /// What adapters add to it.
+  let sum: LowRankSum?
+
+  var byteCount: Int { source.elementCount * elementType.byteSize }
+}
+
+/// A file of the output: its beginning, and tensors without gaps behind it.
+struct PlannedFile: Sendable {
+  let name: String
+  let header: [UInt8]
+  let tensors: [PlannedTensor]
+
+  var byteCount: Int { header.count + tensors.reduce(0) { $0 + $1.byteCount } }
+}
+
+/// The weight files of the output.
+struct OutputPlan: Sendable {
+  let files: [PlannedFile]
+
+  var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+
+  /// Lays out safetensors files: the base's own division, or as many as `shardByteCount` asks for.
+  init(weights: WeightFiles, sums: [String: LowRankSum], settings: MergeSettings) throws(ModelFilesError) {
+    var groups: [(metadata: [(key: String, value: String)], tensors: [Tensor])] = []
+    for path in weights.files {
+      let file = try SafetensorsFile(path: path)
+      groups.append((file.metadata, file.tensors))
+    }
+    func elementType(_ tensor: Tensor) -> ElementType {
+      // Tables that no weight is, such as rotary frequencies, stay as they are.
+      guard [.f32, .f16, .bf16].contains(tensor.elementType), !tensor.name.hasSuffix(".rotary_emb.inv_freq")
+      else { return tensor.elementType }
+      return settings.elementType ?? tensor.elementType
+    }
+    if let limit = settings.shardByteCount {
+      let metadata = groups.first?.metadata ?? []
+      var shards: [[Tensor]] = [[]]
+      var filled = 0
+      for tensor in groups.flatMap(\.tensors) {
+        let size = tensor.elementCount * elementType(tensor).byteSize
+        if filled + size > limit, !shards[shards.count - 1].isEmpty {
+          shards.append([])
+          filled = 0
+        }
+        shards[shards.count - 1].append(tensor)
+        filled += size
+      }
+      groups = shards.map { (metadata, $0) }
+    }
+    var files: [PlannedFile] = []
+    for (i, group) in groups.enumerated() {
+      files.append(
+        Self.file(
+          name: Self.name(i, of: groups.count), metadata: group.metadata,
+          tensors: group.tensors.map { ($0, elementType($0), sums[Self.module($0.name)]) }))
+    }
+    self.files = files
+  }
+
+  /// The names that transformers gives.
+  private static func name(_ index: Int, of count: Int) -> String {
+    if count == 1 { return "model.safetensors" }
+    func padded(_ number: Int) -> String {
+      String(repeating: "0", count: max(0, 5 - String(number).count)) + String(number)
+    }
+    return "model-\(padded(index + 1))-of-\(padded(count)).safetensors"
+  }
+
+  /// The module whose weight a tensor is, as adapters name it.
+  private static func module(_ name: String) -> String {
+    guard name.hasPrefix("model."), name.hasSuffix(".weight") else { return name }
+    return String(name.dropFirst(6).dropLast(7))
+  }
+
+  private static func file(
+    name: String, metadata: [(key: String, value: String)],
+    tensors: [(tensor: Tensor, elementType: ElementType, sum: LowRankSum?)]
+  ) -> PlannedFile {
+    var members: [(key: String, value: JSONValue)] = []
+    // transformers refuses a file that does not say who wrote it.
+    var metadata = metadata
+    if !metadata.contains(where: { $0.key == "format" }) { metadata.append(("format", "pt")) }
+    members.append(
+      ("__metadata__", .object(JSONObject(metadata.map { (key: $0.key, value: .string($0.value)) }))))
+    var offset = 0
+    for (tensor, elementType, _) in tensors {
+      let end = offset + tensor.elementCount * elementType.byteSize
+      members.append(
+        (
+          tensor.name,
+          .object(
+            JSONObject([
+              ("dtype", .string(elementType.rawValue)),
+              ("shape", .array(tensor.shape.map { JSONValue($0) })),
+              ("data_offsets", .array([JSONValue(offset), JSONValue(end)])),
+            ]))
+        ))
+      offset = end
+    }
+    let text = Array(JSONValue.object(JSONObject(members)).text().utf8)
+    // Data that begin at a multiple of 64 suit kernels, whatever maps the file.
+    let length = (8 + text.count + 63) / 64 * 64 - 8
+    var header = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+    header += text + [UInt8](repeating: UInt8(ascii: " "), count: length - text.count)
+    var planned: [PlannedTensor] = []
+    offset = header.count
+    for (tensor, elementType, sum) in tensors {
+      planned.append(PlannedTensor(source: tensor, elementType: elementType, offset: offset, sum: sum))
+      offset += planned[planned.count - 1].byteCount
+    }
+    return PlannedFile(name: name, header: header, tensors: planned)
+  }
+
+  /// `model.safetensors.index.json`, or nil for a single file.
+  var index: [UInt8]? {
+    guard files.count > 1 else { return nil }
+    let total = files.reduce(0) { $0 + $1.tensors.reduce(0) { $0 + $1.byteCount } }
+    let places = files.flatMap { file in
+      file.tensors.map { (key: $0.source.name, value: JSONValue.string(file.name)) }
+    }.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    let index = JSONObject([
+      ("metadata", .object(JSONObject([("total_size", JSONValue(total))]))),
+      ("weight_map", .object(JSONObject(places))),
+    ])
+    return Array((JSONValue.object(index).text(indent: 2) + "\n").utf8)
+  }
+}

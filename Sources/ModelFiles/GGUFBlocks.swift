@@ -1,0 +1,61 @@
+/// A block of quantised weights taken apart: for reading a few of them where no kernel is at hand.
+///
+/// The values are those of the kernels, to the bit.
+public struct GGUFBlock: Sendable {
+  /// The values.
+  public private(set) var values: [Float] = []
+  /// How far apart the numbers are that the type can't distinguish at each place (spec/base-identity.md, 6.2).
+  public private(set) var widths: [Double] = []
+
+  /// Takes one block apart; nil for a type that is not known here.
+  ///
+  /// - Precondition: as many bytes as a block of the type has.
+  public init?(_ bytes: [UInt8], _ type: GGUFTensorType) {
+    precondition(bytes.count == type.block.bytes)
+    func half(_ at: Int) -> Float { float(float16: UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8) }
+    switch type {
+    case .q8_0: small(half(0), (0..<32).map { Int(Int8(bitPattern: bytes[2 + $0])) })
+    case .q4_0:
+      let low = bytes[2..<18].map { Int($0 & 15) - 8 }
+      let high = bytes[2..<18].map { Int($0 >> 4) - 8 }
+      small(half(0), low + high)
+    case .q4_K, .q5_K:
+      let start = type == .q4_K ? 16 : 48
+      for j in 0..<8 {
+        let (scale, minimum) = Self.scaleAndMinimum(Array(bytes[4..<16]), j)
+        let (a, b) = (half(0) * Float(scale), half(2) * Float(minimum))
+        for i in 0..<32 {
+          var code = Int(bytes[start + j / 2 * 32 + i] >> (j % 2 * 4) & 15)
+          if type == .q5_K { code |= Int(bytes[16 + i] >> j & 1) << 4 }
+          values.append(a * Float(code) - b)
+          widths.append(Double(abs(half(0))) * (Double(scale) + 0.5))
+        }
+      }
+    case .q6_K:
+      for h in 0..<2 {
+        for j in 0..<4 {
+          for i in 0..<32 {
+            let scale = Int(Int8(bitPattern: bytes[192 + 8 * h + 2 * j + i / 16]))
+            let low = Int(bytes[64 * h + j % 2 * 32 + i] >> (j / 2 * 4) & 15)
+            let high = Int(bytes[128 + 32 * h + i] >> (2 * j) & 3)
+            values.append(half(208) * Float(scale) * Float((low | high << 4) - 32))
+            widths.append(Double(abs(half(208))) * (Double(abs(scale)) + 0.5))
+          }
+        }
+      }
+    default: return nil
+    }
+  }
+
+  private mutating func small(_ d: Float, _ codes: [Int]) {
+    let exponent = d == 0 ? -14 : max(Int(d.exponent), -14)
+    let error = Double(sign: .plus, exponent: exponent - 11, significand: 1)
+    values = codes.map { d * Float($0) }
+    widths = codes.map { Double(abs(d)) + 2 * Double(abs($0)) * error }
+  }
+
+  private static func scaleAndMinimum(_ s: [UInt8], _ j: Int) -> (Int, Int) {
+    if j < 4 { return (Int(s[j] & 63), Int(s[j + 4] & 63)) }
+    return (Int(s[j + 4] & 15 | (s[j - 4] >> 6) << 4), Int(s[j + 4] >> 4 | (s[j] >> 6) << 4))
+  }
+}

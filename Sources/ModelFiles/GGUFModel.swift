@@ -1,0 +1,163 @@
+/// A model in one GGUF file, as an opened directory would show it: configuration, and weights under the names of
+/// the Hugging Face checkpoint.
+struct GGUFModel {
+  let config: Qwen2Config
+  let weights: WeightFiles
+
+  /// Reads a file of the architecture qwen2.
+  ///
+  /// - Throws: ``ModelFilesError`` naming the key or tensor that is missing, out of range or not of Qwen2.
+  init(_ file: GGUFFile) throws(ModelFilesError) {
+    let keys = GGUFKeys(file: file)
+    guard file["general.type"]?.text ?? "model" == "model" else {
+      throw keys.bad(
+        "general.type", .unsupported, expected: "\"model\"",
+        advice: "Name the base model here, and an adapter with --adapter.")
+    }
+    guard file["general.architecture"]?.text == "qwen2" else {
+      throw keys.bad(
+        "general.architecture", .unsupported, expected: "\"qwen2\"",
+        advice: "Only models of the Qwen2 architecture can be run (Qwen2, Qwen2.5, R1-Distill-Qwen).")
+    }
+    var plain: [String: Tensor] = [:]
+    var blocks: [String: GGUFTensor] = [:]
+    for tensor in file.tensors {
+      guard let name = Self.name(tensor.name) else {
+        throw ModelFilesError(
+          .badTensor, file: file.path, place: "tensor " + quoted(tensor.name),
+          found: "a tensor that is not part of Qwen2", expected: "names such as \"blk.0.attn_q.weight\"")
+      }
+      if let values = tensor.plain {
+        plain[name] = values.renamed(name)
+      } else {
+        blocks[name] = tensor
+      }
+    }
+    weights = WeightFiles(tensors: plain, blocks: blocks, file: file.path)
+    config = try Self.config(keys, weights)
+  }
+
+  /// The checkpoint's name of a tensor; nil if it is none of Qwen2.
+  static func name(_ name: String) -> String? {
+    switch name {
+    case "token_embd.weight": return "model.embed_tokens.weight"
+    case "output.weight": return "lm_head.weight"
+    case "output_norm.weight": return "model.norm.weight"
+    default: break
+    }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]), String(layer) == parts[1],
+      layer >= 0,
+      let module = modules.first(where: { $0.gguf == parts[2] })?.checkpoint,
+      parts[3] == "weight" || parts[3] == "bias"
+    else { return nil }
+    return "model.layers.\(layer).\(module).\(parts[3])"
+  }
+
+  /// GGUF's name of a checkpoint's tensor; nil if it has none.
+  static func ggufName(_ name: String) -> String? {
+    switch name {
+    case "model.embed_tokens.weight": return "token_embd.weight"
+    case "lm_head.weight": return "output.weight"
+    case "model.norm.weight": return "output_norm.weight"
+    default: break
+    }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count >= 5, parts[0] == "model", parts[1] == "layers", let parameter = parts.last else {
+      return nil
+    }
+    let module = parts[3..<(parts.count - 1)].joined(separator: ".")
+    return modules.first { $0.checkpoint == module }.map { "blk.\(parts[2]).\($0.gguf).\(parameter)" }
+  }
+
+  private static let modules: [(gguf: String, checkpoint: String)] = [
+    ("attn_norm", "input_layernorm"), ("attn_q", "self_attn.q_proj"), ("attn_k", "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"), ("attn_output", "self_attn.o_proj"),
+    ("ffn_norm", "post_attention_layernorm"), ("ffn_gate", "mlp.gate_proj"), ("ffn_up", "mlp.up_proj"),
+    ("ffn_down", "mlp.down_proj"),
+  ]
+
+  private static func config(_ keys: GGUFKeys, _ weights: WeightFiles) throws(ModelFilesError) -> Qwen2Config
+  {
+    let hidden = try keys.required("qwen2.embedding_length", 1...(1 << 18))
+    let heads = try keys.required("qwen2.attention.head_count", 1...4096)
+    let keyValueHeads = try keys.integer("qwen2.attention.head_count_kv", 1...4096) ?? heads
+    guard heads.isMultiple(of: keyValueHeads) else {
+      throw keys.bad("qwen2.attention.head_count_kv", expected: "a divisor of the head count, \(heads)")
+    }
+    let given = try keys.integer("qwen2.attention.key_length", 2...4096)
+    guard given != nil || hidden.isMultiple(of: heads) else {
+      throw keys.bad("qwen2.embedding_length", expected: "a multiple of the head count, \(heads)")
+    }
+    let headDim = given ?? hidden / heads
+    guard headDim.isMultiple(of: 2), headDim <= 4096,
+      try keys.integer("qwen2.attention.value_length", 1...4096) ?? headDim == headDim
+    else {
+      throw keys.bad("qwen2.attention.key_length", expected: "an even number, equal for keys and values")
+    }
+    if let scaling = keys.file["qwen2.rope.scaling.type"], scaling.text != "none" {
+      throw keys.bad(
+        "qwen2.rope.scaling.type", .unsupported, expected: "\"none\"",
+        advice: "Rotary embeddings of this type are not computed.")
+    }
+    // The embedding's rows; the tokenizer may have fewer tokens.
+    guard let vocabulary = weights.shape("model.embed_tokens.weight")?.first,
+      (1...(1 << 24)).contains(vocabulary)
+    else {
+      throw ModelFilesError(
+        .badTensor, file: keys.file.path, place: "tensor \"token_embd.weight\"",
+        found: "none, or an empty one",
+        expected: "the embedding")
+    }
+    var ends: [Int] = []
+    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {
+      if let id = try keys.integer(key, 0...Int(Int32.max)), !ends.contains(id) { ends.append(id) }
+    }
+    return Qwen2Config(
+      vocabSize: vocabulary, hiddenSize: hidden,
+      intermediateSize: try keys.required("qwen2.feed_forward_length", 1...(1 << 20)),
+      layerCount: try keys.required("qwen2.block_count", 1...4096), headCount: heads,
+      keyValueHeadCount: keyValueHeads, headDim: headDim,
+      maxPositions: try keys.integer("qwen2.context_length", 1...(1 << 28)) ?? 32768,
+      ropeTheta: try keys.number("qwen2.rope.freq_base", 1e-3...1e18) ?? 10000,
+      rmsNormEps: Float(try keys.number("qwen2.attention.layer_norm_rms_epsilon", 0...1) ?? 1e-6),
+      tieWordEmbeddings: weights.shape("lm_head.weight") == nil,
+      bosTokenID: try keys.integer("tokenizer.ggml.bos_token_id", 0...Int(Int32.max)), eosTokenIDs: ends)
+  }
+}
+
+/// A GGUF file's settings, read value by value with errors that name file and key.
+struct GGUFKeys {
+  let file: GGUFFile
+
+  func bad(
+    _ key: String, _ kind: ModelFilesError.Kind = .badValue, expected: String, advice: String = ""
+  ) -> ModelFilesError {
+    ModelFilesError(
+      kind, file: file.path, place: "key " + quoted(key), found: file[key]?.summary ?? "nothing",
+      expected: expected, advice: advice)
+  }
+
+  func integer(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int? {
+    guard let value = file[key] else { return nil }
+    guard let number = value.integer, range.contains(number) else {
+      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  func required(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int {
+    guard let number = try integer(key, range) else {
+      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  func number(_ key: String, _ range: ClosedRange<Double>) throws(ModelFilesError) -> Double? {
+    guard let value = file[key] else { return nil }
+    guard let number = value.float, range.contains(number) else {
+      throw bad(key, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+}

@@ -1,0 +1,103 @@
+import ModelFiles
+
+extension TokenizerFile {
+  /// Reads the tokenizer of a GGUF model: byte-level BPE with Qwen2's split.
+  ///
+  /// - Throws: `TokenizationError` naming the key that is missing or asks for what is not done here.
+  init(gguf file: GGUFFile) throws(TokenizationError) {
+    func refuse(_ key: String, _ expected: String, found: String? = nil) -> TokenizationError {
+      .unsupported(
+        file: file.path, place: "key \"tokenizer.ggml.\(key)\"",
+        found: found ?? file["tokenizer.ggml." + key]?.summary ?? "nothing", expected: expected)
+    }
+    guard file["tokenizer.ggml.model"]?.text == "gpt2" else { throw refuse("model", "\"gpt2\"") }
+    guard let split = file["tokenizer.ggml.pre"]?.text, ["qwen2", "deepseek-r1-qwen"].contains(split) else {
+      throw refuse("pre", "\"qwen2\" or \"deepseek-r1-qwen\"")
+    }
+    guard let tokens = file["tokenizer.ggml.tokens"]?.array, tokens.count < 1 << 24 else {
+      throw refuse("tokens", "an array of strings")
+    }
+    let types = file["tokenizer.ggml.token_type"]?.array
+    guard types == nil || types?.count == tokens.count else {
+      throw refuse("token_type", "\(tokens.count) numbers, one a token")
+    }
+    var vocabulary = Vocabulary(capacity: tokens.count)
+    var added: [AddedToken] = []
+    var scratch: [UInt8] = []
+    for (id, token) in tokens.enumerated() {
+      guard case .string(let text) = token else {
+        throw refuse("tokens", "strings only", found: token.summary)
+      }
+      switch types?[id].integer ?? 1 {
+      case 3, 4:  // control, user-defined: matched in the text itself
+        added.append(
+          AddedToken(
+            id: id, content: text, isSpecial: types?[id].integer == 3, isSingleWord: false, stripsLeft: false,
+            stripsRight: false, isNormalized: false))
+      case 5: continue  // a row of the embedding that no token has
+      case 1:
+        let isSpelled = ByteAlphabet.decode(text[...], into: &scratch)
+        guard vocabulary.add(isSpelled ? scratch[...] : text[...], id: id) else {
+          throw refuse(
+            "tokens", "every token once",
+            found: quoted(String(decoding: text, as: UTF8.self)) + " a second time")
+        }
+      default:
+        throw refuse("token_type", "types 1, 3, 4 and 5", found: "\(types?[id].summary ?? "") at \(id)")
+      }
+    }
+    var byteTokens: [Int32] = []
+    for byte in UInt8.min...UInt8.max {
+      guard let id = vocabulary.id([byte][...]) else {
+        throw refuse("tokens", "all 256 bytes", found: "no token for the byte \(byte)")
+      }
+      byteTokens.append(Int32(id))
+    }
+    guard let merges = file["tokenizer.ggml.merges"]?.array else {
+      throw refuse("merges", "an array of strings")
+    }
+    var encoder = BytePairEncoder(byteTokens: byteTokens, mergeCount: merges.count)
+    var (left, right): ([UInt8], [UInt8]) = ([], [])
+    for (rank, merge) in merges.enumerated() {
+      guard case .string(let text) = merge, let space = text.firstIndex(of: UInt8(ascii: " ")),
+        ByteAlphabet.decode(text[..<space], into: &left),
+        ByteAlphabet.decode(text[(space + 1)...], into: &right),
+        let leftID = vocabulary.id(left[...]), let rightID = vocabulary.id(right[...]),
+        let merged = vocabulary.id((left + right)[...])
+      else { throw refuse("merges", "tokens that make another of them", found: merge.summary) }
+      encoder.add(leftID, rightID, rank: rank, token: merged)
+    }
+    var prefix: [Int] = []
+    if case .bool(true)? = file["tokenizer.ggml.add_bos_token"] {
+      guard let id = file["tokenizer.ggml.bos_token_id"]?.integer, (0..<tokens.count).contains(id) else {
+        throw refuse("bos_token_id", "an id below \(tokens.count)")
+      }
+      prefix = [id]
+    }
+    if case .bool(true)? = file["tokenizer.ggml.add_eos_token"] { throw refuse("add_eos_token", "false") }
+    self.init(
+      vocabulary: vocabulary, encoder: encoder, added: added, normalizesNFC: true, prefix: prefix,
+      path: file.path)
+  }
+}
+
+/// The GGUF file at a path; nil if it is a directory or another file.
+func ggufFile(_ path: String) throws(TokenizationError) -> GGUFFile? {
+  do throws(ModelFilesError) {
+    guard let file = try? MappedFile(path: path), file.byteCount >= 4, file.copy(0..<4) == Array("GGUF".utf8)
+    else { return nil }
+    return try GGUFFile(path: path)
+  } catch { throw .file(error) }
+}
+
+extension Tokenizer {
+  /// The text of the token that begins a conversation, if a GGUF file at this path names one.
+  ///
+  /// - Throws: `TokenizationError` for a damaged file.
+  public static func ggufBOSToken(path: String) throws(TokenizationError) -> String? {
+    guard let file = try ggufFile(path), let id = file["tokenizer.ggml.bos_token_id"]?.integer,
+      let tokens = file["tokenizer.ggml.tokens"]?.array, tokens.indices.contains(id)
+    else { return nil }
+    return tokens[id].text
+  }
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Kills a training run with SIGKILL at random moments and compares what it ends in with an undisturbed run.
+
+  python tools/check/kill_resume.py .build/release/tina --kills 20
+"""
+import argparse
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RECIPE = f"""
+dataset_path: {ROOT}/Models/pico/train.jsonl
+prompt_template: model
+system_prompt: ""
+lora_r: 8
+lora_alpha: 32
+lora_dropout: 0.05
+learning_rate: 1.0e-3
+num_generations: 8
+per_device_train_batch_size: 8
+gradient_accumulation_steps: 2
+max_prompt_length: 128
+max_completion_length: 128
+max_steps: 24
+save_steps: 1
+temperature: 1.0
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("tina")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--longest", type=float, default=3, help="seconds before a kill at most")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = pathlib.Path(folder) / "r.yaml"
+        recipe.write_text(RECIPE)
+
+        def start(name):
+            command = [arguments.tina, "train", str(recipe), "--model", str(ROOT / "Models/pico"), "--output",
+                       f"{folder}/{name}", "--ignore-missing-signal", "--memory", "2"]
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        killed, rounds = 0, 0
+        while killed < arguments.kills:
+            process = start(f"killed{rounds}")
+            time.sleep(rng.uniform(0.05, arguments.longest))
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+            elif process.returncode == 0:
+                rounds += 1  # it had reached its end: the rest of the kills go to another run
+            process.wait()
+        names = [f"killed{i}" for i in range(rounds + 1)]
+        ends = []
+        for name in names + ["whole"]:
+            process = start(name)
+            process.wait()
+            assert process.returncode == 0, process.returncode
+            ends.append(pathlib.Path(f"{folder}/{name}/checkpoint-24/adapter.tina").read_bytes())
+        same = all(end == ends[-1] for end in ends)
+        print(f"{killed} kills over {len(names)} runs: final adapters {'identical' if same else 'DIFFER'}")
+        return 0 if same else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
