@@ -106,7 +106,7 @@ public struct Merge: Sendable {
     let began = clock.now
     // The base is hashed beside the writing, unless the hash decides what need not be written.
     let identifying = Task.detached { try BaseIdentity(of: base).digestText }
-    let digests = adapters.map { AdapterDigest.hexadecimal($0.adapter) }
+    let digests = adapters.map { $0.adapter.contentDigest().description }
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
       finished = try directory.takeUp(key: key(try await identifying.value, digests, plan), plan: plan)

@@ -41,13 +41,13 @@ enum ModelLocator {
     return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
   }
 
-  /// Whether a lone argument is meant as a model rather than as a prompt: it is a directory, or is written
-  /// like a path.
+  /// Whether a lone argument is meant as a model rather than as a prompt: it is a directory or a GGUF file, or is
+  /// written like a path.
   static func looksLikeModel(_ argument: String) -> Bool {
     var isDirectory: ObjCBool = false
     let path = NSString(string: argument).expandingTildeInPath
     let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-    if exists, isDirectory.boolValue { return true }
+    if exists, isDirectory.boolValue || path.hasSuffix(".gguf") { return true }
     return argument.contains("/") && !argument.contains { $0.isWhitespace }
   }
 }
