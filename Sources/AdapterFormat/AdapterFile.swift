@@ -144,7 +144,7 @@ public struct BaseArchitecture: Sendable, Equatable {
 
   /// Reads a model directory's `config.json`, or that file itself; weights need not be there.
   ///
-  /// - Throws: ``ModelFilesError`` if it is missing, no JSON or without `model_type`.
+  /// - Throws: `ModelFilesError` if it is missing, no JSON or without `model_type`.
   public init(path: String) throws(ModelFilesError) {
     let file = path.hasSuffix(".json") ? path : path + "/config.json"
     let json = try JSON.parse(path: file, maximumByteCount: 16 << 20)

@@ -14,7 +14,9 @@ public struct AdapterChange: Sendable {
 extension AdapterArchive {
   /// The same adapter with every factor in another element type, each number rounded once to nearest even.
   ///
-  /// - Parameter type: F32, F16 or BF16. Entries that are no pairs stay as they are.
+  /// - Parameters:
+  ///   - type: F32, F16 or BF16. Entries that are no pairs stay as they are.
+  ///   - path: where the adapter came from, for errors.
   /// - Throws: ``AdapterError`` if a number is beyond the type's range.
   public func converted(to type: ElementType, path: String) throws(AdapterError) -> AdapterChange {
     var violations: [AdapterError.Violation] = []

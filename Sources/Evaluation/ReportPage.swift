@@ -11,7 +11,11 @@ public struct ReportPage {
 
   /// Makes a page.
   ///
-  /// - Parameter seconds: how long the completions took, all runs together; nil when that is not known.
+  /// - Parameters:
+  ///   - summary: the numbers.
+  ///   - records: every completion.
+  ///   - problems: what was asked.
+  ///   - seconds: how long the completions took, all runs together; nil when that is not known.
   public init(_ summary: Summary, records: [CompletionRecord], problems: [Problem], seconds: Double?) {
     self.summary = summary
     self.records = records

@@ -20,7 +20,9 @@ public enum Statistics {
   /// The chance that at least one of k samples of a problem is right, estimated without bias from n ≥ k:
   /// 1 − C(n−c, k) / C(n, k) (Chen et al. 2021), mean over problems.
   ///
-  /// - Parameter counts: for each problem its samples n and the right ones c.
+  /// - Parameters:
+  ///   - k: how many samples are looked at.
+  ///   - counts: for each problem its samples n and the right ones c.
   /// - Returns: nil when a problem has fewer than k samples.
   public static func passAt(_ k: Int, _ counts: [(n: Int, c: Int)]) -> Double? {
     guard k > 0, !counts.isEmpty, counts.allSatisfy({ $0.n >= k }) else { return nil }

@@ -39,7 +39,11 @@ public struct Summary: Sendable {
 
   /// Summarises the completions of an evaluation.
   ///
-  /// - Parameter records: of every contestant, problem and sample, in that order.
+  /// - Parameters:
+  ///   - records: of every contestant, problem and sample, in that order.
+  ///   - settings: what was evaluated and how.
+  ///   - problems: what was asked.
+  ///   - grader: compares the answers of a majority vote.
   public init(
     _ records: [CompletionRecord], settings: EvaluationSettings, problems: [Problem], grader: Grader
   ) {

@@ -56,8 +56,10 @@ public enum Advantages {
 
   /// The advantage of each completion over the mean of its group.
   ///
-  /// - Parameter rewards: a group's total rewards each; nil for a completion that no component could judge, which
-  ///   counts in no mean and has advantage 0.
+  /// - Parameters:
+  ///   - rewards: a group's total rewards each; nil for a completion that no component could judge, which
+  ///     counts in no mean and has advantage 0.
+  ///   - scaling: what the differences to the mean are divided by.
   public static func compute(_ rewards: [[Double?]], scaling: RewardScaling) -> [[Double]] {
     let whole = deviation(rewards.flatMap { $0 })
     return rewards.map { group in
