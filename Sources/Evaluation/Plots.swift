@@ -6,7 +6,7 @@ enum Plots {
   private static let width = 420.0
   private static let height = 240.0
   private static let left = 52.0
-  private static let right = 405.0
+  private static let right = 392.0
   private static let top = 34.0
   private static let bottom = 205.0
 
@@ -36,7 +36,7 @@ enum Plots {
     for (i, row) in rows.enumerated() {
       let points = row.passAtK.map { "\(x($0.k)),\(y($0.value))" }.joined(separator: " ")
       body += "<polyline points=\"\(points)\" fill=\"none\" stroke=\"\(colour(i))\" stroke-width=\"2\"/>"
-      body += text(left + 8, top + 14 + 15 * Double(i), row.name, fill: colour(i))
+      body += text(right - 8, bottom - 8 - 15 * Double(i), row.name, anchor: "end", fill: colour(i))
     }
     return plot("pass@k against k", body)
   }

@@ -132,7 +132,7 @@ public struct ReportPage {
 
   private static let style = """
     body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#1b1b1f;background:#fff}
-    table{border-collapse:collapse}td,th{padding:.25em .8em;text-align:right;border-bottom:1px solid #ddd}
+    table{border-collapse:collapse}td,th{white-space:nowrap;padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
     td:first-child,th:first-child{text-align:left}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f5f5f7;
     padding:.6em;border-radius:4px}.lead{color:#555}.plots{display:flex;flex-wrap:wrap;gap:1.5em;margin:1.5em 0}
     section{border-top:1px solid #ddd;margin-top:1em}.problem{white-space:pre-wrap}small{color:#666;font-weight:normal}
