@@ -120,7 +120,9 @@ extension JSONValue {
     out += newLine(level) + close
   }
 
-  private static func write(_ text: String, to out: inout String) {
+  /// Appends a text as a JSON string. U+2028 and U+2029 end a line in some readers of JSON lines, so they are
+  /// escaped too.
+  package static func write(_ text: String, to out: inout String) {
     out += "\""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -1,3 +1,4 @@
+import AdapterFormat
 import CKernels
 
 /// Draws tokens for the rows of a step, on the threads that computed them.

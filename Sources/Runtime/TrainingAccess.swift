@@ -1,3 +1,4 @@
+import AdapterFormat
 package import CKernels
 package import ModelFiles
 

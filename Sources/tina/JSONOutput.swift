@@ -38,7 +38,7 @@ enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
     // The shortest digits that read back as the same number; JSON has none for infinities and NaN.
     case .float(let value): text += value.isFinite ? "\(value)" : "null"
     case .double(let value): text += value.isFinite ? "\(value)" : "null"
-    case .string(let value): Self.write(value, to: &text)
+    case .string(let value): JSONValue.write(value, to: &text)
     case .value(let value): text += value.text()
     case .array(let values):
       text += "["
@@ -51,30 +51,11 @@ enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
       text += "{"
       for (i, field) in fields.enumerated() {
         if i > 0 { text += ", " }
-        Self.write(field.key, to: &text)
+        JSONValue.write(field.key, to: &text)
         text += ": "
         field.value.write(to: &text)
       }
       text += "}"
     }
-  }
-
-  private static func write(_ string: String, to text: inout String) {
-    text += "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      // Control characters must be escaped; U+2028 and U+2029 end a line in some readers of JSON lines.
-      case "\0"..<" ", "\u{7F}", "\u{2028}", "\u{2029}":
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    text += "\""
   }
 }

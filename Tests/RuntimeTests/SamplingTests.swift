@@ -1,3 +1,4 @@
+import AdapterFormat
 import CKernels
 import Foundation
 import Testing

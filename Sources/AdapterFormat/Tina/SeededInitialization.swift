@@ -34,31 +34,14 @@ public enum SeededInitialization {
     func value(_ word: UInt32) -> Float { (Float(word >> 8) * 0x1p-23 - 1) * bound }
     for start in stride(from: 0, to: count, by: 4) {
       let number = UInt64(start / 4)
-      let block = philox(
-        (UInt32(truncatingIfNeeded: number), UInt32(truncatingIfNeeded: number >> 32), h0, h1), key)
+      let block = Philox.block(
+        counter: (UInt32(truncatingIfNeeded: number), UInt32(truncatingIfNeeded: number >> 32), h0, h1),
+        key: key)
       unsafe out[start] = value(block.0)
       if start + 1 < count { unsafe out[start + 1] = value(block.1) }
       if start + 2 < count { unsafe out[start + 2] = value(block.2) }
       if start + 3 < count { unsafe out[start + 3] = value(block.3) }
     }
-  }
-
-  /// Philox4x32-10 (Salmon et al., SC 2011).
-  private static func philox(
-    _ counter: (UInt32, UInt32, UInt32, UInt32), _ key: (UInt32, UInt32)
-  ) -> (UInt32, UInt32, UInt32, UInt32) {
-    var c = counter
-    var k = key
-    for _ in 0..<10 {
-      let first = UInt64(0xD251_1F53) * UInt64(c.0)
-      let second = UInt64(0xCD9E_8D57) * UInt64(c.2)
-      c = (
-        UInt32(truncatingIfNeeded: second >> 32) ^ c.1 ^ k.0, UInt32(truncatingIfNeeded: second),
-        UInt32(truncatingIfNeeded: first >> 32) ^ c.3 ^ k.1, UInt32(truncatingIfNeeded: first)
-      )
-      k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
-    }
-    return c
   }
 
   /// The predicted words of a tensor, little-endian, as F32, F16 or BF16.
