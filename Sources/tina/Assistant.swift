@@ -12,7 +12,7 @@ struct Assistant {
   private let prompts: PromptEncoder?
 
   init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
-    model = try Model(path: path, threads: compute.threads)
+    model = try Model(path: path, threads: compute.threads, activations: compute.activations)
     tokenizer = try Tokenizer(directory: path)
     prompts = isRaw ? nil : try PromptEncoder(tokenizer: tokenizer, directory: path)
     engine = compute.engine(model)

@@ -44,6 +44,9 @@ struct Bench: AsyncParsableCommand {
   @Option(help: ArgumentHelp("With --peers: the adapter.", visibility: .hidden))
   var adapter: String?
 
+  @Option(help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
+
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
@@ -76,7 +79,7 @@ struct Bench: AsyncParsableCommand {
       .path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let opened = try Model(path: path, threads: threads)
+    let opened = try Model(path: path, threads: threads, activations: activations)
     var results: [BenchmarkResult] = []
     if !json { Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
     let tokenizing = try tokenizerSeconds(path)

@@ -110,7 +110,7 @@ struct Eval: AsyncParsableCommand {
     let path = try ModelLocator.path(model)
     let benchmark = try Evaluation.Benchmark(benchmark, folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let model = try Model(path: path, threads: compute.threads)
+    let model = try Model(path: path, threads: compute.threads, activations: compute.activations)
     let prompts = try PromptEncoder(directory: path)
     let contestants = try contestants(model)
     let engine = compute.engine(model)

@@ -5,11 +5,16 @@ import ModelFiles
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
+extension ActivationType: ExpressibleByArgument {}
 
 /// How the model computes.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
+
+  @Option(
+    help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
 
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
   var context: Int?

@@ -31,7 +31,7 @@ struct Score: AsyncParsableCommand {
   func run() async throws {
     let lines = try input.lines()
     let path = try ModelLocator.path(input.model)
-    let model = try Model(path: path, threads: compute.threads)
+    let model = try Model(path: path, threads: compute.threads, activations: compute.activations)
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
     let attached = try adapter.attach(to: model)

@@ -51,7 +51,7 @@ func linear(
         var map = unsafe tk_linear_args(
           weights: w, type: weights.type, rows: rows, columns: columns, bias: nil, x: xBase,
           x_stride: columns,
-          n: n, y: yBase, y_stride: rows, add: false, terms: buffer.baseAddress, term_count: buffer.count)
+          n: n, y: yBase, y_stride: rows, add: false, terms: buffer.baseAddress, term_count: buffer.count, exact: true)
         unsafe tk_linear(pool, &map, 1)
       }
     }
