@@ -166,7 +166,8 @@ enum Main {
         guard back.contentDigest == lone.contentDigest else { fatalError("the chain changed the content") }
       }
       print(
-        "\(name): \(run.count) checkpoints linked take \(text(Double(linked) / Double(alone), 3)) of the same alone")
+        "\(name): \(run.count) checkpoints linked take \(text(Double(linked) / Double(alone), 3)) of the same alone"
+      )
     }
     unsafe unlink(scratch)
   }

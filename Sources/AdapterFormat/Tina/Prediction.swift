@@ -25,7 +25,11 @@ struct Prediction {
 
   /// Counts a tensor's predicted words.
   mutating func count(_ predicted: UnsafeRawBufferPointer) {
-    if type.byteSize == 4 { unsafe count(predicted, UInt32.self) } else { unsafe count(predicted, UInt16.self) }
+    if type.byteSize == 4 {
+      unsafe count(predicted, UInt32.self)
+    } else {
+      unsafe count(predicted, UInt16.self)
+    }
   }
 
   /// Where the stretches of the exponents begin.
