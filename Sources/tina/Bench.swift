@@ -41,6 +41,9 @@ struct Bench: AsyncParsableCommand {
   @Flag(help: .hidden)
   var peers = false
 
+  @Option(help: ArgumentHelp("With --peers: which measurements, separated by commas.", visibility: .hidden))
+  var only: String?
+
   @Option(help: ArgumentHelp("With --peers: the adapter.", visibility: .hidden))
   var adapter: String?
 
@@ -94,7 +97,8 @@ struct Bench: AsyncParsableCommand {
     }
     if peers {
       try await benchmark.runPeers(
-        try adapter.map { try AttachedAdapter(Adapter(path: $0), to: opened) })
+        try adapter.map { try AttachedAdapter(Adapter(path: $0), to: opened) },
+        only: only.map { Set($0.split(separator: ",").map(String.init)) })
     } else {
       try await benchmark.run()
     }
