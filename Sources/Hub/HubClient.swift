@@ -26,6 +26,8 @@ final class HubClient {
   private let pacing: Pacing
   private let stop: StopFlag
   private let connection: HTTPConnection
+  /// Whether any server has answered: until then a refused connection means that there is none.
+  private var wasAnswered = false
   /// Told before a wait of some seconds.
   var onWait: (String) -> Void = { _ in }
 
@@ -93,6 +95,7 @@ final class HubClient {
       })
     do throws(HubError) {
       let (head, failure) = try connection.get(url, headers: headers, filter)
+      if failure == nil { wasAnswered = true }
       return (head, failure)
     } catch {
       // The body of a redirect or an error is of no use.
@@ -152,7 +155,7 @@ final class HubClient {
     _ answer: Answer, place: String, name: HubName, made: Bool = false
   ) throws(HubError) -> Attempt<Result> {
     if let failure = answer.failure {
-      let (text, isFinal) = Self.explain(failure)
+      let (text, isFinal) = explain(failure)
       let error = HubError(
         .unreachable, place, found: text, expected: "an answer from \(settings.endpointText)",
         advice: "Check the network; what is fetched already is kept, and the same command goes on from there."
@@ -169,10 +172,10 @@ final class HubClient {
     }
   }
 
-  private static func explain(_ failure: HTTPConnection.Failure) -> (text: String, isFinal: Bool) {
+  private func explain(_ failure: HTTPConnection.Failure) -> (text: String, isFinal: Bool) {
     switch failure {
     case .noHost(let text): ("no way to the server (\(text))", true)
-    case .noConnection(let text): ("no connection (\(text))", false)
+    case .noConnection(let text): ("no connection (\(text))", !wasAnswered)
     case .broken(let text): ("a broken connection (\(text))", false)
     case .untrusted(let text): ("no trusted connection (\(text))", true)
     case .failed(let text): (text, true)

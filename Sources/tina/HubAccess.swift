@@ -17,7 +17,7 @@ enum HubAccess {
     let hub = try Hub(HubSettings()) { Terminal.note($0) }
     do {
       return try fetch(hub, name, want)
-    } catch let error as HubError where [.notFound, .offline].contains(error.kind) {
+    } catch let error as HubError where [.notFound, .offline, .unreachable].contains(error.kind) {
       throw CommandError("\(printable(text)) is no file or folder here. On the hub: \(error)")
     }
   }

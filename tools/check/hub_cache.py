@@ -104,11 +104,13 @@ def main():
     check("it knows which file is not there", result.stdout.strip() == "object", result.stdout)
     result = python(ours, """
         import torch
+        from huggingface_hub import snapshot_download
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from peft import PeftModel
         tokenizer = AutoTokenizer.from_pretrained("tina-check/pico")
         model = AutoModelForCausalLM.from_pretrained("tina-check/pico", dtype=torch.float32)
-        model = PeftModel.from_pretrained(model, "tina-check/pico-lora", subfolder="checkpoint-50")
+        # Offline, peft 0.21 puts a subfolder before the file's name twice; so by path.
+        model = PeftModel.from_pretrained(model, snapshot_download("tina-check/pico-lora") + "/checkpoint-50")
         ids = tokenizer("1 + 1", return_tensors="pt").input_ids
         assert torch.isfinite(model(ids).logits).all()
         print(model.peft_config["default"].base_model_name_or_path)

@@ -125,8 +125,13 @@ class FakeHub:
                     data, status = data[start:], 206
                 self.reply(status, headers, data, fault[1] if fault and fault[0] == "cut" else None)
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                """A client that has gone is nothing to speak of."""
+
+        server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 
