@@ -53,6 +53,8 @@ let package = Package(
       name: "AdapterFormat", dependencies: ["ModelFiles", "CZstd", "CCrypto", "COpenBLAS"],
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
+    .target(name: "CTransfer", cSettings: strict ? [.treatAllWarnings(as: .error)] : []),
+    .target(name: "Hub", dependencies: ["CCrypto", "CTransfer", "ModelFiles"], swiftSettings: house),
     .target(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
@@ -77,7 +79,8 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Merging", "ModelFiles", "Tokenization", "TinaRuntime",
+        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Tokenization",
+        "TinaRuntime",
         "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
@@ -99,6 +102,7 @@ let package = Package(
       name: "RuntimeTests",
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(

@@ -1,6 +1,7 @@
 import AdapterFormat
 import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 import TinaRuntime
 import Tokenization
@@ -91,7 +92,9 @@ struct Bench: AsyncParsableCommand {
     }
     if peers {
       try await benchmark.runPeers(
-        try adapter.map { try AttachedAdapter(Adapter(path: $0), to: opened) })
+        try adapter.map {
+          try AttachedAdapter(Adapter(path: try HubAccess.path($0, want: .adapter)), to: opened)
+        })
     } else {
       try await benchmark.run()
     }

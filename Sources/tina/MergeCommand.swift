@@ -120,7 +120,7 @@ struct MergeCommand: AsyncParsableCommand {
     let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads)
     var adapters: [AttachedAdapter] = []
     for text in paths.dropFirst().dropLast() {
-      guard let reference = AdapterReference(argument: text) else {
+      guard let reference = try AdapterReference(argument: text)?.resolved() else {
         throw ValidationError("an adapter: found \"\(text)\", expected PATH or PATH@SCALE.")
       }
       let adapter = try Adapter(

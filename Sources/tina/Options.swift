@@ -1,6 +1,7 @@
 import AdapterFormat
 public import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 public import TinaRuntime
 
@@ -42,12 +43,15 @@ struct ComputeOptions: ParsableArguments {
 struct AdapterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A .tina file, a PEFT or MLX directory or a GGUF adapter; PATH:layers=1 reads the first quality layer of"
-        + " a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
+      "A .tina file, a PEFT or MLX directory, a GGUF adapter or a name on the hub; PATH:layers=1 reads the first"
+        + " quality layer of a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
   var adapter: AdapterReference?
 
   @Flag(help: "Attach the adapter although the model's weights are not those that it belongs to.")
   var allowBaseMismatch = false
+
+  /// The adapter as it is named, if one is.
+  var references: [AdapterReference] { [adapter].compactMap(\.self) }
 
   /// The adapter attached to `model`, or nil if none is wanted.
   func attach(to model: Model) throws -> AttachedAdapter? {
@@ -55,8 +59,11 @@ struct AdapterOptions: ParsableArguments {
   }
 }
 
-/// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`.
+/// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`, or `org/name[/folder][@revision]` in the
+/// place of the path.
 struct AdapterReference: ExpressibleByArgument, Hashable {
+  ///
+  /// A name on the hub stands here as it was typed: ``resolved()`` has the path.
   let path: String
   /// How many quality layers of a .tina file are read; all unless given.
   let layers: Int?
@@ -87,8 +94,23 @@ struct AdapterReference: ExpressibleByArgument, Hashable {
     self.scale = scale
   }
 
+  private init(path: String, layers: Int?, scale: Float) {
+    self.path = path
+    self.layers = layers
+    self.scale = scale
+  }
+
+  /// Whether it is named as on the hub and is no path on this machine.
+  var isOnHub: Bool { !FileManager.default.fileExists(atPath: path) && HubName.isMeant(by: path) }
+
+  /// The same adapter by its path on this machine; one on the hub is fetched unless the cache has it.
+  func resolved() throws -> AdapterReference {
+    AdapterReference(path: try HubAccess.path(path, want: .adapter), layers: layers, scale: scale)
+  }
+
   /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
   func attach(to model: Model, allowBaseMismatch: Bool) throws -> AttachedAdapter {
+    let path = try resolved().path
     let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
     for note in adapter.notes { Terminal.note(note) }
     let attached = try AttachedAdapter(

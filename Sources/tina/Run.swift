@@ -78,7 +78,8 @@ struct Run: AsyncParsableCommand {
     let text = try prompt ?? (jsonl == nil && !isChat ? Self.standardInput() : nil)
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
-    let assistant = try Assistant(model: ModelLocator.path(model), compute, isRaw: raw)
+    let path = try ModelLocator.path(model, for: adapter.references)
+    let assistant = try Assistant(model: path, compute, isRaw: raw)
     let attached = try adapter.attach(to: assistant.model)
     let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
 

@@ -30,7 +30,7 @@ struct Score: AsyncParsableCommand {
 
   func run() async throws {
     let lines = try input.lines()
-    let path = try ModelLocator.path(input.model)
+    let path = try ModelLocator.path(input.model, for: adapter.references)
     let model = try Model(path: path, threads: compute.threads)
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
