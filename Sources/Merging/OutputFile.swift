@@ -28,6 +28,17 @@ final class OutputFile: Sendable {
     guard code == 0 else { throw failure(path, "write", code) }
   }
 
+  /// Writes bytes at a place.
+  @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError) {
+    let code = unsafe writeAll(bytes, at: offset)
+    guard code == 0 else { throw failure(path, "write", code) }
+  }
+
+  /// Lets the file reach to `size`, with zeros where nothing was written.
+  func extend(to size: Int) throws(MergeError) {
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw failure(path, "ftruncate", errno) }
+  }
+
   /// Writes until everything is written; returns 0 or the error's number.
   private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
     var done = 0

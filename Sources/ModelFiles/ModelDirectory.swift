@@ -29,7 +29,7 @@ public struct ModelDirectory: Sendable {
       self.path = path
       config = model.config
       weights = model.weights
-      generation = GenerationConfig()
+      generation = model.generation
       gguf = file
       return
     }

@@ -118,7 +118,7 @@ struct Eval: AsyncParsableCommand {
       benchmark: benchmark, problems: problems, template: prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, engine.contextLimit),
       sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
-      cacheType: compute.cacheType, base: try BaseIdentity(of: HuggingFaceBase(model.directory)).digestText,
+      cacheType: compute.cacheType, base: try model.directory.weightsDigest(),
       contestants: contestants)
     let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
     let evaluator = Evaluator(
