@@ -119,7 +119,7 @@ struct OutputPlan: Sendable {
   }
 
   /// The module whose weight a tensor is, as adapters name it.
-  private static func module(_ name: String) -> String {
+  static func module(_ name: String) -> String {
     guard name.hasPrefix("model."), name.hasSuffix(".weight") else { return name }
     return String(name.dropFirst(6).dropLast(7))
   }

@@ -38,6 +38,14 @@ struct ShardWriter {
   func write(to path: String) throws(MergeError) -> [ModuleMeasure] {
     let output = try OutputFile(path: path)
     try unsafe output.write(file.header.span.bytes, at: 0)
+    try output.extend(to: file.byteCount)
+    return try write(to: output)
+  }
+
+  /// Writes the tensors to their places.
+  ///
+  /// - Returns: what became of each module's change, in the order of the tensors.
+  func write(to output: some WeightSink) throws(MergeError) -> [ModuleMeasure] {
     let pieces = pieces()
     let next = Atomic(0)
     let outcome = Mutex(Outcome())
@@ -69,7 +77,6 @@ struct ShardWriter {
     flusher.sync {}
     let (sums, error) = outcome.withLock { ($0.sums.sorted { $0.piece < $1.piece }, $0.error) }
     if let error { throw error }
-    try output.extend(to: file.byteCount)
     try output.flush()
     return try measures(sums)
   }
@@ -110,7 +117,7 @@ struct ShardWriter {
 
   /// Sums of the piece; nil where nothing was rounded.
   private func write(
-    _ piece: Piece, to output: OutputFile, _ scratch: inout Scratch
+    _ piece: Piece, to output: some WeightSink, _ scratch: inout Scratch
   ) throws(MergeError) -> tk_merge_sums? {
     let tensor = file.tensors[piece.tensor]
     let columns = tensor.source.columns

@@ -55,6 +55,22 @@ public struct ModelDirectory: Sendable {
     weights = try WeightFiles(directory: path)
   }
 
+  /// The same model with other numbers in some of its tensors.
+  package func replacing(_ tensors: [String: Tensor]) -> ModelDirectory {
+    ModelDirectory(
+      path: path, config: config, generation: generation, weights: weights.replacing(tensors), gguf: gguf)
+  }
+
+  private init(
+    path: String, config: Qwen2Config, generation: GenerationConfig, weights: WeightFiles, gguf: GGUFFile?
+  ) {
+    self.path = path
+    self.config = config
+    self.generation = generation
+    self.weights = weights
+    self.gguf = gguf
+  }
+
   /// Whether a file's first bytes are GGUF's.
   private static func isGGUF(_ path: String) throws(ModelFilesError) -> Bool {
     let file = try MappedFile(path: path)
