@@ -68,8 +68,7 @@ public final class AttachedAdapter: Sendable {
     }
     let candidate: any BaseCandidate
     do throws(ModelFilesError) {
-      candidate =
-        model.directory.gguf == nil ? try HuggingFaceBase(model.directory) : GGUFBase(model.directory)
+      candidate = try openedBase(model.directory)
     } catch {
       throw .weightsMismatch(path: base, violations: [error.description])
     }

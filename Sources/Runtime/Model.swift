@@ -25,8 +25,13 @@ public final class Model: Sendable {
   /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.
-  public init(path: String, threads: Int? = nil) throws {
-    directory = try ModelDirectory(path: path)
+  public convenience init(path: String, threads: Int? = nil) throws {
+    try self.init(ModelDirectory(path: path), threads: threads)
+  }
+
+  /// The same for a model that was opened, or whose weights are in memory.
+  package init(_ directory: ModelDirectory, threads: Int?) throws {
+    self.directory = directory
     self.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     guard (1...1024).contains(self.threads) else {
       throw RuntimeError.invalidSetting(name: "threads", found: "\(self.threads)", expected: "1 to 1024")

@@ -2,10 +2,31 @@ import AdapterFormat
 public import ArgumentParser
 import Foundation
 import Hub
+import Merging
 import ModelFiles
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
+
+/// What weights are merged into at load.
+enum MergedType: String, ExpressibleByArgument, CaseIterable {
+  case f32, bf16, f16
+
+  var elementType: ElementType {
+    switch self {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .f16: .f16
+    }
+  }
+
+  /// Adds an adapter that is attached to `model` to its weights in memory, and says on standard error what became of it.
+  func merge(_ attached: AttachedAdapter, into model: Model) throws -> Model {
+    let merge = try RuntimeMerge([attached], into: model, elementType: elementType)
+    Terminal.note(merge.summary)
+    return merge.model
+  }
+}
 
 /// How the model computes.
 struct ComputeOptions: ParsableArguments {
@@ -52,6 +73,23 @@ struct AdapterOptions: ParsableArguments {
 
   /// The adapter as it is named, if one is.
   var references: [AdapterReference] { [adapter].compactMap(\.self) }
+
+  @Option(
+    help: ArgumentHelp(
+      "Add the adapter to the weights in memory, as f32, bf16 or f16: a little faster, and without it attached.",
+      valueName: "type"))
+  var merged: MergedType?
+
+  func validate() throws {
+    if merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+  }
+
+  /// The model to run and the adapter attached to it: `model` and what was asked for, or a merged model and none.
+  func place(on model: Model) throws -> (model: Model, adapter: AttachedAdapter?) {
+    let attached = try attach(to: model)
+    guard let merged, let attached else { return (model, attached) }
+    return (try merged.merge(attached, into: model), nil)
+  }
 
   /// The adapter attached to `model`, or nil if none is wanted.
   func attach(to model: Model) throws -> AttachedAdapter? {
