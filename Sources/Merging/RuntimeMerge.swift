@@ -64,7 +64,7 @@ public struct RuntimeMerge: Sendable {
         name: tensor.source.name, elementType: elementType, shape: tensor.source.shape, storage: .memory(memory),
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
-    model = try Model(base.directory.replacing(merged), threads: base.threads)
+    model = try Model(base.directory.replacing(merged), threads: base.threads, activations: base.activations)
     modules = measures
     byteCount = offset
     self.elementType = elementType

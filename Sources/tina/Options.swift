@@ -7,6 +7,7 @@ import ModelFiles
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
+extension ActivationType: ExpressibleByArgument {}
 
 /// What weights are merged into at load.
 enum MergedType: String, ExpressibleByArgument, CaseIterable {
@@ -33,6 +34,10 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
+  @Option(
+    help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
+
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
   var context: Int?
 
@@ -52,6 +57,11 @@ struct ComputeOptions: ParsableArguments {
       throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
     }
     if let context, context < 2 { throw ValidationError("--context: found \(context), expected 2 or more.") }
+  }
+
+  /// The model at a path.
+  func model(_ path: String) throws -> Model {
+    try Model(path: path, threads: threads, activations: activations)
   }
 
   func engine(_ model: Model) -> Engine {

@@ -79,7 +79,7 @@ struct Run: AsyncParsableCommand {
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let path = try ModelLocator.path(model, for: adapter.references)
-    let (placed, attached) = try adapter.place(on: Model(path: path, threads: compute.threads))
+    let (placed, attached) = try adapter.place(on: compute.model(path))
     let assistant = try Assistant(placed, compute, isRaw: raw)
     let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
 

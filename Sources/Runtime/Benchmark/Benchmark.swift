@@ -113,9 +113,12 @@ public final class Benchmark {
   /// - Throws: what opening files and engines throws.
   public func runPeers(_ adapter: AttachedAdapter?) async throws {
     try await reportLoading()
-    report(
-      BenchmarkResult("decode1", "decode, 1 stream", try await decoding(streams: 1, adapters: [nil]), "tok/s")
-    )
+    for streams in [1, 4, 16] {
+      report(
+        BenchmarkResult(
+          "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")",
+          try await decoding(streams: streams, adapters: [nil]), "tok/s"))
+    }
     try await reportPrefill(512)
     guard let adapter else { return }
     for streams in [1, 16] {
@@ -132,7 +135,8 @@ public final class Benchmark {
   private func reportLoading() async throws {
     let clock = ContinuousClock()
     let began = clock.now
-    let opened = try Model(path: model.directory.path, threads: model.threads)
+    let opened = try Model(
+      path: model.directory.path, threads: model.threads, activations: model.activations)
     let engine = Engine(model: opened)
     var request = GenerationRequest(prompt: tokens(16, seed: 5), sampling: .greedy, maxTokens: 1)
     _ = try await engine.generate(request).collect()
