@@ -15,6 +15,6 @@ struct Tina: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Run.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self, Inspect.self,
-      Verify.self, Diff.self, Score.self, Tokenize.self, Bench.self, Logits.self,
+      Verify.self, Diff.self, Score.self, Serve.self, Tokenize.self, Bench.self, Logits.self,
     ])
 }
