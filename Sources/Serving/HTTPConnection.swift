@@ -7,8 +7,9 @@
   /// It keeps reading while it answers, so that a client that leaves is noticed. A client that sends its next
   /// request before it has its answer loses the connection with that answer: HTTP allows it, and nothing has to
   /// be kept for it.
-  final class HTTPConnection: ChannelInboundHandler {
+  final class HTTPConnection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
     private enum State {
@@ -131,23 +132,23 @@
       task = Task { [connections, channel = context.channel] in
         await body(sink)
         connections.endAnswer()
-        channel.pipeline.fireUserInboundEventTriggered(Answered(isWhole: sink.isWhole))
+        if !sink.isWhole { channel.close(promise: nil) }
       }
     }
 
-    /// Tells the connection that a request's task has ended.
-    private struct Answered: Sendable {
-      /// Whether the client has all of its answer.
-      let isWhole: Bool
+    /// An answer's end is noticed as it goes out: the next request may be here before the task has ended.
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+      guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+      let sent = promise ?? context.eventLoop.makePromise()
+      sent.futureResult.assumeIsolated().whenSuccess { [self] in finish(context) }
+      context.write(data, promise: sent)
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-      guard let event = event as? Answered else { return context.fireUserInboundEventTriggered(event) }
+    private func finish(_ context: ChannelHandlerContext) {
       task = nil
-      if !event.isWhole { return context.close(promise: nil) }
       if keepsAlive {
         state = .idle
-        return arm(context, connections.isClosing ? 0 : settings.idleSeconds)
+        return arm(context, settings.idleSeconds)
       }
       state = .closing
       guard isUnread else { return context.close(promise: nil) }
