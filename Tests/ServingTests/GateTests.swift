@@ -107,8 +107,9 @@ import Testing
     let policy = try #require(reply.header("Content-Security-Policy"))
     #expect(policy.contains("default-src 'none'") && policy.contains("connect-src 'self'"))
     #expect(policy.components(separatedBy: "'sha256-").count == 3)
-    for mark in ["http://", "https://", "src=", "href=", "@import", "url("] {
+    for mark in ["http://", "https://", "src=", "@import", "url(", "innerHTML"] {
       #expect(!reply.text.contains(mark), "\(mark)")
     }
+    #expect(reply.text.replacingOccurrences(of: "href=\"data:", with: "").contains("href=") == false)
   }
 }
