@@ -130,3 +130,10 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// scripts/sanitize builds what the engine's tests need and no more.
+if let names = ProcessInfo.processInfo.environment["TINA_TARGETS"]?.split(separator: " ").map(String.init) {
+  package.targets.removeAll { !names.contains($0.name) }
+  package.products = []
+  package.dependencies = []
+}

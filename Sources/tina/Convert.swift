@@ -137,8 +137,9 @@ struct Convert: ParsableCommand {
     var file = try AdapterFile(path: input.path, layers: input.layers, base: architecture)
     for note in file.notes { Terminal.note(note) }
     if let basePath { try identify(&file.archive, basePath, needsIdentity: format == .tina) }
+    let original = file.archive
     let errors = try change(&file.archive)
-    let summary = try write(file, format, path, architecture)
+    let summary = try write(file, format, path, architecture, original: original)
     report(file, format, path, errors, summary)
   }
 
@@ -170,7 +171,8 @@ struct Convert: ParsableCommand {
   }
 
   private func write(
-    _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String, _ architecture: BaseArchitecture?
+    _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String, _ architecture: BaseArchitecture?,
+    original: AdapterArchive
   ) throws -> TinaWriter.Summary? {
     guard format == .tina else {
       try file.archive.export(format, to: path, base: architecture)
@@ -179,6 +181,7 @@ struct Convert: ParsableCommand {
     var options = TinaOptions(
       lossy?.precision ?? maxError.map { .maxError($0) } ?? maxBytes.map { .maxBytes($0) } ?? .exact)
     options.isPlain = stored
+    if rank != nil || dtype != nil { options.original = original }
     if file.format == .tina, let source = file.files.last {
       let isChanged = rank != nil || dtype != nil || options.precision != .exact
       options.keep(from: try TinaFile(path: source, layers: input.layers), tensorsChange: isChanged)

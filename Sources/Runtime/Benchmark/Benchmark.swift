@@ -262,8 +262,11 @@ public final class Benchmark {
   /// Many prompts with answers of very different lengths: how full the batch stays.
   private func reportQueue() async throws {
     let batch = 16
-    let prompts = quick ? 12 : 24
+    let prompts = quick ? 12 : 200
     let engine = Engine(model: model, batchLimit: batch)
+    engine.shared.beginRecording()
+    let clock = ContinuousClock()
+    let began = clock.now
     let groups = try (0..<prompts).map { i in
       try engine.generate(
         GenerationRequest(
@@ -272,7 +275,15 @@ public final class Benchmark {
         samples: 4)
     }
     for group in groups { _ = try await group.collect() }
+    let seconds = (clock.now - began).inSeconds
     let statistics = engine.statistics
+    // The median of the steps that were full, of the same minutes.
+    let full = engine.shared.recorded().filter { $0.rows == batch }.map(\.seconds).sorted()
+    let steady = full.isEmpty ? nil : Double(batch) / full[full.count / 2]
+    report(
+      BenchmarkResult(
+        "queue-rate", "a queue of \(prompts) prompts × 4, prompts and end included",
+        Double(statistics.tokensDrawn) / seconds, "tok/s", limit: steady, limitName: "of its full steps"))
     report(
       BenchmarkResult(
         "queue", "rows in a step over a queue of \(prompts) prompts × 4",
