@@ -26,6 +26,16 @@ public final class AdapterRegistry: Sendable {
     public let notes: [String]
   }
 
+  /// How long the parts of a load took, in seconds.
+  public struct Timing: Sendable {
+    /// Opening the file and checking what it says.
+    public let open: Double
+    /// Binding it to the base, and seeing that it has an effect.
+    public let attach: Double
+    /// Putting it in its place: what requests could notice.
+    public let swap: Double
+  }
+
   /// One load of an adapter: attached once for each scale that was asked for.
   private final class Version: Sendable {
     let description: Description
@@ -86,28 +96,35 @@ public final class AdapterRegistry: Sendable {
   ///   `TinaRuntime` for an adapter that can't be used. Then nothing has changed.
   @discardableResult public func load(
     name: String, path: String, layers: Int? = nil, scale: Float = 1, replacing: Bool = false
-  ) async throws -> Description {
+  ) async throws -> (adapter: Description, timing: Timing) {
     guard ModelReference.isAdapterName(name), !name.utf8.elementsEqual(baseName.utf8) else {
       throw ServingError.field(
         "lora_name", found: quoted(name),
         expected: "1 to 128 letters, digits and ._/-, other than the base's name")
     }
     try check(name, replacing, versions.withLock { $0 }).get()
-    let version = try await onOwnThread { [engine, allowBaseMismatch] in
+    let (version, open, attach) = try await onOwnThread { [engine, allowBaseMismatch] in
+      let began = ContinuousClock.now
       let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(engine.model.config))
+      let opened = ContinuousClock.now
       let attached = try AttachedAdapter(
         adapter, to: engine.model, scale: scale, allowBaseMismatch: allowBaseMismatch)
       let description = Description(
         name: name, path: path, parameters: adapter.parameterCount,
         rank: adapter.modules.map(\.rank).max() ?? 0, created: Int(Date().timeIntervalSince1970),
         notes: adapter.notes + attached.notes)
-      return Version(description, adapter, factor: scale, first: attached)
+      return (
+        Version(description, adapter, factor: scale, first: attached), (opened - began).seconds,
+        (ContinuousClock.now - opened).seconds
+      )
     }
+    let began = ContinuousClock.now
     let old = try versions.withLock { versions -> Result<Version?, ServingError> in
       check(name, replacing, versions).map { versions.updateValue(version, forKey: name) }
     }.get()
+    let timing = Timing(open: open, attach: attach, swap: (ContinuousClock.now - began).seconds)
     if let old { forget(old) }
-    return version.description
+    return (version.description, timing)
   }
 
   /// Takes an adapter away. Requests that have begun with it go on.

@@ -47,9 +47,16 @@ extension Service {
     let scale = try fields.number("scale", -1e6...1e6) ?? 1
     let layers = try fields.integer("layers", 1...255)
     try fields.finish()
-    try await adapters.load(name: name, path: path, layers: layers, scale: scale, replacing: replacing)
-    return WholeReply(
+    let timing = try await adapters.load(
+      name: name, path: path, layers: layers, scale: scale, replacing: replacing
+    ).timing
+    var reply = WholeReply(
       "Success: LoRA adapter '\(name)' added successfully.", type: "text/plain; charset=utf-8")
+    let parts = [("open", timing.open), ("attach", timing.attach), ("swap", timing.swap)].map { name, seconds in
+      "\(name);dur=\((seconds * 1e6).rounded() / 1e3)"
+    }
+    reply.headers = [("Server-Timing", parts.joined(separator: ", "))]
+    return reply
   }
 
   func unload(_ request: ServerRequest) throws -> WholeReply {

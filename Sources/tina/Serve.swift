@@ -71,7 +71,8 @@ struct Serve: AsyncParsableCommand {
       for adapter in adapter {
         let loaded = try await registry.load(
           name: adapter.name, path: adapter.reference.path, layers: adapter.reference.layers,
-          scale: adapter.reference.scale)
+          scale: adapter.reference.scale
+        ).adapter
         for note in loaded.notes { Terminal.note(note) }
       }
       let service = try Service(
