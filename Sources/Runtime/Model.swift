@@ -50,12 +50,16 @@ public final class Model: Sendable {
 final class Compute: Sendable {
   // Not Synchronization's Mutex: ThreadSanitizer does not see that one's order and would report races.
   private let lock = NSLock()
+  /// Whoever waits for the lock holds this, so that one who takes it again and again has to let others in.
+  private let turn = NSLock()
   private nonisolated(unsafe) let forward: ForwardPass
 
   init(_ forward: sending ForwardPass) { unsafe self.forward = forward }
 
   func exclusive<T>(_ body: (ForwardPass) throws -> T) rethrows -> T {
+    turn.lock()
     lock.lock()
+    turn.unlock()
     defer { lock.unlock() }
     return unsafe try body(forward)
   }

@@ -218,20 +218,9 @@ struct SamplingOptions: ParsableArguments {
   /// The settings in force. A model whose generation_config.json does not ask for sampling is greedy unless
   /// an option says otherwise.
   func parameters(_ defaults: GenerationConfig, seed: UInt64) -> SamplingParameters {
-    let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
-    if greedy || (!isAsked && defaults.doSample != true) {
-      return SamplingParameters(temperature: 0, repetitionPenalty: penalty(defaults), seed: seed)
-    }
-    return SamplingParameters(
-      temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
-      topK: topK ?? defaults.topK ?? 0,
-      topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
-      minP: minP ?? defaults.minP.map { Float($0) } ?? 0,
-      repetitionPenalty: penalty(defaults), seed: seed)
-  }
-
-  private func penalty(_ defaults: GenerationConfig) -> Float {
-    repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1
+    SamplingParameters(
+      defaults, temperature: greedy ? 0 : temperature, topK: topK, topP: topP, minP: minP,
+      repetitionPenalty: repetitionPenalty, seed: seed)
   }
 
   /// Small enough to be typed again.
