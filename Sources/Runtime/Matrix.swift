@@ -22,6 +22,8 @@ extension GGUFTensorType {
     case .q4_K: TK_Q4_K
     case .q5_K: TK_Q5_K
     case .q6_K: TK_Q6_K
+    case .q5_0: TK_Q5_0
+    case .q5_1: TK_Q5_1
     default: elementType?.kernelType
     }
   }
