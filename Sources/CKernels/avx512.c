@@ -14,10 +14,14 @@
 #include "linear.inc"
 #include "rows.inc"
 #include "attention.inc"
+#include "product.inc"
+#include "gradient.inc"
 
 const tk_kernels tk_kernels_avx512 = {
     .name = "avx512", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
     .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
+    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,
+    .head_backward = head_backward,
 };
 #pragma clang attribute pop
 #endif

@@ -94,6 +94,8 @@ struct MetricsLog {
       ("skipped_steps", Double(run.state.skipped)),
     ]
     if let kl = metrics.kl { values.append(("kl", kl)) }
+    if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
+    if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }
     for (component, rows) in zip(run.reward.components, rollout.values) {
       let all = rows.flatMap { $0 }
       values.append(("rewards/\(component.kind.loggedName)/mean", mean(all.compactMap { $0 })))

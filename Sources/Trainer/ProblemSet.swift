@@ -65,6 +65,11 @@ struct ProblemSet: Sendable {
           .data, place: "\(path), record \(line)", found: "no problem",
           expected: "a text named problem, question or prompt")
       }
+      guard text.utf8.count <= 1 << 20 else {
+        throw TrainerError(
+          .data, place: "\(path), record \(line)", found: "a problem of \(text.utf8.count) bytes",
+          expected: "at most a mebibyte")
+      }
       // A worked solution is gold as it is; a bare answer is put between dollar signs, as Tina does.
       let gold = Self.text(object, ["solution"]) ?? Self.text(object, ["answer"]).map { "$" + $0 + "$" }
       problems.append(Problem(text: text, gold: gold))

@@ -1,10 +1,12 @@
 import CKernels
-import COpenBLAS
 import ModelFiles
+import Synchronization
 
 /// The trainer's threads. What runs on them must not depend on how many there are.
 @safe final class WorkPool {
   let threads: OpaquePointer
+  /// How many they are.
+  let count: Int
 
   /// - Throws: ``TrainerError`` when the system refuses threads.
   init(threads count: Int) throws(TrainerError) {
@@ -14,8 +16,7 @@ import ModelFiles
         expected: "\(count) threads", advice: "Ask for fewer with --threads.")
     }
     unsafe threads = pool
-    // Products are split over this pool, in pieces that depend on shapes alone.
-    openblas_set_num_threads(1)
+    self.count = count
   }
 
   deinit { unsafe tk_pool_destroy(threads) }
@@ -73,8 +74,8 @@ private struct Work {
 
   func clear() { unsafe pointer.update(repeating: 0, count: count) }
 
-  var isFinite: Bool {
-    for i in 0..<count where unsafe !pointer[i].isFinite { return false }
+  func isFinite(_ range: Range<Int>) -> Bool {
+    for i in range where unsafe !pointer[i].isFinite { return false }
     return true
   }
 
@@ -97,4 +98,18 @@ private struct Work {
   }
 
   var byteCount: Int { memory.count * 4 }
+}
+
+/// Scratch for bodies that run at the same time: each takes one and gives it back, so that memory is touched for the
+/// first time only once.
+@safe final class SharedScratch: Sendable {
+  private let free = Mutex<[FloatMemory]>([])
+
+  /// Calls `body` with room for `count` floats of unknown content.
+  @unsafe func use(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    var memory = free.withLock { $0.popLast() } ?? FloatMemory(0)
+    if memory.count < count { memory = FloatMemory(count) }
+    unsafe body(memory.pointer)
+    free.withLock { $0.append(memory) }
+  }
 }

@@ -171,4 +171,25 @@ struct GradientCase {
       }
     }
   }
+
+  /// The same of log-probabilities under a temperature, as it is sampled with and as the loss can take it.
+  @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-tied"], [Float(0.6), 1, 1.7])
+  func temperedLogProbabilitiesAreTheSamplers(name: String, temperature: Float) async throws {
+    let model = try Model(path: tinyModel(name), threads: 2)
+    let engine = Engine(model: model)
+    let request = GenerationRequest(
+      prompt: (0..<21).map { ($0 * 31 + 7) % 96 },
+      sampling: SamplingParameters(temperature: temperature, topK: 40, topP: 0.95, seed: 5), maxTokens: 33)
+    let completions = try await engine.generate(request, samples: 4).collect()
+    let batch = GroupBatch(prompt: request.prompt, completions: completions.map(\.ids))
+    let pass = try PolicyPass(model)
+    let plain = try pass.logProbabilities(batch, adapter: nil)
+    let tempered = try pass.logProbabilities(batch, adapter: nil, temperature: temperature)
+    for (i, completion) in completions.enumerated() {
+      #expect(completion.ids.count == 33)
+      #expect(sameBits(plain.logProbabilities[i], completion.logProbabilities))
+      #expect(sameBits(tempered.logProbabilities[i], completion.temperedLogProbabilities))
+    }
+    #expect(sameBits(plain.logProbabilities[0], tempered.logProbabilities[0]) == (temperature == 1))
+  }
 }
