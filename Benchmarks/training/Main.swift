@@ -38,8 +38,7 @@ enum Main {
     try """
     dataset_path: \(folder)/data.jsonl
     prompt_template: reason
-    rl_post_train_reward_funcs: [repetition_penalty, soft_overlong_punishment]
-    soft_punish_cache: \((lengths.max() ?? 1) - 1)
+    rl_post_train_reward_funcs: [cosine]
     lora_dropout: \(dropout)
     learning_rate: 1.0e-5
     beta: 0.0
@@ -63,6 +62,7 @@ enum Main {
       .split(separator: "\n").last.map { Data($0.utf8) } ?? Data()
     let last = try JSONSerialization.jsonObject(with: metrics) as? [String: Any] ?? [:]
     func number(_ key: String) -> Double { last[key] as? Double ?? .nan }
+    guard number("grad_norm") > 0 else { fatalError("nothing was learned, so nothing was measured") }
     let product = number("speed/product_gflops")
     print(
       String(

@@ -4,8 +4,9 @@
   python tools/check/train_bench.py .build/release/tina --model DIR [--trl-python PYTHON] [--steps 3]
 
 One prompt, --completions of --tokens new tokens each, LoRA of rank 32 on all seven projections, no dropout, no KL, one
-process each with both processors. A step is what the programs call so: sampling, rewards, forward, backward, optimiser.
-Tina's steps are read from its metrics.jsonl, TRL's from its callbacks; the first step of each is not counted. Memory is the
+process each with all processors. A step is what the programs call so: sampling, rewards, forward, backward, optimiser.
+Tina's steps are read from its metrics.jsonl, TRL's from its callbacks; the first step of each is not counted, unless TRL
+makes only one (--trl-steps 1, where a step takes minutes). Memory is the
 process's peak resident set, of which pages of the mapped weights are told apart. PYTHON needs torch, peft and trl.
 Both stop a completion only at --tokens: the reward is given by text alone, and the end token is forbidden in neither, so
 use a model that does not end by itself (a random one), or compare tokens, which are printed.
@@ -85,12 +86,13 @@ temperature: 1.0
 
 
 def trl(a):
-    command = [a.trl_python, os.path.abspath(__file__), "--as-trl", "--model", a.model, "--steps", str(a.steps + 1),
+    count = a.trl_steps or a.steps + 1
+    command = [a.trl_python, os.path.abspath(__file__), "--as-trl", "--model", a.model, "--steps", str(count),
                "--completions", str(a.completions), "--tokens", str(a.tokens), "-"]
     out, memory = watched(command, env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1",
                                                      "WANDB_DISABLED": "true", "TOKENIZERS_PARALLELISM": "false"})
     found = json.loads(out.strip().splitlines()[-1])
-    return {"program": "trl " + found["version"], "steps": found["steps"][1:], "tokens": found["tokens"],
+    return {"program": "trl " + found["version"], "steps": found["steps"][1:] or found["steps"], "tokens": found["tokens"],
             "peak": memory.peak, "anonymous": memory.anonymous, "product_gflops": None}
 
 
@@ -135,6 +137,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--trl-python")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--trl-steps", type=int)
     parser.add_argument("--completions", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--as-trl", action="store_true", help=argparse.SUPPRESS)
@@ -142,14 +145,16 @@ def main():
     if a.as_trl:
         return as_trl(a)
     a.model = os.path.abspath(a.model)
-    rows = [tina(a)] + ([trl(a)] if a.trl_python else [])
     print(f"{a.completions} x {a.tokens} tokens, {os.path.basename(a.model)}, {os.cpu_count()} processors")
     print("program       step s (least - most)      tokens  peak GB  anonymous GB  products GFLOP/s")
-    for row in rows:
+    rows = []
+    for run in [tina] + ([trl] if a.trl_python else []):
+        row = run(a)
+        rows.append(row)
         steps = row["steps"]
         rate = f"{row['product_gflops']:.0f}" if row["product_gflops"] else ""
         print(f"{row['program']:12} {statistics.median(steps):8.3f} ({min(steps):.3f} - {max(steps):.3f})"
-              f"{row['tokens']:10.1f} {row['peak'] / 1e9:8.2f} {row['anonymous'] / 1e9:13.2f} {rate:>17}")
+              f"{row['tokens']:10.1f} {row['peak'] / 1e9:8.2f} {row['anonymous'] / 1e9:13.2f} {rate:>17}", flush=True)
     if len(rows) == 2:
         faster = statistics.median(rows[1]["steps"]) / statistics.median(rows[0]["steps"])
         print(f"tina: {faster:.1f} times faster, {rows[0]['peak'] / rows[1]['peak']:.2f} of the memory")
