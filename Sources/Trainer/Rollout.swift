@@ -11,6 +11,8 @@ struct Rollout {
   /// `[component][group][completion]`
   var values: [[[Double?]]] = []
   var tokens = 0
+  /// How long sampling and scoring took.
+  var seconds = 0.0
 
   var lengths: [Int] { groups.flatMap { $0.completions.map(\.count) } }
   var truncated: [Bool] { groups.flatMap(\.isTruncated) }

@@ -200,7 +200,8 @@ public final class TrainingRun {
       }
       let begin = ContinuousClock.now
       let before = state.step
-      let rollout = try await rollOut()
+      var rollout = try await rollOut()
+      rollout.seconds = (ContinuousClock.now - begin).inSeconds
       try checkSignal(rollout)
       let generation = try update.prepare(rollout.groups)
       for iteration in 0..<recipe.iterations where state.step < stopStep {

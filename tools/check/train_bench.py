@@ -50,7 +50,7 @@ def watched(command, **more):
     memory.start()
     out, err = process.communicate()
     if process.returncode:
-        sys.exit(f"{command[0]} ended with {process.returncode}:\n{err[-3000:]}")
+        sys.exit(f"{command[0]} ended with {process.returncode}:\n{err}")
     return out, memory
 
 
