@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "int8.h"
 #include "table.h"
 
 #if defined(__x86_64__)
@@ -16,11 +17,14 @@
 #include "product.inc"
 #include "gradient.inc"
 
-const tk_kernels tk_kernels_avx2 = {
-    .name = "avx2", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
-    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
-    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,
-    .head_backward = head_backward,
-};
+#define KERNELS(NAME, INT8)                                                                                \
+  {                                                                                                        \
+    .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
+    .rope = rope, .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = INT8,                    \
+    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,          \
+    .head_backward = head_backward,                                                                        \
+  }
+const tk_kernels tk_kernels_avx2 = KERNELS("avx2", &tk_int8_avx2);
+const tk_kernels tk_kernels_avxvnni = KERNELS("avxvnni", &tk_int8_avxvnni);
 #pragma clang attribute pop
 #endif

@@ -7,6 +7,8 @@
 
 #include <stdatomic.h>
 
+struct tk_int8;
+
 // Inputs that one chunk of a linear map takes, and outputs whose accumulators it parks (128 KB of stack).
 #define TK_COLUMNS 60
 #define TK_PARKED 3840
@@ -46,12 +48,14 @@ typedef struct tk_kernels {
   void (*softmax_backward)(float *p, float *d, size_t count, float mean, float scale);
   void (*swiglu_backward)(const float *gate, const float *up, float *d, float *d_up, size_t count);
   double (*head_backward)(float *logits, size_t count, float factor, float log_sum, bool differentiates);
+  const struct tk_int8 *int8;  // block-quantised weights (int8.h)
 } tk_kernels;
 
 extern const tk_kernels tk_kernels_portable;
 #if defined(__x86_64__)
-extern const tk_kernels tk_kernels_avx2;
-extern const tk_kernels tk_kernels_avx512;
+// The same but for integers: with and without instructions that multiply four bytes at once.
+extern const tk_kernels tk_kernels_avx2, tk_kernels_avxvnni;
+extern const tk_kernels tk_kernels_avx512_without_vnni, tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
 extern const tk_kernels tk_kernels_neon;
