@@ -110,9 +110,11 @@ public final class TrainingRun {
     reward = RewardFunction(recipe.rewards, settings: recipe.rewardSettings)
     if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
       throw TrainerError(
-        .recipe, place: model.directory.path, found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
+        .recipe, place: model.directory.path,
+        found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
         expected: "a base in F32, F16 or BF16",
-        advice: "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
+        advice:
+          "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
           + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
     }
     let candidate = try openedBase(model.directory)
@@ -330,7 +332,7 @@ public final class TrainingRun {
       state, update, archive: parameters.archive(baseModelName: name, base: base, training: training),
       initialSeed: recipe.seed, parent: isKey ? nil : steps.last, peft: options.peft, run: options.output)
     if let limit = recipe.saveLimit {
-      let kept = [marks.best, marks.beforeTransition]
+      let kept = [marks.best, marks.beforeTransition, steps.last { $0 <= transition.candidate }]
       let old = Checkpoint.steps(in: options.output).filter { !kept.contains($0) }.dropLast(limit)
       for step in old { try Checkpoint.remove(step, initialSeed: recipe.seed, run: options.output) }
     }

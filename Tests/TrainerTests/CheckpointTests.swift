@@ -56,17 +56,16 @@ import Testing
     for stop in 2...5 {
       _ = try await short.run(stopAt: stop)
       let steps = Checkpoint.steps(in: short.folder)
-      #expect(steps == Array(max(1, stop - 1)...stop))
+      // Beside the newest two there may be the one before a turn that is still possible.
+      #expect(steps.suffix(2) == [stop - 1, stop] && steps.count <= 3)
       for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(stop) \(step)") }
     }
     // In one go, with differences still between those that stay.
     short.remove()
     _ = try await short.run(stopAt: 5)
-    #expect(Checkpoint.steps(in: short.folder) == [4, 5])
-    for step in 4...5 {
-      #expect(try short.adapter(step) == whole.adapter(step))
-      #expect(try parent(short, step) == nil)
-    }
+    let steps = Checkpoint.steps(in: short.folder)
+    #expect(steps.suffix(2) == [4, 5] && steps.count <= 3)
+    for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(step)") }
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: short.folder).allSatisfy {
         !$0.hasPrefix(".partial")
