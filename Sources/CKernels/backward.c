@@ -37,3 +37,8 @@ void tk_swiglu_backward(const float *gate, const float *up, float *d, float *d_u
 double tk_head_backward(float *logits, size_t count, float factor, float log_sum, bool differentiates) {
   return tk_current()->head_backward(logits, count, factor, log_sum, differentiates);
 }
+
+double tk_adamw_step(const tk_adamw *settings, const float *gradient, float *x, float *m, float *v, size_t count) {
+  return tk_current()->adamw_step(settings, gradient, x, m, v, count);
+}
+double tk_square_sum(const float *x, size_t count) { return tk_current()->square_sum(x, count); }

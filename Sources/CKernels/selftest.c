@@ -18,7 +18,7 @@ struct results {
   float exponentials[64];
   float products[3][INPUTS * COLUMNS];
   float gradients[4][COLUMNS];
-  double expectation;
+  double expectation, change, squares;
   float x[INPUTS * BLOCK_COLUMNS];
   uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
   tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
@@ -118,6 +118,10 @@ static void run(const tk_kernels *path, struct results *r) {
   path->softmax_backward(r->gradients[0], r->gradients[1], COLUMNS, 0.1f, 0.2f);
   path->swiglu_backward(r->gradients[0], x, r->gradients[2], r->gradients[3], COLUMNS);
   r->expectation = path->head_backward(r->gradients[3], COLUMNS, 0.7f, 3.1f, true);
+  const tk_adamw adamw = {0.9f, 0.9f, 0.1f, 0.99f, 0.01f, 0.999f, 0.003f, 0.7f, 1e-8f};
+  r->squares = path->square_sum(r->gradients[2], COLUMNS);
+  for (int i = 0; i < COLUMNS; i++) r->gradients[1][i] = x[i] * x[i];  // mean squares are not below 0
+  r->change = path->adamw_step(&adamw, x, r->gradients[2], r->gradients[0], r->gradients[1], COLUMNS);
   run_blocks(path, r);
 }
 

@@ -85,7 +85,9 @@ struct AdapterProducts {
     let (rank, width, out) = (pair.rank, pair.input, pair.output)
     let dA = unsafe gradient.pointer + pair.a
     let dB = unsafe gradient.pointer + pair.b
-    pool.run(count: out, inPiecesOf: 240) { columns in
+    // Narrow maps are cut too, so that all threads have something to do.
+    let parts = 2 * pool.count
+    pool.run(count: out, inPiecesOf: min(240, max(24, (out + parts - 1) / parts + 11) / 12 * 12)) { columns in
       unsafe Product.firstTransposed(
         columns.count, rank, n, dY + columns.lowerBound, out, u, rank, dB + columns.lowerBound * rank, rank,
         add: true)
@@ -96,7 +98,8 @@ struct AdapterProducts {
       unsafe dropped(x, pair, into: y)
       unsafe source = UnsafePointer(y)
     }
-    pool.run(count: width, inPiecesOf: 256) { columns in
+    pool.run(count: width, inPiecesOf: min(256, max(32, (width + parts - 1) / parts + 31) / 32 * 32)) {
+      columns in
       unsafe Product.firstTransposed(
         rank, columns.count, n, du, rank, source + columns.lowerBound, width, dA + columns.lowerBound, width,
         add: true)

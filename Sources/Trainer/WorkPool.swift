@@ -80,11 +80,7 @@ private struct Work {
   }
 
   /// The square root of the sum of squares, in double precision and one order.
-  var norm: Double {
-    var sum = 0.0
-    for i in 0..<count { unsafe sum += Double(pointer[i]) * Double(pointer[i]) }
-    return sum.squareRoot()
-  }
+  var norm: Double { unsafe tk_square_sum(pointer, count).squareRoot() }
 }
 
 /// Float32 scratch that grows when asked for more and is reused otherwise.

@@ -154,4 +154,32 @@ import Testing
       first = first ?? all
     }
   }
+
+  /// AdamW's step element by element as it is written down, on every path.
+  @Test(arguments: [1, 8, 13, 40])
+  func stepsOfAdamWFollowTheirDefinition(count: Int) {
+    var noise = Noise(state: UInt64(count + 77))
+    let gradient = noise.floats(count)
+    let start = (x: noise.floats(count), m: noise.floats(count), v: noise.floats(count).map { $0 * $0 })
+    var settings = tk_adamw(
+      factor: 0.5, b1: 0.9, c1: 0.1, b2: 0.99, c2: 0.01, keep: 0.999, step: 0.003, root: 0.7, epsilon: 1e-8)
+    let s = settings
+    onEachPath { path in
+      var (x, m, v) = start
+      let change = unsafe tk_adamw_step(&settings, gradient, &x, &m, &v, count)
+      var squares = 0.0
+      for i in 0..<count {
+        let g = gradient[i] * s.factor
+        let mean = s.b1 * start.m[i] + s.c1 * g
+        let square = s.b2 * start.v[i] + s.c2 * g * g
+        let new = start.x[i] * s.keep - s.step * (mean / (square.squareRoot() / s.root + s.epsilon))
+        #expect(m[i].bitPattern == mean.bitPattern && v[i].bitPattern == square.bitPattern, "\(path)")
+        #expect(x[i].bitPattern == new.bitPattern, "\(path)")
+        squares += Double(new - start.x[i]) * Double(new - start.x[i])
+      }
+      #expect(abs(change - squares) <= 1e-12 * squares)
+      let sum = x.reduce(0) { $0 + Double($1) * Double($1) }
+      #expect(abs(unsafe tk_square_sum(x, count) - sum) <= 1e-12 * sum)
+    }
+  }
 }

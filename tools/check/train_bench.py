@@ -8,8 +8,8 @@ process each with all processors. A step is what the programs call so: sampling,
 Tina's steps are read from its metrics.jsonl, TRL's from its callbacks; the first step of each is not counted, unless TRL
 makes only one (--trl-steps 1, where a step takes minutes). Memory is the
 process's peak resident set, of which pages of the mapped weights are told apart. PYTHON needs torch, peft and trl.
-Both stop a completion only at --tokens: the reward is given by text alone, and the end token is forbidden in neither, so
-use a model that does not end by itself (a random one), or compare tokens, which are printed.
+The end token is forbidden in neither: a random model goes on to --tokens, and of others the mean length is printed, which
+--chat makes comparable.
 """
 import argparse
 import json
@@ -41,7 +41,7 @@ class Memory(threading.Thread):
                 self.anonymous = max(self.anonymous, int(fields["RssAnon"].split()[0]) * 1024)
             except (OSError, KeyError):
                 return
-            time.sleep(0.02)
+            time.sleep(0.25)  # seldom: with two processors a third busy thread would be measured too
 
 
 def watched(command, **more):
@@ -60,7 +60,7 @@ def tina(a):
         (base / "data.jsonl").write_text(json.dumps({"problem": PROBLEM, "answer": "1"}) + "\n")
         (base / "recipe.yaml").write_text(f"""
 dataset_path: {folder}/data.jsonl
-prompt_template: reason
+prompt_template: {'model' if a.chat else 'reason'}
 rl_post_train_reward_funcs: [repetition_penalty, cosine]
 lora_r: 32
 lora_alpha: 128
@@ -88,7 +88,7 @@ temperature: 1.0
 def trl(a):
     count = a.trl_steps or a.steps + 1
     command = [a.trl_python, os.path.abspath(__file__), "--as-trl", "--model", a.model, "--steps", str(count),
-               "--completions", str(a.completions), "--tokens", str(a.tokens), "-"]
+               "--completions", str(a.completions), "--tokens", str(a.tokens), "-"] + (["--chat"] if a.chat else [])
     out, memory = watched(command, env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1",
                                                      "WANDB_DISABLED": "true", "TOKENIZERS_PARALLELISM": "false"})
     found = json.loads(out.strip().splitlines()[-1])
@@ -114,8 +114,10 @@ def as_trl(a):
 
     def reward(completions, completion_ids=None, **_):
         lengths.extend(len(ids) for ids in completion_ids or [])
-        return [len(set(text)) / 50 + 0.1 * i for i, text in enumerate(completions)]
+        texts = [text if isinstance(text, str) else text[0]["content"] for text in completions]
+        return [len(set(text)) / 50 + 0.1 * i for i, text in enumerate(texts)]
 
+    prompt = [{"role": "user", "content": PROBLEM}] if a.chat else PROBLEM
     with tempfile.TemporaryDirectory() as folder:
         config = trl.GRPOConfig(
             output_dir=folder, per_device_train_batch_size=a.completions, num_generations=a.completions,
@@ -125,7 +127,7 @@ def as_trl(a):
         trainer = trl.GRPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32),
             processing_class=AutoTokenizer.from_pretrained(a.model), reward_funcs=reward, args=config,
-            train_dataset=Dataset.from_dict({"prompt": [PROBLEM] * 64}), callbacks=[Clock()],
+            train_dataset=Dataset.from_dict({"prompt": [prompt] * 64}), callbacks=[Clock()],
             peft_config=LoraConfig(r=32, lora_alpha=128, target_modules=TARGETS, task_type="CAUSAL_LM"))
         trainer.train()
     print(json.dumps({"steps": times, "version": trl.__version__, "tokens": statistics.mean(lengths or [float("nan")])}))
@@ -140,6 +142,7 @@ def main():
     parser.add_argument("--trl-steps", type=int)
     parser.add_argument("--completions", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--chat", action="store_true", help="the model's chat template in both, for equal lengths")
     parser.add_argument("--as-trl", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.as_trl:
