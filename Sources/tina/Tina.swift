@@ -14,7 +14,8 @@ struct Tina: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Run.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self, Quantize.self, Inspect.self,
+      Run.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
+      Quantize.self, Inspect.self,
       Verify.self, Diff.self, Score.self, Tokenize.self, Bench.self, Logits.self,
     ])
 }
