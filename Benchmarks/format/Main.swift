@@ -3,7 +3,7 @@ import CZstd
 import Foundation
 import ModelFiles
 
-/// Measures the .tina format: `format-benchmark sizes FILE...`, `speed` or `chain`.
+/// Measures the .tina format: `format-benchmark sizes FILE...`, `speed` or `chain [CHECKPOINT...]`.
 @main
 enum Main {
   static func main() throws {
@@ -11,9 +11,9 @@ enum Main {
     switch arguments.first {
     case "sizes": try sizes(Array(arguments.dropFirst()))
     case "speed": try speed()
-    case "chain": try chain()
+    case "chain": try chain(Array(arguments.dropFirst()))
     default:
-      print("usage: format-benchmark sizes FILE... | speed | chain")
+      print("usage: format-benchmark sizes FILE... | speed | chain [CHECKPOINT...]")
       exit(64)
     }
   }
@@ -136,11 +136,13 @@ enum Main {
 
   // MARK: A chain of checkpoints
 
-  private static func chain() throws {
+  /// A chain of simulated checkpoints, or of the checkpoints of a run: `.tina` files in the order of their steps.
+  private static func chain(_ paths: [String], seed: UInt64 = 42) throws {
     let folder = NSTemporaryDirectory() + "tina-format-benchmark-\(getpid())"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let run = Source.checkpoints(count: 10, every: 50)
+    let files = try paths.map { try TinaFile(path: $0) }
+    let run = try paths.isEmpty ? Source.checkpoints(count: 10, every: 50) : files.map { try $0.archive() }
     for (name, convert) in [("f32", { $0 }), ("bf16", Source.bfloat16)]
       as [(String, (AdapterArchive) -> AdapterArchive)]
     {
@@ -154,7 +156,7 @@ enum Main {
         if let last = parents.last {
           options.parent = try TinaFile(path: last, parents: parents)
         } else {
-          options.seed = 42
+          options.seed = seed
         }
         let path = folder + "/\(name)-\(step).tina"
         let child = try TinaWriter.write(archive, to: path, options: options)
@@ -163,7 +165,9 @@ enum Main {
         let back = try TinaFile(path: path, parents: parents)
         guard back.contentDigest == lone.contentDigest else { fatalError("the chain changed the content") }
       }
-      print("\(name): ten checkpoints \(text(Double(linked) / Double(alone), 3)) of ten files alone")
+      print(
+        "\(name): \(run.count) checkpoints linked take \(text(Double(linked) / Double(alone), 3)) of the same alone"
+      )
     }
     unsafe unlink(scratch)
   }

@@ -211,7 +211,7 @@ public struct Merge: Sendable {
 
   /// Opens what was written and compares it with the attached form.
   private func verify(_ path: String) async throws -> LogitCheck {
-    let merged = try Model(path: path, threads: model.threads)
+    let merged = try Model(path: path, threads: model.threads, activations: model.activations)
     let attached = AttachedAdapter.sum(adapters, on: model)
     let check = try await LogitCheck(
       base: model, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)

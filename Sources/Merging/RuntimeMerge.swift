@@ -65,7 +65,7 @@ public struct RuntimeMerge: Sendable {
         storage: .memory(memory),
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
-    model = try Model(base.directory.replacing(merged), threads: base.threads)
+    model = try Model(base.directory.replacing(merged), threads: base.threads, activations: base.activations)
     modules = measures
     byteCount = offset
     self.elementType = elementType

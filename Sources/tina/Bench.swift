@@ -1,6 +1,7 @@
 import AdapterFormat
 import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 import TinaRuntime
 import Tokenization
@@ -51,6 +52,9 @@ struct Bench: AsyncParsableCommand {
       "Measure the model with --adapter in its weights: f32, bf16 or f16.", valueName: "type"))
   var merged: MergedType?
 
+  @Option(help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
+
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
@@ -87,7 +91,7 @@ struct Bench: AsyncParsableCommand {
       .path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    var opened = try Model(path: path, threads: threads)
+    var opened = try Model(path: path, threads: threads, activations: activations)
     var attached = try adapter.map { try $0.attach(to: opened, allowBaseMismatch: false) }
     if let merged, let adapter = attached {
       opened = try merged.merge(adapter, into: opened)

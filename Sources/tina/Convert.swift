@@ -1,6 +1,7 @@
 public import AdapterFormat
 public import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 
 extension AdapterFileFormat: ExpressibleByArgument {}
@@ -132,13 +133,16 @@ struct Convert: ParsableCommand {
   func run() throws {
     let format = try format()
     let path = NSString(string: output).expandingTildeInPath
-    let basePath = base.map { NSString(string: $0).expandingTildeInPath }
+    let input = try input.resolved()
+    // Names of modules need the configuration alone; a base is identified by its weights.
+    let basePath = try base.map { try HubAccess.path($0, want: format == .tina ? .model : .description) }
     let architecture = try basePath.map { try BaseArchitecture(path: $0) }
     var file = try AdapterFile(path: input.path, layers: input.layers, base: architecture)
     for note in file.notes { Terminal.note(note) }
     if let basePath { try identify(&file.archive, basePath, needsIdentity: format == .tina) }
-    let errors = try change(&file.archive)
-    let summary = try write(file, format, path, architecture)
+    let original = file.archive
+    let errors = try change(&file.archive, input.path)
+    let summary = try write(file, format, path, architecture, original: original)
     report(file, format, path, errors, summary)
   }
 
@@ -164,15 +168,17 @@ struct Convert: ParsableCommand {
   }
 
   /// Applies --rank and --dtype; tells the errors of each.
-  private func change(_ archive: inout AdapterArchive) throws -> [(name: String, change: AdapterChange)] {
+  private func change(_ archive: inout AdapterArchive, _ path: String) throws -> [(
+    name: String, change: AdapterChange
+  )] {
     var changes: [(name: String, change: AdapterChange)] = []
     if let rank {
-      let change = try archive.reduced(toRank: rank, path: input.path)
+      let change = try archive.reduced(toRank: rank, path: path)
       archive = change.archive
       changes.append(("rank \(rank)", change))
     }
     if let dtype {
-      let change = try archive.converted(to: dtype.elementType, path: input.path)
+      let change = try archive.converted(to: dtype.elementType, path: path)
       archive = change.archive
       changes.append((dtype.rawValue, change))
     }
@@ -180,7 +186,8 @@ struct Convert: ParsableCommand {
   }
 
   private func write(
-    _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String, _ architecture: BaseArchitecture?
+    _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String, _ architecture: BaseArchitecture?,
+    original: AdapterArchive
   ) throws -> TinaWriter.Summary? {
     guard format == .tina else {
       try file.archive.export(format, to: path, base: architecture)
@@ -189,6 +196,7 @@ struct Convert: ParsableCommand {
     var options = TinaOptions(
       lossy?.precision ?? maxError.map { .maxError($0) } ?? maxBytes.map { .maxBytes($0) } ?? .exact)
     options.isPlain = stored
+    if rank != nil || dtype != nil { options.original = original }
     if file.format == .tina, let source = file.files.last {
       let isChanged = rank != nil || dtype != nil || options.precision != .exact
       options.keep(from: try TinaFile(path: source, layers: input.layers), tensorsChange: isChanged)

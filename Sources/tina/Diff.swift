@@ -1,6 +1,7 @@
 import AdapterFormat
 import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 
 struct Diff: ParsableCommand {
@@ -44,9 +45,9 @@ struct Diff: ParsableCommand {
     let difference: AdapterDifference
     do {
       let architecture = try base.map {
-        try BaseArchitecture(path: NSString(string: $0).expandingTildeInPath)
+        try BaseArchitecture(path: try HubAccess.path($0, want: .description))
       }
-      let files = try [first, second].map {
+      let files = try [first.resolved(), second.resolved()].map {
         try AdapterFile(path: $0.path, layers: $0.layers, base: architecture)
       }
       for note in files.flatMap(\.notes) { Terminal.note(note) }

@@ -116,10 +116,10 @@ struct Eval: AsyncParsableCommand {
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
-    let path = try ModelLocator.path(model)
+    let path = try ModelLocator.path(model, for: adapters)
     let benchmark = try Evaluation.Benchmark(benchmark, folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let opened = try Model(path: path, threads: compute.threads)
+    let opened = try compute.model(path)
     let prompts = try PromptEncoder(directory: path)
     var contestants = try contestants(opened)
     var model = opened

@@ -1,6 +1,7 @@
 import AdapterFormat
 import ArgumentParser
 import Foundation
+import Hub
 import ModelFiles
 
 struct Inspect: ParsableCommand {
@@ -29,8 +30,9 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func run() throws {
+    let adapter = try adapter.resolved()
     let architecture = try base.map {
-      try BaseArchitecture(path: NSString(string: $0).expandingTildeInPath)
+      try BaseArchitecture(path: try HubAccess.path($0, want: .description))
     }
     let file = try AdapterFile(path: adapter.path, layers: adapter.layers, base: architecture)
     for note in file.notes { Terminal.note(note) }

@@ -36,8 +36,8 @@ struct Logits: AsyncParsableCommand {
     guard let tokens = value.object?["tokens"]?.array?.map(\.int), !tokens.contains(nil) else {
       throw ValidationError("\(ids): found \(value.summary), expected {\"tokens\": [ids]}.")
     }
-    let (model, attached) = try adapter.place(
-      on: Model(path: try ModelLocator.path(model), threads: compute.threads))
+    let path = try ModelLocator.path(model, for: adapter.references)
+    let (model, attached) = try adapter.place(on: compute.model(path))
     let logits = try compute.engine(model).logits(
       tokens: tokens.compactMap { $0 }, adapter: attached, chunk: chunk)
     let shape = "[\(tokens.count),\(model.config.vocabSize)]"

@@ -133,11 +133,12 @@ struct MergeCommand: AsyncParsableCommand {
 
   func run() async throws {
     var settings = try settings()
-    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads)
+    // What is verified is the weights: nothing else is rounded beside them.
+    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads, activations: .f32)
     if writesGGUF, settings.fileType == nil { settings.fileType = try Merge.ownFileType(model) }
     var adapters: [AttachedAdapter] = []
     for text in paths.dropFirst().dropLast() {
-      guard let reference = AdapterReference(argument: text) else {
+      guard let reference = try AdapterReference(argument: text)?.resolved() else {
         throw ValidationError("an adapter: found \"\(text)\", expected PATH or PATH@SCALE.")
       }
       let adapter = try Adapter(

@@ -1,10 +1,17 @@
 import Foundation
+import Hub
 
 /// Finds the model that a command is about.
 enum ModelLocator {
-  /// The directory named, or Pico's when none is.
-  static func path(_ named: String?) throws -> String {
-    if let named { return NSString(string: named).expandingTildeInPath }
+  /// The directory or file named, which may be a name on the hub; when none is, the base that an adapter on the hub
+  /// names, else Pico's directory.
+  static func path(
+    _ named: String?, for adapters: [AdapterReference] = [], want: HubWant = .model
+  ) throws -> String {
+    if let named { return try HubAccess.path(named, want: want) }
+    if let adapter = adapters.first, let base = try HubAccess.base(of: adapter) {
+      return try HubAccess.path(base, want: want)
+    }
     return try pico()
   }
 

@@ -1,11 +1,13 @@
 import AdapterFormat
 public import ArgumentParser
 import Foundation
+import Hub
 import Merging
 import ModelFiles
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
+extension ActivationType: ExpressibleByArgument {}
 
 /// What weights are merged into at load.
 enum MergedType: String, ExpressibleByArgument, CaseIterable {
@@ -32,6 +34,10 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
+  @Option(
+    help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
+
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
   var context: Int?
 
@@ -53,6 +59,11 @@ struct ComputeOptions: ParsableArguments {
     if let context, context < 2 { throw ValidationError("--context: found \(context), expected 2 or more.") }
   }
 
+  /// The model at a path.
+  func model(_ path: String) throws -> Model {
+    try Model(path: path, threads: threads, activations: activations)
+  }
+
   func engine(_ model: Model) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, memoryBudget: cacheMemory.map { $0 << 20 })
@@ -63,12 +74,15 @@ struct ComputeOptions: ParsableArguments {
 struct AdapterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A .tina file, a PEFT or MLX directory or a GGUF adapter; PATH:layers=1 reads the first quality layer of"
-        + " a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
+      "A .tina file, a PEFT or MLX directory, a GGUF adapter or a name on the hub; PATH:layers=1 reads the first"
+        + " quality layer of a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
   var adapter: AdapterReference?
 
   @Flag(help: "Attach the adapter although the model's weights are not those that it belongs to.")
   var allowBaseMismatch = false
+
+  /// The adapter as it is named, if one is.
+  var references: [AdapterReference] { [adapter].compactMap(\.self) }
 
   @Option(
     help: ArgumentHelp(
@@ -93,8 +107,11 @@ struct AdapterOptions: ParsableArguments {
   }
 }
 
-/// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`.
+/// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`, or `org/name[/folder][@revision]` in the
+/// place of the path.
 struct AdapterReference: ExpressibleByArgument, Hashable {
+  ///
+  /// A name on the hub stands here as it was typed: ``resolved()`` has the path.
   let path: String
   /// How many quality layers of a .tina file are read; all unless given.
   let layers: Int?
@@ -125,8 +142,23 @@ struct AdapterReference: ExpressibleByArgument, Hashable {
     self.scale = scale
   }
 
+  private init(path: String, layers: Int?, scale: Float) {
+    self.path = path
+    self.layers = layers
+    self.scale = scale
+  }
+
+  /// Whether it is named as on the hub and is no path on this machine.
+  var isOnHub: Bool { !FileManager.default.fileExists(atPath: path) && HubName.isMeant(by: path) }
+
+  /// The same adapter by its path on this machine; one on the hub is fetched unless the cache has it.
+  func resolved() throws -> AdapterReference {
+    AdapterReference(path: try HubAccess.path(path, want: .adapter), layers: layers, scale: scale)
+  }
+
   /// Opens the adapter and attaches it to `model`, telling what should be known on standard error.
   func attach(to model: Model, allowBaseMismatch: Bool) throws -> AttachedAdapter {
+    let path = try resolved().path
     let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
     for note in adapter.notes { Terminal.note(note) }
     let attached = try AttachedAdapter(
@@ -186,20 +218,9 @@ struct SamplingOptions: ParsableArguments {
   /// The settings in force. A model whose generation_config.json does not ask for sampling is greedy unless
   /// an option says otherwise.
   func parameters(_ defaults: GenerationConfig, seed: UInt64) -> SamplingParameters {
-    let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
-    if greedy || (!isAsked && defaults.doSample != true) {
-      return SamplingParameters(temperature: 0, repetitionPenalty: penalty(defaults), seed: seed)
-    }
-    return SamplingParameters(
-      temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
-      topK: topK ?? defaults.topK ?? 0,
-      topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
-      minP: minP ?? defaults.minP.map { Float($0) } ?? 0,
-      repetitionPenalty: penalty(defaults), seed: seed)
-  }
-
-  private func penalty(_ defaults: GenerationConfig) -> Float {
-    repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1
+    SamplingParameters(
+      defaults, temperature: greedy ? 0 : temperature, topK: topK, topP: topP, minP: minP,
+      repetitionPenalty: repetitionPenalty, seed: seed)
   }
 
   /// Small enough to be typed again.

@@ -78,8 +78,8 @@ struct Run: AsyncParsableCommand {
     let text = try prompt ?? (jsonl == nil && !isChat ? Self.standardInput() : nil)
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
-    let base = try Model(path: ModelLocator.path(model), threads: compute.threads)
-    let (placed, attached) = try adapter.place(on: base)
+    let path = try ModelLocator.path(model, for: adapter.references)
+    let (placed, attached) = try adapter.place(on: compute.model(path))
     let assistant = try Assistant(placed, compute, isRaw: raw)
     let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
 

@@ -30,8 +30,8 @@ struct Score: AsyncParsableCommand {
 
   func run() async throws {
     let lines = try input.lines()
-    let path = try ModelLocator.path(input.model)
-    let (model, attached) = try adapter.place(on: Model(path: path, threads: compute.threads))
+    let path = try ModelLocator.path(input.model, for: adapter.references)
+    let (model, attached) = try adapter.place(on: compute.model(path))
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
     try await lines.forEachLine { line in

@@ -6,7 +6,8 @@ struct Tina: AsyncParsableCommand {
     commandName: "tina",
     abstract: "Runs small reasoning models: a frozen base and its LoRA adapter.",
     discussion: """
-      A MODEL is a Hugging Face directory (config.json, tokenizer.json, safetensors) or a GGUF file. Without one, Pico \
+      A MODEL is a Hugging Face directory (config.json, tokenizer.json, safetensors), a GGUF file, or a name on the \
+      hub such as org/name, which is looked for in the hub's cache and fetched if it is not there. Without one, Pico \
       answers: the small model that ships with Tina, in Models/pico of the working directory or a folder \
       above it, beside the program, or where the environment variable TINA_PICO says.
 
@@ -14,8 +15,8 @@ struct Tina: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Run.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
-      Quantize.self, Inspect.self,
-      Verify.self, Diff.self, Score.self, Tokenize.self, Bench.self, Logits.self,
+      Run.self, Serve.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
+      Quantize.self, Inspect.self, Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self,
+      Logits.self,
     ])
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Hub
 import ModelFiles
 import Tokenization
 
@@ -26,7 +27,7 @@ struct Tokenize: AsyncParsableCommand {
 
   func run() async throws {
     let lines = try input.lines()
-    let path = try ModelLocator.path(input.model)
+    let path = try ModelLocator.path(input.model, want: .description)
     let tokenizer = try path.hasSuffix(".json") ? Tokenizer(path: path) : Tokenizer(directory: path)
     try lines.forEachLine { line in
       let ids: [Int]

@@ -78,6 +78,7 @@ struct Train: AsyncParsableCommand {
   func run() async throws {
     var recipe = try Recipe(path: recipe)
     if let data { recipe.datasetPath = data }
+    recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.use(seed: seed) }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)

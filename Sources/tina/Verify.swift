@@ -26,7 +26,7 @@ struct Verify: ParsableCommand {
   var json = false
 
   func run() throws {
-    let findings = Findings(adapter.path)
+    let findings = Findings(try adapter.resolved().path)
     if json {
       Terminal.writeLine(findings.json.line)
     } else {

@@ -132,7 +132,9 @@ def exact_streams(plan, tensors):
     mask = (1 << bits) - 1
     if plan["predictor"]:
         predictions = words_of(plan["predicted"], bits)
-        words = [zigzag((ordered(x, bits) - ordered(p, bits)) & mask, bits) for x, p in zip(words, predictions)]
+        shift, field = {"F32": (23, 0xFF), "BF16": (7, 0xFF), "F16": (10, 0x1F)}[element]
+        pairs = sorted(zip(words, predictions), key=lambda pair: pair[1] >> shift & field)  # a stable sort
+        words = [zigzag((ordered(x, bits) - ordered(p, bits)) & mask, bits) for x, p in pairs]
     elif element in ("F32", "F64", "BF16"):
         words = [((x << 1) & mask) | (x >> (bits - 1)) for x in words]
     elif element in ("I8", "I16", "I32", "I64"):

@@ -587,22 +587,30 @@ def decode_exact(file, number, block, _):
             elif name in ("I8", "I16", "I32", "I64"):
                 words = unzigzag(words)
         else:
-            words = unzigzag(words)
+            words = add_predicted(file, block, name, kind, unzigzag(words))
     out, at = {}, 0
     for i in block["tensors"]:
-        tensor = file.tensors[i]
-        count = tensor["bytes"] // kind.itemsize
-        part = words[at : at + count]
+        count = file.tensors[i]["bytes"] // kind.itemsize
+        out[i] = words[at : at + count].astype(kind).tobytes()
         at += count
-        if block["predictor"]:
-            entry = tensor["entry"]
-            if block["predictor"] == 1:
-                predicted = seeded(file.seed, entry["module"], tensor["shape"], name)
-            else:
-                predicted = np.frombuffer(file.parent_tensor(entry, i - entry["first"], tensor), kind)
-            part = from_order(to_order(predicted) + part)
-        out[i] = part.astype(kind).tobytes()
     return out
+
+
+def add_predicted(file, block, name, kind, differences):
+    """The words, in their order, of differences that stand by the exponent of the predicted word."""
+    parts = []
+    for i in block["tensors"]:
+        tensor, entry = file.tensors[i], file.tensors[i]["entry"]
+        if block["predictor"] == 1:
+            parts.append(seeded(file.seed, entry["module"], tensor["shape"], name).reshape(-1).astype(kind))
+        else:
+            parts.append(np.frombuffer(file.parent_tensor(entry, i - entry["first"], tensor), kind))
+    predicted = np.concatenate(parts)
+    shift, mask = {"F32": (23, 0xFF), "BF16": (7, 0xFF), "F16": (10, 0x1F)}[name]
+    order = np.argsort((predicted >> kind.type(shift)) & kind.type(mask), kind="stable")
+    words = np.empty_like(predicted)
+    words[order] = from_order(to_order(predicted[order]) + differences)
+    return words
 
 
 def seeded(seed, module, shape, name):

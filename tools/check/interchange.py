@@ -1,11 +1,12 @@
 """Opens what `tina convert` writes in the libraries of the formats' own makers, and compares every number.
 
-    python tools/check/interchange.py .build/debug/tina ADAPTER [ADAPTER ...]
+    python tools/check/interchange.py .build/debug/tina ADAPTER [ADAPTER ...] [--base MODEL]
 
 ADAPTER is a PEFT directory of a Qwen2 or Llama base. Each is converted to GGUF, MLX, PEFT and .tina and back to
 PEFT. The GGUF file is read with `gguf` and held against what llama.cpp's llama-adapter.cpp asks for; the MLX and
 PEFT files are read with `safetensors`; the configuration is read with `peft`, whose own rules then give every
-module's scale. Needs gguf, safetensors, numpy and peft. Exits with 1 at the first difference.
+module's scale. With the adapters' base, `PeftModel` loads the original and what came back, and both must give the same
+logits. Needs gguf, safetensors, torch, numpy and peft; transformers for a base. Exits with 1 at the first difference.
 """
 
 import json
@@ -17,10 +18,11 @@ import tempfile
 
 import gguf
 import numpy as np
-from peft import LoraConfig, PeftConfig
+import safetensors.torch
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel
 from peft.utils.other import get_pattern_key
 from safetensors import safe_open
-from safetensors.numpy import load_file
 
 NAMES = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
@@ -37,6 +39,11 @@ def fail(text):
 def check(condition, text):
     if not condition:
         fail(text)
+
+
+def load_file(path):
+    """Tensors as float32, which holds F32, F16 and BF16 exactly."""
+    return {name: tensor.float().numpy() for name, tensor in safetensors.torch.load_file(path).items()}
 
 
 def run(tina, *arguments):
@@ -106,9 +113,10 @@ def check_gguf(path, wanted, config):
         if config["model_type"] == "llama" and rest.endswith(("q_proj", "k_proj")):
             heads = config["num_attention_heads" if rest.endswith("q_proj") else "num_key_value_heads"]
             b = permuted(b, heads)
-        factor = np.float32(alpha / np.float32(tb.shape[0])) if alpha else np.float32(1)
-        check(np.array_equal(ta.data.reshape(a.shape), a), f"{name}: A differs")
-        product = tb.data.reshape(b.shape).astype(np.float64) * np.float64(factor)
+        factor = np.float32(alpha / np.float32(a.shape[0])) if alpha else np.float32(1)
+        ta, tb = (gguf.dequantize(t.data, t.tensor_type) for t in (ta, tb))
+        check(np.array_equal(ta.reshape(a.shape), a), f"{name}: A differs")
+        product = tb.reshape(b.shape).astype(np.float64) * np.float64(factor)
         check(np.array_equal(product, b.astype(np.float64) * np.float64(scale)), f"{name}: scale times B differs")
 
 
@@ -142,8 +150,27 @@ def check_peft(folder, wanted, original=None):
         check(json.loads((folder / name).read_text()) == json.loads((original / name).read_text()), "configuration")
 
 
+def check_peft_model(base, original, converted):
+    from transformers import AutoModelForCausalLM
+
+    def logits(adapter):
+        model = AutoModelForCausalLM.from_pretrained(str(base), dtype="auto")
+        with torch.no_grad():
+            ids = torch.arange(5, 37)[None]
+            plain = model(ids).logits
+            attached = PeftModel.from_pretrained(model, str(adapter))(ids).logits
+        check(not torch.equal(plain, attached), f"{adapter}: loaded, but without effect")
+        return attached
+
+    check(torch.equal(logits(original), logits(converted)), "PeftModel computes other logits")
+
+
 def main():
     tina, adapters = sys.argv[1], sys.argv[2:]
+    base = None
+    if "--base" in adapters:
+        at = adapters.index("--base")
+        base, adapters = adapters[at + 1], adapters[:at] + adapters[at + 2 :]
     check(adapters, "no adapters given")
     for adapter in map(pathlib.Path, adapters):
         with tempfile.TemporaryDirectory() as scratch:
@@ -157,6 +184,8 @@ def main():
             run(tina, "convert", adapter, scratch / "a.tina")
             run(tina, "convert", scratch / "a.tina", scratch / "peft")
             check_peft(scratch / "peft", wanted, original=adapter)
+            if base:
+                check_peft_model(base, adapter, scratch / "peft")
             for source in ["a.gguf", "mlx"]:
                 run(tina, "convert", scratch / source, scratch / (source + "-peft"))
                 check_peft(scratch / (source + "-peft"), wanted)

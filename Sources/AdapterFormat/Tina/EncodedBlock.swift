@@ -89,38 +89,10 @@ struct EncodedBlock: Sendable {
     let planes = unsafe [UInt8](unsafeUninitializedCapacity: count * width) { out, initialized in
       initialized = count * width
       guard let base = out.baseAddress else { return }
-      var offset = 0
-      for (i, tensor) in tensors.enumerated() where tensor.elementCount > 0 {
-        if offset - (cuts.last ?? 0) >= 16384 { cuts.append(offset) }
-        func split(_ words: UnsafeRawBufferPointer, _ transform: PlaneTransform) {
-          guard let source = words.baseAddress else { return }
-          let n = tensor.elementCount
-          switch width {
-          case 1:
-            unsafe Planes.split(
-              source, UInt8.self, count: n, transform: transform, into: base, stride: count, offset: offset)
-          case 2:
-            unsafe Planes.split(
-              source, UInt16.self, count: n, transform: transform, into: base, stride: count, offset: offset)
-          case 4:
-            unsafe Planes.split(
-              source, UInt32.self, count: n, transform: transform, into: base, stride: count, offset: offset)
-          default:
-            unsafe Planes.split(
-              source, UInt64.self, count: n, transform: transform, into: base, stride: count, offset: offset)
-          }
-        }
-        unsafe tensor.bytes.withUnsafeBytes { words in
-          if let prediction = predicted[i] {
-            let differences = unsafe prediction.bytes.withUnsafeBytes {
-              unsafe Prediction.subtract($0, from: words, type: type)
-            }
-            unsafe differences.withUnsafeBytes { unsafe split($0, .none) }
-          } else {
-            unsafe split(words, type.planeTransform)
-          }
-        }
-        offset += tensor.elementCount
+      if predictor == .none {
+        unsafe split(tensors, into: base, stride: count, cuts: &cuts)
+      } else {
+        unsafe split(tensors, predicted.compactMap { $0 }, into: base, stride: count, cuts: &cuts)
       }
     }
     unsafe planes.withUnsafeBytes { raw in
@@ -134,5 +106,57 @@ struct EncodedBlock: Sendable {
       }
     }
     return block
+  }
+  /// A stretch of planes that deserves a table of its own is at least so long.
+  private static let leastStretch = 16384
+
+  /// Puts words into planes, tensor after tensor.
+  private static func split(
+    _ tensors: [Tensor], into base: UnsafeMutablePointer<UInt8>, stride: Int, cuts: inout [Int]
+  ) {
+    let type = tensors[0].elementType
+    var offset = 0
+    for tensor in tensors where tensor.elementCount > 0 {
+      if offset - (cuts.last ?? 0) >= leastStretch { cuts.append(offset) }
+      let n = tensor.elementCount
+      unsafe tensor.bytes.withUnsafeBytes { words in
+        guard let source = words.baseAddress else { return }
+        let transform = type.planeTransform
+        switch type.byteSize {
+        case 1:
+          unsafe Planes.split(
+            source, UInt8.self, count: n, transform: transform, into: base, stride: stride, offset: offset)
+        case 2:
+          unsafe Planes.split(
+            source, UInt16.self, count: n, transform: transform, into: base, stride: stride, offset: offset)
+        case 4:
+          unsafe Planes.split(
+            source, UInt32.self, count: n, transform: transform, into: base, stride: stride, offset: offset)
+        default:
+          unsafe Planes.split(
+            source, UInt64.self, count: n, transform: transform, into: base, stride: stride, offset: offset)
+        }
+      }
+      offset += n
+    }
+  }
+
+  /// Puts differences from predicted words into planes, by the exponent of the predicted word.
+  private static func split(
+    _ tensors: [Tensor], _ predicted: [Tensor], into base: UnsafeMutablePointer<UInt8>, stride: Int,
+    cuts: inout [Int]
+  ) {
+    var prediction = Prediction(tensors[0].elementType)
+    for tensor in predicted {
+      unsafe tensor.bytes.withUnsafeBytes { unsafe prediction.count($0) }
+    }
+    for start in prediction.stretches where start - (cuts.last ?? 0) >= leastStretch { cuts.append(start) }
+    for (tensor, its) in zip(tensors, predicted) {
+      unsafe tensor.bytes.withUnsafeBytes { words in
+        unsafe its.bytes.withUnsafeBytes {
+          unsafe prediction.split(words, predicted: $0, into: base, stride: stride)
+        }
+      }
+    }
   }
 }

@@ -120,9 +120,13 @@ struct BlockDecoder: Sendable {
       let address = unsafe streams[i].baseAddress ?? file.baseAddress
       unsafe planes.append(address.assumingMemoryBound(to: UInt8.self))
     }
+    guard block.predictor == .none else {
+      unsafe decodePredicted(block, type, planes, ranges, out)
+      return
+    }
     var offset = 0
-    let transform = block.predictor == .none ? type.planeTransform : .none
-    for (i, range) in ranges.enumerated() where !range.isEmpty {
+    let transform = type.planeTransform
+    for range in ranges where !range.isEmpty {
       guard let target = unsafe out.baseAddress.map({ unsafe $0 + range.lowerBound }) else { continue }
       let count = range.count / type.byteSize
       switch type.byteSize {
@@ -140,79 +144,30 @@ struct BlockDecoder: Sendable {
           planes, UInt64.self, offset: offset, count: count, transform: transform, into: target)
       }
       offset += count
-      if block.predictor != .none {
-        try unsafe addPrediction(block, block.tensors[i], target, count: count)
-      }
     }
   }
 
-  private func addPrediction(
-    _ block: TinaDirectory.Block, _ tensor: Int, _ target: UnsafeMutableRawPointer, count: Int
-  ) throws(TinaFault) {
-    let record = directory.tensors[tensor]
-    let entry = directory.entries[record.entry]
-    if block.predictor == .seeded {
+  private func decodePredicted(
+    _ block: TinaDirectory.Block, _ type: ElementType, _ planes: [UnsafePointer<UInt8>],
+    _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer
+  ) {
+    let predicted = block.tensors.map { number in
+      let record = directory.tensors[number]
+      if block.predictor == .parent, let parent = parents[number] { return parent }
       let words = SeededInitialization.words(
-        seed: directory.seed, module: entry.module, shape: record.shape, type: record.elementType)
-      unsafe words.withUnsafeBytes { source in
-        unsafe Prediction.add(source, to: target, type: record.elementType, count: count)
-      }
-    } else if let parent = parents[tensor] {
-      unsafe parent.bytes.withUnsafeBytes { source in
-        unsafe Prediction.add(source, to: target, type: record.elementType, count: count)
-      }
+        seed: directory.seed, module: directory.entries[record.entry].module, shape: record.shape,
+        type: record.elementType)
+      return Tensor(
+        name: "", elementType: record.elementType, shape: record.shape, memory: OwnedBytes(words))
     }
-  }
-}
-
-/// Differences between words and predicted words, spec §8.1.
-enum Prediction {
-  /// Replaces differences by words.
-  static func add(
-    _ predicted: UnsafeRawBufferPointer, to words: UnsafeMutableRawPointer, type: ElementType, count: Int
-  ) {
-    precondition(predicted.count == count * type.byteSize)
-    if type.byteSize == 4 {
-      unsafe add(predicted, words, UInt32.self, count)
-    } else {
-      unsafe add(predicted, words, UInt16.self, count)
+    var prediction = Prediction(type)
+    for tensor in predicted {
+      unsafe tensor.bytes.withUnsafeBytes { unsafe prediction.count($0) }
     }
-  }
-
-  private static func add<Word: FixedWidthInteger & UnsignedInteger>(
-    _ predicted: UnsafeRawBufferPointer, _ words: UnsafeMutableRawPointer, _ type: Word.Type, _ count: Int
-  ) {
-    let size = MemoryLayout<Word>.size
-    for i in 0..<count {
-      let p = unsafe Word(littleEndian: predicted.loadUnaligned(fromByteOffset: i * size, as: Word.self))
-      let y = unsafe Word(littleEndian: words.loadUnaligned(fromByteOffset: i * size, as: Word.self))
-      let x = Planes.unordered(Planes.ordered(p) &+ Planes.unzigzag(y))
-      unsafe words.storeBytes(of: x.littleEndian, toByteOffset: i * size, as: Word.self)
-    }
-  }
-
-  /// The differences of words, as bytes.
-  static func subtract(
-    _ predicted: UnsafeRawBufferPointer, from words: UnsafeRawBufferPointer, type: ElementType
-  ) -> [UInt8] {
-    precondition(predicted.count == words.count)
-    return type.byteSize == 4
-      ? unsafe subtract(predicted, words, UInt32.self) : unsafe subtract(predicted, words, UInt16.self)
-  }
-
-  private static func subtract<Word: FixedWidthInteger & UnsignedInteger>(
-    _ predicted: UnsafeRawBufferPointer, _ words: UnsafeRawBufferPointer, _ type: Word.Type
-  ) -> [UInt8] {
-    let size = MemoryLayout<Word>.size
-    return unsafe [UInt8](unsafeUninitializedCapacity: words.count) { buffer, count in
-      let out = UnsafeMutableRawBufferPointer(buffer)
-      for i in 0..<words.count / size {
-        let p = unsafe Word(littleEndian: predicted.loadUnaligned(fromByteOffset: i * size, as: Word.self))
-        let x = unsafe Word(littleEndian: words.loadUnaligned(fromByteOffset: i * size, as: Word.self))
-        let y = Planes.zigzag(Planes.ordered(x) &- Planes.ordered(p))
-        unsafe out.storeBytes(of: y.littleEndian, toByteOffset: i * size, as: Word.self)
-      }
-      count = words.count
+    for (tensor, range) in zip(predicted, ranges) where !range.isEmpty {
+      precondition(tensor.byteRange.count == range.count)
+      guard let target = unsafe out.baseAddress.map({ unsafe $0 + range.lowerBound }) else { continue }
+      unsafe tensor.bytes.withUnsafeBytes { unsafe prediction.join(planes, predicted: $0, into: target) }
     }
   }
 }

@@ -7,7 +7,7 @@ struct TinaEncoder: Sendable {
   /// The bound on each module's error, or nil: exact.
   private let maxError: Double?
   private let entries: [AdapterEntry]
-  /// What a pair was before its rank was reduced, and what that cost, by number of the entry.
+  /// What a pair was before it was changed, and what that cost, by number of the entry.
   private let originals: [Int: (pair: LowRankPair, error: Double)]
   private let tensors: [[Tensor]]
   /// Bits of the refinement layers.
@@ -16,11 +16,11 @@ struct TinaEncoder: Sendable {
   init(_ archive: AdapterArchive, _ options: TinaOptions, maxError: Double?) throws(TinaFault) {
     var archive = archive
     archive.entries.sort { $0.precedes($1) }
-    originals = try Self.reduceRank(of: &archive, to: options.rank)
     self.archive = archive
     self.options = options
     self.maxError = maxError
     entries = archive.entries
+    originals = try Self.originals(of: entries, in: options.original)
     tensors = entries.map(\.tinaTensors)
     bits = maxError.map { options.refinementBits ?? Self.refinementBits($0) } ?? []
     if let maxError, !(maxError >= 1e-6 && maxError < 1) {
@@ -42,25 +42,30 @@ struct TinaEncoder: Sendable {
     }
   }
 
-  private static func reduceRank(
-    of archive: inout AdapterArchive, to rank: Int?
+  /// The pairs that were others before, with what the change cost.
+  private static func originals(
+    of entries: [AdapterEntry], in original: AdapterArchive?
   ) throws(TinaFault) -> [Int: (pair: LowRankPair, error: Double)] {
-    guard let rank else { return [:] }
-    guard rank >= 1 else {
-      throw TinaFault(.shape, "", found: "a rank of \(rank)", expected: "1 or more", advice: "")
-    }
-    let reduced: (archive: AdapterArchive, errors: [Int: Double])
-    do throws(AdapterError) {
-      reduced = try archive.reduced(toRank: rank)
-    } catch {
-      let first = error.violations[0]
-      throw TinaFault(.scale, first.place, found: first.found, expected: first.expected, advice: first.advice)
-    }
+    guard let original else { return [:] }
+    let before = Dictionary(
+      original.entries.compactMap { entry in entry.pair.map { (entry.module, $0) } },
+      uniquingKeysWith: { first, _ in first })
     var originals: [Int: (pair: LowRankPair, error: Double)] = [:]
-    for (number, error) in reduced.errors {
-      if let pair = archive.entries[number].pair { originals[number] = (pair, error) }
+    for (number, entry) in entries.enumerated() where entry.tinaKind == .lowRank {
+      guard let pair = entry.pair, let old = before[entry.module], !AdapterDifference.areEqual(old, pair)
+      else { continue }
+      guard old.inputCount == pair.inputCount, old.outputCount == pair.outputCount else {
+        throw TinaFault(
+          .shape, "module " + quoted(entry.module),
+          found: "\(pair.outputCount) × \(pair.inputCount)",
+          expected: "the original's \(old.outputCount) × \(old.inputCount)", advice: "")
+      }
+      let tensors = [old.a, old.b, pair.a, pair.b]
+      guard tensors.allSatisfy({ $0.firstNonFinite == nil }), old.scale.isFinite, pair.scale.isFinite
+      else { continue }
+      let (distance, norm, _) = LowRankAlgebra.distance(old, pair)
+      originals[number] = (old, norm > 0 ? distance / norm : 0)
     }
-    archive = reduced.archive
     return originals
   }
 

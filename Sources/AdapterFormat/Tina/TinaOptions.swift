@@ -24,9 +24,9 @@ public struct TinaOptions: Sendable {
   /// Bits of each refinement layer of a file that is not exact; nil: chosen so that the first layer alone has an
   /// error of about 5 %.
   public var refinementBits: [Int]?
-  /// The rank to which low-rank pairs are cut, by their strongest components; nil: none is lost. The errors that the
-  /// file states are then relative to what was there before.
-  public var rank: Int?
+  /// The adapter before its rank or element type was changed: the errors that the file states are relative to it.
+  /// Nil: relative to what is written.
+  public var original: AdapterArchive?
   /// Whether tensors are stored plainly, to be used in place from the mapped file: larger, ready at once.
   public var isPlain = false
   /// The seed whose initial A the run began with: A is stored as differences from it.

@@ -15,6 +15,8 @@ struct TinaPlan {
 
   /// A block of exact tensors ends when it has as many elements: small tensors share tables, large ones stay alone.
   static let exactBlockSize = 1 << 16
+  /// The same for predicted ones, which stand by exponents: the more, the longer the stretches of each.
+  static let predictedBlockSize = 1 << 19
   /// A block of pairs ends when it has as many integers.
   static let pairBlockSize = 1 << 19
 
@@ -72,7 +74,8 @@ struct TinaPlan {
           open[key] = blocks.count - 1
         }
         let block = blockOfTensor[number]
-        if isPlain || tensor.elementType.isPacked || blocks[block].size >= Self.exactBlockSize {
+        let limit = key.predictor == .none ? Self.exactBlockSize : Self.predictedBlockSize
+        if isPlain || tensor.elementType.isPacked || blocks[block].size >= limit {
           open[key] = nil
         }
         number += 1

@@ -1,0 +1,158 @@
+import Foundation
+import ModelFiles
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// Fetches one blob into the cache: goes on where an earlier try ended, and lets only what has the right digest have
+/// the blob's name.
+final class BlobFetch {
+  let client: HubClient
+  let cache: HubCache
+  let name: HubName
+  let commit: String
+  let stop: StopFlag
+  /// Told of bytes that are there, and whether they are new: a difference, negative when a beginning was worthless.
+  let onBytes: (Int, _ isNew: Bool) -> Void
+  let onNote: (String) -> Void
+  /// Whether the bytes that are there may be of different files, so that a wrong digest is no proof of a bad server.
+  private var isDoubtful = false
+
+  init(
+    client: HubClient, cache: HubCache, name: HubName, commit: String, stop: StopFlag,
+    onBytes: @escaping (Int, _ isNew: Bool) -> Void, onNote: @escaping (String) -> Void
+  ) {
+    self.client = client
+    self.cache = cache
+    self.name = name
+    self.commit = commit
+    self.stop = stop
+    self.onBytes = onBytes
+    self.onNote = onNote
+  }
+
+  /// Fetches a file unless its blob is there.
+  func fetch(_ file: HubFile) throws(HubError) {
+    let blob = cache.blob(file.digest, of: name)
+    if HubCache.size(blob) == file.size {
+      onBytes(file.size, false)
+      return
+    }
+    let lock = try BlobLock(path: cache.lock(file.digest, of: name), stop: stop) {
+      onNote("\(file.path): another program is fetching it; waiting")
+    }
+    if HubCache.size(blob) == file.size {
+      onBytes(file.size, false)
+    } else {
+      try download(file, to: blob)
+    }
+    _ = consume lock
+  }
+
+  private func download(_ file: HubFile, to blob: String) throws(HubError) {
+    let part = try PartialBlob(path: blob + ".incomplete", file: file)
+    onBytes(part.count, false)
+    // Others write to such files too, and not all check what they write.
+    isDoubtful = part.count > 0
+    while true {
+      try receive(file, part)
+      if part.matches() { break }
+      guard isDoubtful else {
+        try part.discard()
+        onBytes(-file.size, true)
+        throw HubError(
+          .damaged, "\(name.repository)/\(file.path)", found: "\(file.size) bytes with another digest",
+          expected: "the digest " + file.digest,
+          advice: "Nothing of it was kept. Try again; if it stays so, the server or a proxy changes files.")
+      }
+      isDoubtful = false
+      onNote("\(file.path): the parts are not of one file; from the start")
+      onBytes(-part.count, true)
+      try part.restart()
+    }
+    try part.publish(as: blob)
+  }
+
+  /// Fetches until as many bytes are there as the hub says.
+  private func receive(_ file: HubFile, _ part: PartialBlob) throws(HubError) {
+    let place = "\(name.repository)/\(file.path)"
+    let url = client.address(of: file, in: name, commit: commit)
+    // Of the server that sends the bytes: what another version is put behind is not to be trusted.
+    var tag: String?
+    try client.patiently { () throws(HubError) -> HubClient.Attempt<Void> in
+      if part.count == file.size { return .done(()) }
+      let before = part.count
+      let consumer = HTTPConnection.Consumer(
+        head: { (head) throws(HubError) in
+          try self.begin(file, part, head, place: place, tag: &tag)
+        },
+        body: { (bytes) throws(HubError) in
+          guard bytes.byteCount <= file.size - part.count else {
+            throw Self.lie(place, "more than the \(file.size) bytes that the hub lists", file)
+          }
+          try part.append(bytes)
+          self.onBytes(bytes.byteCount, true)
+        })
+      let headers = part.count > 0 ? ["Range: bytes=\(part.count)-"] : []
+      let answer = try client.exchange(url, headers: headers, consumer)
+      try checkCommit(answer.hubHead, place)
+      let made = part.count > before
+      if part.count == file.size, answer.failure == nil || file.size > 0 { return .done(()) }
+      if answer.head.status == 416 {
+        // Our beginning is of something else.
+        onBytes(-part.count, true)
+        try part.restart()
+      } else if answer.failure != nil || !(200..<300).contains(answer.head.status) {
+        return try client.judge(answer, place: place, name: name, made: made)
+      }
+      let error = HubError(
+        .unreachable, place, found: "\(part.count) of \(file.size) bytes, then the end",
+        expected: "all of them",
+        advice: "Give the same command again: it goes on from there.")
+      return .again(error, after: nil, made: made)
+    }
+  }
+
+  /// Looks at the header before the body: is it what was asked for, and where does it begin?
+  private func begin(
+    _ file: HubFile, _ part: PartialBlob, _ head: HTTPHead, place: String, tag: inout String?
+  ) throws(HubError) {
+    var start = 0
+    if head.status == 206 {
+      guard let range = head.contentRange, range.start == part.count, range.total ?? file.size == file.size
+      else {
+        throw Self.lie(place, "a part at " + quoted(head["content-range"] ?? "no place"), file)
+      }
+      start = range.start
+    } else if let length = head.contentLength, length != file.size {
+      throw Self.lie(place, "\(length) bytes", file)
+    }
+    let newTag = head["etag"]
+    if start > 0, let tag, let newTag, tag != newTag { isDoubtful = true }
+    tag = newTag
+    if start == 0, part.count > 0 {
+      // The server sends everything once more.
+      onBytes(-part.count, true)
+      try part.restart()
+    }
+  }
+
+  private func checkCommit(_ head: HTTPHead, _ place: String) throws(HubError) {
+    if let told = head["x-repo-commit"], told != commit {
+      throw HubError(
+        .badAnswer, place, found: "a file of commit \(quoted(told))", expected: "commit " + commit,
+        advice: "Check HF_ENDPOINT.")
+    }
+  }
+
+  private static func lie(_ place: String, _ found: String, _ file: HubFile) -> HubError {
+    HubError(
+      .damaged, place, found: found, expected: "\(file.size) bytes of " + file.digest,
+      advice: "The server contradicts itself: check HF_ENDPOINT, or try later.")
+  }
+}

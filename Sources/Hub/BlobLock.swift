@@ -1,0 +1,52 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// Keeps two programs from fetching the same blob at once: a `flock` on the file that `huggingface_hub` locks too.
+/// It ends with the process at the latest.
+struct BlobLock: ~Copyable {
+  private let descriptor: Int32
+
+  /// Waits until the lock is free.
+  ///
+  /// - Parameters:
+  ///   - onWait: called once if another program has it.
+  ///   - stop: ends the waiting.
+  init(path: String, stop: StopFlag, onWait: () -> Void) throws(HubError) {
+    var told = false
+    while true {
+      let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o664)
+      guard file >= 0 else { throw HubCache.failure(path, "open", errno) }
+      while flock(file, LOCK_EX | LOCK_NB) != 0 {
+        let code = errno
+        // A file system that knows no locks: as good as can be.
+        guard code == EWOULDBLOCK || code == EINTR else { break }
+        if !told {
+          told = true
+          onWait()
+        }
+        if stop.isSet {
+          close(file)
+          throw HTTPConnection.cancelled
+        }
+        usleep(100_000)
+      }
+      // Whoever had it may have removed the file: then this is a lock on nothing.
+      var mine = stat()
+      var there = stat()
+      if unsafe fstat(file, &mine) == 0, unsafe stat(path, &there) == 0, mine.st_ino == there.st_ino,
+        mine.st_dev == there.st_dev
+      {
+        descriptor = file
+        return
+      }
+      close(file)
+    }
+  }
+
+  deinit { close(descriptor) }
+}

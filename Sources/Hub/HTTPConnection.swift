@@ -1,0 +1,221 @@
+import CTransfer
+import ModelFiles
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// The beginning of an answer: its status and the lines of its header.
+struct HTTPHead: Sendable {
+  var status = 0
+  var fields: [(name: String, value: String)] = []
+
+  /// The first value of a field; names are compared without case.
+  subscript(name: String) -> String? {
+    let name = name.lowercased()
+    return fields.first { $0.name == name }?.value
+  }
+
+  var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && self["location"] != nil }
+
+  /// The length that the body has, if the server says it well.
+  var contentLength: Int? { self["content-length"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+
+  /// Of a 206: where the part begins and how long the whole is.
+  var contentRange: (start: Int, total: Int?)? {
+    guard let text = self["content-range"], text.lowercased().hasPrefix("bytes "),
+      let dash = text.firstIndex(of: "-"), let slash = text.lastIndex(of: "/"),
+      let start = Int(text[text.index(text.startIndex, offsetBy: 6)..<dash]), start >= 0
+    else { return nil }
+    return (start, Int(text[text.index(after: slash)...]))
+  }
+}
+
+/// A connection to servers, kept open between requests; used by one thread at a time.
+@safe final class HTTPConnection {
+  /// What becomes of an answer.
+  struct Consumer {
+    /// Called once, with the whole header.
+    var head: (HTTPHead) throws(HubError) -> Void = { (_) throws(HubError) in }
+    /// Called for each part of the body.
+    var body: (borrowing RawSpan) throws(HubError) -> Void
+  }
+
+  /// How an exchange ended, if not well.
+  enum Failure: Sendable {
+    case noHost(String)
+    case noConnection(String)
+    case broken(String)
+    case untrusted(String)
+    case failed(String)
+  }
+
+  static let userAgent = "tina/0.1"
+  /// Bytes of a header at most.
+  private static let headerLimit = 64 << 10
+
+  private let connection: OpaquePointer
+  private let settings: HubSettings
+  private let isStopped: () -> Bool
+
+  /// - Parameter isStopped: asked a few times a second during an exchange.
+  init(_ settings: HubSettings, isStopped: @escaping () -> Bool) throws(HubError) {
+    guard let connection = unsafe ct_open() else {
+      throw HubError(
+        .noTransfer, "libcurl", found: "no library of that name on this machine", expected: "libcurl.so.4",
+        advice: "Install it: apt-get install libcurl4.")
+    }
+    unsafe self.connection = connection
+    self.settings = settings
+    self.isStopped = isStopped
+  }
+
+  deinit { unsafe ct_close(connection) }
+
+  /// The state of one exchange, which the C callbacks reach.
+  private final class Exchange {
+    var head = HTTPHead()
+    var headerBytes = 0
+    var headIsTold = false
+    var error: HubError?
+    let consumer: Consumer
+    let url: String
+    let isStopped: () -> Bool
+
+    init(_ consumer: Consumer, url: String, isStopped: @escaping () -> Bool) {
+      self.consumer = consumer
+      self.url = url
+      self.isStopped = isStopped
+    }
+
+    func stop(_ error: HubError) -> Int32 {
+      if self.error == nil { self.error = error }
+      return 1
+    }
+
+    func takeHeader(_ line: String) -> Int32 {
+      headerBytes += line.utf8.count
+      guard headerBytes <= HTTPConnection.headerLimit else {
+        return stop(
+          HubError(
+            .badAnswer, url, found: "a header of more than \(HTTPConnection.headerLimit) bytes",
+            expected: "a header"))
+      }
+      let text = line.trimmingASCIIBlanks()
+      if text.hasPrefix("HTTP/") {
+        // A new answer: an interim one, such as 100, may have come before.
+        head = HTTPHead()
+        head.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+      } else if text.isEmpty {
+        if head.status >= 200 { return tellHead() }
+      } else if let colon = text.firstIndex(of: ":") {
+        let value = String(text[text.index(after: colon)...]).trimmingASCIIBlanks()
+        head.fields.append((text[..<colon].lowercased(), value))
+      }
+      return 0
+    }
+
+    private func tellHead() -> Int32 {
+      headIsTold = true
+      do throws(HubError) {
+        try consumer.head(head)
+        return 0
+      } catch {
+        return stop(error)
+      }
+    }
+
+    func takeBody(_ bytes: borrowing RawSpan) -> Int32 {
+      do throws(HubError) {
+        try consumer.body(bytes)
+        return 0
+      } catch {
+        return stop(error)
+      }
+    }
+  }
+
+  /// Sends a GET.
+  ///
+  /// - Throws: what the consumer threw, or `cancelled`.
+  /// - Returns: the header, or how the exchange broke off; the consumer may have had part of the body then.
+  func get(
+    _ url: WebAddress, headers: [String], _ consumer: Consumer
+  ) throws(HubError) -> (head: HTTPHead, failure: Failure?) {
+    let exchange = Exchange(consumer, url: url.text, isStopped: isStopped)
+    let outcome = perform(url.text, headers, exchange)
+    if let error = exchange.error { throw error }
+    let message = unsafe withUnsafeBytes(of: outcome.message) {
+      unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    let text = printable(message)
+    switch outcome.code {
+    case CT_OK:
+      return (exchange.head, exchange.headIsTold ? nil : .broken("no answer"))
+    case CT_STOPPED: throw Self.cancelled
+    case CT_NO_HOST: return (exchange.head, .noHost(text))
+    case CT_NO_CONNECTION: return (exchange.head, .noConnection(text))
+    case CT_BROKEN: return (exchange.head, .broken(text))
+    case CT_UNTRUSTED: return (exchange.head, .untrusted(text))
+    default: return (exchange.head, .failed(text))
+    }
+  }
+
+  static let cancelled = HubError(.cancelled, "hub", found: "a stop", expected: "to go on")
+
+  private func perform(_ url: String, _ headers: [String], _ exchange: Exchange) -> ct_outcome {
+    var request = unsafe ct_request()
+    unsafe request.connect_seconds = 20
+    unsafe request.idle_seconds = settings.idleSeconds
+    unsafe request.context = Unmanaged.passUnretained(exchange).toOpaque()
+    unsafe request.on_header = { context, bytes, count in
+      let line = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+      return unsafe HTTPConnection.exchange(in: context).takeHeader(String(decoding: line, as: UTF8.self))
+    }
+    unsafe request.on_body = { context, bytes, count in
+      unsafe HTTPConnection.exchange(in: context).takeBody(RawSpan(_unsafeStart: bytes, byteCount: count))
+    }
+    unsafe request.is_stopped = { context in unsafe HTTPConnection.exchange(in: context).isStopped() ? 1 : 0 }
+    let texts = headers + ["User-Agent: \(Self.userAgent)", "Accept-Encoding: identity"]
+    // The pointers are used during the call alone, in which the exchange and the texts are alive.
+    let copies = unsafe texts.map { unsafe UnsafePointer(strdup($0)) }
+    defer { for i in unsafe copies.indices { unsafe free(UnsafeMutablePointer(mutating: copies[i])) } }
+    return withExtendedLifetime(exchange) {
+      unsafe url.withCString { url in
+        unsafe withCertificates { certificates in
+          unsafe copies.withUnsafeBufferPointer { list in
+            unsafe request.url = url
+            unsafe request.certificates = certificates
+            unsafe request.headers = list.baseAddress
+            unsafe request.header_count = list.count
+            return unsafe ct_perform(connection, &request)
+          }
+        }
+      }
+    }
+  }
+
+  private func withCertificates(_ body: (UnsafePointer<CChar>?) -> ct_outcome) -> ct_outcome {
+    guard let path = settings.certificates else { return body(nil) }
+    return unsafe path.withCString { unsafe body($0) }
+  }
+
+  private static func exchange(in context: UnsafeMutableRawPointer) -> Exchange {
+    unsafe Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
+  }
+}
+
+extension String {
+  /// Without blanks and line ends around it.
+  func trimmingASCIIBlanks() -> String {
+    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
+    guard let first = utf8.firstIndex(where: { !isBlank($0) }),
+      let last = utf8.lastIndex(where: { !isBlank($0) })
+    else { return "" }
+    return String(self[first...last])
+  }
+}

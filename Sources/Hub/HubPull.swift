@@ -1,0 +1,285 @@
+import Foundation
+import ModelFiles
+
+/// What was fetched, or was there already.
+public struct HubPulled: Sendable {
+  /// A file of it.
+  public struct File: Sendable {
+    /// From the root of the repository.
+    public let path: String
+    /// In bytes.
+    public let size: Int
+    /// Whether it was in the cache before.
+    public let wasCached: Bool
+  }
+
+  /// What was asked for.
+  public let name: HubName
+  /// The commit that it is of.
+  public let commit: String
+  /// Where it is: the folder or file that was named, or the one file that it comes to.
+  public let path: String
+  /// The files.
+  public let files: [File]
+  /// What was left out: paths and sizes.
+  public let skipped: [(path: String, size: Int)]
+  /// The base of an adapter as its configuration names it; nil if there is none.
+  public let baseName: String?
+
+  /// Bytes of all files.
+  public var byteCount: Int { files.reduce(0) { $0 + $1.size } }
+  /// Bytes that came over the network.
+  public var fetchedByteCount: Int { files.reduce(0) { $0 + ($1.wasCached ? 0 : $1.size) } }
+}
+
+/// How far fetching has come.
+public struct HubProgress: Sendable {
+  /// Bytes that are there, of those that were not in the cache.
+  public let done: Int
+  /// Bytes that were not in the cache.
+  public let total: Int
+  /// Seconds since the first byte was asked for.
+  public let seconds: Double
+  /// Bytes that an earlier try had left, among `done`.
+  public let resumed: Int
+}
+
+/// What is to be fetched: known before anything is.
+public struct HubPlan: Sendable {
+  /// What was asked for.
+  public let name: HubName
+  /// The commit that it is of.
+  public let commit: String
+  let selected: [HubFile]
+  let missing: [HubFile]
+  let left: [HubFile]
+  let single: HubFile?
+  let hasModel: Bool
+  let hasAdapter: Bool
+  let absent: [String]
+
+  /// Bytes of all files.
+  public var byteCount: Int { selected.reduce(0) { $0 + $1.size } }
+  /// Bytes that the cache lacks.
+  public var missingByteCount: Int { missing.reduce(0) { $0 + $1.size } }
+  /// How many files there are.
+  public var fileCount: Int { selected.count }
+  /// The files: paths, sizes, and whether the cache has them.
+  public var files: [(path: String, size: Int, isCached: Bool)] {
+    let lacking = Set(missing.map(\.digest))
+    return selected.map { ($0.path, $0.size, !lacking.contains($0.digest)) }
+  }
+  /// What is left out: paths, sizes, and whether it is a Python pickle.
+  public var skipped: [(path: String, size: Int, isPickle: Bool)] {
+    left.map { ($0.path, $0.size, HubSelection.isPickle($0)) }
+  }
+}
+
+/// The hub with its cache.
+public final class Hub: Sendable {
+  /// Where the hub and the cache are, and who asks.
+  public let settings: HubSettings
+  /// The cache.
+  public let cache: HubCache
+  /// Files fetched at once.
+  let parallel: Int
+  let pacing: Pacing
+  private let stop = StopFlag()
+  /// Told of what a user should know; on any thread.
+  let onNote: @Sendable (String) -> Void
+
+  /// A hub as the settings say.
+  ///
+  /// - Parameter onNote: told of what a user should know, one sentence each; on any thread.
+  public convenience init(
+    _ settings: HubSettings, onNote: @escaping @Sendable (String) -> Void = { _ in }
+  ) { self.init(settings, parallel: 4, pacing: Pacing(), onNote: onNote) }
+
+  init(
+    _ settings: HubSettings, parallel: Int = 4, pacing: Pacing,
+    onNote: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    self.settings = settings
+    cache = HubCache(root: settings.cache)
+    self.parallel = parallel
+    self.pacing = pacing
+    self.onNote = onNote
+  }
+
+  /// Stops what is under way: it ends with an error of kind `cancelled`. What is fetched is kept.
+  public func cancel() { stop.set() }
+
+  private func client() throws(HubError) -> HubClient {
+    let client = try HubClient(settings, pacing: pacing, stop: stop)
+    client.onWait = onNote
+    return client
+  }
+
+  /// Asks the hub what a name holds, and chooses.
+  ///
+  /// - Parameters:
+  ///   - include: patterns of further files; with them alone nothing else is chosen unless a kind is wanted.
+  ///   - exclude: patterns of files to leave out.
+  /// - Throws: ``HubError``.
+  public func plan(
+    _ name: HubName, want: HubWant = .either, include: [String] = [], exclude: [String] = []
+  ) throws(HubError) -> HubPlan {
+    guard !settings.isOffline else { throw offline(name) }
+    let client = try client()
+    let commit = try client.commit(of: name)
+    let isDeep = want == .all || !include.isEmpty
+    let listing = try list(client, name, commit, isDeep)
+    let selection = try HubSelection(listing, of: name, want: want, include: include, exclude: exclude)
+    let missing = selection.files.filter {
+      HubCache.size(cache.blob($0.digest, of: name)) != $0.size
+        && HubCache.size(cache.snapshot(commit, of: name) + "/" + $0.path) != $0.size
+    }
+    let prefix = name.path.isEmpty ? "" : name.path + "/"
+    let paths = Set(listing.files.map(\.path))
+    return HubPlan(
+      name: name, commit: commit, selected: selection.files, missing: missing, left: selection.skipped,
+      single: selection.single, hasModel: selection.hasModel, hasAdapter: selection.hasAdapter,
+      absent: want == .description || selection.hasModel && selection.single == nil
+        ? HubSelection.optionalNames.map { prefix + $0 }.filter { !paths.contains($0) } : [])
+  }
+
+  /// The list of the folder that a name is, or of the folder of the file that it is.
+  private func list(
+    _ client: HubClient, _ name: HubName, _ commit: String, _ isDeep: Bool
+  ) throws(HubError) -> HubListing {
+    let parts = name.path.split(separator: "/")
+    let parent = parts.dropLast().joined(separator: "/")
+    let fileEndings = [
+      ".gguf", ".safetensors", ".tina", ".json", ".jsonl", ".jinja", ".md", ".txt", ".parquet",
+    ]
+    if !fileEndings.contains(where: name.path.hasSuffix) {
+      do throws(HubError) {
+        let listing = try client.listing(of: name, commit: commit, folder: name.path, isDeep: isDeep)
+        if name.path.isEmpty || !listing.files.isEmpty || !listing.folders.isEmpty { return listing }
+      } catch {
+        guard error.kind == .notFound, !parts.isEmpty else { throw error }
+      }
+    }
+    let listing = try client.listing(of: name, commit: commit, folder: parent)
+    if listing.files.contains(where: { $0.path == name.path }) { return listing }
+    let there = (listing.folders.map { $0 + "/" } + listing.files.map(\.path))
+    throw HubError(
+      .notFound, "\(name)", found: "no \(quoted(name.path)) in \(name.repository)",
+      expected: "a folder or a file",
+      advice: there.isEmpty
+        ? "" : "There is \(there.prefix(20).joined(separator: ", "))\(there.count > 20 ? ", …" : "").")
+  }
+
+  func offline(_ name: HubName) -> HubError {
+    HubError(
+      .offline, "\(name)", found: "nothing of it in the cache (\(cache.root)), and HF_HUB_OFFLINE is set",
+      expected: "a model or adapter on this machine",
+      advice: "Check the name or path, or unset HF_HUB_OFFLINE.")
+  }
+
+  /// Fetches what a plan lists and makes it visible in the cache, whole or not at all.
+  ///
+  /// - Parameter onProgress: told how far it is; on any thread, one call at a time.
+  /// - Throws: ``HubError``; what is fetched by then is kept, and the next try goes on from there.
+  public func fetch(
+    _ plan: HubPlan, onProgress: @escaping @Sendable (HubProgress) -> Void = { _ in }
+  ) throws(HubError) -> HubPulled {
+    if !plan.missing.isEmpty {
+      try checkRoom(plan)
+      try cache.prepare(plan.name)
+      try download(plan, onProgress)
+    }
+    try publish(plan)
+    let snapshot = cache.snapshot(plan.commit, of: plan.name)
+    let lacking = Set(plan.missing.map(\.digest))
+    let place = plan.single?.path ?? plan.name.path
+    var baseName: String?
+    if plan.hasAdapter {
+      let config = plan.selected.first { $0.name == "adapter_config.json" }
+      baseName = config.flatMap { Self.baseName(configuration: snapshot + "/" + $0.path) }
+    }
+    return HubPulled(
+      name: plan.name, commit: plan.commit, path: snapshot + (place.isEmpty ? "" : "/" + place),
+      files: plan.selected.map {
+        .init(path: $0.path, size: $0.size, wasCached: !lacking.contains($0.digest))
+      },
+      skipped: plan.left.map { ($0.path, $0.size) }, baseName: baseName)
+  }
+
+  private func publish(_ plan: HubPlan) throws(HubError) {
+    let snapshot = cache.snapshot(plan.commit, of: plan.name)
+    let isThere = plan.selected.allSatisfy { HubCache.size(snapshot + "/" + $0.path) == $0.size }
+    if !isThere {
+      try cache.prepare(plan.name)
+      try cache.publish(
+        plan.selected, commit: plan.commit, of: plan.name, avoidsLinks: settings.avoidsLinks)
+    }
+    for path in plan.absent { cache.noteAbsent(path, commit: plan.commit, of: plan.name) }
+    // Last: a revision leads to what is whole.
+    do throws(HubError) {
+      try cache.setCommit(plan.commit, of: plan.name)
+    } catch {
+      // A cache that others own may be read-only: everything is there all the same.
+      if !isThere { throw error }
+    }
+  }
+
+  /// Room for what is missing, less what an earlier try left, and a little more for everybody else.
+  private func checkRoom(_ plan: HubPlan) throws(HubError) {
+    var needed = 0
+    for file in Self.distinct(plan.missing) {
+      let there = HubCache.size(cache.blob(file.digest, of: plan.name) + ".incomplete") ?? 0
+      let (sum, overflow) = needed.addingReportingOverflow(max(file.size - there, 0))
+      needed = overflow ? .max : sum
+    }
+    guard let free = cache.freeBytes() else { return }
+    let margin = 16 << 20
+    if needed > max(free - margin, 0) {
+      throw HubError(
+        .unwritable, "\(plan.name)", found: "\(byteText(free)) free in \(cache.root)",
+        expected: "room for \(byteText(needed))",
+        advice: "Make room, or set HF_HOME to a folder on a larger disk.")
+    }
+  }
+
+  /// Files with the same contents are one blob.
+  private static func distinct(_ files: [HubFile]) -> [HubFile] {
+    var seen: Set<String> = []
+    return files.filter { seen.insert($0.digest).inserted }
+  }
+
+  private func download(
+    _ plan: HubPlan, _ onProgress: @escaping @Sendable (HubProgress) -> Void
+  ) throws(HubError) {
+    // The largest first: the end is not one thread with the longest file.
+    let queue = HubQueue(Self.distinct(plan.missing).sorted { $0.size > $1.size }, onProgress)
+    let group = DispatchGroup()
+    for _ in 0..<min(parallel, queue.count) {
+      group.enter()
+      Thread.detachNewThread { [self] in
+        defer { group.leave() }
+        do throws(HubError) {
+          let fetch = BlobFetch(
+            client: try client(), cache: cache, name: plan.name, commit: plan.commit, stop: stop,
+            onBytes: { queue.add($0, isNew: $1) }, onNote: onNote)
+          while let file = queue.next() { try fetch.fetch(file) }
+        } catch {
+          queue.fail(error)
+        }
+      }
+    }
+    group.wait()
+    if let error = queue.error { throw error }
+  }
+
+  /// The base that an adapter's configuration names, by PEFT's key or MLX's; nil if it names none.
+  public static func baseName(configuration path: String) -> String? {
+    guard let object = try? JSON.parse(path: path, maximumByteCount: 16 << 20).object else { return nil }
+    let name = object["base_model_name_or_path"]?.string ?? object["model"]?.string
+    guard let name, !name.isEmpty else { return nil }
+    if let revision = object["revision"]?.string, !revision.isEmpty, revision != "main", !name.contains("@") {
+      return name + "@" + revision
+    }
+    return name
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Hub
+import ModelFiles
+
+/// Models and adapters that are named as on the hub, found in its cache or fetched.
+enum HubAccess {
+  /// Where something is on this machine: a path as it is, else what the hub has under that name.
+  ///
+  /// - Parameters:
+  ///   - text: a path, or `org/name[/folder][@revision]`.
+  ///   - want: what is needed of it.
+  static func path(_ text: String, want: HubWant) throws -> String {
+    let path = NSString(string: text).expandingTildeInPath
+    // What is on this machine always wins.
+    if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) { return path }
+    let name = try HubName(text)
+    let hub = try Hub(HubSettings()) { Terminal.note($0) }
+    do {
+      return try fetch(hub, name, want)
+    } catch let error as HubError where [.notFound, .offline, .unreachable].contains(error.kind) {
+      throw CommandError("\(printable(text)) is no file or folder here. On the hub: \(error)")
+    }
+  }
+
+  /// Where a file of problems is: a path as it is, or `hf://datasets/org/name/file`.
+  static func data(_ text: String) throws -> String {
+    guard text.hasPrefix("hf://") else { return text }
+    return try path(text, want: .all)
+  }
+
+  private static func fetch(_ hub: Hub, _ name: HubName, _ want: HubWant) throws -> String {
+    let line = ProgressLine()
+    defer { line.end() }
+    return try hub.locate(
+      name, want: want,
+      onFetch: { plan in
+        Terminal.note(
+          "fetching \(plan.name) from \(hub.settings.endpointText): \(byteText(plan.missingByteCount)) in"
+            + " \(Figures.count(plan.files.count { !$0.isCached }, "file"))")
+        noteSkipped(plan)
+      },
+      onProgress: { line.show($0) })
+  }
+
+  /// The base that an adapter on the hub names in its configuration; nil if the adapter is a local one, or names none
+  /// that is on the hub or on this machine.
+  static func base(of adapter: AdapterReference) throws -> String? {
+    guard adapter.isOnHub else { return nil }
+    let folder = try adapter.resolved().path
+    let config = folder.hasSuffix(".safetensors") ? (folder as NSString).deletingLastPathComponent : folder
+    guard let base = Hub.baseName(configuration: config + "/adapter_config.json") else { return nil }
+    let isThere = FileManager.default.fileExists(atPath: base)
+    guard isThere || HubName.isMeant(by: base) else { return nil }
+    Terminal.note("base: \(printable(base)), as the adapter says")
+    return base
+  }
+
+  /// Tells what of a repository is left behind, pickles by that word.
+  static func noteSkipped(_ plan: HubPlan) {
+    let pickles = plan.skipped.filter(\.isPickle)
+    if let first = pickles.first {
+      let more = pickles.count > 1 ? " and \(pickles.count - 1) more" : ""
+      Terminal.note(
+        "left out: Python pickles, which can run code (\(printable(first.path))\(more),"
+          + " \(byteText(pickles.reduce(0) { $0 + $1.size })))")
+    }
+    let others = plan.skipped.filter { !$0.isPickle }
+    if !others.isEmpty {
+      let names = others.prefix(3).map { printable($0.path) }.joined(separator: ", ")
+      Terminal.note(
+        "left out: \(Figures.count(others.count, "file")) that Tina does not read (\(names)"
+          + "\(others.count > 3 ? ", …" : ""), \(byteText(others.reduce(0) { $0 + $1.size })))")
+    }
+  }
+}
+
+/// Progress of fetching, in one line of a terminal.
+final class ProgressLine: Sendable {
+  func show(_ progress: HubProgress) {
+    var text = "\(byteText(progress.done)) of \(byteText(progress.total))"
+    let new = progress.done - progress.resumed
+    if progress.seconds > 0.5, new > 0 {
+      let rate = Double(new) / progress.seconds
+      text += " · \(byteText(Int(rate)))/s"
+      let left = Double(progress.total - progress.done) / rate
+      if left >= 1 { text += " · \(Self.duration(left)) left" }
+    }
+    Terminal.progress(text)
+  }
+
+  func end() { Terminal.progress("") }
+
+  private static func duration(_ seconds: Double) -> String {
+    let whole = Int(min(seconds, 1e6).rounded(.up))
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+}
