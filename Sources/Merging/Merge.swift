@@ -211,10 +211,14 @@ public struct Merge: Sendable {
 
   /// Opens what was written and compares it with the attached form.
   private func verify(_ path: String) async throws -> LogitCheck {
-    let merged = try Model(path: path, threads: model.threads, activations: model.activations)
-    let attached = AttachedAdapter.sum(adapters, on: model)
+    // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
+    let merged = try Model(path: path, threads: model.threads, activations: .f32)
+    let exact =
+      model.activations == .f32 || model.directory.weights.blocks.isEmpty
+      ? model : try Model(model.directory, threads: model.threads, activations: .f32)
+    let attached = AttachedAdapter.sum(adapters, on: exact)
     let check = try await LogitCheck(
-      base: model, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
+      base: exact, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
     guard check.isFinite else {
       throw MergeError.notEquivalent(found: "logits that are not finite", expected: "finite ones")
     }

@@ -210,7 +210,7 @@ private let mixed = tiny("gguf/quantised.gguf")
 
   @Test func aQuantisedBaseIsMergedInMemory() throws {
     let scratch = try Scratch()
-    let model = try Model(path: mixed, threads: 2)
+    let model = try Model(path: mixed, threads: 2, activations: .f32)
     let attached = try AttachedAdapter(Adapter(path: randomAdapter(model, scratch)), to: model)
     let merge = try RuntimeMerge([attached], into: model, elementType: .f32)
     let expected = try logits(model, attached)

@@ -24,7 +24,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   private func logits(_ path: String, _ ids: [Int], _ adapter: Adapter? = nil) throws -> [Float] {
-    let model = try Model(path: path, threads: 2)
+    let model = try Model(path: path, threads: 2, activations: .f32)
     let attached = try adapter.map { try AttachedAdapter($0, to: model) }
     return try Engine(model: model, cacheType: .f32).logits(tokens: ids, adapter: attached)
   }
