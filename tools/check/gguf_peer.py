@@ -130,26 +130,32 @@ def perplexity(options):
         model = open_llama(path)
         prompts, completions = ([model.tokenize(d[k].encode(), add_bos=False, special=True) for d in documents]
                                 for k in ("prompt", "completion"))
-        ours = []
-        for line, completion in zip(run_tina(options.tina, "score", path, "-", "--no-special", stdin=lines).splitlines(),
-                                    completions, strict=True):
-            result = json.loads(line)
-            if result.get("ids") != completion:
-                sys.exit(f"{path}: the two tokenise differently: {result.get('error') or result}")
-            ours += result["logprobs"]
-        a = math.exp(-sum(ours) / len(ours))
         b = llama_perplexity(model, prompts, completions)
         del model
-        tell(abs(a / b - 1) <= options.bound, f"{name}: perplexity of {len(ours)} tokens: Tina {a:.5f}, llama.cpp {b:.5f}, "
-             f"{100 * abs(a / b - 1):.3f} % apart")
+        count = sum(map(len, completions))
+        d = tina_perplexity(options, path, lines, completions, "int8")
+        a = tina_perplexity(options, path, lines, completions, "f32")
+        tell(abs(d / b - 1) <= options.bound, f"{name}: perplexity of {count} tokens: Tina {d:.5f} (in float32 {a:.5f}), "
+             f"llama.cpp {b:.5f}, {100 * abs(d / b - 1):.3f} % apart")
         # llama.cpp rounds activations to the weights' kind (bf16, or 8 bits a block); in float32 it does not. So the
         # same weights, dequantised, tell Tina's own error from llama.cpp's.
         with tempfile.TemporaryDirectory() as folder:
             exact = folder + "/exact.gguf"
             run_tina(options.tina, "quantize", path, exact, "--type", "F32")
             c = llama_perplexity(open_llama(exact), prompts, completions)
-        tell(abs(a / c - 1) <= options.exact_bound, f"{name}: llama.cpp on the same weights in float32 {c:.5f}, "
-             f"{100 * abs(a / c - 1):.3f} % apart")
+        tell(abs(a / c - 1) <= options.exact_bound, f"{name}: in float32, on the same weights, Tina {a:.5f}, llama.cpp "
+             f"{c:.5f}, {100 * abs(a / c - 1):.3f} % apart")
+
+
+def tina_perplexity(options, path, lines, completions, activations):
+    scores = []
+    answers = run_tina(options.tina, "score", path, "-", "--no-special", "--activations", activations, stdin=lines)
+    for line, completion in zip(answers.splitlines(), completions, strict=True):
+        result = json.loads(line)
+        if result.get("ids") != completion:
+            sys.exit(f"{path}: the two tokenise differently: {result.get('error') or result}")
+        scores += result["logprobs"]
+    return math.exp(-sum(scores) / len(scores))
 
 
 def open_llama(path):
@@ -189,7 +195,7 @@ def merged(options):
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
     peft = PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
-    reference = {k: v for k, v in peft.state_dict().items()}
+    reference = dict(peft.state_dict())
     for name, kind in dtype.items():
         out = work / f"merged-{name}"
         run_tina(options.tina, "merge", options.model, options.adapter, out, "--dtype", name, "--accept-loss", "--force")
@@ -251,5 +257,7 @@ for name in ["files", "documents", "perplexity", "merged"]:
         command.add_argument("adapter")
         command.add_argument("--skip-logits", action="store_true")
 options = parser.parse_args()
+if getattr(options, "work", None):
+    pathlib.Path(options.work).mkdir(parents=True, exist_ok=True)
 {"files": files, "documents": documents, "perplexity": perplexity, "merged": merged}[options.command](options)
 sys.exit(1 if failures else 0)
