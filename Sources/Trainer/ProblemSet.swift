@@ -132,8 +132,14 @@ struct PromptBuilder {
     tokenizer = try Tokenizer(directory: path)
     stopTokens = Set(model.directory.eosTokenIDs)
     template = recipe.promptTemplate == .reason ? .deepSeekR1Plain : try ChatTemplate(directory: path)
-    let config = try JSON.parse(path: path + "/tokenizer_config.json").object
-    bos = config?["bos_token"]?.string ?? config?["bos_token"]?.object?["content"]?.string ?? ""
+    if let token = try Tokenizer.ggufBOSToken(path: path) {
+      bos = token
+    } else if model.directory.gguf != nil {
+      bos = ""
+    } else {
+      let config = try JSON.parse(path: path + "/tokenizer_config.json").object
+      bos = config?["bos_token"]?.string ?? config?["bos_token"]?.object?["content"]?.string ?? ""
+    }
     system = recipe.systemPrompt ?? TinaPrompts.system(dataset: recipe.datasetName)
     maxPromptLength = recipe.maxPromptLength
   }

@@ -35,7 +35,8 @@ struct ComputeOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+    help:
+      "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
   var activations: ActivationType = .int8
 
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")

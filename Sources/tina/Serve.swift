@@ -63,7 +63,7 @@ struct Serve: AsyncParsableCommand {
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
       let engine = Engine(
-        model: try Model(path: path, threads: compute.threads), cacheType: compute.cacheType,
+        model: try compute.model(path), cacheType: compute.cacheType,
         contextLimit: compute.context, batchLimit: limits.maxRunning,
         memoryBudget: compute.cacheMemory.map { $0 << 20 })
       let registry = AdapterRegistry(
