@@ -16,9 +16,9 @@ typedef struct tk_int8 {
   // Rounds one input of `count` elements, a multiple of 32.
   void (*quantise)(const float *x, size_t count, tk_q8 *y);
   // Rows first ..< last of one map, without its terms, for `count` (at most TK_COLUMNS) inputs from ..< from + count.
-  // x holds all inputs of the map. `then` is a row whose weights will probably be needed next.
+  // x holds all inputs of the map. `then` is where the weights are that the thread will probably need next, or null.
   void (*linear)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
-                 size_t then);
+                 const void *then);
   size_t panel;  // rows that are computed on at once; chunks are multiples of it
 } tk_int8;
 

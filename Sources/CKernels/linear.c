@@ -21,6 +21,7 @@ struct job {
 struct region {
   const struct job *jobs;
   size_t count;
+  size_t chunks;
   size_t threads;
   const tk_kernels *path;
   float *scratch;        // for rows of block-quantised weights, scratch_floats a thread
@@ -47,7 +48,7 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
 
 // Inputs of eight bits; the adapters' B, whose u is float32, is added to the finished result.
 static void run_rounded(struct region *r, const struct job *job, size_t first, size_t last, size_t from, size_t count,
-                        size_t then) {
+                        const void *then) {
   const tk_linear_args *map = &job->map;
   r->path->int8->linear(map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
@@ -69,21 +70,33 @@ void tk_gate_wait(tk_gate *gate) {
     if (spins > 1000) sched_yield();
 }
 
-static void run_chunk(void *context, size_t chunk, size_t thread) {
-  struct region *r = context;
+static const struct job *job_of(const struct region *r, size_t chunk) {
   size_t low = 0, high = r->count;
   while (high - low > 1) {
     size_t middle = (low + high) / 2;
     if (r->jobs[middle].first_chunk <= chunk) low = middle; else high = middle;
   }
-  const struct job *job = &r->jobs[low];
+  return &r->jobs[low];
+}
+
+// Where the weights of a chunk begin; null beyond the last.
+static const void *weights_of(const struct region *r, size_t chunk) {
+  if (chunk >= r->chunks) return NULL;
+  const struct job *job = job_of(r, chunk);
+  const size_t row = (chunk - job->first_chunk) % job->chunks * job->rows;
+  return (const char *)job->map.weights + row * tk_row_bytes(job->map.type, job->map.columns);
+}
+
+static void run_chunk(void *context, size_t chunk, size_t thread) {
+  struct region *r = context;
+  const struct job *job = job_of(r, chunk);
   const size_t index = (chunk - job->first_chunk) % job->chunks, group = (chunk - job->first_chunk) / job->chunks;
   const size_t n = job->map.n, first = index * job->rows, from = n * group / job->groups;
   const size_t last = first + job->rows < job->map.rows ? first + job->rows : job->map.rows;
   // Threads take turns, so this one's next chunk is likely to be as many further as there are threads.
   const size_t then = (index + r->threads) % job->chunks * job->rows;
   const size_t count = n * (group + 1) / job->groups - from;
-  if (job->rounded) run_rounded(r, job, first, last, from, count, then);
+  if (job->rounded) run_rounded(r, job, first, last, from, count, weights_of(r, chunk + r->threads));
   else if (tk_block_elements(job->map.type) > 1)
     run_widened(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
   else r->path->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
@@ -197,6 +210,7 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
   }
   r.gate.target = chunks;
   for (size_t i = 0; i < count; i++) add_job(&r, jobs, &chunks, &maps[i], 1, rounded[i]);
+  r.chunks = chunks;
   r.gate.done = 0;
   for (size_t i = 0; i < count; i++)
     if (tk_block_elements(maps[i].type) > 1 && !rounded[i] && maps[i].columns * QUANTISED_ROWS > r.scratch_floats)

@@ -52,7 +52,7 @@ static void run_blocks(const tk_kernels *path, struct results *r) {
     for (size_t i = 0; i < 2; i++) {
       tk_linear_args map = {.weights = r->blocks, .type = types[t], .rows = BLOCK_ROWS, .columns = BLOCK_COLUMNS,
                             .n = i ? INPUTS : 1, .y = r->quantised[t][i], .y_stride = BLOCK_ROWS};
-      path->int8->linear(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, 0);
+      path->int8->linear(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
     }
   }
 }

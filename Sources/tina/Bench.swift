@@ -42,6 +42,9 @@ struct Bench: AsyncParsableCommand {
   @Flag(help: .hidden)
   var peers = false
 
+  @Option(help: ArgumentHelp("With --peers: which measurements, separated by commas.", visibility: .hidden))
+  var only: String?
+
   @Option(
     help: ArgumentHelp(
       "With --merged: the adapter that is merged before anything is measured.", valueName: "adapter"))
@@ -112,7 +115,8 @@ struct Bench: AsyncParsableCommand {
       if !json { Terminal.writeLine(Self.row(whole)) }
     }
     if peers {
-      try await benchmark.runPeers(attached)
+      try await benchmark.runPeers(
+        attached, only: only.map { Set($0.split(separator: ",").map(String.init)) })
     } else {
       try await benchmark.run()
     }

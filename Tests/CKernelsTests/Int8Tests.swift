@@ -15,7 +15,8 @@ private enum Blocks {
 
   static func half(_ bytes: ArraySlice<UInt8>, _ at: Int) -> Float {
     Float(
-      Float16(bitPattern: UInt16(bytes[bytes.startIndex + at]) | UInt16(bytes[bytes.startIndex + at + 1]) << 8))
+      Float16(
+        bitPattern: UInt16(bytes[bytes.startIndex + at]) | UInt16(bytes[bytes.startIndex + at + 1]) << 8))
   }
 
   static func groups(_ block: ArraySlice<UInt8>, _ type: tk_type) -> [Group] {
@@ -283,7 +284,8 @@ extension KernelTests {
       let base = unsafe multiply(
         pool, weights, TK_Q4_K, rows: rows, columns: columns, x: x, n: n, bias: bias, onto: before)
       let found = unsafe multiply(
-        pool, weights, TK_Q4_K, rows: rows, columns: columns, x: x, n: n, bias: bias, onto: before, term: term)
+        pool, weights, TK_Q4_K, rows: rows, columns: columns, x: x, n: n, bias: bias, onto: before, term: term
+      )
       for i in 0..<n {
         let u = (0..<rank).map {
           orderedDot(term.a[$0 * columns..<($0 + 1) * columns], x[i * columns..<(i + 1) * columns]) * 0.75

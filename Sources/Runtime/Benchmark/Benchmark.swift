@@ -110,18 +110,22 @@ public final class Benchmark {
 
   /// What the comparison with other programs needs.
   ///
+  /// - Parameters:
+  ///   - adapter: what is attached for the measurements with an adapter; those are left out when nil.
+  ///   - only: the names of the measurements that are wanted; all when nil.
   /// - Throws: what opening files and engines throws.
-  public func runPeers(_ adapter: AttachedAdapter?) async throws {
-    try await reportLoading()
-    for streams in [1, 4, 16] {
+  public func runPeers(_ adapter: AttachedAdapter?, only: Set<String>? = nil) async throws {
+    let isWanted = { (name: String) in only?.contains(name) ?? true }
+    if isWanted("load") { try await reportLoading() }
+    for streams in [1, 4, 16] where isWanted("decode\(streams)") {
       report(
         BenchmarkResult(
           "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")",
           try await decoding(streams: streams, adapters: [nil]), "tok/s"))
     }
-    try await reportPrefill(512)
+    if isWanted("prefill512") { try await reportPrefill(512) }
     guard let adapter else { return }
-    for streams in [1, 16] {
+    for streams in [1, 16] where isWanted("decode\(streams)+adapter") {
       report(
         BenchmarkResult(
           "decode\(streams)+adapter", "decode, \(streams) with the adapter",
