@@ -34,10 +34,15 @@ let package = Package(
     .library(name: "Trainer", targets: ["Trainer"]),
     .executable(name: "tina", targets: ["tina"]),
   ],
+  traits: [
+    .trait(name: "Server", description: "The HTTP server behind `tina serve`; the only user of SwiftNIO."),
+    .default(enabledTraits: ["Server"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),  // the command line
     .package(url: "https://github.com/attaswift/BigInt", from: "6.0.0"),  // exact arithmetic in grading
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // training recipes
+    .package(url: "https://github.com/apple/swift-nio", from: "2.86.0"),  // HTTP, with the trait Server
   ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
   targets: [
     .systemLibrary(
@@ -76,12 +81,17 @@ let package = Package(
       name: "Merging",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization", "TinaRuntime"],
       swiftSettings: house),
+    .target(
+      name: "Serving",
+      dependencies: ["AdapterFormat", "ModelFiles", "Tokenization", "TinaRuntime"]
+        + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
+          .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
+        }, resources: [.embedInCode("page.html")], swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Tokenization",
-        "TinaRuntime",
-        "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Serving",
+        "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -113,6 +123,12 @@ let package = Package(
       name: "MergingTests",
       dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],
       resources: [.copy("Fixtures")], swiftSettings: house),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: ["Serving", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"]
+        + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
+          .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
+        }, swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
   ],
   swiftLanguageModes: [.v6]

@@ -45,7 +45,8 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   write(path + "/" + weights, [UInt8](UnsafeRawBufferPointer(start: start + 1, count: count - 1)))
   guard let file = try? AdapterFile(path: path) else { return 0 }
   _ = file.archive.nonFinite(path: path)
-  _ = file.archive.analyzePairs()
+  // The factorisations are slow: one input in four, by a bit that chooses nothing else.
+  if start[0] & 0xC0 == 0x40 { _ = file.archive.analyzePairs() }
   _ = try? Adapter(file)
   return 0
 }

@@ -19,7 +19,7 @@ parser.add_argument("model")
 parser.add_argument("adapter", nargs="?")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--steps", type=int, default=12)
-parser.add_argument("--only", default="decode1,decode1+adapter,decode16+adapter,prefill512,load")
+parser.add_argument("--only", default="decode1,decode4,decode16,decode1+adapter,decode16+adapter,prefill512,load")
 a = parser.parse_args()
 wanted = a.only.split(",")
 
@@ -91,6 +91,9 @@ ctx = context(2048, 16)
 decoding(ctx, 1) if "decode1" in wanted else prompt(ctx, 64)  # warm
 if "decode1" in wanted:
     results["decode1"] = decoding(ctx, 1)
+for streams in (4, 16):
+    if f"decode{streams}" in wanted:
+        results[f"decode{streams}"] = decoding(ctx, streams)
 if "prefill512" in wanted:
     rates = []
     for _ in range(2):

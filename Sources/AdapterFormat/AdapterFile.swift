@@ -134,6 +134,21 @@ public struct BaseArchitecture: Sendable, Equatable {
     self.layerCount = layerCount
   }
 
+  /// The architecture of a model in a GGUF file.
+  private init(_ file: GGUFFile) throws(ModelFilesError) {
+    guard file["general.type"]?.text ?? "model" == "model", let name = file["general.architecture"]?.text else {
+      throw ModelFilesError(
+        .badValue, file: file.path, place: "key \"general.architecture\"",
+        found: file["general.architecture"]?.summary ?? "nothing", expected: "a model's architecture",
+        advice: "Name the base model, not an adapter.")
+    }
+    let heads = file[name + ".attention.head_count"]?.integer
+    self.init(
+      name: name, headCount: heads,
+      keyValueHeadCount: file[name + ".attention.head_count_kv"]?.integer ?? heads,
+      layerCount: file[name + ".block_count"]?.integer)
+  }
+
   /// The architecture of an identified base.
   public init(_ identity: BaseIdentity) {
     func size(_ name: String) -> Int? { identity.dimensions.first { $0.name == name }?.value }
@@ -142,10 +157,15 @@ public struct BaseArchitecture: Sendable, Equatable {
       layerCount: size("layers"))
   }
 
-  /// Reads a model directory's `config.json`, or that file itself; weights need not be there.
+  /// Reads a model directory's `config.json`, or that file itself; weights need not be there. Or the metadata of
+  /// a model's GGUF file.
   ///
   /// - Throws: `ModelFilesError` if it is missing, no JSON or without `model_type`.
   public init(path: String) throws(ModelFilesError) {
+    if let file = try? MappedFile(path: path), file.byteCount >= 4, file.copy(0..<4) == Array("GGUF".utf8) {
+      self = try BaseArchitecture(GGUFFile(path: path))
+      return
+    }
     let file = path.hasSuffix(".json") ? path : path + "/config.json"
     let json = try JSON.parse(path: file, maximumByteCount: 16 << 20)
     let text = json.object?["text_config"]?.object ?? json.object

@@ -44,7 +44,7 @@ public struct GGUFBase: BaseCandidate {
       return BaseTensor(name: name, shape: tensor.shape, encoding: encoding)
     }
     guard let tensor = blocks[name] else { return nil }
-    let isKnown = [.q8_0, .q4_0, .q4_K, .q5_K, .q6_K].contains(tensor.type)
+    let isKnown = [.q8_0, .q4_0, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K].contains(tensor.type)
     return BaseTensor(
       name: name, shape: tensor.shape,
       encoding: isKnown ? .quantised(tensor.type.name) : .unjudged(tensor.type.name))

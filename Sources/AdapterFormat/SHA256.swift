@@ -1,4 +1,5 @@
 import CCrypto
+package import ModelFiles
 
 /// SHA-256, from OpenSSL's libcrypto.
 @safe package struct SHA256: ~Copyable {
@@ -21,6 +22,16 @@ import CCrypto
 
   /// Appends bytes to what is hashed.
   package mutating func update(_ bytes: [UInt8]) { update(unsafe bytes.span.bytes) }
+
+  /// Appends a part of a storage.
+  ///
+  /// - Precondition: the range lies in the storage.
+  package mutating func update(_ storage: ByteStorage, _ range: Range<Int>) {
+    switch storage {
+    case .file(let file): update(file.bytes.extracting(range))
+    case .memory(let memory): update(memory.bytes.extracting(range))
+    }
+  }
 
   /// The hash of everything; the last thing that is asked for.
   package consuming func finish() -> [UInt8] {

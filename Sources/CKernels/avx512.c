@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "int8.h"
 #include "table.h"
 
 #if defined(__x86_64__)
@@ -15,9 +16,12 @@
 #include "rows.inc"
 #include "attention.inc"
 
-const tk_kernels tk_kernels_avx512 = {
-    .name = "avx512", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
-    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
-};
+#define KERNELS(NAME, INT8)                                                                                \
+  {                                                                                                        \
+    .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
+    .rope = rope, .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = INT8,                    \
+  }
+const tk_kernels tk_kernels_avx512_without_vnni = KERNELS("avx512", &tk_int8_avx2);
+const tk_kernels tk_kernels_avx512 = KERNELS("avx512", &tk_int8_avx512vnni);
 #pragma clang attribute pop
 #endif

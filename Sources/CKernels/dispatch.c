@@ -14,10 +14,11 @@ static const tk_kernels *find(const char *name) {
   if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
     return &tk_kernels_avx2;
+  if (strcmp(name, "avxvnni") == 0 && find("avx2") && __builtin_cpu_supports("avxvnni")) return &tk_kernels_avxvnni;
   if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
-    return &tk_kernels_avx512;
+    return __builtin_cpu_supports("avx512vnni") ? &tk_kernels_avx512 : &tk_kernels_avx512_without_vnni;
 #endif
 #if defined(__aarch64__)
   if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
@@ -42,7 +43,7 @@ const tk_kernels *tk_current(void) {
   path = wanted ? usable(wanted) : NULL;
   if (wanted && !path)
     fprintf(stderr, "tina: TINA_ISA=%s is not available on this processor; choosing by itself\n", wanted);
-  static const char *const order[] = {"avx512", "avx2", "neon", "portable"};
+  static const char *const order[] = {"avx512", "avxvnni", "avx2", "neon", "portable"};
   for (size_t i = 0; !path && i < sizeof order / sizeof *order; i++) {
     path = usable(order[i]);
   }

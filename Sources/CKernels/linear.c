@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "include/tk_quant.h"
+#include "int8.h"
 #include "pool.h"
 #include "table.h"
 
@@ -10,11 +11,11 @@
 struct job {
   tk_linear_args map;
   float scale;
-  bool opens;           // its chunks are those that the gate waits for
   size_t first_chunk;
   size_t rows;          // of a chunk, a multiple of the kernels' panel of 8
   size_t groups;        // of inputs; neighbouring chunks share one, which is not fetched ahead as weights are
   size_t chunks;        // of one group
+  const tk_q8 *rounded; // the inputs in eight bits, for block-quantised weights; null where they stay float32
 };
 
 struct region {
@@ -24,14 +25,13 @@ struct region {
   const tk_kernels *path;
   float *scratch;        // for rows of block-quantised weights, scratch_floats a thread
   size_t scratch_floats;
-  tk_gate gate;
+  tk_gate gate;          // its target: the A x, which are the first chunks
 };
 
-// Block-quantised weights become float32 some rows at a time, in the second-level cache, and meet the kernel for
-// float32: one order of summation for every type.
+// The reference: block-quantised weights become float32 some rows at a time and meet the kernel for float32.
 #define QUANTISED_ROWS 16
 
-static void run_quantised(struct region *r, const struct job *job, size_t first, size_t last, size_t from,
+static void run_widened(struct region *r, const struct job *job, size_t first, size_t last, size_t from,
                           size_t count, float *scratch) {
   tk_linear_args map = job->map;
   const size_t columns = map.columns, row_bytes = tk_row_bytes(map.type, columns);
@@ -42,6 +42,24 @@ static void run_quantised(struct region *r, const struct job *job, size_t first,
     // The kernel counts rows from the map's first.
     map.weights = (const void *)((uintptr_t)scratch - row * columns * sizeof(float));
     r->path->linear(&map, job->scale, row, end, from, count, row, &r->gate);
+  }
+}
+
+// Inputs of eight bits; the adapters' B, whose u is float32, is added to the finished result.
+static void run_rounded(struct region *r, const struct job *job, size_t first, size_t last, size_t from, size_t count,
+                        size_t then) {
+  const tk_linear_args *map = &job->map;
+  r->path->int8->linear(map, job->rounded, first, last, from, count, then);
+  for (size_t i = 0; i < map->term_count; i++) {
+    const tk_low_rank *t = &map->terms[i];
+    const size_t low = t->first > from ? t->first : from;
+    const size_t end = t->first + t->count < from + count ? t->first + t->count : from + count;
+    if (low >= end) continue;
+    tk_gate_wait(&r->gate);
+    const tk_linear_args b = {.weights = t->b, .type = t->b_type, .rows = map->rows, .columns = t->rank,
+                              .x = t->u, .x_stride = t->rank, .n = t->count, .y = map->y + t->first * map->y_stride,
+                              .y_stride = map->y_stride, .add = true};
+    r->path->linear(&b, 1, first, last, low - t->first, end - low, first, &r->gate);
   }
 }
 
@@ -65,42 +83,104 @@ static void run_chunk(void *context, size_t chunk, size_t thread) {
   // Threads take turns, so this one's next chunk is likely to be as many further as there are threads.
   const size_t then = (index + r->threads) % job->chunks * job->rows;
   const size_t count = n * (group + 1) / job->groups - from;
-  if (tk_block_elements(job->map.type) > 1)
-    run_quantised(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
+  if (job->rounded) run_rounded(r, job, first, last, from, count, then);
+  else if (tk_block_elements(job->map.type) > 1)
+    run_widened(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
   else r->path->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
-  if (job->opens) atomic_fetch_add_explicit(&r->gate.done, 1, memory_order_release);
+  if (chunk < r->gate.target) atomic_fetch_add_explicit(&r->gate.done, 1, memory_order_release);
 }
 
 // Rows of a chunk. Few inputs: about this much of weights, so that the end of a region finds all threads busy
 // until nearly the end. Many: enough rows that a block of inputs in the second-level cache serves several panels.
 #define CHUNK_BYTES 98304
 
-static size_t chunk_rows(const tk_linear_args *m, size_t threads) {
-  const size_t row_bytes = m->columns * (m->type == TK_F32 ? 4 : 2) + 1;
+static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
+  const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
   size_t rows = m->n == 1 ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
   // Small maps are cut too, but not below what a chunk's start costs.
   const size_t fair = m->rows / (4 * threads);
   if (fair < rows && row_bytes * fair * m->n > 16384) rows = fair;
-  return (rows + 7) & ~(size_t)7 ? (rows + 7) & ~(size_t)7 : 8;
+  rows = (rows + panel - 1) / panel * panel;
+  return rows ? rows : panel;
 }
 
-static void add_job(struct job *jobs, size_t *count, size_t *chunks, const tk_linear_args *map, float scale,
-                    bool opens, size_t threads) {
+static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk_linear_args *map, float scale,
+                    const tk_q8 *rounded) {
   if (map->n == 0 || map->rows == 0) return;
-  const size_t rows = chunk_rows(map, threads), pieces = (map->rows + rows - 1) / rows;
-  const struct job job = {*map, scale, opens, *chunks, rows, (map->n + TK_COLUMNS - 1) / TK_COLUMNS, pieces};
-  jobs[(*count)++] = job;
+  const size_t rows = chunk_rows(map, rounded ? r->path->int8->panel : 8, r->threads);
+  const size_t pieces = (map->rows + rows - 1) / rows;
+  const struct job job = {.map = *map, .scale = scale, .first_chunk = *chunks, .rows = rows,
+                          .groups = (map->n + TK_COLUMNS - 1) / TK_COLUMNS, .chunks = pieces, .rounded = rounded};
+  jobs[r->count++] = job;
   *chunks += pieces * job.groups;
+}
+
+// ---- Inputs in eight bits --------------------------------------------------------------------
+
+static bool wants_rounded(const tk_linear_args *m) {
+  return tk_block_elements(m->type) > 1 && !m->exact && m->n > 0 && m->rows > 0;
+}
+
+// The first map that has the same inputs: they are rounded once for all.
+static size_t first_with_inputs_of(const tk_linear_args *maps, size_t i) {
+  for (size_t j = 0; j < i; j++)
+    if (wants_rounded(&maps[j]) && maps[j].x == maps[i].x && maps[j].n == maps[i].n &&
+        maps[j].columns == maps[i].columns && maps[j].x_stride == maps[i].x_stride)
+      return j;
+  return i;
+}
+
+struct rounding {
+  const tk_int8 *int8;
+  const tk_linear_args *map;
+  tk_q8 *to;
+  size_t pieces;  // of one input
+};
+
+static void round_chunk(void *context, size_t chunk) {
+  const struct rounding *r = context;
+  const size_t i = chunk / r->pieces, piece = chunk % r->pieces, blocks = r->map->columns / 32;
+  const size_t first = blocks * piece / r->pieces, last = blocks * (piece + 1) / r->pieces;
+  r->int8->quantise(r->map->x + i * r->map->x_stride + first * 32, (last - first) * 32, r->to + i * blocks + first);
+}
+
+// Below this many elements the caller rounds an input by itself: about a microsecond.
+#define ALONE 8192
+
+// Rounds the inputs of all maps that want it; rounded[i] is where those of map i are.
+static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_args *maps, size_t count,
+                         const tk_q8 **rounded) {
+  size_t total = 0;
+  for (size_t i = 0; i < count; i++)
+    if (wants_rounded(&maps[i]) && first_with_inputs_of(maps, i) == i) total += maps[i].n * (maps[i].columns / 32);
+  tk_q8 *to = total ? tk_pool_shared(pool, total * sizeof *to) : NULL;
+  if (total && !to) abort();  // out of memory
+  for (size_t i = 0; i < count; i++) {
+    rounded[i] = NULL;
+    if (!wants_rounded(&maps[i])) continue;
+    const size_t first = first_with_inputs_of(maps, i);
+    rounded[i] = rounded[first];
+    if (first < i) continue;
+    rounded[i] = to;
+    struct rounding rounding = {r->path->int8, &maps[i], to, maps[i].n > 1 ? 1 : r->threads};
+    if (maps[i].n * maps[i].columns < ALONE) rounding.pieces = 1;
+    if (maps[i].n * maps[i].columns < ALONE)
+      for (size_t c = 0; c < maps[i].n; c++) round_chunk(&rounding, c);
+    else tk_pool_run(pool, maps[i].n * rounding.pieces, round_chunk, &rounding);
+    to += maps[i].n * (maps[i].columns / 32);
+  }
 }
 
 void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
   enum { ON_STACK = 64 };
   struct job few[ON_STACK], *jobs = few;
+  const tk_q8 *few_rounded[ON_STACK], **rounded = few_rounded;
   size_t total = count;
   for (size_t i = 0; i < count; i++) total += maps[i].term_count;
   if (total > ON_STACK && !(jobs = malloc(total * sizeof *jobs))) abort();  // out of memory
-  const size_t threads = tk_pool_threads(pool);
-  struct region r = {.jobs = jobs, .threads = threads, .path = tk_current()};
+  if (count > ON_STACK && !(rounded = malloc(count * sizeof *rounded))) abort();
+  struct region r = {.jobs = jobs, .threads = tk_pool_threads(pool), .path = tk_current()};
+  round_inputs(pool, &r, maps, count, rounded);
   size_t chunks = 0;
   for (size_t i = 0; i < count; i++) {
     const tk_linear_args *map = &maps[i];
@@ -110,16 +190,17 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
       const tk_linear_args a = {.weights = t->a, .type = t->a_type, .rows = t->rank, .columns = map->columns,
                                 .x = map->x + t->first * map->x_stride, .x_stride = map->x_stride, .n = t->count,
                                 .y = t->u, .y_stride = t->rank};
-      add_job(jobs, &r.count, &chunks, &a, t->scale, true, threads);
+      add_job(&r, jobs, &chunks, &a, t->scale, NULL);
     }
   }
   r.gate.target = chunks;
-  for (size_t i = 0; i < count; i++) add_job(jobs, &r.count, &chunks, &maps[i], 1, false, threads);
+  for (size_t i = 0; i < count; i++) add_job(&r, jobs, &chunks, &maps[i], 1, rounded[i]);
   r.gate.done = 0;
   for (size_t i = 0; i < count; i++)
-    if (tk_block_elements(maps[i].type) > 1 && maps[i].columns * QUANTISED_ROWS > r.scratch_floats)
+    if (tk_block_elements(maps[i].type) > 1 && !rounded[i] && maps[i].columns * QUANTISED_ROWS > r.scratch_floats)
       r.scratch_floats = maps[i].columns * QUANTISED_ROWS;
   if (r.scratch_floats && !(r.scratch = tk_pool_scratch(pool, r.scratch_floats))) abort();  // out of memory
   tk_pool_run_indexed(pool, chunks, run_chunk, &r);
   if (jobs != few) free(jobs);
+  if (rounded != few_rounded) free(rounded);
 }

@@ -25,6 +25,11 @@ void tk_merge(const void *weights, tk_type type, const float *delta, size_t coun
   current()->merge(weights, type, delta, count, output, output_type, rounding, first, sums);
 }
 
+void tk_merge_measure(const float *before, const float *after, const float *delta, size_t count,
+                      tk_merge_sums *sums) {
+  current()->measure(before, after, delta, count, sums);
+}
+
 uint64_t tk_convert(const void *weights, tk_type type, size_t count, void *output, tk_type output_type) {
   return current()->convert(weights, type, count, output, output_type);
 }

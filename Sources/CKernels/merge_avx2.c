@@ -12,7 +12,7 @@
 #include "merge.inc"
 
 const tk_merge_kernels tk_merge_avx2 = {
-    .pack = pack, .low_rank = low_rank, .merge = merge, .convert = convert,
+    .pack = pack, .low_rank = low_rank, .merge = merge, .measure = measure, .convert = convert,
 };
 #pragma clang attribute pop
 #endif

@@ -3,5 +3,5 @@
 #include "merge.inc"
 
 const tk_merge_kernels tk_merge_portable = {
-    .pack = pack, .low_rank = low_rank, .merge = merge, .convert = convert,
+    .pack = pack, .low_rank = low_rank, .merge = merge, .measure = measure, .convert = convert,
 };

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "int8.h"
 #include "table.h"
 
 #if defined(__aarch64__)
@@ -14,6 +15,6 @@
 
 const tk_kernels tk_kernels_neon = {
     .name = "neon", .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu, .rope = rope,
-    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one,
+    .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = &tk_int8_neon,
 };
 #endif

@@ -35,6 +35,8 @@ struct tk_pool {
   struct worker { tk_pool *pool; size_t index; } *arguments;
   float *scratch;
   size_t scratch_floats;
+  void *shared;
+  size_t shared_bytes;
 #if !defined(__linux__)
   pthread_mutex_t mutex;
   pthread_cond_t changed;
@@ -144,6 +146,7 @@ void tk_pool_destroy(tk_pool *pool) {
   free(pool->workers);
   free(pool->arguments);
   free(pool->scratch);
+  free(pool->shared);
   free(pool);
 }
 
@@ -208,4 +211,14 @@ float *tk_pool_scratch(tk_pool *pool, size_t floats) {
     if (!pool->scratch) pool->scratch_floats = 0;
   }
   return pool->scratch;
+}
+
+void *tk_pool_shared(tk_pool *pool, size_t bytes) {
+  if (bytes > pool->shared_bytes) {
+    free(pool->shared);
+    pool->shared_bytes = (bytes + bytes / 2 + 63) & ~(size_t)63;
+    pool->shared = aligned_alloc(64, pool->shared_bytes);
+    if (!pool->shared) pool->shared_bytes = 0;
+  }
+  return pool->shared;
 }

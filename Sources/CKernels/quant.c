@@ -6,7 +6,9 @@
 size_t tk_block_elements(tk_type type) {
   switch (type) {
   case TK_Q8_0:
-  case TK_Q4_0: return 32;
+  case TK_Q4_0:
+  case TK_Q5_0:
+  case TK_Q5_1: return 32;
   case TK_Q4_K:
   case TK_Q5_K:
   case TK_Q6_K: return 256;
@@ -24,6 +26,8 @@ size_t tk_block_bytes(tk_type type) {
   case TK_Q4_K: return 144;
   case TK_Q5_K: return 176;
   case TK_Q6_K: return 210;
+  case TK_Q5_0: return 22;
+  case TK_Q5_1: return 24;
   }
   return 4;
 }

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "include/tk_quant.h"
+#include "int8.h"
 #include "table.h"
 
+enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512 };
 enum { ROWS = 11, COLUMNS = 43, INPUTS = 7, RANK = 9, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 36, KEYS = 21, PAGE = 16 };
 
 // Everything that the kernels give for one set of inputs.
@@ -13,6 +16,10 @@ struct results {
   float rows[3][COLUMNS];
   uint16_t halves[2][COLUMNS];
   float exponentials[64];
+  float x[INPUTS * BLOCK_COLUMNS];
+  uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
+  tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
+  float quantised[5][2][INPUTS * BLOCK_ROWS];
 };
 
 // A few quarters and eighths would hide differences of rounding, so: odd multiples of an odd fraction.
@@ -20,6 +27,30 @@ static void fill(float *x, size_t count, uint32_t seed) {
   for (size_t i = 0; i < count; i++) {
     seed = seed * 1664525u + 1013904223u;
     x[i] = (float)((int32_t)(seed >> 8) - (1 << 23)) / 5033161.0f;
+  }
+}
+
+// Blocks of any bytes, but with scales of about a thousandth.
+static void fill_blocks(uint8_t *p, tk_type type, size_t bytes) {
+  const size_t block = tk_block_bytes(type), scale = type == TK_Q6_K ? 208 : 0;
+  uint32_t seed = 9;
+  for (size_t i = 0; i < bytes; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    p[i] = i % block == scale + 1 || ((type == TK_Q4_K || type == TK_Q5_K) && i % block == 3) ? 0x14 : seed >> 24;
+  }
+}
+
+static void run_blocks(const tk_kernels *path, struct results *r) {
+  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K};
+  fill(r->x, INPUTS * BLOCK_COLUMNS, 7);
+  path->int8->quantise(r->x, INPUTS * BLOCK_COLUMNS, r->rounded);
+  for (size_t t = 0; t < 5; t++) {
+    fill_blocks(r->blocks, types[t], BLOCK_ROWS * tk_row_bytes(types[t], BLOCK_COLUMNS));
+    for (size_t i = 0; i < 2; i++) {
+      tk_linear_args map = {.weights = r->blocks, .type = types[t], .rows = BLOCK_ROWS, .columns = BLOCK_COLUMNS,
+                            .n = i ? INPUTS : 1, .y = r->quantised[t][i], .y_stride = BLOCK_ROWS};
+      path->int8->linear(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, 0);
+    }
   }
 }
 
@@ -68,6 +99,7 @@ static void run(const tk_kernels *path, struct results *r) {
   path->from_f32(x, r->halves[0], TK_F16, COLUMNS);
   path->from_f32(x, r->halves[1], TK_BF16, COLUMNS);
   for (int i = 0; i < 64; i++) r->exponentials[i] = path->exp((float)(i - 40) * 2.37f);
+  run_blocks(path, r);
 }
 
 bool tk_kernels_agree(const tk_kernels *path) {

@@ -6,6 +6,8 @@
 
 #include <stdatomic.h>
 
+struct tk_int8;
+
 // Inputs that one chunk of a linear map takes, and outputs whose accumulators it parks (128 KB of stack).
 #define TK_COLUMNS 60
 #define TK_PARKED 3840
@@ -35,12 +37,14 @@ typedef struct tk_kernels {
   void (*from_f32)(const float *x, void *y, tk_type type, size_t count);
   void (*to_f32)(const void *x, tk_type type, float *y, size_t count);
   float (*exp)(float x);
+  const struct tk_int8 *int8;  // block-quantised weights (int8.h)
 } tk_kernels;
 
 extern const tk_kernels tk_kernels_portable;
 #if defined(__x86_64__)
-extern const tk_kernels tk_kernels_avx2;
-extern const tk_kernels tk_kernels_avx512;
+// The same but for integers: with and without instructions that multiply four bytes at once.
+extern const tk_kernels tk_kernels_avx2, tk_kernels_avxvnni;
+extern const tk_kernels tk_kernels_avx512_without_vnni, tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
 extern const tk_kernels tk_kernels_neon;

@@ -8,7 +8,7 @@ import TinaRuntime
 /// up for its rounding errors too. Merged into the original, it is not what was trained.
 enum BasePrecision {
   /// How the base was recognised, and what should be known about it.
-  static func judge(_ adapter: Adapter, _ base: HuggingFaceBase) -> (base: String, warning: String?) {
+  static func judge(_ adapter: Adapter, _ base: any BaseCandidate) -> (base: String, warning: String?) {
     if let name = quantisedName(adapter) {
       return (
         comparison(adapter, base).base,
@@ -21,7 +21,7 @@ enum BasePrecision {
   }
 
   private static func comparison(
-    _ adapter: Adapter, _ base: HuggingFaceBase
+    _ adapter: Adapter, _ base: any BaseCandidate
   ) -> (base: String, warning: String?) {
     guard let identity = adapter.base else { return ("not identified", nil) }
     switch identity.compare(to: base) {

@@ -50,13 +50,9 @@ public struct Merge: Sendable {
     guard !adapters.isEmpty else {
       throw .invalidSetting(name: "adapters", found: "none", expected: "at least one")
     }
-    // Rounding to a quantised type again would take most of the change away.
-    guard model.directory.gguf == nil else {
+    if model.directory.gguf != nil, settings.fileType == nil {
       throw .invalidSetting(
-        name: "model", found: "a GGUF file",
-        expected:
-          "the Hugging Face directory of the model that it was made from; on a GGUF base keep the adapter "
-          + "attached (tina run MODEL.gguf --adapter …), which loses nothing")
+        name: "output", found: "a directory, of a base that is a GGUF file", expected: "the name of a .gguf file")
     }
     self.model = model
     self.adapters = adapters
@@ -75,7 +71,25 @@ public struct Merge: Sendable {
     }
   }
 
-  /// Makes the directory: whole and verified, or not at all.
+  /// The type of GGUF file that holds a base as it is: that of its own float weights.
+  ///
+  /// - Throws: ``MergeError`` for a quantised base, whose rounding again would take most of a change away.
+  public static func ownFileType(_ model: Model) throws(MergeError) -> GGUFFileType {
+    if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
+      throw .invalidSetting(
+        name: "dtype", found: "none, with a base in \(tensor.type.name)",
+        expected: "f32, f16, bf16, q8_0 … (--dtype): rounding to \(tensor.type.name) again would take most of the "
+          + "change away. On a quantised base keep the adapter attached (tina run MODEL.gguf --adapter …), which "
+          + "loses nothing, or merge into the base that it was made from")
+    }
+    switch model.directory.weights.tensors["model.embed_tokens.weight"]?.elementType {
+    case .f16: return .f16
+    case .bf16: return .bf16
+    default: return .f32
+    }
+  }
+
+  /// Makes the directory, or the GGUF file: whole and verified, or not at all.
   ///
   /// - Parameter onProgress: called now and then, from any thread.
   /// - Returns: the report, which stands in the directory too, and the cost.
@@ -83,9 +97,14 @@ public struct Merge: Sendable {
   public func run(
     onProgress: @escaping @Sendable (MergeProgress) -> Void = { _ in }
   ) async throws -> (report: MergeReport, cost: MergeCost) {
-    let base = try HuggingFaceBase(model.directory)
-    let plan = try OutputPlan(
-      weights: model.directory.weights, sums: LowRankSum.all(adapters), settings: settings)
+    let base = try openedBase(model.directory)
+    let sums = LowRankSum.all(adapters)
+    let plan =
+      if let fileType = settings.fileType {
+        try OutputPlan(model.directory, sums: sums, type: fileType, name: Self.ggufName)
+      } else {
+        try OutputPlan(weights: model.directory.weights, sums: sums, settings: settings)
+      }
     let directory = try MergeDirectory(
       output: output, inputs: [model.directory.path] + adapters.map(\.adapter.path),
       replaces: settings.replacesOutput)
@@ -97,15 +116,18 @@ public struct Merge: Sendable {
     }
   }
 
+  /// The name of the GGUF file until it gets its own.
+  private static let ggufName = "model.gguf"
+
   private func make(
-    _ base: HuggingFaceBase, _ plan: OutputPlan, _ directory: MergeDirectory,
+    _ base: any BaseCandidate, _ plan: OutputPlan, _ directory: MergeDirectory,
     _ onProgress: @escaping @Sendable (MergeProgress) -> Void
   ) async throws -> (report: MergeReport, cost: MergeCost) {
     var cost = MergeCost()
     let clock = ContinuousClock()
     let began = clock.now
     // The base is hashed beside the writing, unless the hash decides what need not be written.
-    let identifying = Task.detached { try BaseIdentity(of: base).digestText }
+    let identifying = Task.detached { [directory = model.directory] in try directory.weightsDigest() }
     let digests = adapters.map { $0.adapter.contentDigest().description }
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
@@ -130,19 +152,24 @@ public struct Merge: Sendable {
     let modules = plan.files.flatMap { finished[$0.name] ?? [] }
     try checkSurvival(modules)
 
-    let carried = CarriedFiles(model.directory.path)
-    try carried.copy(to: directory.path, elementType: settings.elementType)
+    let carried = settings.fileType == nil ? CarriedFiles(model.directory.path) : nil
+    try carried?.copy(to: directory.path, elementType: settings.elementType)
     if let index = plan.index {
       try Self.write(index, to: directory.file("model.safetensors.index.json"))
     }
     tamper?(directory.path)
     onProgress(.verifying)
     let verification = clock.now
-    let logits = try await verify(directory.path)
+    let logits = try await verify(settings.fileType == nil ? directory.path : directory.file(Self.ggufName))
     cost.verifying = clock.now - verification
     let report = report(base, plan, carried, baseDigest, digests, modules, logits)
     try Self.write(Array((report.json.text(indent: 2) + "\n").utf8), to: directory.file("merge-report.json"))
-    try directory.finish()
+    if settings.fileType == nil {
+      try directory.finish()
+    } else {
+      try directory.finish(
+        file: Self.ggufName, companions: [("merge-report.json", MergeReport.path(besides: directory.output))])
+    }
     return (report, cost)
   }
 
@@ -164,6 +191,7 @@ public struct Merge: Sendable {
   }
 
   private var elementTypeName: String {
+    if let fileType = settings.fileType { return fileType.rawValue }
     let types = Set(
       model.directory.weights.tensors.values.filter { $0.shape.count == 2 }.map {
         (settings.elementType ?? $0.elementType).rawValue
@@ -181,7 +209,7 @@ public struct Merge: Sendable {
 
   /// Opens what was written and compares it with the attached form.
   private func verify(_ path: String) async throws -> LogitCheck {
-    let merged = try Model(path: path, threads: model.threads)
+    let merged = try Model(path: path, threads: model.threads, activations: model.activations)
     let attached = AttachedAdapter.sum(adapters, on: model)
     let check = try await LogitCheck(
       base: model, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
@@ -203,11 +231,12 @@ public struct Merge: Sendable {
   }
 
   private var plannedTypesAreFloat32: Bool {
-    model.directory.weights.tensors.values.allSatisfy { (settings.elementType ?? $0.elementType) == .f32 }
+    if let fileType = settings.fileType { return fileType == .f32 }
+    return model.directory.weights.tensors.values.allSatisfy { (settings.elementType ?? $0.elementType) == .f32 }
   }
 
   private func report(
-    _ base: HuggingFaceBase, _ plan: OutputPlan, _ carried: CarriedFiles, _ baseDigest: String,
+    _ base: any BaseCandidate, _ plan: OutputPlan, _ carried: CarriedFiles?, _ baseDigest: String,
     _ digests: [String], _ modules: [ModuleMeasure], _ logits: LogitCheck
   ) -> MergeReport {
     var warnings = adapters.flatMap(\.notes)
@@ -220,7 +249,10 @@ public struct Merge: Sendable {
           name: Self.name(attached.adapter.path), digest: digest, scale: attached.scale,
           baseModelName: attached.adapter.baseModelName.map { Self.name($0) }, base: recognised))
     }
-    if FileManager.default.fileExists(atPath: model.directory.path + "/merge-report.json") {
+    let earlier =
+      model.directory.gguf == nil
+      ? model.directory.path + "/merge-report.json" : MergeReport.path(besides: model.directory.path)
+    if FileManager.default.fileExists(atPath: earlier) {
       warnings.append(
         "\(model.directory.path) was itself made by merging (its merge-report.json says how): rounding errors "
           + "add up. Merging all adapters into the original base at once rounds once.")
@@ -233,7 +265,7 @@ public struct Merge: Sendable {
     return MergeReport(
       output: output, base: Self.name(model.directory.path), baseDigest: baseDigest, adapters: merged,
       elementType: elementTypeName, rounding: settings.rounding, modules: modules, logits: logits,
-      files: plan.files.map(\.name), leftOut: carried.leftOut, warnings: warnings,
+      files: settings.fileType == nil ? plan.files.map(\.name) : [Self.name(output)], leftOut: carried?.leftOut ?? [], warnings: warnings,
       paths: [model.directory.path] + adapters.map(\.adapter.path))
   }
 

@@ -135,6 +135,35 @@ final class MergeDirectory {
     }
   }
 
+  /// Gives a single file the final name instead, with what else is here under names beside it.
+  ///
+  /// - Parameters:
+  ///   - name: the file, of this directory.
+  ///   - companions: names here and the paths that they get, which may be replaced.
+  func finish(file name: String, companions: [(name: String, path: String)] = []) throws(MergeError) {
+    var isDirectory = ObjCBool(false)
+    if unsafe FileManager.default.fileExists(atPath: output, isDirectory: &isDirectory), isDirectory.boolValue {
+      throw .unwritable(path: output, call: "rename", reason: "a directory has that name")
+    }
+    guard replaces || !Self.exists(output) else { throw .outputExists(path: output) }
+    // The model comes last: where it is, everything is.
+    for (name, path) in companions {
+      guard unsafe rename(file(name), path) == 0 else { throw failure(path, "rename", errno) }
+    }
+    guard unsafe rename(file(name), output) == 0 else {
+      let code = errno
+      for (_, path) in companions { unsafe unlink(path) }
+      throw failure(output, "rename", code)
+    }
+    let folder = unsafe open(
+      URL(fileURLWithPath: output).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      _ = fsync(folder)
+      close(folder)
+    }
+    discard()
+  }
+
   /// Removes the directory: the merge was refused, or failed.
   func discard() { try? FileManager.default.removeItem(atPath: path) }
 }

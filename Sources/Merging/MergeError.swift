@@ -14,6 +14,8 @@ public enum MergeError: Error, Sendable {
   case notFinite(tensor: String, count: Int, type: String)
   /// Rounding would leave less than half of the adapter in some modules.
   case lost(modules: [ModuleMeasure], type: String, isStochastic: Bool)
+  /// The same for a merge in memory.
+  case lostInMemory(modules: [ModuleMeasure], type: String)
   /// What was written does not compute what the attached adapters compute.
   case notEquivalent(found: String, expected: String)
   /// Another program is merging to the same place.
@@ -51,6 +53,13 @@ extension MergeError: CustomStringConvertible {
         """
     case .lost(let modules, let type, let isStochastic):
       return Self.lost(modules, type, isStochastic)
+    case .lostInMemory(let modules, let type):
+      let worst = modules.min { ($0.survived ?? 1) < ($1.survived ?? 1) }
+      return """
+        merging into \(type) in memory: found less than half of the adapter's change in \(modules.count) modules \
+        after rounding (\(worst?.name ?? "") keeps \(percent(worst?.survived ?? 0))); expected at least 50 % in \
+        every module. Merge into f32, which is exact, or leave the adapter attached.
+        """
     case .notEquivalent(let found, let expected):
       return """
         the merged model was written and read back, but it does not compute what the attached adapters do: \

@@ -17,7 +17,7 @@ public struct MergeReport: Sendable {
     public let base: String
   }
 
-  /// The directory that was made.
+  /// The directory or GGUF file that was made.
   public let output: String
   /// The last component of the base's path.
   public let base: String
@@ -41,6 +41,11 @@ public struct MergeReport: Sendable {
   public let warnings: [String]
   /// Paths that warnings name; the written report tells their last components alone.
   let paths: [String]
+
+  /// Where the report of a merge into a GGUF file is written: `merged.gguf`, `merged.merge-report.json`.
+  public static func path(besides file: String) -> String {
+    (file.hasSuffix(".gguf") ? String(file.dropLast(5)) : file) + ".merge-report.json"
+  }
 
   /// Where less survived than anywhere else; nil if no module changes.
   public var worst: ModuleMeasure? {

@@ -13,8 +13,10 @@ public enum Rounding: Sendable, Equatable {
 
 /// What is asked of a merge.
 public struct MergeSettings: Sendable {
-  /// F32, F16 or BF16 for every tensor; nil keeps each tensor's own.
+  /// F32, F16 or BF16 for every tensor of a directory; nil keeps each tensor's own.
   public var elementType: ElementType?
+  /// Writes one GGUF file of this type instead of a directory.
+  public var fileType: GGUFFileType?
   /// The most bytes of tensors in one file; nil keeps the base's division into files.
   public var shardByteCount: Int?
   /// How sums are rounded; converted tensors that no adapter touches are always rounded to the nearest.
@@ -42,6 +44,18 @@ public struct MergeSettings: Sendable {
     if case .stochastic = rounding, elementType == .f32 {
       throw .invalidSetting(
         name: "rounding", found: "stochastic with f32", expected: "nearest: sums are float32 already")
+    }
+    if let fileType {
+      if case .stochastic = rounding, fileType.isQuantised || fileType == .f32 {
+        throw .invalidSetting(
+          name: "rounding", found: "stochastic with \(fileType.rawValue)",
+          expected: "F16 or BF16: others are rounded to the nearest")
+      }
+      if elementType != nil || shardByteCount != nil {
+        throw .invalidSetting(
+          name: "file type", found: "a GGUF file with an element type or a shard size of its own",
+          expected: "the file type alone")
+      }
     }
     if let shardByteCount, shardByteCount < 1 {
       throw .invalidSetting(name: "shard size", found: "\(shardByteCount)", expected: "1 byte or more")

@@ -8,8 +8,48 @@ import ModelFiles
   import Glibc
 #endif
 
-/// A file that several threads write to, each at places of its own.
-final class OutputFile: Sendable {
+/// Where merged weights go: several threads write, each at places of its own.
+protocol WeightSink: Sendable {
+  /// Writes bytes at a place.
+  @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError)
+  /// Waits until what was written is safe.
+  func flush() throws(MergeError)
+}
+
+extension WeightSink {
+  /// Writes bytes at a place.
+  func write(_ bytes: RawSpan, at offset: Int) throws(MergeError) {
+    let error: MergeError? = unsafe bytes.withUnsafeBytes { bytes in
+      do throws(MergeError) {
+        try unsafe write(bytes, at: offset)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let error { throw error }
+  }
+}
+
+/// Memory that merged weights are written to.
+@safe struct MemorySink: WeightSink {
+  private nonisolated(unsafe) let target: UnsafeMutableRawBufferPointer
+
+  /// The memory must live as long as it is written to.
+  @unsafe init(_ target: UnsafeMutableRawBufferPointer) { unsafe self.target = target }
+
+  @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+    let isWithin = unsafe offset >= 0 && bytes.count <= target.count - offset
+    precondition(isWithin, "merged weights outside their memory")
+    let place = unsafe UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + bytes.count])
+    unsafe place.copyMemory(from: bytes)
+  }
+
+  func flush() {}
+}
+
+/// A file of merged weights.
+final class OutputFile: WeightSink {
   let path: String
   private let descriptor: Int32
 
@@ -23,9 +63,14 @@ final class OutputFile: Sendable {
   deinit { close(descriptor) }
 
   /// Writes bytes at a place.
-  func write(_ bytes: RawSpan, at offset: Int) throws(MergeError) {
-    let code = unsafe bytes.withUnsafeBytes { unsafe writeAll($0, at: offset) }
+  @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError) {
+    let code = unsafe writeAll(bytes, at: offset)
     guard code == 0 else { throw failure(path, "write", code) }
+  }
+
+  /// Lets the file reach to `size`, with zeros where nothing was written.
+  func extend(to size: Int) throws(MergeError) {
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw failure(path, "ftruncate", errno) }
   }
 
   /// Writes until everything is written; returns 0 or the error's number.

@@ -2,23 +2,23 @@ import ModelFiles
 
 /// A tensor of the output, and where its numbers come from.
 struct PlannedTensor: Sendable {
-  let source: Tensor
-  let elementType: ElementType
+  let source: StoredWeight
+  let type: StoredType
   /// Where it begins in its file.
   let offset: Int
   /// What adapters add to it.
   let sum: LowRankSum?
 
-  var byteCount: Int { source.elementCount * elementType.byteSize }
+  var byteCount: Int { type.byteCount(source.elementCount) }
 }
 
-/// A file of the output: its beginning, and tensors without gaps behind it.
+/// A file of the output: its beginning, and tensors behind it.
 struct PlannedFile: Sendable {
   let name: String
   let header: [UInt8]
   let tensors: [PlannedTensor]
-
-  var byteCount: Int { header.count + tensors.reduce(0) { $0 + $1.byteCount } }
+  /// Bytes of the whole file.
+  let byteCount: Int
 }
 
 /// The weight files of the output.
@@ -26,6 +26,50 @@ struct OutputPlan: Sendable {
   let files: [PlannedFile]
 
   var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+
+  /// Lays out one GGUF file.
+  ///
+  /// - Parameters:
+  ///   - directory: the base.
+  ///   - type: what the matrices are stored as.
+  ///   - name: the file's name.
+  init(
+    _ directory: ModelDirectory, sums: [String: LowRankSum], type: GGUFFileType, name: String
+  ) throws {
+    let metadata = try GGUFMetadata.describing(directory, type: type)
+    let config = directory.config
+    var weights: [(weight: StoredWeight, name: String)] = []
+    for weight in StoredWeight.all(directory.weights) {
+      // A second copy of a tied head, and tables that programs compute for themselves, have no name there.
+      if config.tieWordEmbeddings, weight.name == "lm_head.weight" { continue }
+      guard let name = GGUFModel.ggufName(weight.name) else { continue }
+      weights.append((weight, name))
+    }
+    weights.sort { Self.order($0.name) < Self.order($1.name) }
+    let types = weights.map { weight, name in
+      type.type(
+        of: name, shape: weight.shape, layerCount: config.layerCount, isTied: config.tieWordEmbeddings)
+    }
+    let layout = try GGUFLayout(
+      metadata: metadata,
+      tensors: zip(weights, types).map { GGUFLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape) },
+      path: name)
+    var planned: [PlannedTensor] = []
+    for ((weight, type), range) in zip(zip(weights.map(\.weight), types), layout.ranges) {
+      planned.append(
+        PlannedTensor(
+          source: weight, type: StoredType(type), offset: range.lowerBound,
+          sum: sums[Self.module(weight.name)]))
+    }
+    files = [PlannedFile(name: name, header: layout.header, tensors: planned, byteCount: layout.byteCount)]
+  }
+
+  /// Where a tensor comes in a GGUF file: the embedding, layer by layer, the head.
+  private static func order(_ name: String) -> (Int, Int, String) {
+    let parts = name.split(separator: ".")
+    if parts.first == "blk", parts.count == 4 { return (1, Int(parts[1]) ?? 0, name) }
+    return (name == "token_embd.weight" ? 0 : 2, 0, name)
+  }
 
   /// Lays out safetensors files: the base's own division, or as many as `shardByteCount` asks for.
   init(weights: WeightFiles, sums: [String: LowRankSum], settings: MergeSettings) throws(ModelFilesError) {
@@ -75,7 +119,7 @@ struct OutputPlan: Sendable {
   }
 
   /// The module whose weight a tensor is, as adapters name it.
-  private static func module(_ name: String) -> String {
+  static func module(_ name: String) -> String {
     guard name.hasPrefix("model."), name.hasSuffix(".weight") else { return name }
     return String(name.dropFirst(6).dropLast(7))
   }
@@ -113,10 +157,11 @@ struct OutputPlan: Sendable {
     var planned: [PlannedTensor] = []
     offset = header.count
     for (tensor, elementType, sum) in tensors {
-      planned.append(PlannedTensor(source: tensor, elementType: elementType, offset: offset, sum: sum))
+      planned.append(
+        PlannedTensor(source: .plain(tensor), type: .plain(elementType), offset: offset, sum: sum))
       offset += planned[planned.count - 1].byteCount
     }
-    return PlannedFile(name: name, header: header, tensors: planned)
+    return PlannedFile(name: name, header: header, tensors: planned, byteCount: offset)
   }
 
   /// `model.safetensors.index.json`, or nil for a single file.

@@ -11,6 +11,8 @@ import Synchronization
 struct ShardWriter {
   let file: PlannedFile
   let settings: MergeSettings
+  /// Whether to measure what rounding to blocks costs tensors that no adapter changes.
+  var measuresRounding = false
   /// Called from several threads with the number of bytes that were written since the last call.
   let onBytes: @Sendable (Int) -> Void
 
@@ -36,6 +38,14 @@ struct ShardWriter {
   func write(to path: String) throws(MergeError) -> [ModuleMeasure] {
     let output = try OutputFile(path: path)
     try unsafe output.write(file.header.span.bytes, at: 0)
+    try output.extend(to: file.byteCount)
+    return try write(to: output)
+  }
+
+  /// Writes the tensors to their places.
+  ///
+  /// - Returns: what became of each module's change, in the order of the tensors.
+  func write(to output: some WeightSink) throws(MergeError) -> [ModuleMeasure] {
     let pieces = pieces()
     let next = Atomic(0)
     let outcome = Mutex(Outcome())
@@ -74,9 +84,10 @@ struct ShardWriter {
   private func pieces() -> [Piece] {
     var pieces: [Piece] = []
     for (index, tensor) in file.tensors.enumerated() {
-      let (rows, columns) = Self.matrix(tensor.source)
-      let rowBytes = max(1, columns * tensor.elementType.byteSize)
-      let count = max(1, settings.pieceByteCount / rowBytes)
+      let (rows, columns) = (tensor.source.rows, tensor.source.columns)
+      let rowBytes = max(1, tensor.type.byteCount(columns))
+      // Blocks take long to make: pieces of fewer elements than bytes would allow keep all threads busy.
+      let count = max(1, min(settings.pieceByteCount / rowBytes, Self.pieceElementCount / max(columns, 1)))
       for start in stride(from: 0, to: rows, by: count) {
         pieces.append(Piece(tensor: index, rows: start..<min(start + count, rows)))
       }
@@ -84,14 +95,11 @@ struct ShardWriter {
     return pieces
   }
 
-  private static func matrix(_ tensor: Tensor) -> (rows: Int, columns: Int) {
-    let columns = tensor.shape.last ?? 1
-    return (columns == 0 ? 0 : tensor.elementCount / columns, columns)
-  }
+  private static let pieceElementCount = 4 << 20
 
   private func byteCount(_ piece: Piece) -> Int {
     let tensor = file.tensors[piece.tensor]
-    return piece.rows.count * Self.matrix(tensor.source).columns * tensor.elementType.byteSize
+    return tensor.type.byteCount(piece.rows.count * tensor.source.columns)
   }
 
   /// Memory of one thread, used again for every piece.
@@ -101,32 +109,36 @@ struct ShardWriter {
     var b: [Float] = []
     var packedA: [Float] = []
     var module: String?
+    /// Rows in float32: the base's, and what blocks hold without and with the adapters.
+    var values: [Float] = []
+    var before: [Float] = []
+    var after: [Float] = []
   }
 
   /// Sums of the piece; nil where nothing was rounded.
   private func write(
-    _ piece: Piece, to output: OutputFile, _ scratch: inout Scratch
+    _ piece: Piece, to output: some WeightSink, _ scratch: inout Scratch
   ) throws(MergeError) -> tk_merge_sums? {
     let tensor = file.tensors[piece.tensor]
-    let columns = Self.matrix(tensor.source).columns
+    let columns = tensor.source.columns
     let count = piece.rows.count * columns
-    let size = count * tensor.elementType.byteSize
+    let size = tensor.type.byteCount(count)
     let start = piece.rows.lowerBound * columns
-    let offset = tensor.offset + start * tensor.elementType.byteSize
-    if tensor.sum == nil, tensor.elementType == tensor.source.elementType {
-      let first = start * tensor.elementType.byteSize
-      try output.write(tensor.source.bytes.extracting(first..<first + size), at: offset)
+    let offset = tensor.offset + tensor.type.byteCount(start)
+    let source = unsafe tensor.source.baseAddress + tensor.source.type.byteCount(start)
+    if tensor.sum == nil, tensor.type == tensor.source.type {
+      try unsafe output.write(UnsafeRawBufferPointer(start: source, count: size), at: offset)
       return nil
     }
-    let source = unsafe tensor.source.baseAddress + start * tensor.source.elementType.byteSize
     if scratch.output.count < size { scratch.output = [UInt8](repeating: 0, count: size) }
     var sums = tk_merge_sums()
-    if let sum = tensor.sum {
+    if !tensor.type.isPlain || !tensor.source.type.isPlain {
+      unsafe throughFloats(tensor, piece.rows, source, &scratch, &sums)
+    } else if let sum = tensor.sum {
       unsafe merge(tensor, sum, piece.rows, source, &scratch, &sums)
     } else {
       sums.infinite = unsafe scratch.output.withUnsafeMutableBytes { target in
-        unsafe tk_convert(
-          source, kernelType(tensor.source), count, target.baseAddress!, kernelType(tensor.elementType))
+        unsafe tk_convert(source, tensor.source.kernel, count, target.baseAddress!, tensor.kernel)
       }
     }
     try unsafe output.write(scratch.output.span.bytes.extracting(0..<size), at: offset)
@@ -138,28 +150,87 @@ struct ShardWriter {
     _ tensor: PlannedTensor, _ sum: LowRankSum, _ rows: Range<Int>, _ source: UnsafeRawPointer,
     _ scratch: inout Scratch, _ sums: inout tk_merge_sums
   ) {
-    let (rank, columns) = (sum.rank, sum.columns)
+    let columns = sum.columns
+    let group = prepare(sum, &scratch)
+    let rounding = rounding(tensor.source.name)
+    for start in stride(from: rows.lowerBound, to: rows.upperBound, by: group) {
+      let end = min(start + group, rows.upperBound)
+      delta(sum, start..<end, &scratch)
+      let done = (start - rows.lowerBound) * columns
+      unsafe scratch.output.withUnsafeMutableBytes { target in
+        unsafe tk_merge(
+          source + tensor.source.type.byteCount(done), tensor.source.kernel, scratch.delta,
+          (end - start) * columns, target.baseAddress! + tensor.type.byteCount(done), tensor.kernel, rounding,
+          UInt64(start * columns), &sums)
+      }
+    }
+  }
+
+  /// Makes room for the sums of some rows; returns how many rows.
+  private func prepare(_ sum: LowRankSum, _ scratch: inout Scratch) -> Int {
+    let group = max(6, (1 << 16) / sum.columns / 6 * 6)
     if scratch.module != sum.module {
       scratch.packedA = sum.packedA()
       scratch.module = sum.module
     }
-    let group = max(6, (1 << 16) / columns / 6 * 6)
-    if scratch.delta.count < group * columns { scratch.delta = [Float](repeating: 0, count: group * columns) }
-    if scratch.b.count < group * rank { scratch.b = [Float](repeating: 0, count: group * rank) }
+    if scratch.delta.count < group * sum.columns {
+      scratch.delta = [Float](repeating: 0, count: group * sum.columns)
+    }
+    if scratch.b.count < group * sum.rank { scratch.b = [Float](repeating: 0, count: group * sum.rank) }
+    return group
+  }
+
+  /// What the adapters add to some rows, into the scratch sums.
+  private func delta(_ sum: LowRankSum, _ rows: Range<Int>, _ scratch: inout Scratch) {
+    sum.scaledB(rows, into: &scratch.b)
+    unsafe scratch.delta.withUnsafeMutableBufferPointer { delta in
+      unsafe tk_merge_delta(
+        scratch.b, scratch.packedA, rows.count, sum.rank, sum.columns, delta.baseAddress!)
+    }
+  }
+
+  /// The rows of a piece where the base or the output is in blocks: widened, summed, rounded.
+  private func throughFloats(
+    _ tensor: PlannedTensor, _ rows: Range<Int>, _ source: UnsafeRawPointer, _ scratch: inout Scratch,
+    _ sums: inout tk_merge_sums
+  ) {
+    let columns = tensor.source.columns
+    let group = tensor.sum.map { prepare($0, &scratch) } ?? max(1, (1 << 16) / max(columns, 1))
+    let room = group * columns
+    if scratch.values.count < room { scratch.values = [Float](repeating: 0, count: room) }
+    if scratch.before.count < room { scratch.before = [Float](repeating: 0, count: room) }
+    if scratch.after.count < room { scratch.after = [Float](repeating: 0, count: room) }
     let rounding = rounding(tensor.source.name)
-    let (size, outputSize) = (tensor.source.elementType.byteSize, tensor.elementType.byteSize)
     for start in stride(from: rows.lowerBound, to: rows.upperBound, by: group) {
       let end = min(start + group, rows.upperBound)
-      sum.scaledB(start..<end, into: &scratch.b)
+      let count = (end - start) * columns
       let done = (start - rows.lowerBound) * columns
-      unsafe scratch.delta.withUnsafeMutableBufferPointer { delta in
-        unsafe tk_merge_delta(
-          scratch.b, scratch.packedA, end - start, rank, columns, delta.baseAddress!)
-        unsafe scratch.output.withUnsafeMutableBytes { target in
+      unsafe tk_dequantise(
+        source + tensor.source.type.byteCount(done), tensor.source.kernel, &scratch.values, count)
+      if let sum = tensor.sum { delta(sum, start..<end, &scratch) }
+      unsafe scratch.output.withUnsafeMutableBytes { target in
+        let target = unsafe target.baseAddress! + tensor.type.byteCount(done)
+        switch (tensor.type.isPlain, tensor.sum != nil) {
+        case (true, true):
           unsafe tk_merge(
-            source + done * size, kernelType(tensor.source), delta.baseAddress!, (end - start) * columns,
-            target.baseAddress! + done * outputSize, kernelType(tensor.elementType), rounding,
+            scratch.values, TK_F32, scratch.delta, count, target, tensor.kernel, rounding,
             UInt64(start * columns), &sums)
+        case (true, false):
+          sums.infinite += unsafe tk_convert(scratch.values, TK_F32, count, target, tensor.kernel)
+        case (false, true):
+          // What the blocks would hold without the adapters is what the change is measured from.
+          _ = unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+          unsafe tk_dequantise(target, tensor.kernel, &scratch.before, count)
+          unsafe tk_add(&scratch.values, scratch.delta, count)
+          sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+          unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
+          unsafe tk_merge_measure(scratch.before, scratch.after, scratch.delta, count, &sums)
+        case (false, false):
+          sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+          guard measuresRounding else { break }
+          // From nothing to what the blocks hold: the error is that of rounding.
+          unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
+          unsafe tk_merge_measure(scratch.before, scratch.after, scratch.values, count, &sums)
         }
       }
     }
@@ -178,15 +249,32 @@ struct ShardWriter {
     var infinite: [Int: Int] = [:]
     for (_, index, sums) in sums {
       if sums.infinite > 0 { infinite[index, default: 0] += Int(sums.infinite) }
-      guard let module = file.tensors[index].sum?.module else { continue }
+      let tensor = file.tensors[index]
+      guard let module = tensor.sum?.module ?? (sums.count > 0 ? tensor.source.name : nil) else { continue }
       if measures.last?.name != module { measures.append(ModuleMeasure(name: module)) }
       measures[measures.count - 1].add(sums)
     }
     if let first = infinite.keys.min() {
       let tensor = file.tensors[first]
       throw .notFinite(
-        tensor: tensor.source.name, count: infinite[first] ?? 0, type: tensor.elementType.rawValue)
+        tensor: tensor.source.name, count: infinite[first] ?? 0, type: tensor.type.name)
     }
     return measures
   }
+}
+
+extension PlannedTensor {
+  /// The kernels' name of the output's type.
+  fileprivate var kernel: tk_type { kernelType(type) }
+}
+
+extension StoredWeight {
+  /// The kernels' name of the base's type.
+  fileprivate var kernel: tk_type { kernelType(type) }
+}
+
+/// The kernels' name of a type that is computed on.
+private func kernelType(_ type: StoredType) -> tk_type {
+  guard let kernel = type.kernel else { preconditionFailure("no type that is computed on: \(type.name)") }
+  return kernel
 }

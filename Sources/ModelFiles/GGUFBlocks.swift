@@ -19,6 +19,11 @@ public struct GGUFBlock: Sendable {
       let low = bytes[2..<18].map { Int($0 & 15) - 8 }
       let high = bytes[2..<18].map { Int($0 >> 4) - 8 }
       small(half(0), low + high)
+    case .q5_0:
+      small(half(0), Self.fiveBits(bytes, high: 2).map { $0 - 16 })
+    case .q5_1:
+      small(half(0), Self.fiveBits(bytes, high: 4))
+      values = values.map { $0 + half(2) }
     case .q4_K, .q5_K:
       let start = type == .q4_K ? 16 : 48
       for j in 0..<8 {
@@ -52,6 +57,14 @@ public struct GGUFBlock: Sendable {
     let error = Double(sign: .plus, exponent: exponent - 11, significand: 1)
     values = codes.map { d * Float($0) }
     widths = codes.map { Double(abs(d)) + 2 * Double(abs($0)) * error }
+  }
+
+  /// 32 codes whose fifth bits come first.
+  private static func fiveBits(_ bytes: [UInt8], high: Int) -> [Int] {
+    (0..<32).map { i in
+      let low = i < 16 ? bytes[high + 4 + i] & 15 : bytes[high + 4 + i - 16] >> 4
+      return Int(low) | Int(bytes[high + i / 8] >> (i % 8) & 1) << 4
+    }
   }
 
   private static func scaleAndMinimum(_ s: [UInt8], _ j: Int) -> (Int, Int) {

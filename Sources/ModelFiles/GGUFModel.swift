@@ -1,8 +1,9 @@
 /// A model in one GGUF file, as an opened directory would show it: configuration, and weights under the names of
 /// the Hugging Face checkpoint.
-struct GGUFModel {
+package struct GGUFModel {
   let config: Qwen2Config
   let weights: WeightFiles
+  let generation: GenerationConfig
 
   /// Reads a file of the architecture qwen2.
   ///
@@ -35,6 +36,20 @@ struct GGUFModel {
     }
     weights = WeightFiles(tensors: plain, blocks: blocks, file: file.path)
     config = try Self.config(keys, weights)
+    generation = try Self.generation(keys)
+  }
+
+  /// How its makers sample, as llama.cpp's converter takes it from generation_config.json.
+  private static func generation(_ keys: GGUFKeys) throws(ModelFilesError) -> GenerationConfig {
+    var generation = GenerationConfig()
+    generation.temperature = try keys.number("general.sampling.temp", 0...1e6)
+    generation.topP = try keys.number("general.sampling.top_p", 0...1)
+    generation.topK = try keys.integer("general.sampling.top_k", 0...Int(Int32.max))
+    generation.minP = try keys.number("general.sampling.min_p", 0...1)
+    generation.repetitionPenalty = try keys.number("general.sampling.penalty_repeat", 1e-6...1e6)
+    // The converter leaves out whether to sample at all; who tells a temperature means it.
+    if let temperature = generation.temperature { generation.doSample = temperature > 0 }
+    return generation
   }
 
   /// The checkpoint's name of a tensor; nil if it is none of Qwen2.
@@ -55,7 +70,7 @@ struct GGUFModel {
   }
 
   /// GGUF's name of a checkpoint's tensor; nil if it has none.
-  static func ggufName(_ name: String) -> String? {
+  package static func ggufName(_ name: String) -> String? {
     switch name {
     case "model.embed_tokens.weight": return "token_embd.weight"
     case "lm_head.weight": return "output.weight"

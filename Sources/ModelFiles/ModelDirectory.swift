@@ -29,7 +29,7 @@ public struct ModelDirectory: Sendable {
       self.path = path
       config = model.config
       weights = model.weights
-      generation = GenerationConfig()
+      generation = model.generation
       gguf = file
       return
     }
@@ -53,6 +53,22 @@ public struct ModelDirectory: Sendable {
       FileManager.default.fileExists(atPath: generationPath)
       ? try GenerationConfig(path: generationPath) : GenerationConfig()
     weights = try WeightFiles(directory: path)
+  }
+
+  /// The same model with other numbers in some of its tensors.
+  package func replacing(_ tensors: [String: Tensor]) -> ModelDirectory {
+    ModelDirectory(
+      path: path, config: config, generation: generation, weights: weights.replacing(tensors), gguf: gguf)
+  }
+
+  private init(
+    path: String, config: Qwen2Config, generation: GenerationConfig, weights: WeightFiles, gguf: GGUFFile?
+  ) {
+    self.path = path
+    self.config = config
+    self.generation = generation
+    self.weights = weights
+    self.gguf = gguf
   }
 
   /// Whether a file's first bytes are GGUF's.

@@ -49,6 +49,18 @@ public struct WeightFiles: Sendable {
     files = [file]
   }
 
+  /// These weights with some of them, of the same names and shapes, exchanged.
+  package func replacing(_ others: [String: Tensor]) -> WeightFiles {
+    WeightFiles(
+      tensors: tensors.merging(others) { $1 }, blocks: blocks.filter { others[$0.key] == nil }, files: files)
+  }
+
+  private init(tensors: [String: Tensor], blocks: [String: GGUFTensor], files: [String]) {
+    self.tensors = tensors
+    self.blocks = blocks
+    self.files = files
+  }
+
   /// The shape of a tensor of either kind, or nil if there is none.
   public func shape(_ name: String) -> [Int]? { tensors[name]?.shape ?? blocks[name]?.shape }
 

@@ -68,8 +68,7 @@ public final class AttachedAdapter: Sendable {
     }
     let candidate: any BaseCandidate
     do throws(ModelFilesError) {
-      candidate =
-        model.directory.gguf == nil ? try HuggingFaceBase(model.directory) : GGUFBase(model.directory)
+      candidate = try openedBase(model.directory)
     } catch {
       throw .weightsMismatch(path: base, violations: [error.description])
     }
@@ -139,17 +138,11 @@ public final class AttachedAdapter: Sendable {
   private func probe(_ model: Model) throws(RuntimeError) {
     let token = min(model.config.bosTokenID ?? 0, model.config.vocabSize - 1)
     let layout = CacheLayout(model.config, type: .f32)
-    // Two rows in one pass, so the base's weights are read once.
-    let differs = model.compute.exclusive { forward in
-      let segments = [nil, self].map { adapter in
-        Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
-      }
-      return unsafe forward.run(segments) { logits, _ in
-        let count = model.config.vocabSize
-        for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
-        return false
-      }
+    // Two rows in one pass, so the base's weights are read once, and only as far as it takes.
+    let segments = [nil, self].map { adapter in
+      Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
     }
+    let differs = model.compute.exclusive { $0.differ(segments) }
     if !differs { throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path) }
   }
 }

@@ -64,6 +64,12 @@ public final class Engine: Sendable {
   /// What was begun goes on to its end.
   deinit { queue.close() }
 
+  /// How many tokens' keys and values fit into the memory budget.
+  public var tokenCapacity: Int {
+    let (tokens, overflow) = pageLimit.multipliedReportingOverflow(by: CacheLayout.pageTokens)
+    return overflow ? .max : tokens
+  }
+
   /// What the engine has done so far, and holds now.
   public var statistics: EngineStatistics { shared.load() }
 
@@ -117,6 +123,12 @@ public final class Engine: Sendable {
     queue.add(jobs)
     return CompletionGroup(events: events, jobs: jobs)
   }
+
+  // MARK: Adapters
+
+  /// Gives up what is cached of prompts and answers under `adapter`, as soon as no request uses it. For an
+  /// adapter that will not be asked for again; one that is asked for all the same only computes anew.
+  public func forget(_ adapter: AttachedAdapter) { queue.forget(PrefixKey(adapter)) }
 
   // MARK: Scores
 

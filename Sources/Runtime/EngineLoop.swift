@@ -10,6 +10,7 @@ final class EngineLoop {
   private let scheduler: Scheduler
   private let sampler: Sampler
   private var statistics = EngineStatistics()
+  private var forgotten: [PrefixKey] = []
 
   /// Rows of prompt in a step beside sequences that are being continued, and without any: enough to be bound
   /// by arithmetic, few enough that the others need not wait long.
@@ -58,9 +59,22 @@ final class EngineLoop {
       outbox.removeAll(keepingCapacity: true)
       let ended = clock.now
       statistics.otherSeconds += (ended - published).inSeconds
+      forget()
       if decodesOnly > 0 { shared.record(rows: decodesOnly, seconds: (ended - began).inSeconds) }
       decodesOnly = 0
     }
+  }
+
+  /// Gives up the prefixes of adapters that are no longer wanted, once nobody uses them.
+  private func forget() {
+    forgotten += queue.takeForgotten()
+    if forgotten.isEmpty { return }
+    forgotten.removeAll { key in
+      if scheduler.uses(key) { return false }
+      scheduler.prefixes.drop(key)
+      return true
+    }
+    publish()
   }
 
   /// Jobs of one group come together.

@@ -59,6 +59,33 @@ struct Segment {
     return unsafe head(batch, x, body)
   }
 
+  /// Whether two segments of one row each differ in their logits. It stops as soon as the rows are further apart
+  /// than `share` of their length, which no rounding further on makes good; when they never are, the logits
+  /// themselves are compared.
+  func differ(_ segments: [Segment], share: Float = 0x1p-12) -> Bool {
+    let batch = Batch(segments)
+    let width = config.hiddenSize
+    let x = unsafe hidden.reserve(batch.rowCount * width)
+    unsafe embed(batch, into: x)
+    for segment in segments { segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count) }
+    for layer in 0..<config.layerCount {
+      unsafe block(layer, batch, x)
+      var (apart, length): (Float, Float) = (0, 0)
+      for i in 0..<width {
+        let (a, b) = unsafe (x[i], x[width + i])
+        apart += (a - b) * (a - b)
+        length += a * a
+      }
+      if apart > share * share * length { return true }
+    }
+    for segment in segments { segment.cache.advance(by: segment.tokens.count) }
+    return unsafe head(batch, x) { logits, _ in
+      let count = config.vocabSize
+      for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
+      return false
+    }
+  }
+
   private func embed(_ batch: Batch, into x: UnsafeMutablePointer<Float>) {
     let table = weights.embedding
     let width = config.hiddenSize

@@ -54,10 +54,24 @@ final class JobQueue: Sendable {
   private let condition = NSCondition()
   private nonisolated(unsafe) var waiting: [Job] = []
   private nonisolated(unsafe) var closed = false
+  private nonisolated(unsafe) var forgotten: [PrefixKey] = []
 
   func add(_ jobs: [Job]) {
     condition.withLock { unsafe waiting += jobs }
     condition.signal()
+  }
+
+  func forget(_ key: PrefixKey) {
+    condition.withLock { unsafe forgotten.append(key) }
+    condition.signal()
+  }
+
+  /// What is no longer wanted since the last call.
+  func takeForgotten() -> [PrefixKey] {
+    condition.withLock {
+      defer { unsafe forgotten = [] }
+      return unsafe forgotten
+    }
   }
 
   func close() {
@@ -65,11 +79,12 @@ final class JobQueue: Sendable {
     condition.signal()
   }
 
-  /// All jobs that have come. Waits for the first if `block`; nil once closed and empty.
+  /// All jobs that have come. Waits for the first, or for something to forget, if `block`; nil once closed
+  /// and empty.
   func take(block: Bool) -> [Job]? {
     condition.lock()
     defer { condition.unlock() }
-    while unsafe block && waiting.isEmpty && !closed { condition.wait() }
+    while unsafe block && waiting.isEmpty && forgotten.isEmpty && !closed { condition.wait() }
     if unsafe waiting.isEmpty { return unsafe block && closed ? nil : [] }
     defer { unsafe waiting = [] }
     return unsafe waiting

@@ -22,6 +22,8 @@ extension GGUFTensorType {
     case .q4_K: TK_Q4_K
     case .q5_K: TK_Q5_K
     case .q6_K: TK_Q6_K
+    case .q5_0: TK_Q5_0
+    case .q5_1: TK_Q5_1
     default: elementType?.kernelType
     }
   }
@@ -34,24 +36,28 @@ struct Matrix: Sendable {
   let rows: Int
   let columns: Int
   let type: tk_type
+  /// Whether block-quantised weights meet float32 rather than activations rounded to eight bits.
+  let isExact: Bool
 
   /// `tensor` must have two dimensions and an element type that the kernels know.
   init(_ tensor: Tensor) {
     guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
     }
-    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type)
+    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, isExact: true)
   }
 
   /// `tensor` must have two dimensions and a type that the kernels know.
-  init(_ tensor: GGUFTensor) {
+  init(_ tensor: GGUFTensor, activations: ActivationType) {
     guard tensor.shape.count == 2, let type = tensor.type.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of blocks that are computed on")
     }
-    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type)
+    self.init(
+      tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, isExact: activations == .f32)
   }
 
-  private init(_ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type) {
+  private init(_ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type, isExact: Bool) {
+    self.isExact = isExact
     self.storage = storage
     self.offset = offset
     self.type = type
@@ -88,7 +94,7 @@ struct Matrix: Sendable {
     unsafe tk_linear_args(
       weights: baseAddress, type: type, rows: rows, columns: columns, bias: bias,
       x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add,
-      terms: terms, term_count: termCount)
+      terms: terms, term_count: termCount, exact: isExact)
   }
 }
 

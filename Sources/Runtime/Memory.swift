@@ -19,13 +19,13 @@ enum Memory {
 
 /// A value that one thread at a time reads or changes. (ThreadSanitizer does not see the order that
 /// Synchronization's Mutex makes, and would report races.)
-final class Locked<Value: Sendable>: Sendable {
+package final class Locked<Value: Sendable>: Sendable {
   private let lock = NSLock()
   private nonisolated(unsafe) var value: Value
 
-  init(_ value: Value) { unsafe self.value = value }
+  package init(_ value: Value) { unsafe self.value = value }
 
-  func withLock<T>(_ body: (inout Value) -> T) -> T {
+  package func withLock<T>(_ body: (inout Value) -> T) -> T {
     lock.lock()
     defer { lock.unlock() }
     return unsafe body(&value)

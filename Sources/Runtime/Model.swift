@@ -8,6 +8,8 @@ public final class Model: Sendable {
   public let directory: ModelDirectory
   /// Threads that a forward pass runs on, the calling one included.
   public let threads: Int
+  /// How activations meet block-quantised weights.
+  public let activations: ActivationType
   let weights: Qwen2Weights
   let compute: Compute
 
@@ -22,16 +24,23 @@ public final class Model: Sendable {
   /// - Parameters:
   ///   - path: the directory.
   ///   - threads: how many threads compute; all processors when nil.
+  ///   - activations: how activations meet block-quantised weights, if the model has any.
   /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.
-  public init(path: String, threads: Int? = nil) throws {
-    directory = try ModelDirectory(path: path)
+  public convenience init(path: String, threads: Int? = nil, activations: ActivationType = .int8) throws {
+    try self.init(ModelDirectory(path: path), threads: threads, activations: activations)
+  }
+
+  /// The same for a model that was opened, or whose weights are in memory.
+  package init(_ directory: ModelDirectory, threads: Int?, activations: ActivationType = .int8) throws {
+    self.directory = directory
     self.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     guard (1...1024).contains(self.threads) else {
       throw RuntimeError.invalidSetting(name: "threads", found: "\(self.threads)", expected: "1 to 1024")
     }
-    weights = try Qwen2Weights(directory)
+    self.activations = activations
+    weights = try Qwen2Weights(directory, activations: activations)
     compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
     directory.weights.prefetch()
   }
@@ -41,12 +50,16 @@ public final class Model: Sendable {
 final class Compute: Sendable {
   // Not Synchronization's Mutex: ThreadSanitizer does not see that one's order and would report races.
   private let lock = NSLock()
+  /// Whoever waits for the lock holds this, so that one who takes it again and again has to let others in.
+  private let turn = NSLock()
   private nonisolated(unsafe) let forward: ForwardPass
 
   init(_ forward: sending ForwardPass) { unsafe self.forward = forward }
 
   func exclusive<T>(_ body: (ForwardPass) throws -> T) rethrows -> T {
+    turn.lock()
     lock.lock()
+    turn.unlock()
     defer { lock.unlock() }
     return unsafe try body(forward)
   }

@@ -93,6 +93,18 @@ final class PrefixCache {
     return freed
   }
 
+  /// Gives up everything under `key`, which no sequence may be using.
+  func drop(_ key: PrefixKey) {
+    guard let root = roots.removeValue(forKey: key) else { return }
+    var all = Array(root.children.values)
+    while let node = all.popLast() {
+      pool.release(node.page)
+      pageCount -= 1
+      all += node.children.values
+      node.children = [:]
+    }
+  }
+
   private func collectLeaves(
     _ start: PrefixNode, _ key: PrefixKey, _ leaves: inout [(node: PrefixNode, key: PrefixKey)]
   ) {

@@ -72,10 +72,10 @@ private enum StoredTensor {
     }
   }
 
-  var matrix: Matrix {
+  func matrix(_ activations: ActivationType) -> Matrix {
     switch self {
     case .plain(let tensor): Matrix(tensor)
-    case .blocks(let tensor): Matrix(tensor)
+    case .blocks(let tensor): Matrix(tensor, activations: activations)
     }
   }
 
@@ -95,7 +95,7 @@ struct Qwen2Weights: Sendable {
   /// Takes every tensor that `config` calls for out of `weights`.
   ///
   /// - Throws: `RuntimeError.weightsMismatch` with every missing, misshapen, mistyped or extra tensor.
-  init(_ directory: ModelDirectory) throws(RuntimeError) {
+  init(_ directory: ModelDirectory, activations: ActivationType) throws(RuntimeError) {
     let config = directory.config
     var taker = TensorTaker(directory.weights)
     let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
@@ -126,8 +126,8 @@ struct Qwen2Weights: Sendable {
       throw .weightsMismatch(path: directory.path, violations: violations)
     }
 
-    self.embedding = embedding.matrix
-    self.head = (head ?? embedding).matrix
+    self.embedding = embedding.matrix(activations)
+    self.head = (head ?? embedding).matrix(activations)
     finalNorm = norm.vector
     self.layers = layers.map { tensors in
       var rest = tensors.compactMap { $0 }[...]
@@ -136,7 +136,7 @@ struct Qwen2Weights: Sendable {
       var matrices: [Matrix] = []
       var biases: [Vector?] = []
       for projection in Projection.allCases {
-        matrices.append(rest.removeFirst().matrix)
+        matrices.append(rest.removeFirst().matrix(activations))
         biases.append(projection.hasBias ? rest.removeFirst().vector : nil)
       }
       return Qwen2Layer(
@@ -167,7 +167,7 @@ private struct TensorTaker {
     guard tensor.isComputable else {
       violations.append(
         "\(name): found element type \(tensor.typeName), expected F32, F16 or BF16"
-          + (shape.count == 2 ? ", or Q4_0, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
+          + (shape.count == 2 ? ", or Q4_0, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
       return nil
     }
     return tensor

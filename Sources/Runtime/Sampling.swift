@@ -1,3 +1,5 @@
+public import ModelFiles
+
 /// How the next token is drawn from the logits: penalties first, then temperature, then the filters in the
 /// order of Hugging Face's generation: top-k, top-p, min-p.
 public struct SamplingParameters: Sendable, Equatable {
@@ -33,6 +35,26 @@ public struct SamplingParameters: Sendable, Equatable {
     self.presencePenalty = presencePenalty
     self.frequencyPenalty = frequencyPenalty
     self.seed = seed
+  }
+
+  /// What a model's `generation_config.json` asks for, where the caller does not say otherwise. A model that
+  /// does not ask for sampling is greedy unless a setting of sampling is given.
+  ///
+  /// Only what the file states is taken from it: no filter stands in for one that it leaves out.
+  public init(
+    _ defaults: GenerationConfig, temperature: Float? = nil, topK: Int? = nil, topP: Float? = nil,
+    minP: Float? = nil, repetitionPenalty: Float? = nil, seed: UInt64
+  ) {
+    let penalty = repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1
+    let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
+    if !isAsked, defaults.doSample != true {
+      self.init(temperature: 0, repetitionPenalty: penalty, seed: seed)
+      return
+    }
+    self.init(
+      temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
+      topK: topK ?? defaults.topK ?? 0, topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
+      minP: minP ?? defaults.minP.map { Float($0) } ?? 0, repetitionPenalty: penalty, seed: seed)
   }
 
   /// The likeliest token, always.

@@ -64,6 +64,11 @@ final class Scheduler {
     if prompt.waiting == 0 { prompt.cache = nil }
   }
 
+  /// Whether a sequence waits or runs under `key`.
+  func uses(_ key: PrefixKey) -> Bool {
+    running.contains { $0.key == key } || waiting.contains { $0.key == key }
+  }
+
   // MARK: Admission
 
   /// Lets waiting sequences in, as far as there is room.

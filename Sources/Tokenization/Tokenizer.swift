@@ -58,6 +58,10 @@ public struct Tokenizer: Sendable {
   /// The text of one token (damaged UTF-8 repaired); nil for an unknown id.
   public func token(_ id: Int) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
+  /// The bytes that one token stands for in a text; nil for an unknown id. A character may be spread over
+  /// several tokens, so they need not be UTF-8.
+  public func utf8(of id: Int) -> [UInt8]? { bytes(of: id).map { Array($0) } }
+
   // MARK: Encoding
 
   /// The ids of `text`, with what the post-processor adds (a BOS) unless told otherwise.

@@ -100,7 +100,14 @@ public final class TrainingRun {
     totalSteps = recipe.totalSteps(problems: problems.problems.count)
     stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
     reward = RewardFunction(recipe.rewards, settings: recipe.rewardSettings)
-    let candidate = try HuggingFaceBase(model.directory)
+    if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
+      throw TrainerError(
+        .recipe, place: model.directory.path, found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
+        expected: "a base in F32, F16 or BF16",
+        advice: "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
+          + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
+    }
+    let candidate = try openedBase(model.directory)
     base = try BaseIdentity(of: candidate)
     if recipe.rewards.contains(where: \.kind.needsAnswer),
       let index = problems.problems.firstIndex(where: { $0.gold == nil })

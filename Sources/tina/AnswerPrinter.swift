@@ -1,3 +1,5 @@
+import Tokenization
+
 /// Shows an answer to a person as it streams: the thinking dimmed, or hidden.
 struct AnswerPrinter {
   let hidesThinking: Bool

@@ -11,8 +11,9 @@ struct Assistant {
   /// Nil when prompts are continued as they are.
   private let prompts: PromptEncoder?
 
-  init(model path: String, _ compute: ComputeOptions, isRaw: Bool) throws {
-    model = try Model(path: path, threads: compute.threads)
+  init(_ model: Model, _ compute: ComputeOptions, isRaw: Bool) throws {
+    self.model = model
+    let path = model.directory.path
     tokenizer = try Tokenizer(directory: path)
     prompts = isRaw ? nil : try PromptEncoder(tokenizer: tokenizer, directory: path)
     engine = compute.engine(model)

@@ -42,8 +42,15 @@ struct Bench: AsyncParsableCommand {
   @Flag(help: .hidden)
   var peers = false
 
-  @Option(help: ArgumentHelp("With --peers: the adapter.", visibility: .hidden))
-  var adapter: String?
+  @Option(
+    help: ArgumentHelp("With --merged: the adapter that is merged before anything is measured.", valueName: "adapter"))
+  var adapter: AdapterReference?
+
+  @Option(help: ArgumentHelp("Measure the model with --adapter in its weights: f32, bf16 or f16.", valueName: "type"))
+  var merged: MergedType?
+
+  @Option(help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
 
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
@@ -54,6 +61,10 @@ struct Bench: AsyncParsableCommand {
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
+    }
+    if merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+    if adapter != nil, merged == nil, !peers {
+      throw ValidationError("--adapter belongs to --merged; the cost of attached ones is measured anyway.")
     }
     if make != nil, model != nil { throw ValidationError("--make makes its own model: name none.") }
   }
@@ -77,7 +88,12 @@ struct Bench: AsyncParsableCommand {
       .path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let opened = try Model(path: path, threads: threads)
+    var opened = try Model(path: path, threads: threads, activations: activations)
+    var attached = try adapter.map { try $0.attach(to: opened, allowBaseMismatch: false) }
+    if let merged, let adapter = attached {
+      opened = try merged.merge(adapter, into: opened)
+      attached = nil
+    }
     var results: [BenchmarkResult] = []
     if !json { Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
     let tokenizing = try tokenizerSeconds(path)
@@ -91,10 +107,7 @@ struct Bench: AsyncParsableCommand {
       if !json { Terminal.writeLine(Self.row(whole)) }
     }
     if peers {
-      try await benchmark.runPeers(
-        try adapter.map {
-          try AttachedAdapter(Adapter(path: try HubAccess.path($0, want: .adapter)), to: opened)
-        })
+      try await benchmark.runPeers(attached)
     } else {
       try await benchmark.run()
     }

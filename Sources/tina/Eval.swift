@@ -42,6 +42,12 @@ struct Eval: AsyncParsableCommand {
   @Flag(help: "Attach adapters that were trained on other weights, too.")
   var allowBaseMismatch = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Evaluate the one adapter added to the weights in memory, as f32, bf16 or f16, without the base.",
+      valueName: "type"))
+  var merged: MergedType?
+
   @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
   var base = true
 
@@ -94,6 +100,9 @@ struct Eval: AsyncParsableCommand {
     if samples < 1 { throw ValidationError("--samples: found \(samples), expected 1 or more.") }
     if maxTokens < 1 { throw ValidationError("--max-tokens: found \(maxTokens), expected 1 or more.") }
     if let limit, limit < 1 { throw ValidationError("--limit: found \(limit), expected 1 or more.") }
+    if merged != nil, adapters.count != 1 || base {
+      throw ValidationError("--merged evaluates one --adapter alone: give one, and --no-base.")
+    }
     if !base, adapters.isEmpty, replay == nil {
       throw ValidationError("--no-base leaves nobody to evaluate: give an --adapter.")
     }
@@ -110,15 +119,23 @@ struct Eval: AsyncParsableCommand {
     let path = try ModelLocator.path(model, for: adapters)
     let benchmark = try Evaluation.Benchmark(benchmark, folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let model = try Model(path: path, threads: compute.threads)
+    let opened = try compute.model(path)
     let prompts = try PromptEncoder(directory: path)
-    let contestants = try contestants(model)
+    var contestants = try contestants(opened)
+    var model = opened
+    if let merged, let contestant = contestants.first, let attached = contestant.adapter {
+      model = try merged.merge(attached, into: opened)
+      contestants = [
+        Contestant(
+          name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
+      ]
+    }
     let engine = compute.engine(model)
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, engine.contextLimit),
       sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
-      cacheType: compute.cacheType, base: try BaseIdentity(of: HuggingFaceBase(model.directory)).digestText,
+      cacheType: compute.cacheType, base: try opened.directory.weightsDigest(),
       contestants: contestants)
     let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
     let evaluator = Evaluator(

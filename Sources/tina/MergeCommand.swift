@@ -21,6 +21,7 @@ struct MergeCommand: AsyncParsableCommand {
         tina merge Models/pico Models/pico/adapter merged
         tina merge ~/models/R1-Distill-Qwen-1.5B checkpoint-450 merged --dtype f32
         tina merge base style@0.5 maths merged --dtype bf16 --rounding stochastic --shard-size 2GB
+        tina merge base checkpoint-450 merged.gguf --dtype f16      (one GGUF file, merged.merge-report.json beside it)
       """)
 
   @Argument(
@@ -28,7 +29,8 @@ struct MergeCommand: AsyncParsableCommand {
       "The base, one or more adapters (PATH or PATH@SCALE), and the output.", valueName: "path"))
   var paths: [String]
 
-  @Option(help: "f32, f16 or bf16 for all weights; each tensor's own unless given.")
+  @Option(
+    help: "f32, f16 or bf16 for all weights, in a GGUF file also q8_0 and other types; the base's unless given.")
   var dtype: String?
 
   @Option(help: "The most bytes of weights in a file: 500MB, 2GB; the base's own division unless given.")
@@ -66,11 +68,23 @@ struct MergeCommand: AsyncParsableCommand {
     _ = try settings()
   }
 
+  private var writesGGUF: Bool { paths[paths.count - 1].lowercased().hasSuffix(".gguf") }
+
   private func settings() throws -> MergeSettings {
     var settings = MergeSettings()
-    if let dtype {
+    if writesGGUF {
+      if let dtype {
+        guard let type = GGUFFileType(name: dtype) else {
+          throw ValidationError(
+            "--dtype: found \(dtype), expected \(GGUFFileType.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        settings.fileType = type
+      }
+      if shardSize != nil { throw ValidationError("--shard-size: a GGUF file is not divided.") }
+    } else if let dtype {
       guard let type = [ElementType.f32, .f16, .bf16].first(where: { "\($0)" == dtype.lowercased() }) else {
-        throw ValidationError("--dtype: found \(dtype), expected f32, f16 or bf16.")
+        throw ValidationError(
+        "--dtype: found \(dtype), expected f32, f16 or bf16 (others for an output that ends in .gguf).")
       }
       settings.elementType = type
     }
@@ -84,8 +98,8 @@ struct MergeCommand: AsyncParsableCommand {
     case "nearest":
       guard seed == nil else { throw ValidationError("--seed belongs to --rounding stochastic.") }
     case "stochastic":
-      guard settings.elementType != .f32 else {
-        throw ValidationError("--rounding stochastic: found --dtype f32, expected bf16 or f16.")
+      guard settings.elementType != .f32, settings.fileType.map({ $0 == .f16 || $0 == .bf16 }) ?? true else {
+        throw ValidationError("--rounding stochastic: found --dtype \(dtype ?? ""), expected bf16 or f16.")
       }
       settings.rounding = .stochastic(seed: seed ?? 0)
     default: throw ValidationError("--rounding: found \(rounding), expected nearest or stochastic.")
@@ -116,8 +130,10 @@ struct MergeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let settings = try settings()
-    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads)
+    var settings = try settings()
+    // What is verified is the weights: nothing else is rounded beside them.
+    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads, activations: .f32)
+    if writesGGUF, settings.fileType == nil { settings.fileType = try Merge.ownFileType(model) }
     var adapters: [AttachedAdapter] = []
     for text in paths.dropFirst().dropLast() {
       guard let reference = try AdapterReference(argument: text)?.resolved() else {

@@ -2,15 +2,41 @@ import AdapterFormat
 public import ArgumentParser
 import Foundation
 import Hub
+import Merging
 import ModelFiles
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
+extension ActivationType: ExpressibleByArgument {}
+
+/// What weights are merged into at load.
+enum MergedType: String, ExpressibleByArgument, CaseIterable {
+  case f32, bf16, f16
+
+  var elementType: ElementType {
+    switch self {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .f16: .f16
+    }
+  }
+
+  /// Adds an adapter that is attached to `model` to its weights in memory, and says on standard error what became of it.
+  func merge(_ attached: AttachedAdapter, into model: Model) throws -> Model {
+    let merge = try RuntimeMerge([attached], into: model, elementType: elementType)
+    Terminal.note(merge.summary)
+    return merge.model
+  }
+}
 
 /// How the model computes.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
+
+  @Option(
+    help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  var activations: ActivationType = .int8
 
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
   var context: Int?
@@ -33,6 +59,11 @@ struct ComputeOptions: ParsableArguments {
     if let context, context < 2 { throw ValidationError("--context: found \(context), expected 2 or more.") }
   }
 
+  /// The model at a path.
+  func model(_ path: String) throws -> Model {
+    try Model(path: path, threads: threads, activations: activations)
+  }
+
   func engine(_ model: Model) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, memoryBudget: cacheMemory.map { $0 << 20 })
@@ -52,6 +83,23 @@ struct AdapterOptions: ParsableArguments {
 
   /// The adapter as it is named, if one is.
   var references: [AdapterReference] { [adapter].compactMap(\.self) }
+
+  @Option(
+    help: ArgumentHelp(
+      "Add the adapter to the weights in memory, as f32, bf16 or f16: a little faster, and without it attached.",
+      valueName: "type"))
+  var merged: MergedType?
+
+  func validate() throws {
+    if merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+  }
+
+  /// The model to run and the adapter attached to it: `model` and what was asked for, or a merged model and none.
+  func place(on model: Model) throws -> (model: Model, adapter: AttachedAdapter?) {
+    let attached = try attach(to: model)
+    guard let merged, let attached else { return (model, attached) }
+    return (try merged.merge(attached, into: model), nil)
+  }
 
   /// The adapter attached to `model`, or nil if none is wanted.
   func attach(to model: Model) throws -> AttachedAdapter? {
@@ -170,20 +218,9 @@ struct SamplingOptions: ParsableArguments {
   /// The settings in force. A model whose generation_config.json does not ask for sampling is greedy unless
   /// an option says otherwise.
   func parameters(_ defaults: GenerationConfig, seed: UInt64) -> SamplingParameters {
-    let isAsked = temperature != nil || topK != nil || topP != nil || minP != nil
-    if greedy || (!isAsked && defaults.doSample != true) {
-      return SamplingParameters(temperature: 0, repetitionPenalty: penalty(defaults), seed: seed)
-    }
-    return SamplingParameters(
-      temperature: temperature ?? defaults.temperature.map { Float($0) } ?? 1,
-      topK: topK ?? defaults.topK ?? 0,
-      topP: topP ?? defaults.topP.map { Float($0) } ?? 1,
-      minP: minP ?? defaults.minP.map { Float($0) } ?? 0,
-      repetitionPenalty: penalty(defaults), seed: seed)
-  }
-
-  private func penalty(_ defaults: GenerationConfig) -> Float {
-    repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1
+    SamplingParameters(
+      defaults, temperature: greedy ? 0 : temperature, topK: topK, topP: topP, minP: minP,
+      repetitionPenalty: repetitionPenalty, seed: seed)
   }
 
   /// Small enough to be typed again.

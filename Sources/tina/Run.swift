@@ -79,13 +79,14 @@ struct Run: AsyncParsableCommand {
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let path = try ModelLocator.path(model, for: adapter.references)
-    let assistant = try Assistant(model: path, compute, isRaw: raw)
-    let attached = try adapter.attach(to: assistant.model)
+    let (placed, attached) = try adapter.place(on: compute.model(path))
+    let assistant = try Assistant(placed, compute, isRaw: raw)
     let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
 
     if let lines {
       try await RunLines(
-        assistant: assistant, adapter: attached, allowBaseMismatch: adapter.allowBaseMismatch,
+        assistant: assistant, adapter: attached, isMerged: adapter.merged != nil,
+        allowBaseMismatch: adapter.allowBaseMismatch,
         sampling: parameters, maxTokens: sampling.maxTokens
       ).run(lines)
     } else if let text {
@@ -119,8 +120,9 @@ struct Run: AsyncParsableCommand {
   private func describe(_ answer: Answer, _ turn: Turn) -> JSONOutput {
     .object([
       "model": .string(turn.assistant.model.directory.path),
-      "adapter": turn.adapter.map { .string($0.adapter.path) } ?? nil,
-      "adapter_scale": turn.adapter.map { .float($0.scale) } ?? nil,
+      "adapter": adapter.adapter.map { .string($0.path) } ?? nil,
+      "adapter_scale": adapter.adapter.map { .float($0.scale) } ?? nil,
+      "merged": adapter.merged.map { .string($0.rawValue) } ?? nil,
       "text": .string(answer.text),
       "ids": .ids(answer.ids),
       "finish_reason": .string(answer.reason.rawValue),

@@ -8,6 +8,8 @@ import Tokenization
 struct RunLines {
   let assistant: Assistant
   let adapter: AttachedAdapter?
+  /// Whether the model holds an adapter in its weights, so that lines can name none.
+  let isMerged: Bool
   let allowBaseMismatch: Bool
   let sampling: SamplingParameters
   let maxTokens: Int?
@@ -74,6 +76,9 @@ struct RunLines {
       }
       let limit = try line.read("max_tokens", expected: "a whole number from 1 up") { value in
         value.int.flatMap { $0 > 0 ? $0 : nil }
+      }
+      if isMerged, line.has("adapter") {
+        throw line.wrong("adapter", "an adapter of its own", "none: --merged put one into the weights")
       }
       let attached = line.has("adapter") ? try adapters.adapter(line) : adapter
       var sampling = sampling

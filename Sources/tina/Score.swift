@@ -31,10 +31,9 @@ struct Score: AsyncParsableCommand {
   func run() async throws {
     let lines = try input.lines()
     let path = try ModelLocator.path(input.model, for: adapter.references)
-    let model = try Model(path: path, threads: compute.threads)
+    let (model, attached) = try adapter.place(on: compute.model(path))
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
-    let attached = try adapter.attach(to: model)
     try await lines.forEachLine { line in
       let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
       let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)

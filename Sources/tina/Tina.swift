@@ -15,7 +15,8 @@ struct Tina: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Run.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self, Inspect.self,
-      Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self, Logits.self,
+      Run.self, Serve.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
+      Quantize.self, Inspect.self, Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self,
+      Logits.self,
     ])
 }

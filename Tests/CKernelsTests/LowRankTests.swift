@@ -6,7 +6,7 @@ import Testing
 func onEveryPath(_ body: (String) throws -> Void) rethrows {
   let best = unsafe String(cString: tk_isa())
   defer { _ = unsafe tk_isa_select(best) }
-  for name in ["portable", "avx2", "avx512", "neon"] where unsafe tk_isa_select(name) { try body(name) }
+  for name in ["portable", "avx2", "avxvnni", "avx512", "neon"] where unsafe tk_isa_select(name) { try body(name) }
 }
 
 /// One adapter's pair for some of the inputs.
@@ -51,7 +51,7 @@ func linear(
         var map = unsafe tk_linear_args(
           weights: w, type: weights.type, rows: rows, columns: columns, bias: nil, x: xBase,
           x_stride: columns,
-          n: n, y: yBase, y_stride: rows, add: false, terms: buffer.baseAddress, term_count: buffer.count)
+          n: n, y: yBase, y_stride: rows, add: false, terms: buffer.baseAddress, term_count: buffer.count, exact: true)
         unsafe tk_linear(pool, &map, 1)
       }
     }

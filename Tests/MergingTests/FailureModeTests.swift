@@ -6,14 +6,15 @@ import TinaRuntime
 
 @testable import Merging
 
-/// What goes wrong silently elsewhere when adapters are merged, and what happens here instead.
+/// What goes wrong silently elsewhere when adapters are merged (docs/merging.md, M1 to M6), and what happens here
+/// instead.
 @Suite struct FailureModeTests {
   /// An adapter whose change is far below the spacing of bf16, as after reinforcement learning.
   private func small(_ scratch: Scratch) throws -> String {
     try scaledAdapter(tiny("adapter-all-r4"), by: 2e-4, to: scratch.path("small"))
   }
 
-  // A merge that rounds the adapter away.
+  // M1: a merge that rounds the adapter away (into quantised files: GGUFMergeTests).
 
   @Test func aMergeThatRoundsTheAdapterAwayIsRefused() async throws {
     let scratch = try Scratch()
@@ -64,7 +65,7 @@ import TinaRuntime
     #expect(abs((report.worst?.survived ?? 0) - 1) < 1e-2)
   }
 
-  // Merged and attached forms that differ.
+  // M2: merged and attached forms that differ.
 
   @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-f16"])
   func mergedInFloat32ComputesWhatAttachedDoes(_ base: String) async throws {
@@ -112,7 +113,7 @@ import TinaRuntime
     }
   }
 
-  // Memory.
+  // M3: memory.
 
   /// Blocks of rows make the same files as whole tensors, however small they are and however many threads.
   @Test(arguments: [1, 200, 1000]) func blocksMakeTheSameFile(_ bytes: Int) async throws {
@@ -138,7 +139,41 @@ import TinaRuntime
         atPath: whole + "/model.safetensors", andPath: blocks + "/model.safetensors"))
   }
 
-  // Sums in the precision of the file.
+  /// However large the model, the memory that a merge takes is that of its pieces: twenty times the weights take no
+  /// more.
+  @Test func memoryDoesNotGrowWithTheModel() async throws {
+    let scratch = try Scratch()
+    func peak(_ rows: Int) async throws -> Int {
+      let base = scratch.path("base-\(rows)")
+      try FileManager.default.copyItem(atPath: tiny("tiny-f32"), toPath: base)
+      let config = try #require(try JSON.parse(path: base + "/config.json").object)
+      let changed = config.with("vocab_size", .number("\(rows)"))
+      try Data(JSONValue.object(changed).text().utf8).write(to: URL(fileURLWithPath: base + "/config.json"))
+      let file = try SafetensorsFile(path: base + "/model.safetensors")
+      let tensors = file.tensors.map { tensor in
+        guard ["model.embed_tokens.weight", "lm_head.weight"].contains(tensor.name) else { return tensor }
+        return Tensor(
+          name: tensor.name, shape: [rows, 32], floats: (0..<rows * 32).map { Float($0 % 17) * 0.01 })
+      }
+      try SafetensorsWriter.write(tensors, metadata: file.metadata, to: base + "/model.safetensors")
+      let model = try Model(path: base, threads: 2)
+      let attached = try AttachedAdapter(Adapter(path: tiny("adapter-all-r4")), to: model)
+      var settings = MergeSettings()
+      settings.elementType = .bf16
+      settings.acceptsLoss = true
+      settings.pieceByteCount = 1 << 20
+      settings.probeTokens = 1
+      let before = anonymousByteCount() ?? 0
+      let (_, cost) = try await Merge([attached], into: model, output: scratch.path("out-\(rows)"), settings: settings)
+        .run()
+      return (cost.privateByteCount ?? before) - before
+    }
+    _ = try await peak(2000)  // whatever is allocated once
+    let large = try await peak(200_000)  // 51 MB of weights
+    #expect(large < 24 << 20, "\(large) bytes")
+  }
+
+  // M4: sums in the precision of the file.
 
   /// Factors in bf16 are multiplied and added in float32.
   @Test func lowPrecisionFactorsAreSummedInFloat32() async throws {
@@ -164,7 +199,7 @@ import TinaRuntime
     }
   }
 
-  // A broken file that nobody notices.
+  // M5: a broken file that nobody notices.
 
   @Test func aMergeThatReadsBackWrongIsNotLeft() async throws {
     let scratch = try Scratch()
@@ -202,7 +237,7 @@ import TinaRuntime
     #expect(report.summary.contains("survived rounding"))
   }
 
-  // Another base than the adapter was trained on.
+  // M6: another base than the adapter was trained on.
 
   @Test func anAdapterOfAQuantisedBaseIsMergedWithAWarning() async throws {
     let scratch = try Scratch()

@@ -18,14 +18,14 @@
 
 // ---- Element types -------------------------------------------------------------------------
 
-// The last five are GGUF's block types (tk_quant.h); of the kernels, only linear maps read them, as weights.
+// Those from Q4_0 on are GGUF's block types (tk_quant.h); of the kernels, only linear maps read them, as weights.
 typedef enum tk_type {
-  TK_F32 = 0, TK_F16 = 1, TK_BF16 = 2, TK_Q4_0, TK_Q8_0, TK_Q4_K, TK_Q5_K, TK_Q6_K
+  TK_F32 = 0, TK_F16 = 1, TK_BF16 = 2, TK_Q4_0, TK_Q8_0, TK_Q4_K, TK_Q5_K, TK_Q6_K, TK_Q5_0, TK_Q5_1
 } tk_type;
 
 // ---- Instruction sets ----------------------------------------------------------------------
 
-// The path in use: "avx512", "avx2", "neon" or "portable".
+// The path in use: "avx512", "avxvnni", "avx2", "neon" or "portable".
 const char *_Nonnull tk_isa(void);
 // Chooses a path by name; false when it is unknown or this processor lacks it. For tests; call it
 // while no other kernel runs. The best path is chosen by itself at first use; TINA_ISA overrides.
@@ -79,6 +79,10 @@ typedef struct tk_linear_args {
   bool add;
   const tk_low_rank *_Nullable terms;
   size_t term_count;
+  // Block-quantised weights only: x stays float32 and the weights are widened to it, which is the reference and slow.
+  // Otherwise x is rounded to eight bits, and an adapter's B · u is a sum of its own:
+  //   (dot(weights[m, :], rounded x) + bias[m]) + dot(b[m, :], u), the integer products in the order of int8.inc
+  bool exact;
 } tk_linear_args;
 // Runs `count` maps (which may share x, and write disjoint outputs) in one parallel region, the adapters' A x
 // among them.

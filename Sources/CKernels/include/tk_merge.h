@@ -42,6 +42,10 @@ void tk_merge(const void *_Nonnull weights, tk_type type, const float *_Nonnull 
               void *_Nonnull output, tk_type output_type, tk_rounding rounding, uint64_t first,
               tk_merge_sums *_Nonnull sums);
 
+// The sums alone, of numbers that were rounded elsewhere: `before` is w0, `after` is w'.
+void tk_merge_measure(const float *_Nonnull before, const float *_Nonnull after, const float *_Nonnull delta,
+                      size_t count, tk_merge_sums *_Nonnull sums);
+
 // output[e] = round(weights[e]), to nearest even; returns how many are infinite or NaN.
 uint64_t tk_convert(const void *_Nonnull weights, tk_type type, size_t count, void *_Nonnull output,
                     tk_type output_type);

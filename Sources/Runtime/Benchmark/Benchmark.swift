@@ -113,9 +113,12 @@ public final class Benchmark {
   /// - Throws: what opening files and engines throws.
   public func runPeers(_ adapter: AttachedAdapter?) async throws {
     try await reportLoading()
-    report(
-      BenchmarkResult("decode1", "decode, 1 stream", try await decoding(streams: 1, adapters: [nil]), "tok/s")
-    )
+    for streams in [1, 4, 16] {
+      report(
+        BenchmarkResult(
+          "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")",
+          try await decoding(streams: streams, adapters: [nil]), "tok/s"))
+    }
     try await reportPrefill(512)
     guard let adapter else { return }
     for streams in [1, 16] {
@@ -132,7 +135,8 @@ public final class Benchmark {
   private func reportLoading() async throws {
     let clock = ContinuousClock()
     let began = clock.now
-    let opened = try Model(path: model.directory.path, threads: model.threads)
+    let opened = try Model(
+      path: model.directory.path, threads: model.threads, activations: model.activations)
     let engine = Engine(model: opened)
     var request = GenerationRequest(prompt: tokens(16, seed: 5), sampling: .greedy, maxTokens: 1)
     _ = try await engine.generate(request).collect()
@@ -262,8 +266,11 @@ public final class Benchmark {
   /// Many prompts with answers of very different lengths: how full the batch stays.
   private func reportQueue() async throws {
     let batch = 16
-    let prompts = quick ? 12 : 24
+    let prompts = quick ? 12 : 200
     let engine = Engine(model: model, batchLimit: batch)
+    engine.shared.beginRecording()
+    let clock = ContinuousClock()
+    let began = clock.now
     let groups = try (0..<prompts).map { i in
       try engine.generate(
         GenerationRequest(
@@ -272,7 +279,15 @@ public final class Benchmark {
         samples: 4)
     }
     for group in groups { _ = try await group.collect() }
+    let seconds = (clock.now - began).inSeconds
     let statistics = engine.statistics
+    // The median of the steps that were full, of the same minutes.
+    let full = engine.shared.recorded().filter { $0.rows == batch }.map(\.seconds).sorted()
+    let steady = full.isEmpty ? nil : Double(batch) / full[full.count / 2]
+    report(
+      BenchmarkResult(
+        "queue-rate", "a queue of \(prompts) prompts × 4, prompts and end included",
+        Double(statistics.tokensDrawn) / seconds, "tok/s", limit: steady, limitName: "of its full steps"))
     report(
       BenchmarkResult(
         "queue", "rows in a step over a queue of \(prompts) prompts × 4",

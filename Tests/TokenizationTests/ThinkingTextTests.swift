@@ -1,6 +1,6 @@
 import Testing
 
-@testable import tina
+@testable import Tokenization
 
 @Suite struct ThinkingTextTests {
   /// Thinking and answer of a text that arrives in pieces of `size` characters.

@@ -1,0 +1,89 @@
+import AdapterFormat
+public import ModelFiles
+public import TinaRuntime
+
+/// A model with adapters added to its weights in memory, for running: nothing is written.
+///
+/// An attached adapter is the normal way, exact and shared with other requests. A merged one saves its products,
+/// a few per cent of time, and costs memory for every module that it changes; in bf16 or f16 rounding takes part
+/// of the change, which ``modules`` tells.
+public struct RuntimeMerge: Sendable {
+  /// The merged model. Adapters that belong to the base do not belong to it.
+  public let model: Model
+  /// What the changed modules are stored as.
+  public let elementType: ElementType
+  /// What became of each module's change.
+  public let modules: [ModuleMeasure]
+  /// Bytes of the changed weights in memory.
+  public let byteCount: Int
+
+  /// Merges; weights that no adapter changes stay in the base's files.
+  ///
+  /// - Parameters:
+  ///   - adapters: attached to `base`.
+  ///   - base: the model; it may go on being used.
+  ///   - elementType: F32, F16 or BF16.
+  ///   - acceptsLoss: whether a merge is wanted in which less than half of the change survives somewhere.
+  /// - Throws: ``MergeError`` for a type that is none of those, numbers that it can't hold, and a change that it
+  ///   would lose; `RuntimeError` where memory does not suffice for the model's threads.
+  public init(
+    _ adapters: [AttachedAdapter], into base: Model, elementType: ElementType, acceptsLoss: Bool = false
+  ) throws {
+    guard [.f32, .f16, .bf16].contains(elementType) else {
+      throw MergeError.invalidSetting(
+        name: "merged type", found: elementType.rawValue, expected: "f32, f16 or bf16")
+    }
+    let sums = LowRankSum.all(adapters)
+    var planned: [PlannedTensor] = []
+    var offset = 0
+    for weight in StoredWeight.all(base.directory.weights).sorted(by: { $0.name < $1.name }) {
+      guard let sum = sums[OutputPlan.module(weight.name)] else { continue }
+      planned.append(PlannedTensor(source: weight, type: .plain(elementType), offset: offset, sum: sum))
+      // Kernels like rows that begin at a multiple of 64.
+      offset += (planned[planned.count - 1].byteCount + 63) / 64 * 64
+    }
+    let file = PlannedFile(name: "memory", header: [], tensors: planned, byteCount: offset)
+    var settings = MergeSettings()
+    settings.threads = base.threads
+    let writer = ShardWriter(file: file, settings: settings, onBytes: { _ in })
+    var measures: [ModuleMeasure] = []
+    let memory = try unsafe OwnedBytes(byteCount: offset) { target in
+      for tensor in planned {
+        let end = tensor.offset + tensor.byteCount
+        for i in end..<(end + 63) / 64 * 64 { unsafe target[i] = 0 }
+      }
+      measures = try writer.write(to: unsafe MemorySink(target))
+    }
+    let lost = measures.filter { ($0.survived ?? 1) < 0.5 }
+    guard acceptsLoss || lost.isEmpty else {
+      throw MergeError.lostInMemory(modules: lost, type: elementType.rawValue)
+    }
+    var merged: [String: Tensor] = [:]
+    for tensor in planned {
+      merged[tensor.source.name] = Tensor(
+        name: tensor.source.name, elementType: elementType, shape: tensor.source.shape, storage: .memory(memory),
+        byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
+    }
+    model = try Model(base.directory.replacing(merged), threads: base.threads, activations: base.activations)
+    modules = measures
+    byteCount = offset
+    self.elementType = elementType
+  }
+
+  /// All modules as one.
+  public var total: ModuleMeasure {
+    var total = ModuleMeasure(name: "all modules")
+    for module in modules { total.add(module) }
+    return total
+  }
+
+  /// What a person should know, in one sentence.
+  public var summary: String {
+    let size = "\(modules.count) modules in \(elementType.rawValue), \(byteText(byteCount)) of memory"
+    guard let survived = total.survived, let error = total.error,
+      let worst = modules.filter({ $0.survived != nil }).min(by: { ($0.survived ?? 1) < ($1.survived ?? 1) })
+    else { return "merged in memory: \(size); the adapters change nothing." }
+    return "merged in memory: \(size); \(percent(survived)) of the change survived rounding, "
+      + "\(percent(worst.survived ?? 0)) at least (\(worst.name)); rounding error \(percent(error)) of the change."
+  }
+}

@@ -1,0 +1,59 @@
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+/// What is generated for one request: samples of each of its prompts.
+struct GenerationPlan: Sendable {
+  var prompts: [[Int]]
+  var samples: Int
+  var sampling: SamplingParameters
+  /// Nil for as many as there is room for.
+  var maxTokens: Int?
+  var stops: [String]
+  /// Nil when probabilities are not wanted.
+  var top: Int?
+  var adapter: AttachedAdapter?
+
+  var completions: Int { prompts.count * samples }
+}
+
+/// Completions in the making. Dropping it, or cancelling the task that reads it, cancels all of them.
+struct Generation: Sendable {
+  /// What one completion has told.
+  struct Event: Sendable {
+    /// Which: samples of the first prompt first.
+    let choice: Int
+    let event: Completion.Event
+  }
+
+  private let groups: [CompletionGroup]
+  private let samples: Int
+
+  /// Starts them.
+  ///
+  /// - Throws: `RuntimeError` for what the engine refuses; then none has started.
+  init(_ plan: GenerationPlan, on engine: Engine, _ tokenizer: Tokenizer) throws(RuntimeError) {
+    samples = plan.samples
+    var groups: [CompletionGroup] = []
+    for prompt in plan.prompts {
+      let request = GenerationRequest(
+        prompt: prompt, adapter: plan.adapter, sampling: plan.sampling, maxTokens: plan.maxTokens ?? .max,
+        stopTokens: Set(engine.model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount,
+        tokenizer: tokenizer, stopTexts: plan.stops, topCount: plan.top ?? 0)
+      groups.append(try engine.generate(request, samples: plan.samples))
+    }
+    self.groups = groups
+  }
+
+  /// Tells every event, those of one prompt after those of the one before it.
+  ///
+  /// - Throws: `RuntimeError` when a completion fails; `CancellationError`; what `body` throws.
+  func forEach(_ body: (Event) async throws -> Void) async throws {
+    for (place, group) in groups.enumerated() {
+      for try await element in group {
+        try await body(Event(choice: place * samples + element.sample, event: element.event))
+      }
+      try Task.checkCancellation()
+    }
+  }
+}

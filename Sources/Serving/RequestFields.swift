@@ -1,0 +1,103 @@
+import ModelFiles
+
+/// The members of a request's JSON object, each read once by name. Whatever is left unread at the end is
+/// refused by name: nothing that a client asks for is passed over in silence.
+struct RequestFields {
+  private let object: JSONObject
+  private let prefix: String
+  private var read: Set<[UInt8]> = []
+
+  /// - Parameter prefix: what stands before the names in messages, for objects inside others.
+  init(_ value: JSONValue, prefix: String = "") throws(ServingError) {
+    guard let object = value.object else {
+      let name = prefix.isEmpty ? "the body" : String(prefix.dropLast())
+      throw .invalid(
+        param: prefix.isEmpty ? nil : name, "\(name): found \(value.summary), expected a JSON object.")
+    }
+    self.object = object
+    self.prefix = prefix
+  }
+
+  /// A request's body.
+  init(body: [UInt8]) throws(ServingError) {
+    let value: JSONValue
+    do throws(ModelFilesError) {
+      value = try JSON.parse(body, file: "body")
+    } catch {
+      let place = error.place.isEmpty ? "" : " at \(error.place)"
+      throw .invalid(
+        code: "invalid_json",
+        "the body is no JSON\(place): found \(error.found), expected \(error.expected).")
+    }
+    try self.init(value)
+  }
+
+  func name(_ key: String) -> String { prefix + key }
+
+  /// The value under `key`; nil when absent or null.
+  mutating func value(_ key: String) -> JSONValue? {
+    read.insert(Array(key.utf8))
+    guard let value = object[key], !value.isNull else { return nil }
+    return value
+  }
+
+  /// The value under `key` as `convert` reads it; nil when absent or null.
+  mutating func optional<T>(
+    _ key: String, _ expected: String, _ convert: (JSONValue) -> T?
+  ) throws(ServingError) -> T? {
+    guard let value = value(key) else { return nil }
+    guard let converted = convert(value) else {
+      throw .field(name(key), found: value.summary, expected: expected)
+    }
+    return converted
+  }
+
+  mutating func text(_ key: String) throws(ServingError) -> String? {
+    try optional(key, "a text") { $0.string }
+  }
+
+  mutating func required(_ key: String) throws(ServingError) -> String {
+    guard let text = try text(key) else {
+      throw .invalid(param: name(key), "\(name(key)): found nothing, expected a text.")
+    }
+    return text
+  }
+
+  mutating func flag(_ key: String) throws(ServingError) -> Bool? {
+    try optional(key, "true or false") { $0.bool }
+  }
+
+  mutating func integer(_ key: String, _ range: ClosedRange<Int>) throws(ServingError) -> Int? {
+    let expected =
+      range.upperBound == .max
+      ? "a whole number from \(range.lowerBound) up"
+      : "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    return try optional(key, expected) { value in value.int.flatMap { range.contains($0) ? $0 : nil } }
+  }
+
+  mutating func number(_ key: String, _ range: ClosedRange<Double>) throws(ServingError) -> Float? {
+    try optional(key, "a number from \(range.lowerBound) to \(range.upperBound)") { value in
+      value.double.flatMap { range.contains($0) ? Float($0) : nil }
+    }
+  }
+
+  /// A field of which only the values that change nothing are taken.
+  mutating func neutral(
+    _ key: String, advice: String = "Leave it out.", _ isNeutral: (JSONValue) -> Bool = { _ in false }
+  ) throws(ServingError) {
+    guard let value = value(key), !isNeutral(value) else { return }
+    throw .unsupported(name(key), found: value.summary, advice: advice)
+  }
+
+  /// Fields that say nothing about the answer.
+  mutating func ignore(_ keys: String...) { for key in keys { read.insert(Array(key.utf8)) } }
+
+  /// - Throws: an error that names the first field that nobody read, unless it is null.
+  func finish() throws(ServingError) {
+    for (key, value) in object.members where !read.contains(Array(key.utf8)) && !value.isNull {
+      throw .unsupported(
+        prefix + printable(key, limit: 64), found: value.summary,
+        advice: "No such field is known here: leave it out, or check its spelling.")
+    }
+  }
+}

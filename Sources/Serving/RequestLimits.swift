@@ -1,0 +1,106 @@
+import ModelFiles
+import TinaRuntime
+
+/// What one request may ask for, and what it gets when it does not say.
+public struct RequestLimits: Sendable {
+  /// The most tokens of an answer; as many as there is room for when nil.
+  public var maxTokens: Int?
+  /// The most completions of one request, over all its prompts.
+  public var maxSamples = 64
+  /// The most prompts of one request.
+  public var maxPrompts = 64
+  /// The most messages of a conversation.
+  public var maxMessages = 4096
+  /// The most stop texts, and the most bytes of one.
+  public var maxStops = 16
+  /// The most bytes of one stop text.
+  public var maxStopBytes = 512
+
+  /// The limits unless told otherwise.
+  public init() {}
+}
+
+/// How a request wants its answers drawn: the fields that chats and plain completions share.
+struct SamplingFields: Sendable {
+  var temperature: Float?
+  var topP: Float?
+  var topK: Int?
+  var minP: Float?
+  var repetitionPenalty: Float?
+  var presencePenalty: Float
+  var frequencyPenalty: Float
+  var seed: UInt64
+  var samples: Int
+  var stops: [String]
+  var stream: Bool
+  var includeUsage: Bool
+
+  /// Reads them. A request without a seed gets one that is told in its answer.
+  init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
+    temperature = try fields.number("temperature", 0...2)
+    if let temperature, temperature > 0, temperature < 0.001 {
+      throw .field("temperature", found: "\(temperature)", expected: "0, or a number from 0.001 to 2")
+    }
+    topP = try fields.optional("top_p", "a number above 0, at most 1") { value in
+      value.double.flatMap { $0 > 0 && $0 <= 1 && Float($0) > 0 ? Float($0) : nil }
+    }
+    // vLLM's clients write -1 for all.
+    topK = try fields.integer("top_k", -1...Int(Int32.max)).map { max($0, 0) }
+    minP = try fields.number("min_p", 0...1)
+    repetitionPenalty = try fields.optional("repetition_penalty", "a number from 0.01 to 100") { value in
+      value.double.flatMap { (0.01...100).contains($0) ? Float($0) : nil }
+    }
+    presencePenalty = try fields.number("presence_penalty", -2...2) ?? 0
+    frequencyPenalty = try fields.number("frequency_penalty", -2...2) ?? 0
+    seed =
+      try fields.optional("seed", "a whole number of at most 64 bits") { value in
+        guard case .number(let literal) = value else { return nil }
+        return UInt64(literal) ?? Int64(literal).map { UInt64(bitPattern: $0) }
+      } ?? UInt64(UInt32.random(in: 1...UInt32.max))
+    samples = try fields.integer("n", 1...limits.maxSamples) ?? 1
+    stops = try Self.stops(&fields, limits)
+    stream = try fields.flag("stream") ?? false
+    includeUsage = false
+    if let options = fields.value("stream_options") {
+      guard stream else {
+        throw .field("stream_options", found: options.summary, expected: "it only beside \"stream\": true")
+      }
+      var inner = try RequestFields(options, prefix: "stream_options.")
+      includeUsage = try inner.flag("include_usage") ?? false
+      try inner.neutral("include_obfuscation") { $0.bool == false }
+      try inner.finish()
+    }
+  }
+
+  private static func stops(
+    _ fields: inout RequestFields, _ limits: RequestLimits
+  ) throws(ServingError) -> [String] {
+    let expected = "a text, or at most \(limits.maxStops) of them, each of 1 to \(limits.maxStopBytes) bytes"
+    return try fields.optional("stop", expected) { value -> [String]? in
+      let texts = value.string.map { [$0] } ?? value.array?.compactMap(\.string)
+      guard let texts, texts.count == value.array?.count ?? 1, texts.count <= limits.maxStops else {
+        return nil
+      }
+      return texts.allSatisfy { (1...limits.maxStopBytes).contains($0.utf8.count) } ? texts : nil
+    } ?? []
+  }
+
+  /// The sampler's settings on a model with these defaults.
+  func parameters(_ defaults: GenerationConfig) -> SamplingParameters {
+    var parameters = SamplingParameters(
+      defaults, temperature: temperature, topK: topK, topP: topP, minP: minP,
+      repetitionPenalty: repetitionPenalty, seed: seed)
+    parameters.presencePenalty = presencePenalty
+    parameters.frequencyPenalty = frequencyPenalty
+    return parameters
+  }
+
+  /// Fields of OpenAI's API that both kinds of request may carry without meaning anything here.
+  static func readCommon(_ fields: inout RequestFields) throws(ServingError) {
+    // Labels for the caller's own books.
+    fields.ignore("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
+    try fields.neutral("logit_bias") { $0.object?.keys.isEmpty == true }
+    try fields.neutral("service_tier") { ["auto", "default"].contains($0.string) }
+    try fields.neutral("store", advice: "Nothing is stored here.") { $0.bool == false }
+  }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+// Chats and plain completions.
+extension Service {
+  func chat(_ request: ServerRequest, _ exchange: Exchange) async throws {
+    var fields = try RequestFields(body: request.body)
+    let wanted = try ChatRequest(&fields, settings.limits)
+    let model = try await adapters.resolve(wanted.model)
+    let encoder = try prompts.get()
+    let plan = GenerationPlan(
+      prompts: [encoder.encode(wanted.messages)], samples: wanted.sampling.samples,
+      sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
+      stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
+    let format = ChatFormat(head: head("chatcmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
+    try await run(
+      plan, format, wanted.sampling, opensThinking: encoder.template.opensThinking, model.name, exchange)
+  }
+
+  func complete(_ request: ServerRequest, _ exchange: Exchange) async throws {
+    var fields = try RequestFields(body: request.body)
+    let wanted = try TextRequest(&fields, settings.limits)
+    let model = try await adapters.resolve(wanted.model)
+    let plan = GenerationPlan(
+      prompts: wanted.prompts.map { prompt in
+        switch prompt {
+        case .text(let text): tokenizer.encode(text)
+        case .ids(let ids): ids
+        }
+      }, samples: wanted.sampling.samples,
+      sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
+      stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
+    let format = TextFormat(head: head("cmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
+    try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
+  }
+
+  private func head(_ prefix: String, _ model: String, _ seed: UInt64, top: Int?) -> AnswerHead {
+    AnswerHead(
+      id: prefix + UUID().uuidString.lowercased().filter { $0 != "-" },
+      created: Int(Date().timeIntervalSince1970), model: model, seed: seed,
+      stopTokens: Set(engine.model.directory.eosTokenIDs), tokenizer: tokenizer, top: top)
+  }
+
+  /// Waits for room, generates, and answers.
+  private func run(
+    _ plan: GenerationPlan, _ format: some AnswerFormat, _ wanted: SamplingFields, opensThinking: Bool,
+    _ model: String, _ exchange: Exchange
+  ) async throws {
+    let record = exchange.record
+    let promptTokens = plan.prompts.reduce(0) { $0 + $1.count }
+    record.update {
+      $0.model = model
+      $0.promptTokens = promptTokens
+      $0.isStream = wanted.stream
+    }
+    let ticket = try await admission.enter(
+      completions: plan.completions,
+      tokens: admission.expectedTokens(
+        prompts: plan.prompts.map(\.count), samples: plan.samples, maxTokens: plan.maxTokens ?? .max))
+    record.update { $0.queued = record.elapsed }
+    var answers = [Answer](repeating: Answer(opensThinking: opensThinking), count: plan.completions)
+    defer {
+      record.update {
+        $0.tokens = answers.reduce(0) { $0 + $1.tokens }
+        $0.finish = answers.compactMap { $0.reason?.rawValue }
+      }
+      admission.leave(ticket, answers: answers.compactMap { $0.reason == nil ? nil : $0.tokens })
+    }
+    let generation = try Generation(plan, on: engine, tokenizer)
+    if wanted.stream {
+      try await exchange.beginStream()
+      try await exchange.events(format.opening(choices: plan.completions))
+    }
+    do {
+      try await generation.forEach { event in
+        if case .token = event.event, record.values.firstToken == nil {
+          record.update { $0.firstToken = record.elapsed }
+        }
+        let chunks = format.chunks(event, &answers[event.choice])
+        if wanted.stream { try await exchange.events(chunks) }
+      }
+    } catch let error as RuntimeError where wanted.stream {
+      // The status is out: the stream says what happened and ends without [DONE].
+      record.update { $0.code = "failed" }
+      return try await exchange.endStream([ServingError(error).json], isDone: false)
+    }
+    let usage = Self.usage(promptTokens, answers)
+    guard wanted.stream else {
+      return try await exchange.send(WholeReply(format.whole(answers, usage: usage)))
+    }
+    try await exchange.endStream(wanted.includeUsage ? [format.usageChunk(usage)] : [])
+  }
+
+  private static func usage(_ promptTokens: Int, _ answers: [Answer]) -> JSONValue {
+    let tokens = answers.reduce(0) { $0 + $1.tokens }
+    let reasoning = answers.reduce(0) { $0 + $1.reasoningTokens }
+    return .record([
+      "prompt_tokens": JSONValue(promptTokens), "completion_tokens": JSONValue(tokens),
+      "total_tokens": JSONValue(promptTokens + tokens),
+      "completion_tokens_details": .record(["reasoning_tokens": JSONValue(reasoning)]),
+    ])
+  }
+}

@@ -1,0 +1,64 @@
+import ModelFiles
+
+/// A request to `/v1/completions`: prompts continued as they are.
+struct TextRequest: Sendable {
+  /// A prompt as it came.
+  enum Prompt: Sendable {
+    case text(String)
+    case ids([Int])
+  }
+
+  let model: String
+  let prompts: [Prompt]
+  let sampling: SamplingFields
+  let maxTokens: Int
+  /// Nil when probabilities are not wanted, else how many of the likeliest tokens are told at each place.
+  let logprobs: Int?
+
+  init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
+    model = try fields.required("model")
+    prompts = try Self.prompts(&fields, limits)
+    sampling = try SamplingFields(&fields, limits)
+    guard sampling.samples * prompts.count <= limits.maxSamples else {
+      throw .field(
+        "n", found: "\(sampling.samples) for each of \(prompts.count) prompts",
+        expected: "at most \(limits.maxSamples) completions in all")
+    }
+    // OpenAI's default.
+    maxTokens =
+      try fields.integer("max_tokens", 1...(limits.maxTokens ?? .max)) ?? min(16, limits.maxTokens ?? 16)
+    logprobs = try fields.integer("logprobs", 0...20)
+    let samples = sampling.samples
+    try fields.neutral("best_of", advice: "Ask for n completions and choose.") { $0.int == samples }
+    try fields.neutral("echo", advice: "The prompt is not repeated here.") { $0.bool == false }
+    try fields.neutral("suffix", advice: "Text is continued here, not filled in.") {
+      $0.string?.isEmpty == true
+    }
+    try SamplingFields.readCommon(&fields)
+    try fields.finish()
+  }
+
+  private static func prompts(
+    _ fields: inout RequestFields, _ limits: RequestLimits
+  ) throws(ServingError) -> [Prompt] {
+    let expected = "a text, a list of token ids, or 1 to \(limits.maxPrompts) of either"
+    let found = try fields.optional("prompt", expected) { value -> [Prompt]? in
+      if let text = value.string { return [.text(text)] }
+      guard let values = value.array, !values.isEmpty else { return nil }
+      if let ids = ids(values) { return [.ids(ids)] }
+      guard values.count <= limits.maxPrompts else { return nil }
+      let prompts = values.compactMap { value -> Prompt? in
+        value.string.map { .text($0) } ?? value.array.flatMap { ids($0) }.map { .ids($0) }
+      }
+      return prompts.count == values.count ? prompts : nil
+    }
+    guard let found else { throw .invalid(param: "prompt", "prompt: found nothing, expected \(expected).") }
+    return found
+  }
+
+  /// A list of token ids, if it is nothing but that.
+  static func ids(_ values: [JSONValue]) -> [Int]? {
+    let ids = values.compactMap(\.int)
+    return ids.count == values.count && !ids.isEmpty ? ids : nil
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+public import ModelFiles
+
+extension Tokenizer {
+  /// What a GGUF file says of the tokenizer of a Hugging Face directory, as llama.cpp's converter writes it: the
+  /// tokens in their spelling, their types, the merges, special ids, the chat template.
+  ///
+  /// - Parameters:
+  ///   - directory: a model's directory with `tokenizer.json`.
+  ///   - idCount: rows of the embedding; ids that no token has become unused ones.
+  /// - Throws: `TokenizationError` for a tokenizer that is not computed here, as its file could not be used.
+  public static func ggufMetadata(
+    directory: String, idCount: Int
+  ) throws(TokenizationError) -> [(key: String, value: GGUFValue)] {
+    let path = directory + "/tokenizer.json"
+    let file = try TokenizerFile(path: path)
+    do {
+      let source = try TokenizerSource(path: path, idCount: idCount, added: file.added)
+      var metadata: [(key: String, value: GGUFValue)] = [
+        ("tokenizer.ggml.model", .text("gpt2")),
+        // The two split alike; the name tells llama.cpp which family it is.
+        ("tokenizer.ggml.pre", .text(file.prefix.isEmpty ? "qwen2" : "deepseek-r1-qwen")),
+        ("tokenizer.ggml.tokens", .array(.string, source.tokens)),
+        ("tokenizer.ggml.token_type", .array(.int32, source.types)),
+        ("tokenizer.ggml.merges", .array(.string, source.merges)),
+      ]
+      metadata += try special(directory, file)
+      return metadata
+    } catch let error as TokenizationError {
+      throw error
+    } catch let error as ModelFilesError {
+      throw .file(error)
+    } catch {
+      preconditionFailure("only the errors above are thrown")
+    }
+  }
+
+  /// Special ids, whether they are added to a text, and the chat template.
+  private static func special(
+    _ directory: String, _ file: TokenizerFile
+  ) throws -> [(key: String, value: GGUFValue)] {
+    let configPath = directory + "/tokenizer_config.json"
+    let config =
+      FileManager.default.fileExists(atPath: configPath) ? try JSON.parse(path: configPath).object : nil
+    let model = try JSON.parse(path: directory + "/config.json").object
+    var metadata: [(key: String, value: GGUFValue)] = []
+    for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
+      let entry = config?[name + "_token"]
+      let text = entry?.string ?? entry?.object?["content"]?.string
+      let id =
+        text.flatMap { text in file.added.first { $0.content == Array(text.utf8) }?.id }
+        ?? model?[name + "_token_id"]?.int ?? model?[name + "_token_id"]?.array?.first?.int
+      if let id, id >= 0, let id = UInt32(exactly: id) {
+        metadata.append(("tokenizer.ggml.\(key)_token_id", .uint32(id)))
+      }
+    }
+    // As tokenizer.json has it; tokenizer_config.json is not asked there either where the two differ.
+    metadata.append(("tokenizer.ggml.add_bos_token", .bool(!file.prefix.isEmpty)))
+    metadata.append(("tokenizer.ggml.add_eos_token", .bool(!file.suffix.isEmpty)))
+    if let template = try chatTemplate(directory, config) {
+      metadata.append(("tokenizer.chat_template", .text(template)))
+    }
+    return metadata
+  }
+
+  private static func chatTemplate(_ directory: String, _ config: JSONObject?) throws -> String? {
+    let value = config?["chat_template"]
+    if let text = value?.string { return text }
+    if let named = value?.array?.first(where: { $0.object?["name"]?.string == "default" }) {
+      return named.object?["template"]?.string
+    }
+    let jinja = directory + "/chat_template.jinja"
+    guard FileManager.default.fileExists(atPath: jinja) else { return nil }
+    let bytes = try MappedFile(path: jinja)
+    return String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
+  }
+}
+
+/// Tokens and merges of a `tokenizer.json` in the spelling of the file.
+private struct TokenizerSource {
+  var tokens: [GGUFValue] = []
+  var types: [GGUFValue] = []
+  var merges: [GGUFValue] = []
+
+  init(path: String, idCount: Int, added: [AddedToken]) throws {
+    let file = try MappedFile(path: path)
+    var reader = try JSONReader(file.copy(0..<file.byteCount), file: path)
+    var texts = [[UInt8]?](repeating: nil, count: idCount)
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      guard reader.decoded(key) == "model" else {
+        try reader.skip()
+        continue
+      }
+      try reader.beginObject()
+      while let key = try reader.nextKey() {
+        switch reader.decoded(key) {
+        case "vocab":
+          try reader.beginObject()
+          while let text = try reader.nextKey() {
+            let id = try reader.integer()
+            try Self.check(id, idCount, path)
+            texts[id] = reader.decodedBytes(text)
+          }
+        case "merges": try readMerges(&reader)
+        default: try reader.skip()
+        }
+      }
+    }
+    var kinds = [Int32](repeating: 1, count: idCount)  // normal
+    for token in added {
+      try Self.check(token.id, idCount, path)
+      texts[token.id] = token.content
+      kinds[token.id] = token.isSpecial || Self.looksSpecial(token.content) ? 3 : 4  // control, user-defined
+    }
+    for id in 0..<idCount {
+      tokens.append(texts[id].map { .string($0) } ?? .text("[PAD\(id)]"))
+      types.append(.int32(texts[id] == nil ? 5 : kinds[id]))  // 5: unused
+    }
+  }
+
+  private static func check(_ id: Int, _ count: Int, _ path: String) throws {
+    guard (0..<count).contains(id) else {
+      throw TokenizationError.unsupported(
+        file: path, place: "model: vocab", found: "the id \(id)",
+        expected: "ids below \(count), the rows of the embedding")
+    }
+  }
+
+  /// Some models do not mark as special what is a mark; llama.cpp's converter goes by the spelling.
+  private static func looksSpecial(_ content: [UInt8]) -> Bool {
+    let text = String(decoding: content, as: UTF8.self)
+    return (text.hasPrefix("<|") && text.hasSuffix("|>")) || (text.hasPrefix("<｜") && text.hasSuffix("｜>"))
+      || text == "<pad>" || text == "<mask>"
+  }
+
+  private mutating func readMerges(_ reader: inout JSONReader) throws {
+    try reader.beginArray()
+    while try reader.nextElement() {
+      if try reader.peek() == .string {
+        merges.append(.string(try reader.stringBytes()))
+        continue
+      }
+      try reader.beginArray()
+      var parts: [[UInt8]] = []
+      while try reader.nextElement() { parts.append(try reader.stringBytes()) }
+      merges.append(.string(Array(parts.joined(separator: [UInt8(ascii: " ")]))))
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/// Tells a reasoning model's thinking from its answer while the text streams in.
+///
+/// The thinking lies between `<think>` and `</think>`. A tag may arrive in pieces: text that could be the
+/// beginning of one is held back until it is decided.
+package struct ThinkingText: Sendable {
+  package struct Piece: Equatable, Sendable {
+    package let text: String
+    /// Whether it belongs to the thinking, as the tags do.
+    package let isThinking: Bool
+    /// Whether it is a tag.
+    package let isTag: Bool
+  }
+
+  package private(set) var isThinking: Bool
+  private var held = ""
+
+  /// - Parameter opened: whether the prompt has already opened the thinking.
+  package init(opened: Bool) { isThinking = opened }
+
+  /// The pieces that are decided with this text.
+  package mutating func append(_ text: String) -> [Piece] {
+    held += text
+    var pieces: [Piece] = []
+    while true {
+      let tag = isThinking ? "</think>" : "<think>"
+      guard let range = held.firstRange(of: tag) else {
+        let keep = Self.overlap(of: held, with: tag)
+        add(String(held.dropLast(keep)), to: &pieces)
+        held = String(held.suffix(keep))
+        return pieces
+      }
+      add(String(held[..<range.lowerBound]), to: &pieces)
+      pieces.append(Piece(text: tag, isThinking: true, isTag: true))
+      held.removeSubrange(..<range.upperBound)
+      isThinking.toggle()
+    }
+  }
+
+  /// What is left at the end.
+  package mutating func finish() -> [Piece] {
+    var pieces: [Piece] = []
+    add(held, to: &pieces)
+    held = ""
+    return pieces
+  }
+
+  private func add(_ text: String, to pieces: inout [Piece]) {
+    if !text.isEmpty { pieces.append(Piece(text: text, isThinking: isThinking, isTag: false)) }
+  }
+
+  /// How many of the last characters of `text` could begin `tag`.
+  private static func overlap(of text: String, with tag: String) -> Int {
+    for count in stride(from: min(text.count, tag.count - 1), to: 0, by: -1)
+    where text.hasSuffix(tag.prefix(count)) {
+      return count
+    }
+    return 0
+  }
+}

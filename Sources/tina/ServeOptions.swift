@@ -1,0 +1,151 @@
+import ArgumentParser
+import Foundation
+import Serving
+
+/// Where a server listens, and to whom.
+struct ServeNetworkOptions: ParsableArguments {
+  @Option(help: "The address to listen on.")
+  var host = "127.0.0.1"
+
+  @Option(help: "The port; 0 takes one that is free.")
+  var port = 8000
+
+  @Option(help: ArgumentHelp("A file whose first line clients must show as their key.", valueName: "file"))
+  var apiKeyFile: String?
+
+  @Option(
+    help:
+      "The key itself; others on this machine may see it. The environment variable TINA_API_KEY serves too.")
+  var apiKey: String?
+
+  @Flag(help: "Listen beyond this machine although no key is asked for.")
+  var noApiKey = false
+
+  @Option(
+    help: ArgumentHelp(
+      "A name by which clients may call the server, besides localhost and addresses; as often as wanted.",
+      valueName: "name"))
+  var allowHost: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A page elsewhere that may use the server from a browser, as https://HOST; as often as wanted.",
+      valueName: "origin"))
+  var allowOrigin: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A folder from which clients may load adapters while the server runs; they may not unless given.",
+      valueName: "dir"))
+  var adapterDir: String?
+
+  func validate() throws {
+    if !(0...65535).contains(port) {
+      throw ValidationError("--port: found \(port), expected 0 to 65535.")
+    }
+    if apiKey != nil, apiKeyFile != nil {
+      throw ValidationError("--api-key and --api-key-file: give one of them.")
+    }
+  }
+
+  /// The key that clients must show; nil for none.
+  func key() throws -> String? {
+    let environment = ProcessInfo.processInfo.environment["TINA_API_KEY"]
+    var found = apiKey ?? (environment?.isEmpty == false ? environment : nil)
+    if let apiKeyFile {
+      let path = NSString(string: apiKeyFile).expandingTildeInPath
+      guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+        throw CommandError("--api-key-file: \(apiKeyFile) can't be read. Name a readable file.")
+      }
+      found = text.split(whereSeparator: \.isNewline).first.map { String($0) } ?? ""
+    }
+    if let found, found.trimmingCharacters(in: .whitespaces).isEmpty {
+      throw CommandError("the API key is empty: expected at least one character. Leave it out, or give one.")
+    }
+    return found?.trimmingCharacters(in: .whitespaces)
+  }
+
+  /// - Throws: when anyone on the network could use the server.
+  func checkReach(hasKey: Bool) throws {
+    let isLocal = ["127.0.0.1", "::1", "localhost"].contains(host)
+    if isLocal || hasKey || noApiKey { return }
+    throw CommandError(
+      "--host \(host): found no API key, and this address can be reached from other machines. Give"
+        + " --api-key-file, or --no-api-key if that is meant.")
+  }
+}
+
+/// How much a server takes on.
+struct ServeLimitOptions: ParsableArguments {
+  @Option(help: "Completions that are decoded at once.")
+  var maxRunning = 64
+
+  @Option(help: "Requests that wait for room; further ones are refused with status 429.")
+  var maxQueue = 128
+
+  @Option(help: "Seconds that a request waits for room at most.")
+  var maxWait = 120
+
+  @Option(
+    help: "Tokens of an answer at most, also when a request names no limit; as many as fit unless given.")
+  var maxTokens: Int?
+
+  @Option(help: "Completions of one request at most.")
+  var maxSamples = 64
+
+  @Option(help: ArgumentHelp("KiB of a request's body at most.", valueName: "kib"))
+  var maxBody = 4096
+
+  @Option(help: "Connections at most.")
+  var maxConnections = 1024
+
+  @Option(help: "Seconds that a client may leave its answer unread before it is given up.")
+  var sendTimeout = 30
+
+  @Option(help: "Seconds for what has begun to finish after SIGTERM.")
+  var grace = 60
+
+  @Flag(help: "Write no line for each request to standard error.")
+  var quiet = false
+
+  func validate() throws {
+    for (name, value) in [
+      ("max-running", maxRunning), ("max-wait", maxWait), ("max-samples", maxSamples), ("max-body", maxBody),
+      ("max-connections", maxConnections), ("send-timeout", sendTimeout), ("max-tokens", maxTokens ?? 1),
+    ] where !(1...1_000_000).contains(value) {
+      throw ValidationError("--\(name): found \(value), expected 1 to 1000000.")
+    }
+    for (name, value) in [("max-queue", maxQueue), ("grace", grace)] where !(0...1_000_000).contains(value) {
+      throw ValidationError("--\(name): found \(value), expected 0 to 1000000.")
+    }
+  }
+
+  func settings(_ network: ServeNetworkOptions, key: String?) throws -> Service.Settings {
+    var settings = Service.Settings()
+    settings.gate.apiKey = key
+    settings.gate.allowedHosts = network.allowHost
+    settings.gate.allowedOrigins = network.allowOrigin
+    settings.limits.maxTokens = maxTokens
+    settings.limits.maxSamples = maxSamples
+    settings.maxRunning = maxRunning
+    settings.maxQueue = maxQueue
+    settings.patience = Double(maxWait)
+    settings.adapterFolder = try network.adapterDir.map {
+      try AdapterFolder(path: NSString(string: $0).expandingTildeInPath)
+    }
+    if !quiet { settings.log = { Terminal.note($0) } }
+    return settings
+  }
+
+  #if Server
+    func serverSettings(_ network: ServeNetworkOptions) -> HTTPServer.Settings {
+      var settings = HTTPServer.Settings()
+      settings.host = network.host
+      settings.port = network.port
+      settings.maxBodyBytes = maxBody << 10
+      settings.maxConnections = maxConnections
+      settings.sendSeconds = Double(sendTimeout)
+      return settings
+    }
+  #endif
+}

@@ -1,0 +1,350 @@
+import CKernels
+import Foundation
+import Testing
+
+/// A group of 16 or 32 neighbouring weights as the file's format defines them: (code × scale) − minimum.
+private struct Group {
+  var codes: [Int32]
+  var scale: Float
+  var minimum: Float?
+}
+
+/// The formats taken apart a second time, value by value.
+private enum Blocks {
+  static let types: [UInt32] = [TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K].map(\.rawValue)
+
+  static func half(_ bytes: ArraySlice<UInt8>, _ at: Int) -> Float {
+    Float(
+      Float16(bitPattern: UInt16(bytes[bytes.startIndex + at]) | UInt16(bytes[bytes.startIndex + at + 1]) << 8))
+  }
+
+  static func groups(_ block: ArraySlice<UInt8>, _ type: tk_type) -> [Group] {
+    let byte = { (at: Int) in Int32(block[block.startIndex + at]) }
+    let signed = { (at: Int) in Int32(Int8(bitPattern: block[block.startIndex + at])) }
+    switch type {
+    case TK_Q8_0: return [Group(codes: (0..<32).map { signed(2 + $0) }, scale: half(block, 0))]
+    case TK_Q4_0:
+      let codes = (0..<16).map { (byte(2 + $0) & 15) - 8 } + (0..<16).map { (byte(2 + $0) >> 4) - 8 }
+      return [Group(codes: codes, scale: half(block, 0))]
+    case TK_Q4_K, TK_Q5_K:
+      let start = type == TK_Q4_K ? 16 : 48
+      return (0..<8).map { j in
+        let scale = j < 4 ? byte(4 + j) & 63 : byte(8 + j) & 15 | (byte(j) >> 6) << 4
+        let minimum = j < 4 ? byte(8 + j) & 63 : byte(8 + j) >> 4 | (byte(4 + j) >> 6) << 4
+        let codes = (0..<32).map { i in
+          let low = byte(start + j / 2 * 32 + i) >> (j % 2 == 0 ? 0 : 4) & 15
+          return type == TK_Q4_K ? low : low | (byte(16 + i) >> Int32(j) & 1) << 4
+        }
+        return Group(
+          codes: codes, scale: half(block, 0) * Float(scale), minimum: half(block, 2) * Float(minimum))
+      }
+    default:
+      return (0..<16).map { g in
+        let (h, j) = (g / 8, g % 8 / 2)
+        let codes = (0..<16).map { i in
+          let at = g % 2 * 16 + i
+          let low = byte(64 * h + j % 2 * 32 + at) >> (j / 2 == 0 ? 0 : 4) & 15
+          return (low | (byte(128 + 32 * h + at) >> Int32(2 * j) & 3) << 4) - 32
+        }
+        return Group(codes: codes, scale: half(block, 208) * Float(signed(192 + g)))
+      }
+    }
+  }
+
+  /// Rows of random blocks whose values are of ordinary size.
+  static func random(_ type: tk_type, rows: Int, columns: Int, _ noise: inout Noise) -> [UInt8] {
+    let size = tk_block_bytes(type)
+    var bytes = (0..<rows * tk_row_bytes(type, columns)).map { _ in UInt8(truncatingIfNeeded: noise.bits()) }
+    let places = type == TK_Q6_K ? [208] : type == TK_Q4_K || type == TK_Q5_K ? [0, 2] : [0]
+    for block in stride(from: 0, to: bytes.count, by: size) {
+      for place in places {
+        let bits = Float16(0.001 + 0.01 * abs(noise.next())).bitPattern
+        bytes[block + place] = UInt8(bits & 255)
+        bytes[block + place + 1] = UInt8(bits >> 8)
+      }
+    }
+    return bytes
+  }
+}
+
+extension Noise {
+  fileprivate mutating func bits() -> UInt32 { UInt32(bitPattern: Int32(next() * Float(1 << 23))) >> 3 }
+}
+
+/// 32 elements of an input as docs/numerics.md says: codes, scale, and scale × the sum of the codes.
+private func rounded(_ x: ArraySlice<Float>) -> (codes: [Int32], scale: Float, sum: Float) {
+  guard x.allSatisfy(\.isFinite) else { return (Array(repeating: 0, count: 32), .nan, .nan) }
+  let top = x.map(abs).max() ?? 0
+  guard top >= 0x1p-100 else { return (Array(repeating: 0, count: 32), 0, 0) }
+  let inverse = 127 / top
+  let codes = x.map { Int32(($0 * inverse).rounded(.toNearestOrEven)) }
+  return (codes, top / 127, top / 127 * Float(codes.reduce(0, +)))
+}
+
+/// The order of docs/numerics.md, written plainly.
+private func plainDot(_ row: ArraySlice<UInt8>, _ type: tk_type, _ x: ArraySlice<Float>) -> Float {
+  let size = tk_block_bytes(type)
+  var sum: Float = 0
+  var column = x.startIndex
+  for start in stride(from: row.startIndex, to: row.endIndex, by: size) {
+    let groups = Blocks.groups(row[start..<start + size], type)
+    let perBlock = 32 / groups[0].codes.count
+    for g in stride(from: 0, to: groups.count, by: perBlock) {
+      let input = rounded(x[column..<column + 32])
+      var at = 0
+      for group in groups[g..<g + perBlock] {
+        var dot: Int32 = 0
+        for code in group.codes {
+          dot += code * input.codes[at]
+          at += 1
+        }
+        sum = fmaf(group.scale * Float(dot), input.scale, sum)
+      }
+      if let minimum = groups[g].minimum { sum = fmaf(-minimum, input.sum, sum) }
+      column += 32
+    }
+  }
+  return sum
+}
+
+private func distance(_ a: [Float], _ b: [Float]) -> Double {
+  var sum = 0.0
+  for i in a.indices { sum += Double(a[i] - b[i]) * Double(a[i] - b[i]) }
+  return sum.squareRoot()
+}
+
+/// One adapter's pair for some of the inputs.
+private struct Term {
+  var a: [Float]
+  var b: [Float]
+  var rank: Int
+  var inputs: Range<Int>
+}
+
+private func multiply(
+  _ pool: OpaquePointer, _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, x: [Float], n: Int,
+  bias: [Float]? = nil, onto before: [Float]? = nil, term: Term? = nil, exact: Bool = false
+) -> [Float] {
+  var y = before ?? [Float](repeating: .nan, count: rows * n)
+  var u = [Float](repeating: 0, count: (term?.rank ?? 0) * n + 1)
+  unsafe weights.withUnsafeBytes { w in
+    unsafe x.withUnsafeBufferPointer { x in
+      unsafe y.withUnsafeMutableBufferPointer { y in
+        unsafe u.withUnsafeMutableBufferPointer { u in
+          unsafe (term?.a ?? []).withUnsafeBufferPointer { a in
+            unsafe (term?.b ?? []).withUnsafeBufferPointer { b in
+              unsafe (bias ?? []).withUnsafeBufferPointer { bias in
+                guard let w = w.baseAddress, let x = x.baseAddress, let y = y.baseAddress,
+                  let u = u.baseAddress
+                else { return }
+                func run(_ terms: UnsafePointer<tk_low_rank>?) {
+                  var map = unsafe tk_linear_args(
+                    weights: w, type: type, rows: rows, columns: columns,
+                    bias: bias.isEmpty ? nil : bias.baseAddress, x: x, x_stride: columns, n: n, y: y,
+                    y_stride: rows, add: before != nil, terms: terms, term_count: terms == nil ? 0 : 1,
+                    exact: exact)
+                  unsafe tk_linear(pool, &map, 1)
+                }
+                if let term, let b = b.baseAddress {
+                  var low = unsafe tk_low_rank(
+                    a: a.baseAddress, b: b, a_type: TK_F32, b_type: TK_F32, rank: term.rank, scale: 0.75,
+                    first: term.inputs.lowerBound, count: term.inputs.count, u: u)
+                  unsafe run(&low)
+                } else {
+                  run(nil)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return y
+}
+
+extension KernelTests {
+  @Suite struct Int8Tests {
+    static let types = Blocks.types
+
+    @Test(arguments: types)
+    func everySizeFollowsTheStatedOrder(raw: UInt32) throws {
+      let type = tk_type(raw)
+      let pool = unsafe try #require(tk_pool_create(2))
+      defer { unsafe tk_pool_destroy(pool) }
+      var noise = Noise(state: 21)
+      let block = tk_block_elements(type)
+      for (rows, columns) in [(1, block), (7, 2 * block), (15, 256), (33, 256), (50, 768), (97, 512)] {
+        let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
+        let bytes = tk_row_bytes(type, columns)
+        let bias = noise.floats(rows)
+        let x = noise.floats(70 * columns)
+        let dots = (0..<70).map { i in
+          (0..<rows).map { row in
+            plainDot(
+              weights[row * bytes..<(row + 1) * bytes], type, x[i * columns..<(i + 1) * columns])
+          }
+        }
+        let counts = columns == 256 ? Array(1...70) : [1, 2, 5, 6, 7, 13, 61, 70]
+        for n in counts {
+          let y = unsafe multiply(
+            pool, weights, type, rows: rows, columns: columns, x: Array(x.prefix(n * columns)), n: n,
+            bias: bias)
+          let expected = dots.prefix(n).flatMap { zip($0, bias).map { $0 + $1 } }
+          #expect(bits(y) == bits(expected), "\(rows) × \(columns), \(n) inputs")
+        }
+      }
+    }
+
+    /// Codes at the ends of their ranges, where sums in sixteen bits would overflow.
+    @Test(arguments: types)
+    func theLargestCodesDoNotOverflow(raw: UInt32) throws {
+      let type = tk_type(raw)
+      let pool = unsafe try #require(tk_pool_create(1))
+      defer { unsafe tk_pool_destroy(pool) }
+      let (rows, columns) = (35, 512)
+      var noise = Noise(state: 2)
+      for fill in [UInt8(0x80), 0xff, 0x7f, 0x81] {
+        let template = Blocks.random(type, rows: rows, columns: columns, &noise)
+        let size = tk_block_bytes(type)
+        let halves = type == TK_Q6_K ? 208..<210 : type == TK_Q4_K || type == TK_Q5_K ? 0..<4 : 0..<2
+        let weights = template.indices.map { halves.contains($0 % size) ? template[$0] : fill }
+        for sign in [Float(1), -1] {
+          let x = (0..<3 * columns).map { $0 % 5 == 0 ? sign : -sign }
+          onEveryPath { path in
+            let y = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: 3)
+            let bytes = tk_row_bytes(type, columns)
+            for i in 0..<3 {
+              let expected = plainDot(weights[0..<bytes], type, x[i * columns..<(i + 1) * columns])
+              #expect(y[i * rows].bitPattern == expected.bitPattern, "\(path), \(fill), \(sign)")
+            }
+          }
+        }
+      }
+    }
+
+    @Test(arguments: types)
+    func everyPathGivesTheSameBits(raw: UInt32) throws {
+      let type = tk_type(raw)
+      let pool = unsafe try #require(tk_pool_create(2))
+      defer { unsafe tk_pool_destroy(pool) }
+      var noise = Noise(state: 5)
+      for (rows, columns, n) in [(16, 256, 1), (203, 1536, 1), (40, 1280, 2), (64, 768, 9), (72, 1536, 64)] {
+        let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
+        let x = noise.floats(n * columns)
+        var portable: [UInt32]?
+        onEveryPath { path in
+          let y = bits(unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: n))
+          #expect(portable == nil || y == portable, "\(path), \(rows) × \(columns), \(n) inputs")
+          portable = y
+        }
+      }
+    }
+
+    @Test(arguments: types)
+    func aRowOfABatchEqualsTheRowAloneForAnyThreads(raw: UInt32) throws {
+      let type = tk_type(raw)
+      var noise = Noise(state: 11)
+      let (rows, columns, n) = (203, 768, 21)
+      let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
+      let x = noise.floats(n * columns)
+      let before = noise.floats(n * rows)
+      let term = Term(
+        a: noise.floats(9 * columns), b: noise.floats(9 * rows), rank: 9, inputs: 0..<n)
+      var reference: [UInt32]?
+      for threads in 1...3 {
+        let pool = unsafe try #require(tk_pool_create(threads))
+        defer { unsafe tk_pool_destroy(pool) }
+        let together = unsafe multiply(
+          pool, weights, type, rows: rows, columns: columns, x: x, n: n, onto: before, term: term)
+        for i in 0..<n {
+          var one = term
+          one.inputs = 0..<1
+          let alone = unsafe multiply(
+            pool, weights, type, rows: rows, columns: columns, x: Array(x[i * columns..<(i + 1) * columns]),
+            n: 1, onto: Array(before[i * rows..<(i + 1) * rows]), term: one)
+          #expect(bits(alone) == bits(Array(together[i * rows..<(i + 1) * rows])), "row \(i)")
+        }
+        #expect(reference == nil || reference == bits(together), "\(threads) threads")
+        reference = bits(together)
+      }
+    }
+
+    /// y + (dot + bias), then + B · u, where u = scale · A x in float32; inputs outside the term get none.
+    @Test func anAdapterIsASumOfItsOwn() throws {
+      let pool = unsafe try #require(tk_pool_create(2))
+      defer { unsafe tk_pool_destroy(pool) }
+      var noise = Noise(state: 13)
+      let (rows, columns, n, rank) = (45, 256, 5, 12)
+      let weights = Blocks.random(TK_Q4_K, rows: rows, columns: columns, &noise)
+      let (x, before, bias) = (noise.floats(n * columns), noise.floats(n * rows), noise.floats(rows))
+      let term = Term(
+        a: noise.floats(rank * columns), b: noise.floats(rank * rows), rank: rank, inputs: 1..<4)
+      let base = unsafe multiply(
+        pool, weights, TK_Q4_K, rows: rows, columns: columns, x: x, n: n, bias: bias, onto: before)
+      let found = unsafe multiply(
+        pool, weights, TK_Q4_K, rows: rows, columns: columns, x: x, n: n, bias: bias, onto: before, term: term)
+      for i in 0..<n {
+        let u = (0..<rank).map {
+          orderedDot(term.a[$0 * columns..<($0 + 1) * columns], x[i * columns..<(i + 1) * columns]) * 0.75
+        }
+        for row in 0..<rows {
+          let low = orderedDot(term.b[row * rank..<(row + 1) * rank], u[...])
+          let expected = term.inputs.contains(i) ? base[i * rows + row] + low : base[i * rows + row]
+          #expect(found[i * rows + row].bitPattern == expected.bitPattern)
+        }
+      }
+    }
+
+    /// Against the widened weights and float32 inputs: the rounding of inputs is all that differs.
+    @Test(arguments: types)
+    func roundingTheInputsIsTheOnlyDifference(raw: UInt32) throws {
+      let type = tk_type(raw)
+      let pool = unsafe try #require(tk_pool_create(2))
+      defer { unsafe tk_pool_destroy(pool) }
+      var noise = Noise(state: 3)
+      let (rows, columns, n) = (48, 1536, 4)
+      let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
+      let x = noise.floats(n * columns)
+      let zero = [Float](repeating: 0, count: n * rows)
+      let fast = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: n)
+      let exact = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: n, exact: true)
+      // Uniform noise: a step of 1/127 of the largest of 32 has an error of about 0.5 % of the rest.
+      let error = distance(fast, exact) / distance(exact, zero)
+      #expect(error > 0 && error < 0.008, "\(error)")
+      // Inputs that eight bits hold exactly: nothing but the order of summation differs.
+      var whole = [Float](repeating: 127, count: n * columns)
+      for i in whole.indices where i % 32 != 0 { whole[i] = Float(i * 7919 % 255 - 127) }
+      let a = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: whole, n: n)
+      let b = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: whole, n: n, exact: true)
+      let rest = distance(a, b) / distance(b, zero)
+      #expect(rest < 1e-5, "\(rest)")
+    }
+
+    @Test func inputsThatAreNotFiniteAndTinyOnes() throws {
+      let pool = unsafe try #require(tk_pool_create(1))
+      defer { unsafe tk_pool_destroy(pool) }
+      var noise = Noise(state: 8)
+      let (rows, columns) = (20, 256)
+      let weights = Blocks.random(TK_Q8_0, rows: rows, columns: columns, &noise)
+      for poison in [Float.nan, .infinity, -.infinity, .signalingNaN] {
+        var x = noise.floats(columns)
+        x[77] = poison
+        onEveryPath { path in
+          let y = unsafe multiply(pool, weights, TK_Q8_0, rows: rows, columns: columns, x: x, n: 1)
+          #expect(y.allSatisfy { $0.isNaN }, "\(path), \(poison)")
+        }
+      }
+      for tiny in [Float(0), -0, .leastNonzeroMagnitude, 1e-38, -1e-31] {
+        let x = [Float](repeating: tiny, count: columns)
+        onEveryPath { path in
+          let y = unsafe multiply(pool, weights, TK_Q8_0, rows: rows, columns: columns, x: x, n: 1)
+          #expect(y.allSatisfy { $0 == 0 }, "\(path), \(tiny)")
+        }
+      }
+      let x = [Float](repeating: 1e-29, count: columns)
+      let y = unsafe multiply(pool, weights, TK_Q8_0, rows: rows, columns: columns, x: x, n: 1)
+      #expect(y.contains { $0 != 0 })
+    }
+  }
+}

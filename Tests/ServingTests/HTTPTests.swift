@@ -1,0 +1,249 @@
+#if Server
+  import Foundation
+  import ModelFiles
+  import Testing
+  import TinaRuntime
+
+  @testable import Serving
+
+  /// A client that writes bytes and reads bytes, and may be as rude as it likes. Blocking.
+  final class RawClient {
+    private let file: Int32
+    private var isOpen = true
+
+    init(port: Int) throws {
+      file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = UInt16(port).bigEndian
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      var wait = timeval(tv_sec: 20, tv_usec: 0)
+      unsafe setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+      let result = unsafe withUnsafePointer(to: &address) {
+        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      try #require(result == 0)
+    }
+
+    deinit { leave() }
+
+    func leave() {
+      if isOpen { close(file) }
+      isOpen = false
+    }
+
+    func send(_ text: String) {
+      let bytes = Array(text.utf8)
+      var sent = 0
+      while sent < bytes.count {
+        let count = unsafe bytes.withUnsafeBytes {
+          unsafe Foundation.send(
+            file, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        }
+        if count <= 0 { return }
+        sent += count
+      }
+    }
+
+    /// What comes until `isEnough`, or until the server closes.
+    func read(until isEnough: (String) -> Bool = { _ in false }) -> String {
+      var all: [UInt8] = []
+      var buffer = [UInt8](repeating: 0, count: 65536)
+      while !isEnough(String(decoding: all, as: UTF8.self)) {
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(file, $0.baseAddress, $0.count, 0) }
+        if count <= 0 { break }
+        all += buffer[..<count]
+      }
+      return String(decoding: all, as: UTF8.self)
+    }
+  }
+
+  func post(_ path: String, _ body: String, _ more: String = "") -> String {
+    "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(more)"
+      + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+  }
+
+  @Suite struct HTTPTests {
+    /// A server on a free port, stopped after `body`.
+    func withServer(
+      _ configure: (inout HTTPServer.Settings) -> Void = { _ in },
+      _ body: (Int, Service, HTTPServer) async throws -> Void
+    ) async throws {
+      let service = try await picoService()
+      var settings = HTTPServer.Settings()
+      settings.port = 0
+      configure(&settings)
+      let server = HTTPServer(service, settings: settings)
+      let port = try await server.start()
+      try await body(port, service, server)
+      #expect(await server.stop(grace: 10) == 0)
+    }
+
+    @Test func aConnectionServesManyRequests() async throws {
+      try await withServer { port, _, _ in
+        try await offPool {
+          let client = try RawClient(port: port)
+          for _ in 0..<3 {
+            client.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(client.read { $0.hasSuffix(#"{"status":"ok"}"#) }.hasPrefix("HTTP/1.1 200 OK\r\n"))
+          }
+          client.send(post("/tokenize", #"{"prompt": "1"}"#, "Connection: close\r\n"))
+          let last = client.read()
+          #expect(last.contains("Connection: close") && last.contains(#""count":"#))
+          let head = try RawClient(port: port)
+          head.send("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+          #expect(head.read().hasSuffix("\r\n\r\n"))
+          let old = try RawClient(port: port)
+          old.send("GET /health HTTP/1.0\r\n\r\n")
+          #expect(old.read().hasSuffix(#"{"status":"ok"}"#))
+        }
+      }
+    }
+
+    @Test func aStreamComesInPieces() async throws {
+      try await withServer { port, _, _ in
+        try await offPool {
+          let client = try RawClient(port: port)
+          client.send(
+            post("/v1/completions", #"{"model": "pico", "prompt": "1", "max_tokens": 5, "stream": true}"#))
+          let text = client.read { $0.hasSuffix("\r\n0\r\n\r\n") }
+          #expect(text.contains("transfer-encoding: chunked"))
+          #expect(text.components(separatedBy: "data: ").count >= 3)
+          #expect(text.contains("data: [DONE]"))
+        }
+      }
+    }
+
+    @Test func rudeRequestsAreAnsweredInTheSameForm() async throws {
+      try await withServer({ $0.maxBodyBytes = 1000 }) { port, _, _ in
+        try await offPool {
+          let cases: [(String, Int)] = [
+            (post("/tokenize", String(repeating: " ", count: 2000)), 413),
+            (
+              "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n",
+              413
+            ),
+            (
+              "POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + String(repeating: "ff\r\n\(String(repeating: "a", count: 255))\r\n", count: 5), 413
+            ),
+            ("NONSENSE\r\n\r\n", 400), ("GET /\u{1} HTTP/1.1\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nX: \(String(repeating: "a", count: 200_000))\r\n\r\n", 431),
+          ]
+          for (text, status) in cases {
+            let client = try RawClient(port: port)
+            client.send(text)
+            let reply = client.read()
+            #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(60)): \(reply.prefix(80))")
+            #expect(reply.contains(#"{"error":{"message":"#))
+          }
+        }
+      }
+    }
+
+    @Test func expectedContinuesAreGiven() async throws {
+      try await withServer { port, _, _ in
+        try await offPool {
+          let client = try RawClient(port: port)
+          let body = #"{"prompt": "1"}"#
+          client.send(
+            "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+              + "Expect: 100-continue\r\nContent-Length: \(body.utf8.count)\r\n\r\n")
+          #expect(client.read { $0.hasSuffix("\r\n\r\n") }.hasPrefix("HTTP/1.1 100 "))
+          client.send(body)
+          #expect(client.read { $0.hasSuffix("}") }.contains("HTTP/1.1 200 OK"))
+        }
+      }
+    }
+
+    @Test func aClientThatVanishesIsNoticedWhileItWaits() async throws {
+      try await withServer { port, service, _ in
+        // Not streamed: nothing is written that could fail.
+        let body = #"{"model": "pico", "prompt": "1", "max_tokens": 900, "n": 16, "temperature": 2}"#
+        try await offPool {
+          let client = try RawClient(port: port)
+          client.send(post("/v1/completions", body))
+          while service.engine.statistics.running == 0 { usleep(500) }
+          client.leave()
+        }
+        for _ in 0..<1000 where service.engine.statistics.running > 0 || service.admission.load.requests > 0 {
+          try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(service.engine.statistics.running == 0 && service.admission.load == Admission.Load())
+        #expect(service.engine.statistics.tokensDrawn < 16 * 900)
+      }
+    }
+
+    @Test func connectionsAreLimitedAndSilentOnesClosed() async throws {
+      try await withServer({
+        $0.maxConnections = 3
+        $0.idleSeconds = 0.3
+        $0.receiveSeconds = 0.3
+      }) { port, _, _ in
+        try await offPool {
+          let clients = try (0..<3).map { _ in try RawClient(port: port) }
+          usleep(100_000)
+          let fourth = try RawClient(port: port)
+          #expect(fourth.read() == "")
+          // One says nothing, one never ends its request.
+          clients[1].send("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12")
+          #expect(clients[0].read() == "" && clients[1].read() == "")
+          usleep(100_000)
+          let again = try RawClient(port: port)
+          again.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+          #expect(again.read { $0.hasSuffix("}") }.contains("200 OK"))
+        }
+      }
+    }
+
+    @Test func aClientThatReadsNothingIsGivenUp() async throws {
+      try await withServer({ $0.sendSeconds = 0.3 }) { port, service, server in
+        let body =
+          #"{"model": "pico", "prompt": "1", "max_tokens": 900, "n": 64, "temperature": 2, "stream": true, "logprobs": 20}"#
+        try await offPool {
+          let client = try RawClient(port: port)
+          client.send(post("/v1/completions", body))
+          // Far more than the system's buffers hold is on its way.
+          while service.engine.statistics.running == 0 { usleep(500) }
+          for _ in 0..<6000 where server.connections.busy > 0 { usleep(5000) }
+          #expect(server.connections.busy == 0)
+        }
+      }
+    }
+
+    @Test func stoppingFinishesWhatRunsAndRefusesWhatComes() async throws {
+      let service = try await picoService()
+      var settings = HTTPServer.Settings()
+      settings.port = 0
+      let server = HTTPServer(service, settings: settings)
+      let port = try await server.start()
+      let body =
+        #"{"model": "pico", "prompt": "1", "max_tokens": 900, "n": 8, "temperature": 2, "stream": true}"#
+      async let running = offPool {
+        let client = try RawClient(port: port)
+        client.send(post("/v1/completions", body))
+        return client.read { $0.hasSuffix("0\r\n\r\n") }
+      }
+      while service.engine.statistics.running == 0 { try await Task.sleep(for: .milliseconds(1)) }
+      async let cut = server.stop(grace: 30)
+      while !service.admission.isDraining { try await Task.sleep(for: .milliseconds(1)) }
+      let late = try await offPool {
+        let client = try RawClient(port: port)
+        client.send(post("/v1/completions", #"{"model": "pico", "prompt": "1"}"#))
+        let answer = client.read()
+        let health = try RawClient(port: port)
+        health.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        return answer + health.read()
+      }
+      #expect(late.components(separatedBy: "HTTP/1.1 503 ").count == 3)
+      #expect(late.contains("Retry-After"))
+      let text = try await running
+      #expect(text.contains("data: [DONE]") && !text.contains(#""error""#))
+      #expect(await cut == 0)
+    }
+  }
+#endif

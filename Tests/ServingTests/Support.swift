@@ -1,0 +1,152 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+import Synchronization
+import Testing
+import TinaRuntime
+
+@testable import Serving
+
+/// The checkout's root, from where this file lies.
+let checkout = URL(fileURLWithPath: #filePath)
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+let pico = checkout + "/Models/pico"
+let picoAdapter = pico + "/adapter"
+
+/// A service on Pico, with its adapter under the name "math".
+func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async throws -> Service {
+  let engine = Engine(model: try Model(path: pico, threads: 2), memoryBudget: 64 << 20)
+  let adapters = AdapterRegistry(engine: engine, baseName: "pico")
+  try await adapters.load(name: "math", path: picoAdapter)
+  var settings = Service.Settings()
+  configure(&settings)
+  return try Service(engine: engine, adapters: adapters, settings: settings)
+}
+
+/// Keeps what it is given, as a client that reads everything.
+final class CollectingSink: ResponseSink {
+  struct Received: Sendable {
+    var status = 0
+    var headers: [(String, String)] = []
+    var body: [UInt8] = []
+    var hasEnded = false
+    var pieces = 0
+  }
+  private let state = Mutex(Received())
+  /// After so many pieces the client is gone.
+  let leavesAfter: Int
+
+  init(leavesAfter: Int = .max) { self.leavesAfter = leavesAfter }
+
+  var received: Received { state.withLock { $0 } }
+
+  func whole(_ status: Int, _ headers: [(String, String)], _ body: [UInt8]) async throws {
+    try await begin(status, headers)
+    try await end(body)
+  }
+  func begin(_ status: Int, _ headers: [(String, String)]) async throws {
+    state.withLock {
+      $0.status = status
+      $0.headers = headers
+    }
+  }
+  func piece(_ bytes: [UInt8]) async throws {
+    let count = state.withLock {
+      $0.body += bytes
+      $0.pieces += 1
+      return $0.pieces
+    }
+    if count > leavesAfter { throw ClientLeft() }
+  }
+  func end(_ bytes: [UInt8]) async throws {
+    state.withLock {
+      $0.body += bytes
+      $0.hasEnded = true
+    }
+  }
+}
+
+/// What came back, read as JSON.
+struct Reply {
+  let status: Int
+  let headers: [(String, String)]
+  let body: [UInt8]
+
+  var text: String { String(decoding: body, as: UTF8.self) }
+
+  func json() throws -> JSONValue { try JSON.parse(body, file: "reply") }
+
+  /// The chunks of a stream, which must end in [DONE].
+  func chunks() throws -> [JSONValue] {
+    var events = text.components(separatedBy: "\n\n").filter { !$0.isEmpty }
+    #expect(events.popLast() == "data: [DONE]")
+    return try events.map { event in
+      try #require(event.hasPrefix("data: "))
+      return try JSON.parse(Array(event.dropFirst(6).utf8), file: "chunk")
+    }
+  }
+
+  func header(_ name: String) -> String? {
+    headers.first { $0.0.lowercased() == name.lowercased() }?.1
+  }
+}
+
+let jsonHeaders = [
+  (name: "Host", value: "localhost:8000"), (name: "Content-Type", value: "application/json"),
+]
+
+extension Service {
+  func ask(
+    _ method: String, _ target: String, _ body: String = "",
+    headers: [(name: String, value: String)] = jsonHeaders
+  ) async -> Reply {
+    let sink = CollectingSink()
+    await respond(
+      to: ServerRequest(method: method, target: target, headers: headers, body: Array(body.utf8)), sink)
+    let received = sink.received
+    #expect(received.hasEnded)
+    return Reply(status: received.status, headers: received.headers, body: received.body)
+  }
+
+  func chat(_ members: String, model: String = "math", content: String = "What is 12 + 3 * 4?") async -> Reply
+  {
+    let tail = members.isEmpty ? "" : ", " + members
+    return await ask(
+      "POST", "/v1/chat/completions",
+      #"{"model": "\#(model)", "messages": [{"role": "user", "content": "\#(content)"}]\#(tail)}"#)
+  }
+}
+
+extension JSONValue {
+  /// The value at a path of keys and indices.
+  subscript(path: String...) -> JSONValue? {
+    var value = self
+    for step in path {
+      let next = Int(step).flatMap { index in
+        value.array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
+      }
+      guard let found = next ?? value.object?[step] else { return nil }
+      value = found
+    }
+    return value
+  }
+}
+
+/// Runs blocking work away from Swift's own threads, which the service needs.
+func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+  }
+}
+
+/// A folder that is gone after the test.
+final class Scratch {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appending(path: "tina-serving-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}

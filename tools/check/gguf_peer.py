@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Compares Tina's GGUF files, and what it computes on them, with llama.cpp.
+
+  files      tina quantize's files against those of llama.cpp's converter and quantiser: types, bytes, metadata
+  perplexity of a text, by Tina and by llama.cpp, on the same files
+  merged     tina merge's directory in transformers, and its weights against PEFT's merge_and_unload
+
+usage: gguf_peer.py files MODEL --tina TINA --llama LLAMA.CPP [--types T,T] [--work DIR]
+       gguf_peer.py perplexity FILE.gguf [FILE.gguf ...] --tina TINA [--text FILE] [--tokens N]
+       gguf_peer.py merged MODEL ADAPTER --tina TINA [--work DIR]
+
+LLAMA.CPP is a source tree (for convert_hf_to_gguf.py and its gguf-py). Needs llama-cpp-python for `files` and
+`perplexity`, torch, transformers and peft for `merged`, the converter's packages for `files`. Each prints one line a
+comparison and exits 1 if one fails.
+"""
+import argparse
+import ctypes
+import json
+import math
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+CODES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q4_K_S": 14, "Q4_K_M": 15, "Q5_K_S": 16,
+         "Q5_K_M": 17, "Q6_K": 18, "BF16": 32}
+# What the converter takes from a README, or guesses: nothing that a program computes with.
+IGNORED = ["general.license", "general.tags", "general.name", "general.basename", "general.finetune",
+           "general.base_model", "general.languages", "general.datasets", "general.author", "general.organization",
+           "general.version", "tokenizer.ggml.add_sep_token", "general.quantized_by"]
+failures = 0
+
+
+def tell(good, text):
+    global failures
+    failures += not good
+    print(("ok    " if good else "FAIL  ") + text, flush=True)
+
+
+def run_tina(tina, *arguments, stdin=None):
+    result = subprocess.run([tina, *map(str, arguments)], input=stdin, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"tina {' '.join(map(str, arguments))}: {result.stderr}")
+    return result.stdout
+
+
+# ---- files ---------------------------------------------------------------------------------
+
+CONVERTER = """
+import runpy, sys
+tree = sys.argv[1]
+sys.path[:0] = [tree, tree + "/gguf-py"]
+from conversion import base
+# The converter knows tokenizers by a hash of what they do with a text, and Pico's vocabulary is its own.
+def family(self, tokenizer):
+    text = "a"
+    adds = tokenizer.encode(text) != tokenizer.encode(text, add_special_tokens=False)
+    return "deepseek-r1-qwen" if adds else "qwen2"
+base.TextModel.get_vocab_base_pre = family
+sys.argv = ["convert"] + sys.argv[2:]
+runpy.run_path(tree + "/convert_hf_to_gguf.py", run_name="__main__")
+"""
+
+
+def files(options):
+    import gguf
+    import llama_cpp
+    import numpy as np
+
+    llama_cpp.llama_log_set(SILENT, ctypes.c_void_p(0))
+    work = pathlib.Path(options.work or tempfile.mkdtemp())
+    source = work / "converted.gguf"
+    if not source.exists():
+        subprocess.run([options.python, "-c", CONVERTER, options.llama, options.model, "--outtype", "bf16", "--outfile",
+                        str(source)], check=True, capture_output=True)
+    for name in options.types.split(","):
+        theirs, ours = work / f"llama-{name}.gguf", work / f"tina-{name}.gguf"
+        parameters = llama_cpp.llama_model_quantize_default_params()
+        parameters.ftype, parameters.nthread = CODES[name], 2
+        if not theirs.exists() and llama_cpp.llama_model_quantize(str(source).encode(), str(theirs).encode(),
+                                                                  ctypes.byref(parameters)) != 0:
+            sys.exit(f"llama.cpp did not write {theirs}")
+        run_tina(options.tina, "quantize", options.model, ours, "--type", name, "--force")
+        a, b = gguf.GGUFReader(theirs), gguf.GGUFReader(ours)
+        tensors = {t.name: t for t in b.tensors}
+        differing = [t.name for t in a.tensors
+                     if t.name not in tensors or tensors[t.name].tensor_type != t.tensor_type
+                     or not np.array_equal(t.data.view(np.uint8), tensors[t.name].data.view(np.uint8))]
+        same = len(a.tensors) == len(b.tensors) and not differing
+        kinds = sorted({t.tensor_type.name for t in a.tensors})
+        tell(same, f"{name}: {len(a.tensors)} tensors ({', '.join(kinds)}), {len(differing)} differ in type or bytes"
+             + (": " + ", ".join(differing[:3]) if differing else ""))
+        fields = lambda r: {k: (f.types, f.contents()) for k, f in r.fields.items()
+                            if not k.startswith("GGUF.") and not any(k.startswith(i) for i in IGNORED)}
+        x, y = fields(a), fields(b)
+        keys = [k for k in sorted(x.keys() | y.keys()) if x.get(k) != y.get(k)]
+        tell(not keys, f"{name}: metadata" + (" differs in " + ", ".join(keys) if keys else f", {len(x)} keys equal"))
+
+
+# ---- perplexity ----------------------------------------------------------------------------
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+def SILENT(level, text, data):
+    pass
+
+
+def llama_scores(path, ids):
+    """ln p of each token after the first, by llama.cpp."""
+    import llama_cpp
+    import numpy as np
+
+    llama_cpp.llama_log_set(SILENT, ctypes.c_void_p(0))
+    model = llama_cpp.Llama(path, n_ctx=max(len(ids), 64), n_batch=512, n_threads=2, n_threads_batch=2, logits_all=True,
+                            verbose=False)
+    model.reset()
+    model.eval(ids)
+    rows = np.asarray(model.scores[:len(ids) - 1], dtype=np.float64)
+    peak = rows.max(axis=1, keepdims=True)
+    total = np.log(np.exp(rows - peak).sum(axis=1)) + peak[:, 0]
+    return (rows[np.arange(len(ids) - 1), ids[1:]] - total).tolist()
+
+
+def perplexity(options):
+    import llama_cpp
+
+    text = pathlib.Path(options.text).read_text() if options.text else default_text()
+    for path in options.files:
+        vocabulary = llama_cpp.Llama(path, vocab_only=True, verbose=False)
+        ids = vocabulary.tokenize(text.encode(), add_bos=False, special=True)[:options.tokens]
+        text_of = lambda part: vocabulary.detokenize(part, special=True).decode()
+        # The first token is the prompt; Tina must see the same ids.
+        line = json.dumps({"prompt": text_of(ids[:1]), "completion": text_of(ids[1:])})
+        scored = json.loads(run_tina(options.tina, "score", path, "-", "--no-special", stdin=line + "\n"))
+        if scored.get("ids") != ids[1:]:
+            sys.exit(f"{path}: the two tokenise the text differently: {scored.get('error') or ''}")
+        theirs = llama_scores(path, ids)
+        ours = scored["logprobs"]
+        a, b = math.exp(-sum(ours) / len(ours)), math.exp(-sum(theirs) / len(theirs))
+        away = abs(a / b - 1)
+        tell(away <= options.bound, f"{pathlib.Path(path).name}: perplexity of {len(ids)} tokens: Tina {a:.5f}, "
+             f"llama.cpp {b:.5f}, {100 * away:.3f} % apart")
+
+
+def default_text():
+    """Pico's held-out problems and their answers, as a text of its own kind."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    lines = [json.loads(line) for line in (root / "Models/pico/heldout.jsonl").read_text().splitlines()]
+    return "\n".join(f"{line['problem']} {line['answer']}" for line in lines)
+
+
+# ---- merged --------------------------------------------------------------------------------
+
+def merged(options):
+    import torch
+    from peft import PeftModel
+    from safetensors import safe_open
+    from transformers import AutoModelForCausalLM
+
+    work = pathlib.Path(options.work or tempfile.mkdtemp())
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}
+    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+    peft = PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
+    reference = {k: v for k, v in peft.state_dict().items()}
+    for name, kind in dtype.items():
+        out = work / f"merged-{name}"
+        run_tina(options.tina, "merge", options.model, options.adapter, out, "--dtype", name, "--accept-loss", "--force")
+        worst, where, equal, count, touched = 0.0, "", 0, 0, 0
+        for path in sorted(out.glob("*.safetensors")):
+            with safe_open(path, "pt") as file:
+                for key in file.keys():
+                    ours, theirs = file.get_tensor(key), reference[key].to(kind)
+                    assert ours.dtype == kind and ours.shape == theirs.shape, key
+                    same = ours == theirs
+                    equal, count, touched = equal + int(same.sum()), count + ours.numel(), touched + 1
+                    if same.all():
+                        continue
+                    a, b = ours.float(), theirs.float()
+                    if kind == torch.float32:  # relative to the largest of the tensor
+                        steps = float((a - b).abs().max() / b.abs().max()) * 2**23
+                    else:  # spacings of bf16 at the larger of the two
+                        largest = torch.maximum(a.abs(), b.abs())
+                        spacing = torch.exp2(torch.floor(torch.log2(largest)) - 7)
+                        steps = float(((a - b).abs() / spacing).nan_to_num().max())
+                    if steps > worst:
+                        worst, where = steps, key
+        tell(worst <= (4 if name == "f32" else 1),
+             f"{name}: {touched} tensors, {100 * equal / count:.4f} % of {count} weights have PEFT's bits, at most "
+             f"{worst:.2f} ulp {'of the largest weight ' if name == 'f32' else ''}away {where}")
+        if options.skip_logits:
+            continue
+        loaded = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
+        ids = torch.arange(1, 33).unsqueeze(0) % loaded.config.vocab_size
+        with torch.no_grad():
+            theirs = peft(ids).logits
+            away = float((loaded(ids).logits - theirs).abs().max() / (theirs.max() - theirs.min()))
+        tell(away < (1e-5 if name == "f32" else 0.1),
+             f"{name}: loaded in transformers, logits {away:.2e} of their range from PEFT's merge in float32")
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+commands = parser.add_subparsers(dest="command", required=True)
+for name in ["files", "perplexity", "merged"]:
+    command = commands.add_parser(name)
+    command.add_argument("--tina", default=".build/release/tina")
+    if name == "perplexity":
+        command.add_argument("files", nargs="+")
+        command.add_argument("--text")
+        command.add_argument("--tokens", type=int, default=1000)
+        command.add_argument("--bound", type=float, default=1e-3)
+        continue
+    command.add_argument("model")
+    command.add_argument("--work")
+    if name == "files":
+        command.add_argument("--llama", required=True)
+        command.add_argument("--python", default=sys.executable, help="the interpreter that has the converter's packages")
+        command.add_argument("--types", default=",".join(CODES))
+    else:
+        command.add_argument("adapter")
+        command.add_argument("--skip-logits", action="store_true")
+options = parser.parse_args()
+{"files": files, "perplexity": perplexity, "merged": merged}[options.command](options)
+sys.exit(1 if failures else 0)
