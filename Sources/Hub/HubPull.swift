@@ -124,7 +124,11 @@ public final class Hub: Sendable {
   public func plan(
     _ name: HubName, want: HubWant = .either, include: [String] = [], exclude: [String] = []
   ) throws(HubError) -> HubPlan {
-    guard !settings.isOffline else { throw offline(name) }
+    guard !settings.isOffline else {
+      throw HubError(
+        .offline, "\(name)", found: "HF_HUB_OFFLINE is set", expected: "to ask \(settings.endpointText)",
+        advice: "Unset it; what is in the cache already is found by its name without this.")
+    }
     let client = try client()
     let commit = try client.commit(of: name)
     let isDeep = want == .all || !include.isEmpty
