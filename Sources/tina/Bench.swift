@@ -23,7 +23,7 @@ struct Bench: AsyncParsableCommand {
         tina bench --make /tmp/random-1.5b && tina bench /tmp/random-1.5b --json > speed.json
       """)
 
-  @Argument(help: "A Hugging Face model directory; Pico unless given.")
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
   var model: String?
 
   @Flag(help: "Fewer rows and steps.")
@@ -43,13 +43,18 @@ struct Bench: AsyncParsableCommand {
   var peers = false
 
   @Option(
-    help: ArgumentHelp("With --merged: the adapter that is merged before anything is measured.", valueName: "adapter"))
+    help: ArgumentHelp(
+      "With --merged: the adapter that is merged before anything is measured.", valueName: "adapter"))
   var adapter: AdapterReference?
 
-  @Option(help: ArgumentHelp("Measure the model with --adapter in its weights: f32, bf16 or f16.", valueName: "type"))
+  @Option(
+    help: ArgumentHelp(
+      "Measure the model with --adapter in its weights: f32, bf16 or f16.", valueName: "type"))
   var merged: MergedType?
 
-  @Option(help: "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+  @Option(
+    help:
+      "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
   var activations: ActivationType = .int8
 
   @Option(help: "Threads that compute; as many as processors unless given.")
