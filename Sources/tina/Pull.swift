@@ -72,12 +72,12 @@ struct Pull: ParsableCommand {
 
   func run() throws {
     let settings = try HubSettings()
-    let hub = Hub(settings) { Terminal.note($0) }
+    let hub = HubSession(settings) { Terminal.note($0) }
     if list { return show(hub.cache.contents()) }
     for name in names { try pull(HubName(name), hub) }
   }
 
-  private func pull(_ name: HubName, _ hub: Hub) throws {
+  private func pull(_ name: HubName, _ hub: HubSession) throws {
     let plan = try hub.plan(name, want: all ? .all : .either, include: include, exclude: exclude)
     tell(plan)
     if dryRun {
@@ -131,7 +131,7 @@ struct Pull: ParsableCommand {
     HubAccess.noteSkipped(plan)
   }
 
-  private func fetch(_ plan: HubPlan, _ hub: Hub) throws -> HubPulled {
+  private func fetch(_ plan: HubPlan, _ hub: HubSession) throws -> HubPulled {
     let line = ProgressLine()
     defer { line.end() }
     return try hub.fetch(plan) { line.show($0) }

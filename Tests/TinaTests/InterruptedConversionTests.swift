@@ -69,7 +69,7 @@ import Testing
       var wasKilled = false
       // Each a little later, until it is done before it is killed. Its length is not known before.
       var delay = 0.002
-      while delay < 4 {
+      while delay < 100 {
         let process = Process()
         process.executableURL = try Program.url()
         process.arguments = adapters.arguments(adapters.new, target, at: path)
