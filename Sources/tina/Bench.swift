@@ -44,6 +44,9 @@ struct Bench: AsyncParsableCommand {
   @Option(help: ArgumentHelp("With --peers: the adapter.", visibility: .hidden))
   var adapter: String?
 
+  @Option(help: ArgumentHelp("With --peers: decode so many streams, and nothing else.", visibility: .hidden))
+  var streams: Int?
+
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
@@ -91,7 +94,7 @@ struct Bench: AsyncParsableCommand {
     }
     if peers {
       try await benchmark.runPeers(
-        try adapter.map { try AttachedAdapter(Adapter(path: $0), to: opened) })
+        try adapter.map { try AttachedAdapter(Adapter(path: $0), to: opened) }, streams: streams)
     } else {
       try await benchmark.run()
     }

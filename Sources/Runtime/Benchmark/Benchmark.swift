@@ -111,7 +111,15 @@ public final class Benchmark {
   /// What the comparison with other programs needs.
   ///
   /// - Throws: what opening files and engines throws.
-  public func runPeers(_ adapter: AttachedAdapter?) async throws {
+  public func runPeers(_ adapter: AttachedAdapter?, streams: Int? = nil) async throws {
+    if let streams {
+      report(
+        BenchmarkResult(
+          "decode\(streams)" + (adapter == nil ? "" : "+adapter"),
+          "decode, \(streams) streams" + (adapter == nil ? "" : " with the adapter"),
+          try await decoding(streams: streams, adapters: [adapter]), "tok/s"))
+      return
+    }
     try await reportLoading()
     report(
       BenchmarkResult("decode1", "decode, 1 stream", try await decoding(streams: 1, adapters: [nil]), "tok/s")
