@@ -73,7 +73,7 @@ let package = Package(
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CCrypto", "CKernels", "COpenBLAS", "Grading", "ModelFiles", "Tokenization",
+        "AdapterFormat", "CCrypto", "CKernels", "Grading", "ModelFiles", "Tokenization",
         "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -97,6 +97,10 @@ let package = Package(
     .executableTarget(
       name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],
       path: "Benchmarks/format", swiftSettings: house),
+    .executableTarget(
+      name: "training-benchmark", dependencies: ["ModelFiles", "TinaRuntime", "Trainer"],
+      path: "Benchmarks/training",
+      swiftSettings: house),
 
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
     .testTarget(
@@ -117,7 +121,7 @@ let package = Package(
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
-      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"],
+      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(
       name: "MergingTests",

@@ -25,7 +25,8 @@ def safetensors(tensors, metadata=None):
 
 
 def string(text):
-    return struct.pack("<Q", len(text)) + text.encode()
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def gguf(values, tensors, version=3):
@@ -49,6 +50,46 @@ def lora(kind=0, size=4):
     for module in ("attn_q", "ffn_down"):
         tensors.append((f"blk.0.{module}.weight.lora_a", [6, 2], kind, bytes(range(12 * size))))
         tensors.append((f"blk.0.{module}.weight.lora_b", [2, 5], kind, bytes(range(10 * size))))
+    return gguf(values, tensors)
+
+
+def byte_alphabet():
+    """GPT-2's letters for the 256 bytes."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+
+
+def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4):
+    """A model of one layer with all 256 bytes as tokens and one merge."""
+    letters = byte_alphabet()
+    tokens = [letters[byte] for byte in range(256)] + ["ab", "<x>", "<pad>"]
+    types = [1] * 257 + [3, 5]
+
+    def integer(value):
+        return struct.pack("<I", value)
+
+    values = [
+        ("general.architecture", 8, string("qwen2")), ("qwen2.embedding_length", 4, integer(hidden)),
+        ("qwen2.attention.head_count", 4, integer(2)), ("qwen2.attention.head_count_kv", 4, integer(1)),
+        ("qwen2.feed_forward_length", 4, integer(hidden)), ("qwen2.block_count", 4, integer(1)),
+        ("qwen2.context_length", 4, integer(64)), ("qwen2.rope.freq_base", 6, struct.pack("<f", 1e4)),
+        ("tokenizer.ggml.model", 8, string("gpt2")), ("tokenizer.ggml.pre", 8, string("qwen2")),
+        ("tokenizer.ggml.tokens", 9, struct.pack("<IQ", 8, len(tokens)) + b"".join(map(string, tokens))),
+        ("tokenizer.ggml.token_type", 9, struct.pack(f"<IQ{len(types)}i", 5, len(types), *types)),
+        ("tokenizer.ggml.merges", 9, struct.pack("<IQ", 8, 1) + string("a b")),
+        ("tokenizer.ggml.bos_token_id", 4, integer(257)), ("tokenizer.ggml.eos_token_id", 4, integer(257)),
+        ("tokenizer.ggml.add_bos_token", 7, b"\1"),
+    ]  # fmt: skip
+    shapes = {
+        "token_embd.weight": [hidden, 4], "output_norm.weight": [hidden], "blk.0.attn_norm.weight": [hidden],
+        "blk.0.attn_q.weight": [hidden, hidden], "blk.0.attn_k.weight": [hidden, hidden // 2], "blk.0.attn_q.bias": [hidden],
+    }  # fmt: skip
+    tensors = []
+    for name, shape in shapes.items():
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        is_plain = len(shape) == 1
+        tensors.append((name, shape, 0 if is_plain else kind, bytes(4 * count if is_plain else size(count))))
     return gguf(values, tensors)
 
 
@@ -79,6 +120,38 @@ def seeds():
          ("texts", 9, texts), ("nested", 9, nested), ("general.alignment", 4, struct.pack("<I", 64))], []
     )  # fmt: skip
     yield "gguf", "version-2", gguf([], [("t", [32], 8, bytes(34))], 2)
+
+    yield "ggufmodel", "tiny", gguf_model()
+    yield "ggufmodel", "quantised", gguf_model(kind=8, size=lambda count: count // 32 * 34, hidden=32)
+
+    base = "base_model.model.model.layers.0."
+    pair = [(base + "self_attn.q_proj.lora_A.weight", "F32", [2, 3], bytes(range(24))),
+            (base + "self_attn.q_proj.lora_B.weight", "F32", [4, 2], bytes(range(32)))]  # fmt: skip
+    yield "adapter", "peft", b"\0" + safetensors(pair)
+    yield "adapter", "peft-more", b"\1" + safetensors([
+        *pair, (base + "self_attn.q_proj.lora_magnitude_vector", "F32", [4], bytes(range(16))),
+        ("base_model.model.lm_head.weight", "BF16", [5, 3], bytes(30)), (base + "mlp.down_proj.bias", "F16", [4], bytes(8)),
+    ])  # fmt: skip
+    mlx_pair = [("model.layers.0.self_attn.q_proj.lora_a", "F32", [3, 2], bytes(range(24))),
+                ("model.layers.0.self_attn.q_proj.lora_b", "F16", [2, 4], bytes(range(16)))]  # fmt: skip
+    yield "adapter", "mlx", b"\2" + safetensors(mlx_pair)
+    yield "adapter", "mlx-dora", b"\3" + safetensors([*mlx_pair, ("model.layers.0.self_attn.q_proj.m", "F32", [4], bytes(16))])
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    yield "hub", "revision", b"\0" + json.dumps({"id": "a/b", "siblings": [{"rfilename": "x"}], "sha": commit}).encode()
+    large = {"oid": "a" * 64, "size": 5000, "pointerSize": 130}
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "checkpoint-1/adapter_config.json", "x.gguf", "y.gguf",
+             "checkpoint-1/adapter_model.safetensors", "model-00001-of-00002.safetensors", "a.tina", "README.md"]  # fmt: skip
+    for i, some in enumerate((names[:3], names[3:7], names[7:], names)):
+        entries = [{"type": "directory", "oid": "d" * 40, "size": 0, "path": "checkpoint-1"}]
+        entries += [{"type": "file", "oid": "b" * 40, "size": 7, "path": path} for path in some]
+        entries[-1]["lfs"] = large
+        yield "hub", f"list-{i}", b"\1" + json.dumps(entries).encode()
+    yield "hub", "header", (b"\2HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\n"
+                            b"ETag: W/\"a\"\r\nContent-Length: 5\r\n\r\n")  # fmt: skip
+    yield "hub", "address", b"\3https://cdn.example:443/x/y?Signature=a%2Fb#c"
+    yield "hub", "relative", b"\3/api/resolve-cache/models/a/b/c?d"
+    yield "hub", "name", b"\3hf://datasets/a/b@refs/pr/1/c.jsonl"
 
     plain = {
         "peft_type": "LORA", "r": 2, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"], "bias": "none",

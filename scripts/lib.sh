@@ -61,6 +61,6 @@ require_swift() {
 
 # Everything that building needs, besides Swift itself.
 prepare() {
-  install_packages git ca-certificates g++ pkg-config libzstd-dev libopenblas-dev libssl-dev
+  install_packages git ca-certificates g++ pkg-config libcurl4 libzstd-dev libopenblas-dev libssl-dev
   require_swift
 }

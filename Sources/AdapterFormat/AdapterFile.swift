@@ -136,7 +136,8 @@ public struct BaseArchitecture: Sendable, Equatable {
 
   /// The architecture of a model in a GGUF file.
   private init(_ file: GGUFFile) throws(ModelFilesError) {
-    guard file["general.type"]?.text ?? "model" == "model", let name = file["general.architecture"]?.text else {
+    guard file["general.type"]?.text ?? "model" == "model", let name = file["general.architecture"]?.text
+    else {
       throw ModelFilesError(
         .badValue, file: file.path, place: "key \"general.architecture\"",
         found: file["general.architecture"]?.summary ?? "nothing", expected: "a model's architecture",

@@ -130,8 +130,10 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
 
 // ---- Inputs in eight bits --------------------------------------------------------------------
 
+// Q5_0 and Q5_1, which only matrices of short rows have, are widened always.
 static bool wants_rounded(const tk_linear_args *m) {
-  return tk_block_elements(m->type) > 1 && !m->exact && m->n > 0 && m->rows > 0;
+  return tk_block_elements(m->type) > 1 && m->type != TK_Q5_0 && m->type != TK_Q5_1 && !m->exact && m->n > 0 &&
+         m->rows > 0;
 }
 
 // The first map that has the same inputs: they are rounded once for all.

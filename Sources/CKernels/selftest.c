@@ -16,6 +16,9 @@ struct results {
   float rows[3][COLUMNS];
   uint16_t halves[2][COLUMNS];
   float exponentials[64];
+  float products[3][INPUTS * COLUMNS];
+  float gradients[4][COLUMNS];
+  double expectation, change, squares;
   float x[INPUTS * BLOCK_COLUMNS];
   uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
   tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
@@ -99,6 +102,26 @@ static void run(const tk_kernels *path, struct results *r) {
   path->from_f32(x, r->halves[0], TK_F16, COLUMNS);
   path->from_f32(x, r->halves[1], TK_BF16, COLUMNS);
   for (int i = 0; i < 64; i++) r->exponentials[i] = path->exp((float)(i - 40) * 2.37f);
+  float *packed = malloc(TK_PRODUCT_FLOATS * sizeof *packed);
+  if (!packed) abort();  // out of memory
+  for (size_t t = 0; t < 3; t++) {
+    fill(source, ROWS * COLUMNS, 4);
+    oracle->from_f32(source, weights, types[t], ROWS * COLUMNS);
+    // [INPUTS, ROWS] · [ROWS, COLUMNS]
+    const tk_product_args p = {.m = INPUTS, .n = COLUMNS, .k = ROWS, .scale = 0.3f, .a = x, .a_row = ROWS,
+                               .a_column = 1, .b = weights, .type = types[t], .b_row = COLUMNS, .b_column = 1,
+                               .c = r->products[t], .c_row = COLUMNS};
+    path->product(&p, packed);
+  }
+  free(packed);
+  for (size_t i = 0; i < 4; i++) memcpy(r->gradients[i], x + i * COLUMNS, sizeof r->gradients[i]);
+  path->softmax_backward(r->gradients[0], r->gradients[1], COLUMNS, 0.1f, 0.2f);
+  path->swiglu_backward(r->gradients[0], x, r->gradients[2], r->gradients[3], COLUMNS);
+  r->expectation = path->head_backward(r->gradients[3], COLUMNS, 0.7f, 3.1f, true);
+  const tk_adamw adamw = {0.9f, 0.9f, 0.1f, 0.99f, 0.01f, 0.999f, 0.003f, 0.7f, 1e-8f};
+  r->squares = path->square_sum(r->gradients[2], COLUMNS);
+  for (int i = 0; i < COLUMNS; i++) r->gradients[1][i] = x[i] * x[i];  // mean squares are not below 0
+  r->change = path->adamw_step(&adamw, x, r->gradients[2], r->gradients[0], r->gradients[1], COLUMNS);
   run_blocks(path, r);
 }
 

@@ -3,6 +3,7 @@
 #define TK_TABLE_H
 
 #include "include/ckernels.h"
+#include "include/tk_quant.h"
 
 #include <stdatomic.h>
 
@@ -18,6 +19,11 @@ typedef struct tk_gate {
   size_t target;
 } tk_gate;
 void tk_gate_wait(tk_gate *gate);
+
+// A product packs this many columns of B at once, and at most so many rows of A; and it widens a row of blocks.
+#define TK_PRODUCT_WIDTH 512
+#define TK_PRODUCT_HEIGHT 12
+#define TK_PRODUCT_FLOATS (TK_PRODUCT_DEPTH * (TK_PRODUCT_WIDTH + TK_PRODUCT_HEIGHT) + TK_PRODUCT_WIDTH)
 
 typedef struct tk_kernels {
   const char *name;
@@ -37,6 +43,13 @@ typedef struct tk_kernels {
   void (*from_f32)(const float *x, void *y, tk_type type, size_t count);
   void (*to_f32)(const void *x, tk_type type, float *y, size_t count);
   float (*exp)(float x);
+  // Scratch of TK_PRODUCT_FLOATS floats.
+  void (*product)(const tk_product_args *product, float *scratch);
+  void (*softmax_backward)(float *p, float *d, size_t count, float mean, float scale);
+  void (*swiglu_backward)(const float *gate, const float *up, float *d, float *d_up, size_t count);
+  double (*head_backward)(float *logits, size_t count, float factor, float log_sum, bool differentiates);
+  double (*adamw_step)(const tk_adamw *settings, const float *gradient, float *x, float *m, float *v, size_t count);
+  double (*square_sum)(const float *x, size_t count);
   const struct tk_int8 *int8;  // block-quantised weights (int8.h)
 } tk_kernels;
 

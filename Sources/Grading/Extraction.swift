@@ -100,8 +100,10 @@ struct Extraction {
         continue
       }
       if let previous = found {
-        let gap = bytes[box.end..<previous.place]
-        guard box.end <= previous.place, gap.count <= 60, joins(gap) else { break }
+        // A box around the last one ends behind it.
+        guard box.end <= previous.place, previous.place - box.end <= 60,
+          joins(bytes[box.end..<previous.place])
+        else { break }
         found = (string(bytes[box.range]) + ", " + previous.text, command.lowerBound)
       } else {
         var text = string(bytes[box.range])

@@ -9,32 +9,6 @@ import ModelFiles
   import Glibc
 #endif
 
-/// The beginning of an answer: its status and the lines of its header.
-struct HTTPHead: Sendable {
-  var status = 0
-  var fields: [(name: String, value: String)] = []
-
-  /// The first value of a field; names are compared without case.
-  subscript(name: String) -> String? {
-    let name = name.lowercased()
-    return fields.first { $0.name == name }?.value
-  }
-
-  var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && self["location"] != nil }
-
-  /// The length that the body has, if the server says it well.
-  var contentLength: Int? { self["content-length"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil } }
-
-  /// Of a 206: where the part begins and how long the whole is.
-  var contentRange: (start: Int, total: Int?)? {
-    guard let text = self["content-range"], text.lowercased().hasPrefix("bytes "),
-      let dash = text.firstIndex(of: "-"), let slash = text.lastIndex(of: "/"),
-      let start = Int(text[text.index(text.startIndex, offsetBy: 6)..<dash]), start >= 0
-    else { return nil }
-    return (start, Int(text[text.index(after: slash)...]))
-  }
-}
-
 /// A connection to servers, kept open between requests; used by one thread at a time.
 @safe final class HTTPConnection {
   /// What becomes of an answer.
@@ -105,18 +79,7 @@ struct HTTPHead: Sendable {
             .badAnswer, url, found: "a header of more than \(HTTPConnection.headerLimit) bytes",
             expected: "a header"))
       }
-      let text = line.trimmingASCIIBlanks()
-      if text.hasPrefix("HTTP/") {
-        // A new answer: an interim one, such as 100, may have come before.
-        head = HTTPHead()
-        head.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-      } else if text.isEmpty {
-        if head.status >= 200 { return tellHead() }
-      } else if let colon = text.firstIndex(of: ":") {
-        let value = String(text[text.index(after: colon)...]).trimmingASCIIBlanks()
-        head.fields.append((text[..<colon].lowercased(), value))
-      }
-      return 0
+      return head.take(line) ? tellHead() : 0
     }
 
     private func tellHead() -> Int32 {
@@ -206,16 +169,5 @@ struct HTTPHead: Sendable {
 
   private static func exchange(in context: UnsafeMutableRawPointer) -> Exchange {
     unsafe Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
-  }
-}
-
-extension String {
-  /// Without blanks and line ends around it.
-  func trimmingASCIIBlanks() -> String {
-    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
-    guard let first = utf8.firstIndex(where: { !isBlank($0) }),
-      let last = utf8.lastIndex(where: { !isBlank($0) })
-    else { return "" }
-    return String(self[first...last])
   }
 }

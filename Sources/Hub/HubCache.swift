@@ -18,6 +18,15 @@ public struct HubCache: Sendable {
   /// A cache in a folder, which need not exist.
   public init(root: String) { self.root = root }
 
+  /// The repository that a path in the cache belongs to, as `org/name`; nil for a path elsewhere.
+  public static func repository(of path: String) -> String? {
+    let parts = path.split(separator: "/")
+    guard let at = parts.lastIndex(of: "snapshots"), at > 0, parts.count > at + 1 else { return nil }
+    let names = parts[at - 1].split(separator: "--", omittingEmptySubsequences: false)
+    guard names.count > 1, names[0] == "models" || names[0] == "datasets" else { return nil }
+    return names.dropFirst().joined(separator: "/")
+  }
+
   /// A repository's folder.
   func folder(_ name: HubName) -> String {
     root + "/" + Self.folderName(name)

@@ -96,7 +96,7 @@ extension HubCache {
   }
 }
 
-extension Hub {
+extension HubSession {
   /// Where something is on this machine: in the cache, or fetched now if the hub may be asked. What is in the cache is
   /// taken as it is; ``plan(_:want:include:exclude:)`` asks for something newer.
   ///

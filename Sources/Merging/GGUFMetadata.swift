@@ -82,8 +82,11 @@ enum GGUFMetadata {
   static func sizeLabel(_ count: Int) -> String {
     let value = Double(count)
     let (scaled, unit): (Double, String) =
-      value > 1e12 ? (value / 1e12, "T") : value > 1e9 ? (value / 1e9, "B")
-      : value > 1e6 ? (value / 1e6, "M") : (value / 1e3, "K")
+      value > 1e12
+      ? (value / 1e12, "T")
+      : value > 1e9
+        ? (value / 1e9, "B")
+        : value > 1e6 ? (value / 1e6, "M") : (value / 1e3, "K")
     return decimal(scaled, scaled < 9.5 ? 1 : 0) + unit
   }
 }

@@ -52,7 +52,8 @@ public struct Merge: Sendable {
     }
     if model.directory.gguf != nil, settings.fileType == nil {
       throw .invalidSetting(
-        name: "output", found: "a directory, of a base that is a GGUF file", expected: "the name of a .gguf file")
+        name: "output", found: "a directory, of a base that is a GGUF file",
+        expected: "the name of a .gguf file")
     }
     self.model = model
     self.adapters = adapters
@@ -78,7 +79,8 @@ public struct Merge: Sendable {
     if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
       throw .invalidSetting(
         name: "dtype", found: "none, with a base in \(tensor.type.name)",
-        expected: "f32, f16, bf16, q8_0 … (--dtype): rounding to \(tensor.type.name) again would take most of the "
+        expected:
+          "f32, f16, bf16, q8_0 … (--dtype): rounding to \(tensor.type.name) again would take most of the "
           + "change away. On a quantised base keep the adapter attached (tina run MODEL.gguf --adapter …), which "
           + "loses nothing, or merge into the base that it was made from")
     }
@@ -209,10 +211,14 @@ public struct Merge: Sendable {
 
   /// Opens what was written and compares it with the attached form.
   private func verify(_ path: String) async throws -> LogitCheck {
-    let merged = try Model(path: path, threads: model.threads, activations: model.activations)
-    let attached = AttachedAdapter.sum(adapters, on: model)
+    // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
+    let merged = try Model(path: path, threads: model.threads, activations: .f32)
+    let exact =
+      model.activations == .f32 || model.directory.weights.blocks.isEmpty
+      ? model : try Model(model.directory, threads: model.threads, activations: .f32)
+    let attached = AttachedAdapter.sum(adapters, on: exact)
     let check = try await LogitCheck(
-      base: model, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
+      base: exact, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
     guard check.isFinite else {
       throw MergeError.notEquivalent(found: "logits that are not finite", expected: "finite ones")
     }
@@ -232,7 +238,9 @@ public struct Merge: Sendable {
 
   private var plannedTypesAreFloat32: Bool {
     if let fileType = settings.fileType { return fileType == .f32 }
-    return model.directory.weights.tensors.values.allSatisfy { (settings.elementType ?? $0.elementType) == .f32 }
+    return model.directory.weights.tensors.values.allSatisfy {
+      (settings.elementType ?? $0.elementType) == .f32
+    }
   }
 
   private func report(
@@ -257,7 +265,8 @@ public struct Merge: Sendable {
         "\(model.directory.path) was itself made by merging (its merge-report.json says how): rounding errors "
           + "add up. Merging all adapters into the original base at once rounds once.")
     }
-    if let error = worstError(modules), error > 1, settings.rounding != .nearest {
+    let isNoisy = settings.rounding != .nearest || settings.fileType?.isQuantised == true
+    if let error = worstError(modules), error > 1, isNoisy {
       warnings.append(
         "The rounding noise is up to \(decimal(error, 1)) times as large as the change itself. It is right on "
           + "average, but compare it with the attached form on your task, or merge with --dtype f32.")
@@ -265,7 +274,8 @@ public struct Merge: Sendable {
     return MergeReport(
       output: output, base: Self.name(model.directory.path), baseDigest: baseDigest, adapters: merged,
       elementType: elementTypeName, rounding: settings.rounding, modules: modules, logits: logits,
-      files: settings.fileType == nil ? plan.files.map(\.name) : [Self.name(output)], leftOut: carried?.leftOut ?? [], warnings: warnings,
+      files: settings.fileType == nil ? plan.files.map(\.name) : [Self.name(output)],
+      leftOut: carried?.leftOut ?? [], warnings: warnings,
       paths: [model.directory.path] + adapters.map(\.adapter.path))
   }
 

@@ -142,7 +142,8 @@ final class MergeDirectory {
   ///   - companions: names here and the paths that they get, which may be replaced.
   func finish(file name: String, companions: [(name: String, path: String)] = []) throws(MergeError) {
     var isDirectory = ObjCBool(false)
-    if unsafe FileManager.default.fileExists(atPath: output, isDirectory: &isDirectory), isDirectory.boolValue {
+    if unsafe FileManager.default.fileExists(atPath: output, isDirectory: &isDirectory), isDirectory.boolValue
+    {
       throw .unwritable(path: output, call: "rename", reason: "a directory has that name")
     }
     guard replaces || !Self.exists(output) else { throw .outputExists(path: output) }

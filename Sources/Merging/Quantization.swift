@@ -78,7 +78,8 @@ public struct Quantization: Sendable {
     else { return }
     throw .invalidSetting(
       name: "model", found: "a model in \(tensor.type.name) already (\(tensor.name))",
-      expected: "the model that it was made from: rounding a second time adds errors. --requantize does it all "
+      expected:
+        "the model that it was made from: rounding a second time adds errors. --requantize does it all "
         + "the same; --type F32 loses nothing")
   }
 
@@ -164,7 +165,8 @@ public struct QuantizationReport: Sendable {
         .joined(separator: ", "))
     if let error, let worst, let worstError = worst.error {
       lines.append(
-        "  rounding error of the weights: \(percent(error)) in all, \(percent(worstError)) at most (\(worst.name))")
+        "  rounding error of the weights: \(percent(error)) in all, \(percent(worstError)) at most (\(worst.name))"
+      )
     }
     return lines.joined(separator: "\n")
   }

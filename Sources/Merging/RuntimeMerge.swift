@@ -61,7 +61,8 @@ public struct RuntimeMerge: Sendable {
     var merged: [String: Tensor] = [:]
     for tensor in planned {
       merged[tensor.source.name] = Tensor(
-        name: tensor.source.name, elementType: elementType, shape: tensor.source.shape, storage: .memory(memory),
+        name: tensor.source.name, elementType: elementType, shape: tensor.source.shape,
+        storage: .memory(memory),
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
     model = try Model(base.directory.replacing(merged), threads: base.threads, activations: base.activations)

@@ -1,4 +1,8 @@
-/// Memory of our own that never changes once it is filled; it begins at a multiple of 64, as kernels like it.
+/// Memory of our own; it begins at a multiple of 64, as kernels like it.
+///
+/// Nothing here changes it once it is filled, so that threads may share it. Who keeps the address that filling gave, as
+/// the trainer does for the matrices that it changes, must write only while nobody reads: it takes turns with the
+/// sampler, and attaches the adapter anew after every change.
 @safe public final class OwnedBytes: Sendable {
   /// Length in bytes.
   public let byteCount: Int

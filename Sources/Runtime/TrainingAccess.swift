@@ -45,27 +45,19 @@ package struct FrozenMatrix: Sendable {
       termCount: termCount)
   }
 
-  /// Widens a block of the matrix to float32, row after row without gaps.
-  @unsafe package func widen(
-    rows: Range<Int>, columns: Range<Int>, into target: UnsafeMutablePointer<Float>
-  ) {
-    guard tk_block_elements(matrix.type) == 1 else {
-      // A block may begin before the columns do.
-      var whole = [Float](repeating: 0, count: matrix.columns)
-      for (i, row) in rows.enumerated() {
-        unsafe whole.withUnsafeMutableBufferPointer { buffer in
-          guard let base = buffer.baseAddress else { return }
-          unsafe matrix.widen(rows: row..<row + 1, into: base)
-          unsafe (target + i * columns.count).update(from: base + columns.lowerBound, count: columns.count)
-        }
-      }
-      return
-    }
-    let size = matrix.type == TK_F32 ? 4 : 2
-    for (i, row) in rows.enumerated() {
-      let source = unsafe matrix.baseAddress + (row * matrix.columns + columns.lowerBound) * size
-      unsafe tk_to_f32(source, matrix.type, target + i * columns.count, columns.count)
-    }
+  /// Widens whole rows to float32, one after another.
+  @unsafe package func widen(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    unsafe matrix.widen(rows: rows, into: target)
+  }
+
+  /// The kernel's arguments for `dX (+)= dY · self` over `n` rows: what goes back from the map's output to its input.
+  @unsafe package func product(
+    dY: UnsafePointer<Float>, n: Int, into dX: UnsafeMutablePointer<Float>, add: Bool
+  ) -> tk_product_args {
+    unsafe tk_product_args(
+      m: n, n: columns, k: rows, scale: 1, a: dY, a_row: rows, a_column: 1, b: matrix.baseAddress,
+      type: matrix.type, b_row: columns, b_column: 1, first_row: 0, first_column: 0, c: dX, c_row: columns,
+      add: add)
   }
 }
 

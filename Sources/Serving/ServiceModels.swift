@@ -52,7 +52,8 @@ extension Service {
     ).timing
     var reply = WholeReply(
       "Success: LoRA adapter '\(name)' added successfully.", type: "text/plain; charset=utf-8")
-    let parts = [("open", timing.open), ("attach", timing.attach), ("swap", timing.swap)].map { name, seconds in
+    let parts = [("open", timing.open), ("attach", timing.attach), ("swap", timing.swap)].map {
+      name, seconds in
       "\(name);dur=\((seconds * 1e6).rounded() / 1e3)"
     }
     reply.headers = [("Server-Timing", parts.joined(separator: ", "))]

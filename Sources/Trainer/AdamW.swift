@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// How matrices follow their gradients.
@@ -56,29 +57,20 @@ public struct OptimizerSettings: Sendable, Equatable {
     let s = settings
     let correction1 = 1 - pow(s.beta1, Double(step))
     let correction2 = (1 - pow(s.beta2, Double(step))).squareRoot()
-    let stepSize = Float(rate / correction1)
-    let root = Float(correction2)
-    let decay = Float(1 - rate * s.weightDecay)
-    let (b1, b2) = (Float(s.beta1), Float(s.beta2))
-    let (c1, c2) = (Float(1 - s.beta1), Float(1 - s.beta2))
-    let epsilon = Float(s.epsilon)
-    let scale = Float(factor)
+    let kernel = tk_adamw(
+      factor: Float(factor), b1: Float(s.beta1), c1: Float(1 - s.beta1), b2: Float(s.beta2),
+      c2: Float(1 - s.beta2), keep: Float(1 - rate * s.weightDecay), step: Float(rate / correction1),
+      root: Float(correction2), epsilon: Float(s.epsilon))
     let piece = 16384
     var changes = [Double](repeating: 0, count: (values.count + piece - 1) / piece)
     unsafe changes.withUnsafeMutableBufferPointer { changes in
       pool.run(count: values.count, inPiecesOf: piece) { range in
-        let (x, g, m, v) = unsafe (values.pointer, gradient.pointer, first.pointer, second.pointer)
-        var sum = 0.0
-        for i in range {
-          let slope = unsafe g[i] * scale
-          unsafe m[i] = b1 * m[i] + c1 * slope
-          unsafe v[i] = b2 * v[i] + c2 * slope * slope
-          let old = unsafe x[i]
-          unsafe x[i] = old * decay - stepSize * (m[i] / (v[i].squareRoot() / root + epsilon))
-          let change = unsafe Double(x[i] - old)
-          sum += change * change
+        let start = range.lowerBound
+        unsafe changes[start / piece] = withUnsafePointer(to: kernel) { kernel in
+          unsafe tk_adamw_step(
+            kernel, gradient.pointer + start, values.pointer + start, first.pointer + start,
+            second.pointer + start, range.count)
         }
-        unsafe changes[range.lowerBound / piece] = sum
       }
     }
     return changes.reduce(0, +).squareRoot()

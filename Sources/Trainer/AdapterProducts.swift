@@ -64,49 +64,55 @@ struct AdapterProducts {
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
   }
 
-  /// Adds to the gradients of A and B, and to dX (unless nil), what dY `[rows, out]` sends back.
-  @unsafe func backward(
+  /// du = scale · dY · B, what goes back to the inner vectors, `[rows, rank]`.
+  @unsafe func innerBackward(
+    _ dY: UnsafePointer<Float>, _ pair: TrainedPair, into du: UnsafeMutablePointer<Float>
+  ) {
+    let b = unsafe parameters.values.pointer + pair.b
+    pool.run(count: batch.rowCount, inPiecesOf: 48) { rows in
+      unsafe Product.plain(
+        rows.count, pair.rank, pair.output, dY + rows.lowerBound * pair.output, pair.output, b, pair.rank,
+        du + rows.lowerBound * pair.rank, pair.rank, scale: pair.scale)
+    }
+  }
+
+  /// Adds dYᵀ · u to the gradient of B and duᵀ · dropout(x) to that of A.
+  @unsafe func addGradients(
     _ dY: UnsafePointer<Float>, _ pair: TrainedPair, input x: UnsafePointer<Float>,
-    inner u: UnsafePointer<Float>,
-    gradient: FloatMemory, into dX: UnsafeMutablePointer<Float>?, scratch: (Scratch, Scratch)
+    inner u: UnsafePointer<Float>, du: UnsafePointer<Float>, to gradient: FloatMemory, scratch: Scratch
   ) {
     let n = batch.rowCount
     let (rank, width, out) = (pair.rank, pair.input, pair.output)
-    let a = unsafe parameters.values.pointer + pair.a
-    let b = unsafe parameters.values.pointer + pair.b
     let dA = unsafe gradient.pointer + pair.a
     let dB = unsafe gradient.pointer + pair.b
-    let du = unsafe scratch.0.reserve(n * rank)
-    pool.run(count: n, inPiecesOf: 128) { rows in
-      unsafe Product.plain(
-        rows.count, rank, out, dY + rows.lowerBound * out, out, b, rank, du + rows.lowerBound * rank, rank,
-        scale: pair.scale)
-    }
-    pool.run(count: out, inPiecesOf: 256) { columns in
+    // Narrow maps are cut too, so that all threads have something to do.
+    let parts = 2 * pool.count
+    pool.run(count: out, inPiecesOf: min(240, max(24, (out + parts - 1) / parts + 11) / 12 * 12)) { columns in
       unsafe Product.firstTransposed(
         columns.count, rank, n, dY + columns.lowerBound, out, u, rank, dB + columns.lowerBound * rank, rank,
         add: true)
     }
     var source = unsafe x
-    let wide = dropout.isActive ? unsafe scratch.1.reserve(n * width) : nil
-    if let wide = unsafe wide {
-      unsafe dropped(x, pair, into: wide)
-      unsafe source = UnsafePointer(wide)
+    if dropout.isActive {
+      let y = unsafe scratch.reserve(n * width)
+      unsafe dropped(x, pair, into: y)
+      unsafe source = UnsafePointer(y)
     }
-    pool.run(count: width, inPiecesOf: 256) { columns in
+    pool.run(count: width, inPiecesOf: min(256, max(32, (width + parts - 1) / parts + 31) / 32 * 32)) {
+      columns in
       unsafe Product.firstTransposed(
         rank, columns.count, n, du, rank, source + columns.lowerBound, width, dA + columns.lowerBound, width,
         add: true)
     }
-    guard let dX = unsafe dX else { return }
-    let target = unsafe wide ?? dX
-    let adds = unsafe wide == nil
-    pool.run(count: n, inPiecesOf: 128) { rows in
-      unsafe Product.plain(
-        rows.count, width, rank, du + rows.lowerBound * rank, rank, a, width,
-        target + rows.lowerBound * width,
-        width, add: adds)
-    }
-    if let wide = unsafe wide { unsafe dropped(wide, pair, into: dX, add: true) }
+  }
+
+  /// The arguments for dX (+)= du · A, what goes back to the adapter's input.
+  @unsafe func product(
+    _ du: UnsafePointer<Float>, _ pair: TrainedPair, into dX: UnsafeMutablePointer<Float>, add: Bool
+  ) -> tk_product_args {
+    unsafe tk_product_args(
+      m: batch.rowCount, n: pair.input, k: pair.rank, scale: 1, a: du, a_row: pair.rank, a_column: 1,
+      b: parameters.values.pointer + pair.a, type: TK_F32, b_row: pair.input, b_column: 1, first_row: 0,
+      first_column: 0, c: dX, c_row: pair.input, add: add)
   }
 }

@@ -5,58 +5,83 @@ import TinaRuntime
 extension BlockPass {
   /// Gradients of queries, keys and values, all rotated, from that of the attention's output.
   ///
-  /// The work is cut by segment and key-value head: each piece writes columns of its own. What completions send
-  /// to the prompt's keys waits in a partial sum each and is added in their order.
+  /// The work is cut by segment and query head: each piece writes columns of its own. What query heads send to the
+  /// keys and values that they share, and completions to the prompt's, waits in a part each; the parts are added in
+  /// their order.
   @unsafe func attentionBackward(
+    _ index: Int, _ record: LayerRecord, dOutput: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
+    dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>
+  ) {
+    workspace.clock.measure(.backwardAttention) {
+      unsafe attentionParts(index, record, dOutput: dOutput, dq: dq, dk: dk, dv: dv)
+      return 10 * batch.attendedPairs * queryWidth
+    }
+  }
+
+  @unsafe private func attentionParts(
     _ index: Int, _ record: LayerRecord, dOutput: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
     dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>
   ) {
     let n = batch.rowCount
     let prompt = batch.promptCount
     let completions = batch.segments.count - 1
-    unsafe dk.update(repeating: 0, count: n * keyWidth)
-    unsafe dv.update(repeating: 0, count: n * keyWidth)
-    let partial = prompt * keyWidth
-    let prefixK = unsafe workspace.prefixKeys.reserve(completions * partial)
-    let prefixV = unsafe workspace.prefixValues.reserve(completions * partial)
-    unsafe prefixK.update(repeating: 0, count: completions * partial)
-    unsafe prefixV.update(repeating: 0, count: completions * partial)
+    // Rows of the batch, then the prompt's rows once more for each completion, as wide as the queries.
+    let width = queryWidth
+    let partRows = n + completions * prompt
+    let keyParts = unsafe workspace.keyParts.reserve(partRows * width)
+    let valueParts = unsafe workspace.valueParts.reserve(partRows * width)
+    pool.run(count: partRows * width, inPiecesOf: 1 << 16) { range in
+      unsafe (keyParts + range.lowerBound).update(repeating: 0, count: range.count)
+      unsafe (valueParts + range.lowerBound).update(repeating: 0, count: range.count)
+    }
 
     let operands = unsafe AttentionOperands(
-      q: record.queries.reserve(n * queryWidth), k: record.keys.reserve(n * keyWidth),
-      v: record.values.reserve(n * keyWidth), output: record.attended.reserve(n * queryWidth),
-      dOutput: dOutput,
-      dq: dq, queryWidth: queryWidth, keyWidth: keyWidth, headDim: config.headDim,
-      window: config.window(layer: index))
-    let heads = config.keyValueHeadCount
-    let group = config.headCount / heads
-    pool.run(batch.segments.count * heads) { chunk in
-      let segment = chunk / heads
-      let head = chunk % heads
+      q: record.queries.reserve(n * width), k: record.keys.reserve(n * keyWidth),
+      v: record.values.reserve(n * keyWidth), output: record.attended.reserve(n * width), dOutput: dOutput,
+      dq: dq,
+      queryWidth: width, keyWidth: keyWidth, headDim: config.headDim, window: config.window(layer: index))
+    let group = config.headCount / config.keyValueHeadCount
+    // The longest pieces first: what is left at the end is short.
+    let segments = batch.segments.indices.sorted { batch.segments[$0].count > batch.segments[$1].count }
+    pool.run(segments.count * config.headCount) { chunk in
+      let segment = segments[chunk / config.headCount]
+      let head = chunk % config.headCount
       let rows = batch.segments[segment]
       let column = head * config.headDim
       var parts = unsafe [
         AttentionPart(
-          first: rows.lowerBound, count: rows.count, dk: dk + rows.lowerBound * keyWidth + column,
-          dv: dv + rows.lowerBound * keyWidth + column)
+          first: rows.lowerBound, count: rows.count, dk: keyParts + rows.lowerBound * width + column,
+          dv: valueParts + rows.lowerBound * width + column)
       ]
       if segment > 0 {
-        let offset = (segment - 1) * partial + column
+        let offset = (n + (segment - 1) * prompt) * width + column
         unsafe parts.insert(
-          AttentionPart(first: 0, count: prompt, dk: prefixK + offset, dv: prefixV + offset), at: 0)
+          AttentionPart(first: 0, count: prompt, dk: keyParts + offset, dv: valueParts + offset), at: 0)
       }
-      for member in 0..<group {
-        unsafe operands.backward(
-          rows: rows, parts: parts, queryHead: head * group + member, keyHead: head)
+      unsafe operands.backward(
+        rows: rows, parts: parts, queryHead: head, keyHead: head / group, scratch: workspace.scores)
+    }
+    pool.run(count: n, inPiecesOf: 32) { range in
+      for row in range {
+        unsafe gather(keyParts, row, group, into: dk)
+        unsafe gather(valueParts, row, group, into: dv)
       }
     }
-    pool.run(count: partial, inPiecesOf: 4096) { range in
-      for completion in 0..<completions {
-        let k = unsafe prefixK + completion * partial
-        let v = unsafe prefixV + completion * partial
-        for i in range {
-          unsafe dk[i] += k[i]
-          unsafe dv[i] += v[i]
+  }
+
+  /// The sum over completions and query heads of what a row's keys or values received.
+  @unsafe private func gather(
+    _ parts: UnsafePointer<Float>, _ row: Int, _ group: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    let copies = row < batch.promptCount ? batch.segments.count - 1 : 0
+    for head in 0..<config.keyValueHeadCount {
+      let sum = unsafe target + row * keyWidth + head * config.headDim
+      unsafe sum.update(repeating: 0, count: config.headDim)
+      for copy in 0...copies {
+        let source = copy == 0 ? row : batch.rowCount + (copy - 1) * batch.promptCount + row
+        for member in 0..<group {
+          let part = unsafe parts + source * queryWidth + (head * group + member) * config.headDim
+          for d in 0..<config.headDim { unsafe sum[d] += part[d] }
         }
       }
     }
@@ -83,91 +108,71 @@ extension BlockPass {
   let headDim: Int
   let window: Int?
 
-  static let block = 64  // query rows at a time
+  static let block = 96  // query rows at a time
 
   /// One query head over the rows of a segment. The last part holds the segment's own keys, of which a row sees
   /// those up to itself; parts before it are seen whole.
-  @unsafe func backward(rows: Range<Int>, parts: [AttentionPart], queryHead: Int, keyHead: Int) {
+  @unsafe func backward(
+    rows: Range<Int>, parts: [AttentionPart], queryHead: Int, keyHead: Int, scratch: SharedScratch
+  ) {
     let prefix = parts.dropLast().reduce(0) { $0 + $1.count }
-    let scale = 1 / Float(headDim).squareRoot()
-    let qColumn = queryHead * headDim
-    let kColumn = keyHead * headDim
-    let capacity = 2 * Self.block * (prefix + rows.count)
-    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(capacity, 1)) { buffer in
-      guard let p = buffer.baseAddress else { return }
+    unsafe scratch.use(2 * Self.block * (prefix + rows.count)) { p in
       for start in stride(from: 0, to: rows.count, by: Self.block) {
         let height = min(Self.block, rows.count - start)
-        let width = prefix + start + height
-        let dS = unsafe p + height * width
-        let firstRow = rows.lowerBound + start
-        let qBlock = unsafe q + firstRow * queryWidth + qColumn
-        let doBlock = unsafe dOutput + firstRow * queryWidth + qColumn
-        let dqBlock = unsafe dq + firstRow * queryWidth + qColumn
-        var column = 0
-        for i in parts.indices {
-          let part = parts[i]
-          let count = min(part.count, width - column)
-          let kPart = unsafe k + part.first * keyWidth + kColumn
-          let vPart = unsafe v + part.first * keyWidth + kColumn
-          unsafe Product.secondTransposed(
-            height, count, headDim, qBlock, queryWidth, kPart, keyWidth, p + column, width, scale: scale)
-          unsafe Product.secondTransposed(
-            height, count, headDim, doBlock, queryWidth, vPart, keyWidth, dS + column, width)
-          column += count
-        }
-        for i in 0..<height {
-          let visible = prefix + start + i + 1
-          let hidden = window.map { max(0, visible - $0) } ?? 0
-          unsafe softmaxBackward(
-            p + i * width, dS + i * width, hidden: hidden, visible: visible, width: width,
-            output: output + (firstRow + i) * queryWidth + qColumn, dOutput: doBlock + i * queryWidth,
-            scale: scale)
-        }
-        column = 0
-        for i in parts.indices {
-          let part = parts[i]
-          let count = min(part.count, width - column)
-          let kPart = unsafe k + part.first * keyWidth + kColumn
-          unsafe Product.plain(
-            height, headDim, count, dS + column, width, kPart, keyWidth, dqBlock, queryWidth, add: column > 0)
-          unsafe Product.firstTransposed(
-            count, headDim, height, dS + column, width, qBlock, queryWidth, part.dk, keyWidth, add: true)
-          unsafe Product.firstTransposed(
-            count, headDim, height, p + column, width, doBlock, queryWidth, part.dv, keyWidth, add: true)
-          column += count
-        }
+        unsafe backward(
+          rows.lowerBound + start, height, seen: prefix + start, parts, queryHead * headDim,
+          keyHead * headDim,
+          p)
       }
     }
   }
 
-  /// p: scores become probabilities. dS: gradients of the probabilities become those of q · k.
-  @unsafe private func softmaxBackward(
-    _ p: UnsafeMutablePointer<Float>, _ dS: UnsafeMutablePointer<Float>, hidden: Int, visible: Int,
-    width: Int,
-    output: UnsafePointer<Float>, dOutput: UnsafePointer<Float>, scale: Float
+  /// `height` rows from `firstRow` on, the first of which sees `seen` keys and itself; `p` has room for two blocks.
+  @unsafe private func backward(
+    _ firstRow: Int, _ height: Int, seen: Int, _ parts: [AttentionPart], _ qColumn: Int, _ kColumn: Int,
+    _ p: UnsafeMutablePointer<Float>
   ) {
-    var peak = -Float.infinity
-    for j in hidden..<visible { unsafe peak = max(peak, p[j]) }
-    var sum: Float = 0
-    for j in hidden..<visible {
-      let e = unsafe tk_exp(p[j] - peak)
-      unsafe p[j] = e
-      sum += e
+    let scale = 1 / Float(headDim).squareRoot()
+    let width = seen + height
+    let dS = unsafe p + height * width
+    let qBlock = unsafe q + firstRow * queryWidth + qColumn
+    let doBlock = unsafe dOutput + firstRow * queryWidth + qColumn
+    let dqBlock = unsafe dq + firstRow * queryWidth + qColumn
+    var column = 0
+    for part in parts {
+      let count = min(part.count, width - column)
+      let kPart = unsafe k + part.first * keyWidth + kColumn
+      let vPart = unsafe v + part.first * keyWidth + kColumn
+      unsafe Product.secondTransposed(
+        height, count, headDim, qBlock, queryWidth, kPart, keyWidth, p + column, width, scale: scale)
+      unsafe Product.secondTransposed(
+        height, count, headDim, doBlock, queryWidth, vPart, keyWidth, dS + column, width)
+      column += count
     }
-    var mean: Float = 0  // of dP under p, which is dO · O
-    for d in 0..<headDim { unsafe mean += output[d] * dOutput[d] }
-    let inverse = 1 / sum
-    for j in hidden..<visible {
-      unsafe p[j] *= inverse
-      unsafe dS[j] = p[j] * (dS[j] - mean) * scale
+    for i in 0..<height {
+      let visible = seen + i + 1
+      let hidden = window.map { max(0, visible - $0) } ?? 0
+      let (pRow, dRow) = unsafe (p + i * width, dS + i * width)
+      var mean: Float = 0  // of dP under p, which is dO · O
+      let out = unsafe output + (firstRow + i) * queryWidth + qColumn
+      for d in 0..<headDim { unsafe mean += out[d] * doBlock[i * queryWidth + d] }
+      unsafe tk_softmax_backward(pRow + hidden, dRow + hidden, visible - hidden, mean, scale)
+      for hiddenKeys in [0..<hidden, visible..<width] {
+        unsafe (pRow + hiddenKeys.lowerBound).update(repeating: 0, count: hiddenKeys.count)
+        unsafe (dRow + hiddenKeys.lowerBound).update(repeating: 0, count: hiddenKeys.count)
+      }
     }
-    for j in 0..<hidden {
-      unsafe p[j] = 0
-      unsafe dS[j] = 0
-    }
-    for j in visible..<width {
-      unsafe p[j] = 0
-      unsafe dS[j] = 0
+    column = 0
+    for part in parts {
+      let count = min(part.count, width - column)
+      let kPart = unsafe k + part.first * keyWidth + kColumn
+      unsafe Product.plain(
+        height, headDim, count, dS + column, width, kPart, keyWidth, dqBlock, queryWidth, add: column > 0)
+      unsafe Product.firstTransposed(
+        count, headDim, height, dS + column, width, qBlock, queryWidth, part.dk, queryWidth, add: true)
+      unsafe Product.firstTransposed(
+        count, headDim, height, p + column, width, doBlock, queryWidth, part.dv, queryWidth, add: true)
+      column += count
     }
   }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import CKernels
 import ModelFiles
 import TinaRuntime
 
@@ -11,65 +11,86 @@ extension BlockPass {
     _ index: Int, _ record: LayerRecord, gradient: FloatMemory, dx: UnsafeMutablePointer<Float>,
     needsInput: Bool
   ) {
-    guard let adapter else { preconditionFailure("only an adapter is trained") }
     let layer = model.frozenLayer(index)
-    let products = FrozenProducts(pool: pool)
     let n = batch.rowCount
     let hidden = config.hiddenSize
     let inner = config.intermediateSize
 
-    /// The adapter's part of dX for one map; dX may be nil.
-    func adapterPart(
-      _ projection: TrainableProjection, _ dY: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
-      _ dX: UnsafeMutablePointer<Float>?
-    ) {
-      guard let pair = adapter.parameters.places[index][projection.rawValue] else { return }
-      unsafe adapter.backward(
-        dY, pair, input: x, inner: record.inner[projection.rawValue].reserve(n * pair.rank),
-        gradient: gradient,
-        into: dX, scratch: (workspace.lowRank, workspace.dropped))
-    }
-
     // MLP: y = m + down(silu(gate(h)) * up(h)), h = norm(m).
     let dp = unsafe workspace.a.reserve(n * inner)
-    unsafe products.backward(dx, n, layer[.down], into: dp, add: false)
-    unsafe adapterPart(.down, dx, record.product.reserve(n * inner), dp)
     let du = unsafe workspace.b.reserve(n * inner)
-    unsafe swigluBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
     let dh = unsafe workspace.c.reserve(n * hidden)
-    unsafe products.backward(
-      [(UnsafePointer(dp), layer[.gate]), (UnsafePointer(du), layer[.up])], n, into: dh, add: false)
-    let h2 = unsafe record.middleNormed.reserve(n * hidden)
-    unsafe adapterPart(.gate, dp, h2, dh)
-    unsafe adapterPart(.up, du, h2, dh)
-    unsafe normBackward(
-      record.middle.reserve(n * hidden), layer.postAttentionNorm, dh, into: dx)
+    unsafe mapBackward(
+      [(.down, UnsafePointer(dx))], index, record, input: record.product.reserve(n * inner), gradient,
+      into: dp)
+    unsafe swigluBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
+    unsafe mapBackward(
+      [(.gate, UnsafePointer(dp)), (.up, UnsafePointer(du))], index, record,
+      input: record.middleNormed.reserve(n * hidden), gradient, into: dh)
+    unsafe normBackward(record.middle.reserve(n * hidden), layer.postAttentionNorm, dh, into: dx)
 
     // Attention: m = x + o(attention(q, k, v)), of h = norm(x).
     let da = unsafe workspace.a.reserve(n * queryWidth)
-    unsafe products.backward(dx, n, layer[.o], into: da, add: false)
-    unsafe adapterPart(.o, dx, record.attended.reserve(n * queryWidth), da)
+    unsafe mapBackward(
+      [(.o, UnsafePointer(dx))], index, record, input: record.attended.reserve(n * queryWidth), gradient,
+      into: da)
     let dq = unsafe workspace.b.reserve(n * queryWidth)
     let dkv = unsafe workspace.d.reserve(2 * n * keyWidth)
     let dv = unsafe dkv + n * keyWidth
     unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
     unsafe rotate(dq, heads: config.headCount, inverse: true)
     unsafe rotate(dkv, heads: config.keyValueHeadCount, inverse: true)
-    let h = unsafe record.normed.reserve(n * hidden)
-    if !needsInput {
-      unsafe adapterPart(.q, dq, h, nil)
-      unsafe adapterPart(.k, dkv, h, nil)
-      unsafe adapterPart(.v, dv, h, nil)
-      return
+    unsafe mapBackward(
+      [(.q, UnsafePointer(dq)), (.k, UnsafePointer(dkv)), (.v, UnsafePointer(dv))], index, record,
+      input: record.normed.reserve(n * hidden), gradient, into: needsInput ? dh : nil)
+    if needsInput { unsafe normBackward(record.input.reserve(n * hidden), layer.inputNorm, dh, into: dx) }
+  }
+
+  /// dX = Σ dY · W over maps that share an input, with what their adapters add to it; and the adapters' gradients.
+  /// Of a first block, before which nothing is trained, `dX` is nil.
+  @unsafe private func mapBackward(
+    _ maps: [(projection: TrainableProjection, dY: UnsafePointer<Float>)], _ index: Int,
+    _ record: LayerRecord,
+    input x: UnsafePointer<Float>, _ gradient: FloatMemory, into dX: UnsafeMutablePointer<Float>?
+  ) {
+    guard let adapter else { preconditionFailure("only an adapter is trained") }
+    let n = batch.rowCount
+    let layer = model.frozenLayer(index)
+    var operations = 0
+    workspace.clock.measure(.backwardMaps) {
+      var products: [tk_product_args] = unsafe []
+      var dropped: [(pair: TrainedPair, du: UnsafeMutablePointer<Float>)] = unsafe []
+      for i in unsafe maps.indices {
+        let (projection, dY) = unsafe maps[i]
+        if let dX = unsafe dX {
+          unsafe products.append(
+            layer[projection].product(dY: dY, n: n, into: dX, add: !products.isEmpty))
+          operations += 2 * n * layer[projection].rows * layer[projection].columns
+        }
+        guard let pair = adapter.parameters.places[index][projection.rawValue] else { continue }
+        operations += unsafe (dX == nil ? 3 : 4) * n * pair.rank * (pair.input + pair.output)
+        let du = unsafe workspace.lowRank[i].reserve(n * pair.rank)
+        unsafe adapter.innerBackward(dY, pair, into: du)
+        unsafe adapter.addGradients(
+          dY, pair, input: x, inner: record.inner[projection.rawValue].reserve(n * pair.rank), du: du,
+          to: gradient, scratch: workspace.dropped)
+        guard let dX = unsafe dX else { continue }
+        if adapter.dropout.isActive {
+          unsafe dropped.append((pair, du))
+        } else {
+          unsafe products.append(adapter.product(du, pair, into: dX, add: true))
+        }
+      }
+      unsafe PooledProducts(pool: pool).run(products)
+      guard let dX = unsafe dX else { return operations }
+      for i in unsafe dropped.indices {
+        let (pair, du) = unsafe dropped[i]
+        let wide = unsafe workspace.dropped.reserve(n * pair.input)
+        unsafe PooledProducts(pool: pool).run([adapter.product(du, pair, into: wide, add: false)])
+        unsafe adapter.dropped(wide, pair, into: dX, add: true)
+      }
+      return operations
     }
-    unsafe products.backward(
-      [(UnsafePointer(dq), layer[.q]), (UnsafePointer(dkv), layer[.k]), (UnsafePointer(dv), layer[.v])], n,
-      into: dh,
-      add: false)
-    unsafe adapterPart(.q, dq, h, dh)
-    unsafe adapterPart(.k, dkv, h, dh)
-    unsafe adapterPart(.v, dv, h, dh)
-    unsafe normBackward(record.input.reserve(n * hidden), layer.inputNorm, dh, into: dx)
   }
 
   /// From the gradient of silu(gate) * up, in `dp`, those of the gate, in `dp`, and of up.
@@ -80,13 +101,8 @@ extension BlockPass {
     let g = unsafe record.gate.reserve(count)
     let u = unsafe record.up.reserve(count)
     pool.run(count: count, inPiecesOf: 16384) { range in
-      for i in range {
-        let gate = unsafe g[i]
-        let sigmoid = 1 / (1 + expf(-gate))
-        let d = unsafe dp[i]
-        unsafe du[i] = d * gate * sigmoid
-        unsafe dp[i] = d * u[i] * sigmoid * (1 + gate * (1 - sigmoid))
-      }
+      let start = range.lowerBound
+      unsafe tk_swiglu_backward(g + start, u + start, dp + start, du + start, range.count)
     }
   }
 

@@ -18,14 +18,16 @@ import TinaRuntime
   /// Memory that passes share: it is as large as the largest of them needed.
   @safe final class Workspace {
     let dropped = Scratch()
-    let lowRank = Scratch()
+    let lowRank = [Scratch(), Scratch(), Scratch()]
     let negativeSine = Scratch()
     let a = Scratch()
     let b = Scratch()
     let c = Scratch()
     let d = Scratch()
-    let prefixKeys = Scratch()
-    let prefixValues = Scratch()
+    let keyParts = Scratch()
+    let valueParts = Scratch()
+    let scores = SharedScratch()
+    let clock = PassClock()
   }
 
   init(
@@ -92,6 +94,25 @@ import TinaRuntime
   ///
   /// With dropout the adapter's input is another than the map's, and its part is added afterwards.
   @unsafe private func project(
+    _ targets: [(TrainableProjection, UnsafeMutablePointer<Float>)], _ index: Int, _ record: LayerRecord,
+    input: UnsafePointer<Float>, add: Bool
+  ) {
+    workspace.clock.measure(.maps) {
+      unsafe projectNow(targets, index, record, input: input, add: add)
+      return unsafe operations(targets.map { unsafe $0.0 }, index)
+    }
+  }
+
+  /// What the maps and their adapters cost.
+  private func operations(_ projections: [TrainableProjection], _ index: Int) -> Int {
+    projections.reduce(0) { sum, projection in
+      let (out, input) = projection.shape(config)
+      let rank = adapter?.parameters.places[index][projection.rawValue]?.rank ?? 0
+      return sum + 2 * batch.rowCount * (out * input + rank * (out + input))
+    }
+  }
+
+  @unsafe private func projectNow(
     _ targets: [(TrainableProjection, UnsafeMutablePointer<Float>)], _ index: Int, _ record: LayerRecord,
     input: UnsafePointer<Float>, add: Bool
   ) {
@@ -169,6 +190,9 @@ import TinaRuntime
       heads: config.headCount, kv_heads: config.keyValueHeadCount, head_dim: config.headDim,
       page_tokens: KeyValuePages.pageTokens, key_offset: 0, value_offset: pages.valueOffset,
       type: cacheType.trainingKernelType, scale: 1 / Float(config.headDim).squareRoot())
-    unsafe tk_attention(pool.threads, &shape, rows, unsafe rows.count, batch.maxKeys)
+    workspace.clock.measure(.attention) {
+      unsafe tk_attention(pool.threads, &shape, rows, unsafe rows.count, batch.maxKeys)
+      return 4 * batch.attendedPairs * queryWidth
+    }
   }
 }

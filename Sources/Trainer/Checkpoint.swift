@@ -32,18 +32,27 @@ struct Checkpoint {
   }
 
   /// Writes everything to a folder of another name, then renames it.
+  ///
+  /// - Parameter parent: the step of a checkpoint from which the adapter's file holds differences; nil for a file that
+  ///   needs no other.
   static func save(
-    _ state: State, _ update: PolicyUpdate, archive: AdapterArchive, initialSeed: UInt64, peft: Bool,
+    _ state: State, _ update: PolicyUpdate, archive: AdapterArchive, initialSeed: UInt64, parent: Int?,
+    peft: Bool,
     run: String
   ) throws {
     let target = folder(run, state.step)
-    let partial = run + "/.partial-checkpoint-\(state.step)"
+    let partial = run + "/" + partialPrefix + "\(state.step)"
     let files = FileManager.default
     try? files.removeItem(atPath: partial)
     try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
     do {
       var options = TinaOptions()
       options.seed = initialSeed
+      // A parent that cannot be read is no reason to lose this step.
+      if let parent {
+        let file = try? TinaFile(path: adapter(run, parent))
+        if (try? file?.archive()) != nil { options.parent = file }
+      }
       try TinaWriter.write(archive, to: partial + "/adapter.tina", options: options)
       if peft { try archive.export(.peft, to: partial + "/peft") }
       try write(update, to: partial + "/optimizer.bin")
@@ -58,6 +67,47 @@ struct Checkpoint {
       throw error
     }
   }
+
+  static func adapter(_ run: String, _ step: Int) -> String { folder(run, step) + "/adapter.tina" }
+
+  /// Makes a checkpoint's adapter a file that needs no other; its content stays as it is.
+  static func detach(_ step: Int, initialSeed: UInt64, run: String) throws {
+    let path = adapter(run, step)
+    let file = try TinaFile(path: path)
+    guard file.parentDigest != nil else { return }
+    var options = TinaOptions()
+    options.keep(from: file, tensorsChange: false)
+    options.seed = initialSeed
+    // The writer puts the new file in the old one's place when it is whole.
+    try TinaWriter.write(file.archive(), to: path, options: options)
+  }
+
+  /// Removes a checkpoint, after those that hold differences from it have become files of their own.
+  static func remove(_ step: Int, initialSeed: UInt64, run: String) throws {
+    let digest = (try? TinaFile(path: adapter(run, step)))?.contentDigest
+    for other in steps(in: run) where other != step {
+      guard let digest, let file = try? TinaFile(path: adapter(run, other)), file.parentDigest == digest
+      else {
+        continue
+      }
+      try detach(other, initialSeed: initialSeed, run: run)
+    }
+    // Half removed it must not look whole.
+    let partial = run + "/" + partialPrefix + "\(step)"
+    try? FileManager.default.removeItem(atPath: partial)
+    try FileManager.default.moveItem(atPath: folder(run, step), toPath: partial)
+    try? FileManager.default.removeItem(atPath: partial)
+  }
+
+  /// Removes what a kill left half written or half removed.
+  static func sweep(_ run: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: run)) ?? []
+    where name.hasPrefix(partialPrefix) {
+      try? FileManager.default.removeItem(atPath: run + "/" + name)
+    }
+  }
+
+  private static let partialPrefix = ".partial-checkpoint-"
 
   private static func sync(_ folder: String) {
     let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -45,6 +45,8 @@ struct GroupBatch {
 
   var rowCount: Int { tokens.count }
   var promptCount: Int { prompt.count }
+  /// Pairs of a row and a key that it sees, without a window.
+  var attendedPairs: Int { positions.reduce(0) { $0 + Int($1) + 1 } }
   /// Keys that the last row of the longest segment sees.
   var maxKeys: Int { promptCount + (segments.dropFirst().map(\.count).max() ?? 0) }
 }

@@ -51,7 +51,9 @@ struct HeadPass {
       unsafe differentiate(logits, first: first, count: count, wantsGradient: gradients != nil, &result)
       guard let gradients = unsafe gradients else { continue }
       let back = unsafe scratch.back.reserve(count * hidden)
-      unsafe FrozenProducts(pool: pool).backward(logits, count, model.frozenHead, into: back, add: false)
+      unsafe PooledProducts(pool: pool).run([
+        model.frozenHead.product(dY: logits, n: count, into: back, add: false)
+      ])
       let target = unsafe gradients + first * hidden
       unsafe target.update(repeating: 0, count: count * hidden)
       pool.run(count) { i in
@@ -98,14 +100,7 @@ struct HeadPass {
         let token = batch.targets[first + i].token
         // ln of the softmax's denominator, from the token's own probability
         let logSum = unsafe Double(row[token]) * Double(factor) - Double(logProbabilities[first + i])
-        let base = Float(logSum)
-        var expectation = 0.0
-        for j in 0..<vocabulary {
-          let logit = unsafe row[j] * factor
-          let p = tk_exp(logit - base)
-          if p > 0 { expectation += Double(p * logit) }
-          if wantsGradient { unsafe row[j] = -p * factor }
-        }
+        let expectation = unsafe tk_head_backward(row, vocabulary, factor, Float(logSum), wantsGradient)
         if wantsGradient { unsafe row[token] += factor }
         unsafe entropies[first + i] = Float(logSum - expectation)
       }

@@ -23,6 +23,30 @@ public struct LoRASettings: Sendable, Equatable {
     self.dropout = dropout
     self.targets = targets
   }
+
+  /// - Throws: ``TrainerError`` for targets that Qwen2 does not have and numbers out of range.
+  func check() throws(TrainerError) {
+    func bad(_ key: String, _ found: String, _ expected: String, _ advice: String = "") -> TrainerError {
+      TrainerError(.recipe, place: key, found: found, expected: expected, advice: advice)
+    }
+    guard (1...1024).contains(rank) else { throw bad("lora_r", "\(rank)", "1 to 1024") }
+    guard alpha > 0, alpha <= 1e6 else {
+      throw bad("lora_alpha", "\(alpha)", "a number above 0, at most 1000000")
+    }
+    guard dropout >= 0, dropout <= 0.99 else { throw bad("lora_dropout", "\(dropout)", "0 to 0.99") }
+    for target in targets where !Self.names.contains(target) {
+      throw bad(
+        "lora_target_modules", String(target.prefix(100)), "some of " + Self.names.joined(separator: ", "),
+        Nearest.advice(target, Self.names))
+    }
+    guard !targets.isEmpty else { throw bad("lora_target_modules", "no name", "at least one") }
+    guard Set(targets).count == targets.count else {
+      throw bad("lora_target_modules", "a name twice", "each name once")
+    }
+  }
+
+  /// The names that targets may have, in the order of ``TrainableProjection``.
+  static let names = TrainableProjection.allCases.map { String($0.path.split(separator: ".")[1]) }
 }
 
 /// One trained pair: where its A `[rank, in]` and B `[out, rank]` begin in the flat memory.
@@ -62,21 +86,7 @@ public final class LoRAParameters: Sendable {
   }
 
   init(_ settings: LoRASettings, _ config: Qwen2Config, values: FloatMemory?) throws(TrainerError) {
-    func bad(_ key: String, _ found: String, _ expected: String) -> TrainerError {
-      TrainerError(.recipe, place: key, found: found, expected: expected)
-    }
-    guard (1...1024).contains(settings.rank) else { throw bad("lora_r", "\(settings.rank)", "1 to 1024") }
-    guard settings.alpha > 0, settings.alpha.isFinite else {
-      throw bad("lora_alpha", "\(settings.alpha)", "a number above 0")
-    }
-    guard settings.dropout >= 0, settings.dropout < 1 else {
-      throw bad("lora_dropout", "\(settings.dropout)", "0 or more, below 1")
-    }
-    let known = TrainableProjection.allCases.map { String($0.path.split(separator: ".")[1]) }
-    for target in settings.targets where !known.contains(target) {
-      throw bad("lora_target_modules", target, "some of " + known.joined(separator: ", "))
-    }
-    guard !settings.targets.isEmpty else { throw bad("lora_target_modules", "no name", "at least one") }
+    try settings.check()
     var pairs: [TrainedPair] = []
     var places = [[TrainedPair?]](repeating: [], count: config.layerCount)
     var next = 0
@@ -86,7 +96,7 @@ public final class LoRAParameters: Sendable {
     }
     for layer in 0..<config.layerCount {
       for projection in TrainableProjection.allCases {
-        guard settings.targets.contains(known[projection.rawValue]) else {
+        guard settings.targets.contains(LoRASettings.names[projection.rawValue]) else {
           places[layer].append(nil)
           continue
         }
@@ -106,6 +116,11 @@ public final class LoRAParameters: Sendable {
     count = next
     parameterCount = pairs.reduce(0) { $0 + $1.aCount + $1.bCount }
     self.values = values ?? FloatMemory(next)
+  }
+
+  /// How many floats the matrices of such an adapter take; nothing is allocated.
+  static func count(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) -> Int {
+    try LoRAParameters(settings, config, values: FloatMemory(0)).count
   }
 
   /// The initial adapter: A uniform on (-1/√in, 1/√in) as PEFT draws it, B zero.

@@ -13,10 +13,11 @@ struct MemoryPlan {
   let notes: [String]
 
   /// - Throws: ``TrainerError`` when a single longest completion does not fit.
-  init(_ recipe: Recipe, _ model: Model, _ parameters: LoRAParameters, limit: Int?) throws(TrainerError) {
+  init(_ recipe: Recipe, _ model: Model, limit: Int?) throws(TrainerError) {
     let config = model.config
     let total = limit ?? Self.available * 7 / 10
-    let state = 4 * parameters.count * 4
+    // Matrices, gradient and two moments.
+    let state = 4 * 4 * (try LoRAParameters.count(recipe.lora, for: config))
     // Of a row while blocks are recomputed: every block's input, one record, and what flows back.
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)

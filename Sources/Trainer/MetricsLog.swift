@@ -88,12 +88,15 @@ struct MetricsLog {
       ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
       ("clip_ratio/region_mean", metrics.regionClipMean), ("num_tokens", Double(run.state.tokens)),
       ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / seconds),
-      ("adapter_norm", run.parameters.values.norm), ("update_norm", metrics.changeNorm),
+      ("speed/rollout_seconds", rollout.seconds), ("adapter_norm", run.parameters.values.norm),
+      ("update_norm", metrics.changeNorm),
       ("sampling/checked_tokens", Double(metrics.checkedTokens)),
       ("sampling/differing_tokens", Double(metrics.differingTokens)),
       ("skipped_steps", Double(run.state.skipped)),
     ]
     if let kl = metrics.kl { values.append(("kl", kl)) }
+    if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
+    if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }
     for (component, rows) in zip(run.reward.components, rollout.values) {
       let all = rows.flatMap { $0 }
       values.append(("rewards/\(component.kind.loggedName)/mean", mean(all.compactMap { $0 })))

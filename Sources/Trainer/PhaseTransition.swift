@@ -17,6 +17,9 @@ public struct PhaseTransition: Sendable {
   /// The step at which the curves turned, once that is certain.
   public private(set) var turn: Int?
 
+  /// Where the curves would have turned if they went on like that: the checkpoint before it must not be removed yet.
+  public var candidate: Int { turn ?? min(peak.step, valley.step) }
+
   private var format: Double?
   private var length: Double?
   private var startLength = 0.0

@@ -16,7 +16,10 @@ public import TinaRuntime
   private let headScratch = HeadScratch()
   private var records: [LayerRecord] = []
   private let hidden = Scratch()
+  private let blockInputs = Scratch()
   private let targetGradients = Scratch()
+  /// Where time went since it was reset.
+  var clock: PassClock { workspace.clock }
 
   /// - Parameters:
   ///   - model: the base.
@@ -65,6 +68,8 @@ public import TinaRuntime
     _ batch: GroupBatch, adapter: LoRAParameters?, dropout: Dropout, _ temperature: Float,
     _ gradient: FloatMemory?, _ weights: (Values) throws(TrainerError) -> [[Float]]?
   ) throws(TrainerError) -> Values {
+    let start = ContinuousClock.now
+    defer { clock.add(.pass, (ContinuousClock.now - start).inSeconds, 0) }
     let config = model.config
     let n = batch.rowCount
     let width = config.hiddenSize
@@ -75,19 +80,24 @@ public import TinaRuntime
     let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
     // Without all records one serves every block; the inputs, from which blocks are recomputed, stay.
     while records.count < (keepsAll ? config.layerCount : 1) { records.append(LayerRecord()) }
-    let inputs = gradient != nil && !keepsAll ? FloatMemory(n * width * config.layerCount) : nil
+    let inputs =
+      gradient != nil && !keepsAll ? unsafe blockInputs.reserve(n * width * config.layerCount) : nil
 
     let x = unsafe hidden.reserve(n * width)
     unsafe embed(batch, into: x)
     for index in 0..<config.layerCount {
       let record = records[keepsAll ? index : 0]
       unsafe record.input.reserve(n * width).update(from: x, count: n * width)
-      if let inputs { unsafe (inputs.pointer + index * n * width).update(from: x, count: n * width) }
+      if let inputs = unsafe inputs { unsafe (inputs + index * n * width).update(from: x, count: n * width) }
       unsafe blocks.forward(index, record, output: x)
     }
     let head = HeadPass(model: model, batch: batch, pool: pool, temperature: temperature)
     let targets = gradient == nil ? nil : unsafe targetGradients.reserve(batch.targets.count * width)
+    let headStart = ContinuousClock.now
     let result = unsafe try head.run(x, gradients: targets, scratch: headScratch)
+    clock.add(
+      .head, (ContinuousClock.now - headStart).inSeconds,
+      Double((gradient == nil ? 2 : 4) * batch.targets.count * config.vocabSize * width))
     let values = Values(
       logProbabilities: split(result.logProbabilities, batch), entropies: split(result.entropies, batch))
     guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
@@ -105,9 +115,9 @@ public import TinaRuntime
     }
     for index in (0..<config.layerCount).reversed() {
       let record = records[keepsAll ? index : 0]
-      if let inputs {
+      if let inputs = unsafe inputs {
         unsafe record.input.reserve(n * width).update(
-          from: inputs.pointer + index * n * width, count: n * width)
+          from: inputs + index * n * width, count: n * width)
         unsafe blocks.forward(index, record, output: nil)
       }
       unsafe blocks.backward(index, record, gradient: gradient, dx: x, needsInput: index > 0)
@@ -126,7 +136,7 @@ public import TinaRuntime
   @unsafe private func embed(_ batch: GroupBatch, into x: UnsafeMutablePointer<Float>) {
     let width = model.config.hiddenSize
     for (row, token) in batch.tokens.enumerated() {
-      unsafe model.frozenEmbedding.widen(rows: token..<token + 1, columns: 0..<width, into: x + row * width)
+      unsafe model.frozenEmbedding.widen(rows: token..<token + 1, into: x + row * width)
     }
   }
 }

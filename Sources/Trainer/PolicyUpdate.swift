@@ -9,7 +9,7 @@ struct ScoredGroup {
   let isTruncated: [Bool]
   /// Total rewards; nil where no component could judge.
   let rewards: [Double?]
-  /// What the sampler said at temperature 1; nil for completions from elsewhere.
+  /// What the sampler said, under the loss's temperature; nil for completions from elsewhere.
   let sampled: [[Float]]?
 }
 
@@ -49,6 +49,26 @@ struct UpdateMetrics: Sendable {
   var changeNorm = 0.0
   /// Why the update was not made; nil if it was.
   var skipped: String?
+  /// Billions of operations a second: in products with weights and adapter, and over whole passes.
+  var productRate: Double?
+  var passRate: Double?
+
+  /// What is added up over the processes of a run.
+  fileprivate var sums: [Double] {
+    get {
+      [
+        loss, kl ?? 0, entropy, lowClipMean, lowClipMin, highClipMean, highClipMax, regionClipMean,
+        Double(checkedTokens), Double(differingTokens),
+      ]
+    }
+    set {
+      loss = newValue[0]
+      if kl != nil { kl = newValue[1] }
+      (entropy, lowClipMean, lowClipMin) = (newValue[2], newValue[3], newValue[4])
+      (highClipMean, highClipMax, regionClipMean) = (newValue[5], newValue[6], newValue[7])
+      (checkedTokens, differingTokens) = (Int(newValue[8]), Int(newValue[9]))
+    }
+  }
 }
 
 /// Completions that are learned from, once or several times.
@@ -71,11 +91,13 @@ struct Generation {
   /// Passes with dropout so far: each has its own mask.
   var passes: UInt32 = 0
   private let gradient: FloatMemory
+  private let exchange: any GradientSum
 
   init(
     _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,
-    _ schedule: LearningRateSchedule
+    _ schedule: LearningRateSchedule, exchange: any GradientSum = SingleProcess()
   ) {
+    self.exchange = exchange
     self.pass = pass
     self.parameters = parameters
     self.settings = settings
@@ -91,7 +113,7 @@ struct Generation {
     if settings.iterations > 1 {
       var all: [[[Float]]] = []
       for group in groups {
-        if let sampled = group.sampled, settings.temperature == 1 {
+        if let sampled = group.sampled {
           all.append(sampled)
         } else {
           all.append(try logProbabilities(group, adapter: parameters))
@@ -139,10 +161,57 @@ struct Generation {
     return result
   }
 
-  /// One optimiser step on a generation.
+  /// One optimiser step on a generation. A loss or gradient that is not finite leaves the adapter as it is.
   ///
   /// - Parameter iteration: how often it was learned from before.
-  func step(_ generation: Generation, iteration: Int) throws(TrainerError) -> UpdateMetrics {
+  /// - Throws: what the exchange with other processes throws, and ``TrainerError`` when a step of finite numbers led
+  ///   to an adapter that is none.
+  func step(_ generation: Generation, iteration: Int) throws -> UpdateMetrics {
+    var metrics = UpdateMetrics(
+      learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
+    if settings.loss.beta != 0 { metrics.kl = 0 }
+    pass.clock.reset()
+    gradient.clear()
+    do throws(TrainerError) {
+      try learn(generation, iteration: iteration, &metrics)
+    } catch {
+      guard error.kind == .notFinite else { throw error }
+      // The other processes must hear of it too.
+      metrics.loss = .nan
+      metrics.skipped = error.found
+    }
+    try unsafe exchange.sum(
+      gradient: UnsafeMutableBufferPointer(start: gradient.pointer, count: gradient.count))
+    try exchange.sum(numbers: &metrics.sums)
+    metrics.gradientNorm = gradient.norm
+    metrics.productRate = pass.clock.rate([.maps, .backwardMaps, .head])
+    metrics.passRate = pass.clock.wholeRate
+    if !metrics.loss.isFinite {
+      metrics.skipped = metrics.skipped ?? "the loss is \(metrics.loss)"
+    } else if !metrics.gradientNorm.isFinite {
+      let pair = parameters.pairs.first {
+        !gradient.isFinite($0.a..<$0.a + $0.aCount) || !gradient.isFinite($0.b..<$0.b + $0.bCount)
+      }
+      metrics.skipped =
+        "the gradient's norm is \(metrics.gradientNorm)" + (pair.map { ", not finite in " + $0.name } ?? "")
+    } else {
+      metrics.changeNorm = optimizer.update(
+        parameters.values, gradient: gradient, factor: optimizer.clipFactor(norm: metrics.gradientNorm),
+        rate: metrics.learningRate, pool: pass.pool)
+      guard metrics.changeNorm.isFinite else {
+        throw TrainerError(
+          .notFinite, place: "step \(optimizer.step)", found: "matrices that overflowed",
+          expected: "finite numbers",
+          advice: "Lower learning_rate and go on from the last checkpoint.")
+      }
+    }
+    return metrics
+  }
+
+  /// Adds up gradient and metrics over this process's share of the step.
+  private func learn(
+    _ generation: Generation, iteration: Int, _ metrics: inout UpdateMetrics
+  ) throws(TrainerError) {
     let count = generation.groups.count
     let sequences = (0..<count).map { g in
       let group = generation.groups[g]
@@ -155,15 +224,11 @@ struct Generation {
     let size = settings.groupsPerMicroBatch
     let microBatches = stride(from: 0, to: count, by: size).map { Array($0..<min($0 + size, count)) }
     let weights = LossWeights(microBatches.map { $0.flatMap { sequences[$0] } }, settings.loss)
-    gradient.clear()
-    var metrics = UpdateMetrics(
-      learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
-    if settings.loss.beta != 0 { metrics.kl = 0 }
     let share = 1 / Double(max(microBatches.count, 1))
-    for (m, members) in microBatches.enumerated() {
+    for m in exchange.share(ofMicroBatches: microBatches.count) {
       var sums = PolicyLoss.Sums()
       var next = 0
-      for g in members {
+      for g in microBatches[m] {
         let size = sequences[g].count
         sums =
           try sums
@@ -171,6 +236,9 @@ struct Generation {
             generation, g, sequences[g], Array(weights.weights[m][next..<next + size]),
             checks: iteration == 0 && (settings.dropout == 0 || g == 0), &metrics)
         next += size
+      }
+      if !sums.loss.isFinite {
+        metrics.skipped = metrics.skipped ?? "the loss of micro-batch \(m + 1) is \(sums.loss)"
       }
       let tokens = Double(max(sums.tokens, 1))
       metrics.loss += sums.loss
@@ -182,17 +250,6 @@ struct Generation {
       metrics.lowClipMin += share * (sums.lowShares.min() ?? 0)
       metrics.highClipMax += share * (sums.highShares.max() ?? 0)
     }
-    metrics.gradientNorm = gradient.norm
-    if !metrics.loss.isFinite {
-      metrics.skipped = "the loss is \(metrics.loss)"
-    } else if !metrics.gradientNorm.isFinite {
-      metrics.skipped = "the gradient's norm is \(metrics.gradientNorm)"
-    } else {
-      metrics.changeNorm = optimizer.update(
-        parameters.values, gradient: gradient, factor: optimizer.clipFactor(norm: metrics.gradientNorm),
-        rate: metrics.learningRate, pool: pass.pool)
-    }
-    return metrics
   }
 
   /// Adds one group's gradient; returns its part of the loss.
@@ -225,11 +282,12 @@ struct Generation {
         }
         return isZero ? nil : slopes
       }
-      guard checks, let sampled = group.sampled, settings.temperature == 1 else { continue }
+      guard checks, let sampled = group.sampled else { continue }
       // With dropout the policy pass is not what was sampled from: one without it is compared.
       let mine =
         dropout.isActive
-        ? try pass.logProbabilities(batch, adapter: parameters).logProbabilities : values.logProbabilities
+        ? try pass.logProbabilities(batch, adapter: parameters, temperature: settings.temperature)
+          .logProbabilities : values.logProbabilities
       for (i, index) in range.enumerated() {
         for (a, b) in zip(mine[i], sampled[index]) {
           metrics.checkedTokens += 1

@@ -60,13 +60,20 @@ struct ProblemSet: Sendable {
         throw TrainerError(
           .data, place: "\(path), record \(line)", found: "no object", expected: "a JSON object")
       }
-      guard let text = Self.text(object, ["problem", "question", "prompt"]), !text.isEmpty else {
+      guard let text = Self.text(object, ["problem", "question", "prompt", "messages"]), !text.isEmpty else {
         throw TrainerError(
           .data, place: "\(path), record \(line)", found: "no problem",
-          expected: "a text named problem, question or prompt")
+          expected: "a text named problem, question or prompt, or messages")
+      }
+      guard text.utf8.count <= 1 << 20 else {
+        throw TrainerError(
+          .data, place: "\(path), record \(line)", found: "a problem of \(text.utf8.count) bytes",
+          expected: "at most a mebibyte")
       }
       // A worked solution is gold as it is; a bare answer is put between dollar signs, as Tina does.
-      let gold = Self.text(object, ["solution"]) ?? Self.text(object, ["answer"]).map { "$" + $0 + "$" }
+      let gold =
+        Self.text(object, ["solution"])
+        ?? (Self.text(object, ["answer"]) ?? Self.verified(object, path)).map { "$" + $0 + "$" }
       problems.append(Problem(text: text, gold: gold))
     }
     guard !problems.isEmpty else {
@@ -80,10 +87,20 @@ struct ProblemSet: Sendable {
       switch object[key] {
       case .string(let text)?: return text
       case .number(let literal)?: return literal
+      case .array(let messages)?:
+        // Messages, of which the first asks.
+        if case .string(let text)? = messages.first?.object?["content"] { return text }
       default: continue
       }
     }
     return nil
+  }
+
+  /// II-Thought's answer: `verification_info`, an object or its text, holds `answer.value`.
+  private static func verified(_ object: JSONObject, _ path: String) -> String? {
+    var info = object["verification_info"]
+    if case .string(let text)? = info { info = try? JSON.parse(Array(text.utf8), file: path) }
+    return info?.object?["answer"]?.object.flatMap { Self.text($0, ["value"]) }
   }
 
   /// The problem at a place in the run: each epoch goes through all of them in an order of its own, which depends
@@ -115,8 +132,14 @@ struct PromptBuilder {
     tokenizer = try Tokenizer(directory: path)
     stopTokens = Set(model.directory.eosTokenIDs)
     template = recipe.promptTemplate == .reason ? .deepSeekR1Plain : try ChatTemplate(directory: path)
-    let config = try JSON.parse(path: path + "/tokenizer_config.json").object
-    bos = config?["bos_token"]?.string ?? config?["bos_token"]?.object?["content"]?.string ?? ""
+    if let token = try Tokenizer.ggufBOSToken(path: path) {
+      bos = token
+    } else if model.directory.gguf != nil {
+      bos = ""
+    } else {
+      let config = try JSON.parse(path: path + "/tokenizer_config.json").object
+      bos = config?["bos_token"]?.string ?? config?["bos_token"]?.object?["content"]?.string ?? ""
+    }
     system = recipe.systemPrompt ?? TinaPrompts.system(dataset: recipe.datasetName)
     maxPromptLength = recipe.maxPromptLength
   }

@@ -1,96 +1,88 @@
-import COpenBLAS
+import CKernels
 import TinaRuntime
 
-/// Matrix products of the backward pass, row-major, one thread each.
+/// Matrix products of the backward pass, row-major, on the calling thread; each element's order of summation is
+/// fixed (tk_product.h), so that a gradient's bits depend on neither the machine nor how the work is cut.
 enum Product {
   /// C `[m, n]` (+)= scale · A `[m, k]` · B `[k, n]`; the last two arguments of each operand are its address and the
   /// distance between its rows.
   @unsafe static func plain(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
-    _ ldb: Int,
-    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
-    unsafe call(CblasNoTrans, CblasNoTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
+    unsafe run(m, n, k, scale, (a, lda, 1), (b, ldb, 1), c, ldc, add)
   }
 
   /// C `[m, n]` (+)= scale · A `[m, k]` · B `[n, k]`ᵀ.
   @unsafe static func secondTransposed(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
-    _ ldb: Int,
-    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
-    unsafe call(CblasNoTrans, CblasTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
+    unsafe run(m, n, k, scale, (a, lda, 1), (b, 1, ldb), c, ldc, add)
   }
 
   /// C `[m, n]` (+)= scale · A `[k, m]`ᵀ · B `[k, n]`.
   @unsafe static func firstTransposed(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
-    _ ldb: Int,
-    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
   ) {
-    unsafe call(CblasTrans, CblasNoTrans, m, n, k, scale, a, lda, b, ldb, add, c, ldc)
+    unsafe run(m, n, k, scale, (a, 1, lda), (b, ldb, 1), c, ldc, add)
   }
 
-  @unsafe private static func call(
-    _ transA: CBLAS_TRANSPOSE, _ transB: CBLAS_TRANSPOSE, _ m: Int, _ n: Int, _ k: Int, _ scale: Float,
-    _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ add: Bool,
-    _ c: UnsafeMutablePointer<Float>, _ ldc: Int
+  private typealias Operand = (start: UnsafePointer<Float>, row: Int, column: Int)
+
+  @unsafe private static func run(
+    _ m: Int, _ n: Int, _ k: Int, _ scale: Float, _ a: Operand, _ b: Operand,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ add: Bool
   ) {
-    if m == 0 || n == 0 || k == 0 { return }
-    unsafe cblas_sgemm(
-      CblasRowMajor, transA, transB, blasint(m), blasint(n), blasint(k), scale, a, blasint(lda), b,
-      blasint(ldb),
-      add ? 1 : 0, c, blasint(ldc))
+    var arguments = unsafe tk_product_args(
+      m: m, n: n, k: k, scale: scale, a: a.start, a_row: a.row, a_column: a.column, b: b.start, type: TK_F32,
+      b_row: b.row, b_column: b.column, first_row: 0, first_column: 0, c: c, c_row: ldc, add: add)
+    unsafe tk_product(&arguments)
   }
 }
 
-/// The gradient with respect to a linear map's input: dX `[n, columns]` (+)= dY `[n, rows]` · W.
-///
-/// W stays in its file's type; blocks of it are widened as they are needed. A block's size depends on the
-/// shapes alone, and no sum is split between threads.
-struct FrozenProducts {
+/// Products of many rows, spread over the pool.
+struct PooledProducts {
   let pool: WorkPool
-  static let columnBlock = 384
-  static let rowBlock = 1024  // of W: the length of a partial sum
 
-  @unsafe func backward(
-    _ dY: UnsafePointer<Float>, _ n: Int, _ matrix: FrozenMatrix, into dX: UnsafeMutablePointer<Float>,
-    add: Bool
-  ) {
-    unsafe backward([(dY, matrix)], n, into: dX, add: add)
-  }
-
-  /// The sum over several maps that share an input.
-  @unsafe func backward(
-    _ maps: [(dY: UnsafePointer<Float>, matrix: FrozenMatrix)], _ n: Int,
-    into dX: UnsafeMutablePointer<Float>,
-    add: Bool
-  ) {
-    guard let columns = unsafe maps.first?.matrix.columns, n > 0 else { return }
-    let columnBlock = min(Self.columnBlock, max(64, (columns + 3) / 4 + 15 & ~15))
-    let inputBlock = n > 1024 ? 1024 : max(32, (n + 1) / 2)
-    let columnBlocks = (columns + columnBlock - 1) / columnBlock
-    let inputBlocks = (n + inputBlock - 1) / inputBlock
-    pool.run(columnBlocks * inputBlocks) { chunk in
-      let c = chunk % columnBlocks * columnBlock
-      let width = min(columnBlock, columns - c)
-      let i = chunk / columnBlocks * inputBlock
-      let height = min(inputBlock, n - i)
-      var isFirst = !add
-      unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.rowBlock * width) { block in
-        guard let wide = block.baseAddress else { return }
-        for m in unsafe maps.indices {
-          let (dY, matrix) = unsafe maps[m]
-          for r in stride(from: 0, to: matrix.rows, by: Self.rowBlock) {
-            let rows = r..<min(r + Self.rowBlock, matrix.rows)
-            unsafe matrix.widen(rows: rows, columns: c..<c + width, into: wide)
-            unsafe Product.plain(
-              height, width, rows.count, dY + i * matrix.rows + r, matrix.rows, wide, width,
-              dX + i * columns + c, columns, add: !isFirst)
-            isFirst = false
-          }
-        }
+  /// Runs products that add up in one C `[m, n]`, one after another for each part of it.
+  ///
+  /// B stays in its file's type, and each part widens the columns that it needs. Parts are cut so that all threads
+  /// have some and that packing is shared by many rows and columns.
+  @unsafe func run(_ products: [tk_product_args]) {
+    guard let first = unsafe products.first, unsafe first.m > 0, unsafe first.n > 0 else { return }
+    let (m, n) = unsafe (first.m, first.n)
+    let (height, width) = Self.cut(m, n, threads: pool.count)
+    let rowParts = (m + height - 1) / height
+    let columnParts = (n + width - 1) / width
+    pool.run(rowParts * columnParts) { chunk in
+      let row = chunk % rowParts * height
+      let column = chunk / rowParts * width
+      for i in unsafe products.indices {
+        var part = unsafe products[i]
+        unsafe part.a += row * part.a_row
+        unsafe part.c += row * part.c_row + column
+        unsafe part.first_column += column
+        unsafe part.m = min(height, m - row)
+        unsafe part.n = min(width, n - column)
+        unsafe tk_product(&part)
       }
     }
+  }
+
+  /// Rows and columns of a part; columns are a multiple of the longest quantised block.
+  static func cut(_ m: Int, _ n: Int, threads: Int) -> (height: Int, width: Int) {
+    let wanted = 3 * threads
+    var result = (height: 24, width: 256)
+    for (width, least) in [(512, 120), (256, 120), (256, 60), (256, 24)] {
+      let columns = (n + width - 1) / width
+      let most = max(1, m / least)
+      let rows = max((m + 515) / 516, min(most, (wanted + columns - 1) / columns))
+      result = ((m + rows - 1) / rows, width)
+      if rows * columns >= wanted { break }
+    }
+    // Whole tiles of both kinds of registers.
+    return ((result.height + 11) / 12 * 12, result.width)
   }
 }

@@ -230,6 +230,10 @@ public struct Recipe: Sendable {
     try require(
       "per_device_train_batch_size", "\(batchSize)", "a multiple of num_generations = \(generations)",
       batchSize % generations == 0)
+    let completions = batchSize * accumulation * processes
+    try require(
+      "gradient_accumulation_steps", "\(completions) completions a step", "at most \(1 << 20)",
+      completions <= 1 << 20)
     try count("max_prompt_length", maxPromptLength, 1...1 << 24)
     try count("max_completion_length", maxCompletionLength, 1...1 << 24)
     try count("num_iterations", iterations, 1...1024)
@@ -249,7 +253,26 @@ public struct Recipe: Sendable {
     try number("adam_beta2", optimizer.beta2, 0...0.9999999)
     try number("weight_decay", optimizer.weightDecay, 0...1)
     try number("max_grad_norm", optimizer.maxGradNorm, 0...1e9)
+    try number("adam_epsilon", optimizer.epsilon, 1e-30...1)
+    try number("lr_scheduler_kwargs: min_lr_rate", minimumRateShare, 0...1)
     try number("num_train_epochs", epochs, 0...1e6)
+    try number("top_p", Double(sampling.topP), 1e-6...1)
+    try number("min_p", Double(sampling.minP), 0...1)
+    try count("top_k", sampling.topK, 0...1 << 30)
+    for reward in rewards { try number("rl_post_train_reward_weights", reward.weight, -1e6...1e6) }
+    let r = rewardSettings
+    for (key, value) in [
+      ("cosine_min_value_wrong", r.cosineMinWrong), ("cosine_max_value_wrong", r.cosineMaxWrong),
+      ("cosine_min_value_correct", r.cosineMinCorrect), ("cosine_max_value_correct", r.cosineMaxCorrect),
+      ("repetition_max_penalty", r.repetitionMaxPenalty),
+    ] { try number(key, value, -1e6...1e6) }
+    do throws(TrainerError) {
+      try lora.check()
+    } catch {
+      throw TrainerError(
+        .recipe, place: path + ": " + error.place, found: error.found, expected: error.expected,
+        advice: error.advice)
+    }
     try number("temperature", Double(sampling.temperature), 1e-3...100)
     try count("cosine_max_len", rewardSettings.cosineMaxLength, 1...1 << 30)
     try count("repetition_n_grams", rewardSettings.repetitionNGram, 1...1000)

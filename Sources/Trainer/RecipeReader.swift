@@ -22,12 +22,14 @@ struct RecipeReader {
 
   init(yaml: String, path: String) throws(TrainerError) {
     self.path = path
+    try Self.checkNesting(yaml, path)
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)
     } catch {
       throw TrainerError(
-        .recipe, place: path, found: "no YAML (\(error))", expected: "a mapping of keys to values")
+        .recipe, place: path, found: "no YAML (\("\(error)".prefix(500)))",
+        expected: "a mapping of keys to values")
     }
     guard let mapping = root?.mapping else {
       throw TrainerError(.recipe, place: path, found: "no mapping", expected: "a mapping of keys to values")
@@ -43,6 +45,28 @@ struct RecipeReader {
           .recipe, place: path + ": " + name, found: "the key twice", expected: "each key once")
       }
       values.append((name, node))
+    }
+  }
+
+  /// The parser calls itself for what is nested, so its depth is bounded before.
+  private static func checkNesting(_ yaml: String, _ path: String) throws(TrainerError) {
+    var brackets = 0
+    var marks = 0  // of sequences and keys in one line
+    var previous: UInt8 = 0
+    for byte in yaml.utf8 {
+      switch byte {
+      case UInt8(ascii: "["), UInt8(ascii: "{"): brackets += 1
+      case UInt8(ascii: "\n"): marks = 0
+      case UInt8(ascii: " "), UInt8(ascii: "\t"):
+        if [UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":")].contains(previous) { marks += 1 }
+      default: break
+      }
+      previous = byte
+      guard brackets <= 500, marks <= 200 else {
+        throw TrainerError(
+          .recipe, place: path, found: "lists within lists",
+          expected: "a mapping of keys to values or short lists")
+      }
     }
   }
 
@@ -80,7 +104,7 @@ struct RecipeReader {
   private func number(_ key: String, _ node: Node) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
     guard let value = Double(text), value.isFinite else {
-      throw error(key, found: text, expected: "a number")
+      throw error(key, found: String(text.prefix(100)), expected: "a number")
     }
     return value
   }

@@ -11,6 +11,8 @@ struct Rollout {
   /// `[component][group][completion]`
   var values: [[[Double?]]] = []
   var tokens = 0
+  /// How long sampling and scoring took.
+  var seconds = 0.0
 
   var lengths: [Int] { groups.flatMap { $0.completions.map(\.count) } }
   var truncated: [Bool] { groups.flatMap(\.isTruncated) }
@@ -27,8 +29,7 @@ extension TrainingRun {
     let count = recipe.promptsPerStep
     let first = state.step / recipe.iterations * count
     var rollout = Rollout()
-    var running: [CompletionGroup] = []
-    var prompts: [[Int]] = []
+    var requests: [GenerationRequest] = []
     var epoch = -1
     var order: [Int] = []
     for place in first..<first + count {
@@ -37,35 +38,40 @@ extension TrainingRun {
         order = problems.order(epoch: epoch, seed: recipe.seed)
       }
       let problem = problems.problems[order[place % problems.problems.count]]
-      let prompt = builder.prompt(problem)
-      prompts.append(prompt)
       rollout.problems.append(problem)
-      running.append(
-        try engine.generate(
-          GenerationRequest(
-            prompt: prompt, adapter: attached, sampling: recipe.sampling,
-            maxTokens: recipe.maxCompletionLength,
-            stopTokens: builder.stopTokens, allowedTokens: builder.tokenizer.idCount, promptIndex: place),
-          samples: recipe.generations))
+      requests.append(request(problem, attached, promptIndex: place))
     }
     rollout.values = reward.components.map { _ in [] }
-    for (g, group) in running.enumerated() {
-      let completions = try await group.collect()
+    let all = try await source.complete(requests, samples: recipe.generations)
+    for (g, completions) in all.enumerated() {
+      let prompt = requests[g].prompt
       let texts = completions.map { builder.text($0.ids) }
       let values = score(texts, completions.map(\.ids.count), rollout.problems[g])
       for (i, row) in values.enumerated() { rollout.values[i].append(row) }
       rollout.texts.append(texts)
-      rollout.tokens += prompts[g].count + completions.reduce(0) { $0 + $1.ids.count }
+      rollout.tokens += prompt.count + completions.reduce(0) { $0 + $1.ids.count }
       rollout.groups.append(
         ScoredGroup(
-          prompt: prompts[g], completions: completions.map(\.ids),
+          prompt: prompt, completions: completions.map(\.ids),
           isTruncated: completions.map { $0.reason != .stop },
           rewards: reward.totals(values),
-          sampled: completions.map {
-            recipe.scalesLogits ? $0.temperedLogProbabilities : $0.logProbabilities
-          }))
+          sampled: sampled(completions)))
     }
     return rollout
+  }
+
+  /// What the sampler said of its tokens under the loss's temperature; nil from a source that does not tell.
+  private func sampled(_ completions: [CompletedText]) -> [[Float]]? {
+    let said = completions.map { recipe.scalesLogits ? $0.temperedLogProbabilities : $0.logProbabilities }
+    return zip(said, completions).allSatisfy { $0.count == $1.ids.count } ? said : nil
+  }
+
+  private func request(_ problem: Problem, _ adapter: AttachedAdapter, promptIndex: Int) -> GenerationRequest
+  {
+    GenerationRequest(
+      prompt: builder.prompt(problem), adapter: adapter, sampling: recipe.sampling,
+      maxTokens: recipe.maxCompletionLength, stopTokens: builder.stopTokens,
+      allowedTokens: builder.tokenizer.idCount, promptIndex: promptIndex)
   }
 
   /// `[component][completion]`
@@ -87,16 +93,12 @@ extension TrainingRun {
     var correct = 0
     var formatted = 0
     var total = 0
-    let running = try heldOut.problems.enumerated().map { index, problem in
-      try engine.generate(
-        GenerationRequest(
-          prompt: builder.prompt(problem), adapter: attached, sampling: recipe.sampling,
-          maxTokens: recipe.maxCompletionLength, stopTokens: builder.stopTokens,
-          allowedTokens: builder.tokenizer.idCount, promptIndex: 1 << 30 | index),
-        samples: recipe.evalSamples)
+    let requests = heldOut.problems.enumerated().map { index, problem in
+      request(problem, attached, promptIndex: 1 << 30 | index)
     }
-    for (problem, group) in zip(heldOut.problems, running) {
-      for completion in try await group.collect() {
+    let all = try await source.complete(requests, samples: recipe.evalSamples)
+    for (problem, completions) in zip(heldOut.problems, all) {
+      for completion in completions {
         let text = builder.text(completion.ids)
         total += 1
         if let gold = problem.gold, grader.grade(gold: gold, prediction: text).isEqual == true {
@@ -111,6 +113,7 @@ extension TrainingRun {
     if pass > marks.bestPass, Checkpoint.steps(in: options.output).contains(state.step) {
       marks.best = state.step
       marks.bestPass = pass
+      try Checkpoint.detach(state.step, initialSeed: recipe.seed, run: options.output)
       try marks.write(options.output)
     }
     onLine(

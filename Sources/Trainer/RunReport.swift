@@ -24,12 +24,14 @@ public enum RunReport {
       "eval/pass_at_1", "eval/format", "completions/mean_length", "completions/clipped_ratio", "kl",
       "grad_norm",
       "adapter_norm", "entropy", "frac_reward_zero_std", "learning_rate", "tokens_per_second",
+      "speed/product_gflops",
     ]
     let charts = names.compactMap { name -> String? in
       let points = lines.compactMap { line in line.values[name].map { (Double(line.step), $0) } }
       return points.isEmpty ? nil : chart(name, points, turn: turn)
     }
     var facts = ["\(lines.map(\.step).max() ?? 0) steps"]
+    facts += summary(lines)
     if let best = marks?["best_on_held_out"]?.int {
       facts.append("best on held-out problems: checkpoint-\(best)")
     }
@@ -54,6 +56,29 @@ public enum RunReport {
       \(samples.joined(separator: "\n"))
       </html>
       """ + "\n"
+  }
+
+  /// What a run did and gained, in a few words.
+  private static func summary(_ lines: [MetricsLog.Line]) -> [String] {
+    var facts: [String] = []
+    let seconds = lines.compactMap { $0.values["step_time"] }.reduce(0, +)
+    if seconds > 0 {
+      facts.append(
+        seconds < 600
+          ? String(format: "%.0f s in steps", seconds) : String(format: "%.1f h in steps", seconds / 3600))
+    }
+    if let tokens = lines.compactMap({ $0.values["num_tokens"] }).last {
+      facts.append(String(format: "%.2f million tokens", tokens / 1e6))
+    }
+    for (name, title) in [("eval/pass_at_1", "held-out Pass@1"), ("eval/format", "format")] {
+      let values = lines.compactMap { $0.values[name] }
+      guard let first = values.first, let last = values.last, values.count > 1 else { continue }
+      facts.append(String(format: "%@ %.1f %% → %.1f %%", title, 100 * first, 100 * last))
+    }
+    if let skipped = lines.compactMap({ $0.values["skipped_steps"] }).last, skipped > 0 {
+      facts.append("\(Int(skipped)) steps not made")
+    }
+    return facts
   }
 
   private static func spread(_ all: [JSONObject], _ count: Int) -> [JSONObject] {

@@ -55,7 +55,7 @@ public final class TrainingRun {
   let recipe: Recipe
   let options: TrainingOptions
   let model: Model
-  let engine: Engine
+  let source: any CompletionSource
   let builder: PromptBuilder
   let problems: ProblemSet
   let heldOut: ProblemSet?
@@ -77,11 +77,29 @@ public final class TrainingRun {
 
   /// Opens everything that the recipe names, and refuses what cannot work, before anything is computed.
   ///
+  /// - Parameters:
+  ///   - recipe: what is to be done.
+  ///   - model: the base.
+  ///   - options: what is not the recipe's.
+  ///   - completions: where they come from; an engine of this process when nil.
+  ///   - gradients: how they are added up.
   /// - Throws: ``TrainerError``, and the errors of model, tokenizer and files.
-  public init(_ recipe: Recipe, model: Model, options: TrainingOptions) throws {
+  public init(
+    _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
+    gradients: any GradientSum = SingleProcess()
+  ) throws {
     self.recipe = recipe
     self.options = options
     self.model = model
+    if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
+      throw TrainerError(
+        .recipe, place: model.directory.path,
+        found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
+        expected: "a base in F32, F16 or BF16",
+        advice:
+          "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
+          + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
+    }
     builder = try PromptBuilder(recipe, model)
     let folder = NSString(string: recipe.path).deletingLastPathComponent
     func resolve(_ path: String) -> String {
@@ -96,17 +114,9 @@ public final class TrainingRun {
     problems = try ProblemSet(path: resolve(dataset))
     heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in try ProblemSet(path: resolve(path))
     }
-    parameters = try LoRAParameters(recipe.lora, for: model.config)
     totalSteps = recipe.totalSteps(problems: problems.problems.count)
     stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
     reward = RewardFunction(recipe.rewards, settings: recipe.rewardSettings)
-    if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
-      throw TrainerError(
-        .recipe, place: model.directory.path, found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
-        expected: "a base in F32, F16 or BF16",
-        advice: "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
-          + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
-    }
     let candidate = try openedBase(model.directory)
     base = try BaseIdentity(of: candidate)
     if recipe.rewards.contains(where: \.kind.needsAnswer),
@@ -118,16 +128,20 @@ public final class TrainingRun {
         advice: "The recipe's rewards ask whether answers are right.")
     }
     let context = recipe.maxPromptLength + recipe.maxCompletionLength
-    let plan = try MemoryPlan(recipe, model, parameters, limit: options.memory)
+    let plan = try MemoryPlan(recipe, model, limit: options.memory)
+    parameters = try LoRAParameters(recipe.lora, for: model.config)
     state = Checkpoint.State(
       recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
       rowLimit: plan.rowLimit)
     log = MetricsLog(folder: options.output)
     let last = try Self.prepareFolder(options, expecting: state)
     if let last { state = last }
-    engine = Engine(
-      model: model, cacheType: options.cacheType, contextLimit: min(context, model.config.maxPositions),
-      batchLimit: 256, memoryBudget: plan.cacheBytes)
+    source =
+      completions
+      ?? LocalCompletions(
+        Engine(
+          model: model, cacheType: options.cacheType, contextLimit: min(context, model.config.maxPositions),
+          batchLimit: 256, memoryBudget: plan.cacheBytes))
     let pass = try PolicyPass(model, cacheType: options.cacheType, activationLimit: plan.activationBytes)
     var settings = UpdateSettings()
     settings.loss = recipe.loss
@@ -140,7 +154,8 @@ public final class TrainingRun {
     settings.dropout = recipe.lora.dropout
     settings.seed = recipe.seed
     settings.rowLimit = state.rowLimit
-    update = PolicyUpdate(pass, parameters, settings, recipe.schedule(totalSteps: totalSteps))
+    update = PolicyUpdate(
+      pass, parameters, settings, recipe.schedule(totalSteps: totalSteps), exchange: gradients)
     if let last {
       try Checkpoint.restore(update, last, run: options.output)
       try log.cut(after: last.step)
@@ -162,6 +177,7 @@ public final class TrainingRun {
     _ options: TrainingOptions, expecting state: Checkpoint.State
   ) throws -> Checkpoint.State? {
     try FileManager.default.createDirectory(atPath: options.output, withIntermediateDirectories: true)
+    Checkpoint.sweep(options.output)
     guard let step = Checkpoint.steps(in: options.output).last else { return nil }
     guard options.resumes else {
       throw TrainerError(
@@ -193,7 +209,8 @@ public final class TrainingRun {
       }
       let begin = ContinuousClock.now
       let before = state.step
-      let rollout = try await rollOut()
+      var rollout = try await rollOut()
+      rollout.seconds = (ContinuousClock.now - begin).inSeconds
       try checkSignal(rollout)
       let generation = try update.prepare(rollout.groups)
       for iteration in 0..<recipe.iterations where state.step < stopStep {
@@ -204,15 +221,15 @@ public final class TrainingRun {
       }
       let crossed = { (every: Int) in before / every != self.state.step / every }
       let isEnd = state.step >= stopStep
-      if crossed(recipe.saveSteps) || isEnd || stop.isMade { try save() }
+      if crossed(recipe.saveSteps) || isEnd || stop.isMade { try save(isLast: isEnd || stop.isMade) }
       if isEnd || recipe.evalSteps.map(crossed) ?? false { try await evaluateHeldOut() }
       if options.untilTransition, let turn = transition.turn {
-        try save()
+        try save(isLast: true)
         reason = "the phase transition was at step \(turn)"
         break
       }
     }
-    if Checkpoint.steps(in: options.output).last != state.step { try save() }
+    if Checkpoint.steps(in: options.output).last != state.step { try save(isLast: true) }
     return TrainingResult(
       step: state.step, adapter: Checkpoint.folder(options.output, state.step) + "/adapter.tina",
       reason: reason)
@@ -259,6 +276,9 @@ public final class TrainingRun {
       marks.transition = transition.turn
       marks.beforeTransition = Checkpoint.steps(in: options.output).last { $0 <= transition.turn ?? 0 }
       try? marks.write(options.output)
+      if let step = marks.beforeTransition {
+        try? Checkpoint.detach(step, initialSeed: recipe.seed, run: options.output)
+      }
       onLine("phase transition at step \(transition.turn ?? 0), certain at step \(line.step)")
     }
   }
@@ -289,7 +309,13 @@ public final class TrainingRun {
     }
   }
 
-  func save() throws {
+  /// Every so many checkpoints a file needs no other, so that no chain of differences is longer.
+  static let chain = 8
+
+  /// - Parameter isLast: whether the run ends here: the file then needs no other.
+  func save(isLast: Bool) throws {
+    let steps = Checkpoint.steps(in: options.output).filter { $0 < state.step }
+    let isKey = isLast || state.step / recipe.saveSteps % Self.chain == 0
     let training = JSONObject([
       ("algorithm", .string("grpo")), ("step", JSONValue(state.step)),
       ("recipe_sha256", .string(recipe.digest)),
@@ -304,11 +330,11 @@ public final class TrainingRun {
     let name = NSString(string: model.directory.path).lastPathComponent
     try Checkpoint.save(
       state, update, archive: parameters.archive(baseModelName: name, base: base, training: training),
-      initialSeed: recipe.seed, peft: options.peft, run: options.output)
+      initialSeed: recipe.seed, parent: isKey ? nil : steps.last, peft: options.peft, run: options.output)
     if let limit = recipe.saveLimit {
-      let kept = [marks.best, marks.beforeTransition]
+      let kept = [marks.best, marks.beforeTransition, steps.last { $0 <= transition.candidate }]
       let old = Checkpoint.steps(in: options.output).filter { !kept.contains($0) }.dropLast(limit)
-      for step in old { try? FileManager.default.removeItem(atPath: Checkpoint.folder(options.output, step)) }
+      for step in old { try Checkpoint.remove(step, initialSeed: recipe.seed, run: options.output) }
     }
   }
 }

@@ -1,10 +1,12 @@
 import CKernels
-import COpenBLAS
 import ModelFiles
+import Synchronization
 
 /// The trainer's threads. What runs on them must not depend on how many there are.
 @safe final class WorkPool {
   let threads: OpaquePointer
+  /// How many they are.
+  let count: Int
 
   /// - Throws: ``TrainerError`` when the system refuses threads.
   init(threads count: Int) throws(TrainerError) {
@@ -14,8 +16,7 @@ import ModelFiles
         expected: "\(count) threads", advice: "Ask for fewer with --threads.")
     }
     unsafe threads = pool
-    // Products are split over this pool, in pieces that depend on shapes alone.
-    openblas_set_num_threads(1)
+    self.count = count
   }
 
   deinit { unsafe tk_pool_destroy(threads) }
@@ -73,17 +74,13 @@ private struct Work {
 
   func clear() { unsafe pointer.update(repeating: 0, count: count) }
 
-  var isFinite: Bool {
-    for i in 0..<count where unsafe !pointer[i].isFinite { return false }
+  func isFinite(_ range: Range<Int>) -> Bool {
+    for i in range where unsafe !pointer[i].isFinite { return false }
     return true
   }
 
   /// The square root of the sum of squares, in double precision and one order.
-  var norm: Double {
-    var sum = 0.0
-    for i in 0..<count { unsafe sum += Double(pointer[i]) * Double(pointer[i]) }
-    return sum.squareRoot()
-  }
+  var norm: Double { unsafe tk_square_sum(pointer, count).squareRoot() }
 }
 
 /// Float32 scratch that grows when asked for more and is reused otherwise.
@@ -97,4 +94,18 @@ private struct Work {
   }
 
   var byteCount: Int { memory.count * 4 }
+}
+
+/// Scratch for bodies that run at the same time: each takes one and gives it back, so that memory is touched for the
+/// first time only once.
+@safe final class SharedScratch: Sendable {
+  private let free = Mutex<[FloatMemory]>([])
+
+  /// Calls `body` with room for `count` floats of unknown content.
+  @unsafe func use(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    var memory = free.withLock { $0.popLast() } ?? FloatMemory(0)
+    if memory.count < count { memory = FloatMemory(count) }
+    unsafe body(memory.pointer)
+    free.withLock { $0.append(memory) }
+  }
 }

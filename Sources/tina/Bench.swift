@@ -23,7 +23,7 @@ struct Bench: AsyncParsableCommand {
         tina bench --make /tmp/random-1.5b && tina bench /tmp/random-1.5b --json > speed.json
       """)
 
-  @Argument(help: "A Hugging Face model directory; Pico unless given.")
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
   var model: String?
 
   @Flag(help: "Fewer rows and steps.")

@@ -149,10 +149,13 @@ struct Convert: ParsableCommand {
   /// Checks that the adapter fits the base, and notes which base it is.
   private func identify(_ archive: inout AdapterArchive, _ path: String, needsIdentity: Bool) throws {
     var isDirectory = ObjCBool(false)
-    if unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
-      // A GGUF file. A quantised one can confirm an identity, and shapes, but not found one.
-      let candidate = GGUFBase(try ModelDirectory(path: path))
-      try archive.identify(candidate)
+    if unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue
+    {
+      // A GGUF file. A quantised one can confirm an identity, but not found one.
+      let directory = try ModelDirectory(path: path)
+      if needsIdentity || archive.base != nil || directory.weights.blocks.isEmpty {
+        try archive.identify(GGUFBase(directory))
+      }
       return
     }
     // A configuration alone names modules; only weights identify.

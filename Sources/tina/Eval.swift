@@ -30,7 +30,7 @@ struct Eval: AsyncParsableCommand {
         tina eval --replay tina-eval-aime24-0123456789ab
       """)
 
-  @Argument(help: "A Hugging Face model directory; Pico unless given.")
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
   var model: String?
 
   @Option(

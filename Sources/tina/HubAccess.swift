@@ -14,7 +14,7 @@ enum HubAccess {
     // What is on this machine always wins.
     if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) { return path }
     let name = try HubName(text)
-    let hub = try Hub(HubSettings()) { Terminal.note($0) }
+    let hub = try HubSession(HubSettings()) { Terminal.note($0) }
     do {
       return try fetch(hub, name, want)
     } catch let error as HubError where [.notFound, .offline, .unreachable].contains(error.kind) {
@@ -28,7 +28,7 @@ enum HubAccess {
     return try path(text, want: .all)
   }
 
-  private static func fetch(_ hub: Hub, _ name: HubName, _ want: HubWant) throws -> String {
+  private static func fetch(_ hub: HubSession, _ name: HubName, _ want: HubWant) throws -> String {
     let line = ProgressLine()
     defer { line.end() }
     return try hub.locate(
@@ -48,7 +48,7 @@ enum HubAccess {
     guard adapter.isOnHub else { return nil }
     let folder = try adapter.resolved().path
     let config = folder.hasSuffix(".safetensors") ? (folder as NSString).deletingLastPathComponent : folder
-    guard let base = Hub.baseName(configuration: config + "/adapter_config.json") else { return nil }
+    guard let base = HubSession.baseName(configuration: config + "/adapter_config.json") else { return nil }
     let isThere = FileManager.default.fileExists(atPath: base)
     guard isThere || HubName.isMeant(by: base) else { return nil }
     Terminal.note("base: \(printable(base)), as the adapter says")

@@ -16,7 +16,7 @@ struct Logits: AsyncParsableCommand {
       """,
     shouldDisplay: false)
 
-  @Argument(help: "A model directory; Pico unless given.")
+  @Argument(help: "A model directory or a name on the hub; Pico unless given.")
   var model: String?
 
   @Option(help: "JSON file with the token ids.")

@@ -30,7 +30,8 @@ struct MergeCommand: AsyncParsableCommand {
   var paths: [String]
 
   @Option(
-    help: "f32, f16 or bf16 for all weights, in a GGUF file also q8_0 and other types; the base's unless given.")
+    help:
+      "f32, f16 or bf16 for all weights, in a GGUF file also q8_0 and other types; the base's unless given.")
   var dtype: String?
 
   @Option(help: "The most bytes of weights in a file: 500MB, 2GB; the base's own division unless given.")
@@ -76,7 +77,8 @@ struct MergeCommand: AsyncParsableCommand {
       if let dtype {
         guard let type = GGUFFileType(name: dtype) else {
           throw ValidationError(
-            "--dtype: found \(dtype), expected \(GGUFFileType.allCases.map(\.rawValue).joined(separator: ", ")).")
+            "--dtype: found \(dtype), expected \(GGUFFileType.allCases.map(\.rawValue).joined(separator: ", "))."
+          )
         }
         settings.fileType = type
       }
@@ -84,7 +86,7 @@ struct MergeCommand: AsyncParsableCommand {
     } else if let dtype {
       guard let type = [ElementType.f32, .f16, .bf16].first(where: { "\($0)" == dtype.lowercased() }) else {
         throw ValidationError(
-        "--dtype: found \(dtype), expected f32, f16 or bf16 (others for an output that ends in .gguf).")
+          "--dtype: found \(dtype), expected f32, f16 or bf16 (others for an output that ends in .gguf).")
       }
       settings.elementType = type
     }

@@ -24,8 +24,8 @@ struct Pull: ParsableCommand {
 
       EXAMPLES:
         tina pull deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B
-        tina pull Tina-Yi/R1-Distill-Qwen-1.5B-Open-RS2/checkpoint-450
-        tina pull bartowski/DeepSeek-R1-Distill-Qwen-1.5B-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q8_0.gguf
+        tina pull Tina-Yi/R1-Distill-Qwen-1.5B-STILL/checkpoint-2000
+        tina pull org/name-GGUF/name-Q8_0.gguf
         tina pull Qwen/Qwen2.5-1.5B@main --dry-run
         tina pull --list
       """)
@@ -39,7 +39,9 @@ struct Pull: ParsableCommand {
   @Flag(help: "Fetch every file, folders and pickles too.")
   var all = false
 
-  @Option(help: ArgumentHelp("Fetch the files that fit too; may come several times.", valueName: "pattern"))
+  @Option(
+    help: ArgumentHelp(
+      "Fetch the files that fit and no others; may come several times.", valueName: "pattern"))
   var include: [String] = []
 
   @Option(help: ArgumentHelp("Leave out the files that fit; may come several times.", valueName: "pattern"))
@@ -70,12 +72,12 @@ struct Pull: ParsableCommand {
 
   func run() throws {
     let settings = try HubSettings()
-    let hub = Hub(settings) { Terminal.note($0) }
+    let hub = HubSession(settings) { Terminal.note($0) }
     if list { return show(hub.cache.contents()) }
     for name in names { try pull(HubName(name), hub) }
   }
 
-  private func pull(_ name: HubName, _ hub: Hub) throws {
+  private func pull(_ name: HubName, _ hub: HubSession) throws {
     let plan = try hub.plan(name, want: all ? .all : .either, include: include, exclude: exclude)
     tell(plan)
     if dryRun {
@@ -129,7 +131,7 @@ struct Pull: ParsableCommand {
     HubAccess.noteSkipped(plan)
   }
 
-  private func fetch(_ plan: HubPlan, _ hub: Hub) throws -> HubPulled {
+  private func fetch(_ plan: HubPlan, _ hub: HubSession) throws -> HubPulled {
     let line = ProgressLine()
     defer { line.end() }
     return try hub.fetch(plan) { line.show($0) }

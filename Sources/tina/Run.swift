@@ -25,7 +25,7 @@ struct Run: AsyncParsableCommand {
       answered, and the exit code is 1. An adapter of null asks the base alone.
       """)
 
-  @Argument(help: "A Hugging Face model directory; Pico unless given.")
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
   var model: String?
 
   @Argument(help: "What to answer.")

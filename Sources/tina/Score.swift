@@ -45,7 +45,9 @@ struct Score: AsyncParsableCommand {
 
 /// A model, Pico unless given, and a file of JSON lines.
 struct ModelAndFile: ParsableArguments {
-  @Argument(help: ArgumentHelp("A Hugging Face model directory; Pico unless given.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp(
+      "A Hugging Face model directory or a name on the hub; Pico unless given.", valueName: "model"))
   var first: String
 
   @Argument(help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"))

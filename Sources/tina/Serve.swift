@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Hub
 import Serving
 import TinaRuntime
 
@@ -22,7 +23,7 @@ struct Serve: AsyncParsableCommand {
           -d '{"model": "math", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
       """)
 
-  @Argument(help: "A Hugging Face model directory or a GGUF file; Pico unless given.")
+  @Argument(help: "A Hugging Face model directory, a GGUF file or a name on the hub; Pico unless given.")
   var model: String?
 
   @Option(
@@ -59,20 +60,19 @@ struct Serve: AsyncParsableCommand {
 
   #if Server
     private func serve() async throws {
-      let path = try ModelLocator.path(model)
+      let path = try ModelLocator.path(model, for: adapter.map(\.reference))
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
       let engine = Engine(
-        model: try Model(path: path, threads: compute.threads, activations: compute.activations),
-        cacheType: compute.cacheType,
+        model: try compute.model(path), cacheType: compute.cacheType,
         contextLimit: compute.context, batchLimit: limits.maxRunning,
         memoryBudget: compute.cacheMemory.map { $0 << 20 })
       let registry = AdapterRegistry(
         engine: engine, baseName: name ?? Self.baseName(path), allowBaseMismatch: allowBaseMismatch)
       for adapter in adapter {
+        let reference = try adapter.reference.resolved()
         let loaded = try await registry.load(
-          name: adapter.name, path: adapter.reference.path, layers: adapter.reference.layers,
-          scale: adapter.reference.scale
+          name: adapter.name, path: reference.path, layers: reference.layers, scale: reference.scale
         ).adapter
         for note in loaded.notes { Terminal.note(note) }
       }
@@ -95,6 +95,10 @@ struct Serve: AsyncParsableCommand {
     }
 
     private static func baseName(_ path: String) -> String {
+      // In the hub's cache the last part is the hash of a commit.
+      if !path.hasSuffix(".gguf"), let repository = HubCache.repository(of: path) {
+        return repository.split(separator: "/").last.map(String.init) ?? repository
+      }
       let url = URL(fileURLWithPath: path).standardizedFileURL
       return url.pathExtension == "gguf"
         ? url.deletingPathExtension().lastPathComponent : url.lastPathComponent
@@ -116,7 +120,9 @@ struct NamedAdapter: ExpressibleByArgument {
       self.reference = reference
     } else {
       guard let reference = AdapterReference(argument: argument) else { return nil }
-      let url = URL(fileURLWithPath: reference.path)
+      let hubName = reference.isOnHub ? try? HubName(reference.path) : nil
+      let url = URL(
+        fileURLWithPath: hubName.map { $0.path.isEmpty ? $0.repository : $0.path } ?? reference.path)
       name =
         (["tina", "gguf"].contains(url.pathExtension) ? url.deletingPathExtension() : url).lastPathComponent
       self.reference = reference

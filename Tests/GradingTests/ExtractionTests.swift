@@ -12,7 +12,9 @@ import Testing
   @Test(arguments: [
     ("<think>\\boxed{1}</think>\nIt is \\boxed{2}.", "2"),
     ("\\boxed{1} then \\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
-    ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"), ("\\fbox{7}", "7"), ("So \\boxed 5 it is", "5"),
+    ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+    ("\\boxed{\\boxed{3}}", "3"), ("\\boxed{x = \\boxed{4}}", "4"), ("\\boxed{1} \\boxed{2 \\fbox{5}", "5"),
+    ("\\fbox{7}", "7"), ("So \\boxed 5 it is", "5"),
     ("\\boxed{1} and \\boxed{-2}", "1, -2"), ("\\boxed{28} percent", "28\\%"),
     ("It was \\boxed{3}. The final answer is $4$. I hope it is correct.", "$4$"),
     ("The final answer is $4$. I hope it is correct. No: \\boxed{5}", "5"),

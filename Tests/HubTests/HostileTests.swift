@@ -80,7 +80,17 @@ import Testing
     }
     #expect(try bench.error()?.kind == .badAnswer)
     #expect(bench.fake.requests.count <= 4)
-    // A page elsewhere.
+    // So does each empty page.
+    for _ in 0..<2000 {
+      bench.fake.fail(tree(bench), .body(Array("[]".utf8), ["Link": "<\(page)>; rel=\"next\""]))
+    }
+    bench.fake.forgetRequests()
+    #expect(try bench.error()?.found.contains("1000 pages") == true)
+    #expect(bench.fake.requests.count <= 1001)
+  }
+
+  @Test func aListElsewhereIsRefused() throws {
+    let bench = try Bench()
     bench.fake.fail(tree(bench), .body(Array("[]".utf8), ["Link": "<http://127.0.0.1:1/x>; rel=\"next\""]))
     #expect(try bench.error()?.found.contains("next page") == true)
   }

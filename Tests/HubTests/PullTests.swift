@@ -167,6 +167,23 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: pulled.path + "/b.json"))
   }
 
+  @Test func digestsAreThoseOfGitAndSHA256() {
+    // From FIPS 180-4, and from `echo hello | git hash-object --stdin`.
+    #expect(
+      FakeHub.File(Array("abc".utf8), isLarge: true).listed("a").digest
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(FakeHub.File("hello\n").listed("a").digest == "ce013625030ba8dba906f756967f9e9ca394464a")
+  }
+
+  @Test func pathsTellTheirRepository() {
+    #expect(HubCache.repository(of: "/x/hub/models--a--b/snapshots/0123") == "a/b")
+    #expect(HubCache.repository(of: "/x/hub/models--a--b/snapshots/0123/checkpoint-5") == "a/b")
+    #expect(HubCache.repository(of: "/x/hub/models--gpt2/snapshots/0123") == "gpt2")
+    for path in ["/snapshots/x", "/x/snapshots/y", "/models--a--b", "/x/spaces--a--b/snapshots/0", ""] {
+      #expect(HubCache.repository(of: path) == nil)
+    }
+  }
+
   @Test func emptyFilesAreFiles() throws {
     let bench = try Bench()
     bench.fake.putModel()

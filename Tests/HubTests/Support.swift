@@ -25,7 +25,7 @@ final class Scratch {
 struct Bench {
   let fake: FakeHub
   let scratch: Scratch
-  let hub: Hub
+  let hub: HubSession
   let notes: Notes
 
   final class Notes: Sendable {
@@ -48,18 +48,18 @@ struct Bench {
         "HF_HUB_DOWNLOAD_TIMEOUT": "5",
       ].merging(environment) { $1 })
     // Short waits, so that tests are.
-    hub = Hub(
+    hub = HubSession(
       settings, pacing: pacing ?? Pacing(attempts: 4, firstDelay: 0.01, longestDelay: 0.02, longestWait: 2),
       onNote: { notes.add($0) })
   }
 
   /// The same cache and hub with other settings.
-  func hub(_ environment: [String: String]) throws -> Hub {
+  func hub(_ environment: [String: String]) throws -> HubSession {
     let settings = try HubSettings(
       environment: [
         "HF_ENDPOINT": "http://127.0.0.1:\(fake.port)", "HF_HOME": scratch.path,
       ].merging(environment) { $1 })
-    return Hub(settings, pacing: Pacing(attempts: 2, firstDelay: 0.01, longestDelay: 0.02))
+    return HubSession(settings, pacing: Pacing(attempts: 2, firstDelay: 0.01, longestDelay: 0.02))
   }
 
   @discardableResult

@@ -13,7 +13,8 @@ import Testing
   ]
 
   private func golden() throws -> SafetensorsFile {
-    try SafetensorsFile(path: Bundle.module.bundleURL.appendingPathComponent("Fixtures/blocks.safetensors").path)
+    try SafetensorsFile(
+      path: Bundle.module.bundleURL.appendingPathComponent("Fixtures/blocks.safetensors").path)
   }
 
   @Test(arguments: types.indices) func blocksAreThoseOfLlamaCpp(_ index: Int) throws {
@@ -67,8 +68,10 @@ import Testing
     let six = (0..<28).filter { type(.q4_K_M, "blk.\($0).ffn_down.weight", [1536, 8960]) == .q6_K }
     #expect(six == [0, 1, 2, 5, 8, 11, 14, 17, 20, 23, 24, 25, 26, 27])
     #expect((0..<28).filter { type(.q5_K_M, "blk.\($0).attn_v.weight", [256, 1536]) == .q6_K } == six)
-    #expect((0..<28).filter { type(.q4_K_S, "blk.\($0).attn_v.weight", [256, 1536]) == .q5_K } == [0, 1, 2, 3])
-    #expect((0..<28).filter { type(.q4_K_S, "blk.\($0).ffn_down.weight", [1536, 8960]) == .q5_K } == [0, 1, 2])
+    #expect(
+      (0..<28).filter { type(.q4_K_S, "blk.\($0).attn_v.weight", [256, 1536]) == .q5_K } == [0, 1, 2, 3])
+    #expect(
+      (0..<28).filter { type(.q4_K_S, "blk.\($0).ffn_down.weight", [1536, 8960]) == .q5_K } == [0, 1, 2])
     #expect(type(.q4_K_M, "blk.0.attn_q.weight", [1536, 1536]) == .q4_K)
     #expect(type(.q4_K_M, "output.weight", [151_936, 1536]) == .q6_K)
     #expect(type(.q4_K_M, "token_embd.weight", [151_936, 1536]) == .q4_K)
@@ -81,7 +84,8 @@ import Testing
     #expect(type(.q8_0, "blk.3.attn_q.weight", [100, 100]) == .f16)
     // Vectors stay exact, whatever the file is called.
     for file in GGUFFileType.allCases {
-      #expect(type(file, "blk.3.attn_norm.weight", [1536]) == .f32 && type(file, "blk.3.attn_q.bias", [9]) == .f32)
+      #expect(
+        type(file, "blk.3.attn_norm.weight", [1536]) == .f32 && type(file, "blk.3.attn_q.bias", [9]) == .f32)
       #expect(GGUFFileType(name: file.rawValue.lowercased()) == file)
     }
     #expect(GGUFFileType(name: "Q3_K_M") == nil)

@@ -164,8 +164,10 @@ import TinaRuntime
       settings.pieceByteCount = 1 << 20
       settings.probeTokens = 1
       let before = anonymousByteCount() ?? 0
-      let (_, cost) = try await Merge([attached], into: model, output: scratch.path("out-\(rows)"), settings: settings)
-        .run()
+      let (_, cost) = try await Merge(
+        [attached], into: model, output: scratch.path("out-\(rows)"), settings: settings
+      )
+      .run()
       return (cost.privateByteCount ?? before) - before
     }
     _ = try await peak(2000)  // whatever is allocated once

@@ -398,10 +398,12 @@ struct HostileGGUFTests {
       try refused("type \(type)", one { $0.tensor("a", [32], type: type) })
     }
     try refused("5 dimensions", one { $0.tensor("a", [1, 1, 1, 1, 1]) })
-    try refused("4294967295 dimensions", one { builder in
-      builder.add("a")
-      builder.add(UInt32.max)
-    })
+    try refused(
+      "4294967295 dimensions",
+      one { builder in
+        builder.add("a")
+        builder.add(UInt32.max)
+      })
     try refused("a size of", one { $0.tensor("a", [1 << 63]) })
     try refused("a size below 2^63 bytes", one { $0.tensor("a", [1 << 40, 1 << 40]) })
     try refused("rows of whole blocks", one { $0.tensor("a", [33], type: 8) })

@@ -146,55 +146,6 @@ import Testing
     #expect(missing.status == 2 && missing.errors.contains("no/such/adapter") && missing.output.isEmpty)
   }
 
-  @Test func aKilledConversionLeavesTheOldFile() throws {
-    let scratch = try Scratch()
-    let target = scratch.path("a.tina")
-    // Large enough to be killed while it is at work: 32 layers of 7 pairs, rank 32.
-    let big = scratch.path("big")
-    try Self.makeAdapter(big, layers: 32, rank: 32, width: 512)
-    #expect(try Self.convert(Self.adapter, target).status == 0)
-    let old = try Data(contentsOf: URL(fileURLWithPath: target))
-    var outcomes: Set<Bool> = []
-    for delay in [0.01, 0.03, 0.06, 0.1, 0.2, 0.4] {
-      let process = Process()
-      process.executableURL = try Program.url()
-      process.arguments = ["convert", big, target]
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
-      Thread.sleep(forTimeInterval: delay)
-      kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
-      let now = try Data(contentsOf: URL(fileURLWithPath: target))
-      outcomes.insert(now == old)
-      if now != old {
-        #expect(try Program.run(["verify", target]).status == 0)
-        break
-      }
-    }
-    #expect(outcomes.contains(true), "every conversion was done before it was killed")
-  }
-
-  @Test func aFullDiskLeavesNoFile() throws {
-    let scratch = try Scratch()
-    let big = scratch.path("big")
-    try Self.makeAdapter(big, layers: 2, rank: 8, width: 512)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    // Files of at most 64 blocks of 512 bytes; the signal that comes with it is ignored, the error is not.
-    process.arguments = [
-      "-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" convert \"$1\" \"$2\" 2> \"$3\"", try Program.url().path,
-      big,
-      scratch.path("a.tina"), scratch.path("errors"),
-    ]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 1)
-    #expect(try String(contentsOfFile: scratch.path("errors"), encoding: .utf8).contains("a.tina"))
-    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.url.path)
-    #expect(Set(names) == ["big", "errors"])
-  }
-
   /// Writes a PEFT adapter of pseudo-random numbers.
   static func makeAdapter(_ path: String, layers: Int, rank: Int, width: Int) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

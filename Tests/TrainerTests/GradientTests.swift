@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import ModelFiles
 import Testing
@@ -86,13 +87,19 @@ struct GradientCase {
     }
   }
 
-  /// Kept or recomputed activations, any number of threads: the same bits.
+  /// Kept or recomputed activations, any number of threads, any path of instructions: the same bits.
   @Test(arguments: ["f32", "f16"])
   func bitsDoNotDependOnThreadsOrRecomputation(cache: String) throws {
     let name = try #require(GradientCase.names.first { $0.hasPrefix("pages/") })
     let golden = try GradientCase(name)
     var reference: [Float]?
-    for (threads, limit) in [(1, 1 << 30), (2, 1 << 30), (3, 0), (1, 0)] {
+    let best = unsafe String(cString: tk_isa())
+    defer { _ = unsafe tk_isa_select(best) }
+    for (threads, limit, path) in [
+      (1, 1 << 30, best), (2, 1 << 30, best), (3, 0, best), (1, 0, best), (2, 0, "avx2"), (2, 0, "portable"),
+    ] {
+      // A path that this processor lacks leaves the one before.
+      _ = unsafe tk_isa_select(path)
       let model = try Model(path: tinyModel(golden.model), threads: threads)
       let parameters = try golden.parameters(model)
       let pass = try PolicyPass(
@@ -103,7 +110,9 @@ struct GradientCase {
         gradient: gradient
       ) { _ in golden.weights }
       #expect(gradient.norm > 0)
-      if let reference { #expect(sameBits(gradient.all, reference), "\(threads) threads, limit \(limit)") }
+      if let reference {
+        #expect(sameBits(gradient.all, reference), "\(threads) threads, limit \(limit), \(path)")
+      }
       reference = gradient.all
     }
   }
@@ -170,5 +179,26 @@ struct GradientCase {
         #expect(sameBits(mine.logProbabilities[i], theirs))
       }
     }
+  }
+
+  /// The same of log-probabilities under a temperature, as it is sampled with and as the loss can take it.
+  @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-tied"], [Float(0.6), 1, 1.7])
+  func temperedLogProbabilitiesAreTheSamplers(name: String, temperature: Float) async throws {
+    let model = try Model(path: tinyModel(name), threads: 2)
+    let engine = Engine(model: model)
+    let request = GenerationRequest(
+      prompt: (0..<21).map { ($0 * 31 + 7) % 96 },
+      sampling: SamplingParameters(temperature: temperature, topK: 40, topP: 0.95, seed: 5), maxTokens: 33)
+    let completions = try await engine.generate(request, samples: 4).collect()
+    let batch = GroupBatch(prompt: request.prompt, completions: completions.map(\.ids))
+    let pass = try PolicyPass(model)
+    let plain = try pass.logProbabilities(batch, adapter: nil)
+    let tempered = try pass.logProbabilities(batch, adapter: nil, temperature: temperature)
+    for (i, completion) in completions.enumerated() {
+      #expect(completion.ids.count == 33)
+      #expect(sameBits(plain.logProbabilities[i], completion.logProbabilities))
+      #expect(sameBits(tempered.logProbabilities[i], completion.temperedLogProbabilities))
+    }
+    #expect(sameBits(plain.logProbabilities[0], tempered.logProbabilities[0]) == (temperature == 1))
   }
 }

@@ -2,11 +2,13 @@
 """Compares Tina's GGUF files, and what it computes on them, with llama.cpp.
 
   files      tina quantize's files against those of llama.cpp's converter and quantiser: types, bytes, metadata
-  perplexity of a text, by Tina and by llama.cpp, on the same files
+  documents  writes Pico's own answers to its held-out problems, for `perplexity`
+  perplexity of documents, by Tina and by llama.cpp, on the same files
   merged     tina merge's directory in transformers, and its weights against PEFT's merge_and_unload
 
 usage: gguf_peer.py files MODEL --tina TINA --llama LLAMA.CPP [--types T,T] [--work DIR]
-       gguf_peer.py perplexity FILE.gguf [FILE.gguf ...] --tina TINA [--text FILE] [--tokens N]
+       gguf_peer.py documents OUT.jsonl --tina TINA [--count N]
+       gguf_peer.py perplexity FILE.gguf [FILE.gguf ...] --documents FILE.jsonl --tina TINA
        gguf_peer.py merged MODEL ADAPTER --tina TINA [--work DIR]
 
 LLAMA.CPP is a source tree (for convert_hf_to_gguf.py and its gguf-py). Needs llama-cpp-python for `files` and
@@ -104,48 +106,83 @@ def SILENT(level, text, data):
     pass
 
 
-def llama_scores(path, ids):
-    """ln p of each token after the first, by llama.cpp."""
-    import llama_cpp
+def llama_scores(model, prompt, completion):
+    """ln p of each token of the completion, by llama.cpp."""
     import numpy as np
 
-    llama_cpp.llama_log_set(SILENT, ctypes.c_void_p(0))
-    model = llama_cpp.Llama(path, n_ctx=max(len(ids), 64), n_batch=512, n_threads=2, n_threads_batch=2, logits_all=True,
-                            verbose=False)
+    ids = prompt + completion
     model.reset()
     model.eval(ids)
-    rows = np.asarray(model.scores[:len(ids) - 1], dtype=np.float64)
+    rows = np.asarray(model.scores[len(prompt) - 1:len(ids) - 1], dtype=np.float64)
     peak = rows.max(axis=1, keepdims=True)
     total = np.log(np.exp(rows - peak).sum(axis=1)) + peak[:, 0]
-    return (rows[np.arange(len(ids) - 1), ids[1:]] - total).tolist()
+    return (rows[np.arange(len(completion)), completion] - total).tolist()
 
 
 def perplexity(options):
     import llama_cpp
 
-    text = pathlib.Path(options.text).read_text() if options.text else default_text()
+    llama_cpp.llama_log_set(SILENT, ctypes.c_void_p(0))
+    documents = [json.loads(line) for line in pathlib.Path(options.documents).read_text().splitlines()]
+    lines = "".join(json.dumps({k: d[k] for k in ("prompt", "completion")}) + "\n" for d in documents)
     for path in options.files:
-        vocabulary = llama_cpp.Llama(path, vocab_only=True, verbose=False)
-        ids = vocabulary.tokenize(text.encode(), add_bos=False, special=True)[:options.tokens]
-        text_of = lambda part: vocabulary.detokenize(part, special=True).decode()
-        # The first token is the prompt; Tina must see the same ids.
-        line = json.dumps({"prompt": text_of(ids[:1]), "completion": text_of(ids[1:])})
-        scored = json.loads(run_tina(options.tina, "score", path, "-", "--no-special", stdin=line + "\n"))
-        if scored.get("ids") != ids[1:]:
-            sys.exit(f"{path}: the two tokenise the text differently: {scored.get('error') or ''}")
-        theirs = llama_scores(path, ids)
-        ours = scored["logprobs"]
-        a, b = math.exp(-sum(ours) / len(ours)), math.exp(-sum(theirs) / len(theirs))
-        away = abs(a / b - 1)
-        tell(away <= options.bound, f"{pathlib.Path(path).name}: perplexity of {len(ids)} tokens: Tina {a:.5f}, "
-             f"llama.cpp {b:.5f}, {100 * away:.3f} % apart")
+        name = pathlib.Path(path).name
+        model = open_llama(path)
+        prompts, completions = ([model.tokenize(d[k].encode(), add_bos=False, special=True) for d in documents]
+                                for k in ("prompt", "completion"))
+        b = llama_perplexity(model, prompts, completions)
+        del model
+        count = sum(map(len, completions))
+        d = tina_perplexity(options, path, lines, completions, "int8")
+        a = tina_perplexity(options, path, lines, completions, "f32")
+        tell(abs(d / b - 1) <= options.bound, f"{name}: perplexity of {count} tokens: Tina {d:.5f} (in float32 {a:.5f}), "
+             f"llama.cpp {b:.5f}, {100 * abs(d / b - 1):.3f} % apart")
+        if options.skip_exact:
+            continue
+        # llama.cpp rounds activations to the weights' kind (bf16, or 8 bits a block); in float32 it does not. So the
+        # same weights, dequantised, tell Tina's own error from llama.cpp's.
+        with tempfile.TemporaryDirectory() as folder:
+            exact = folder + "/exact.gguf"
+            run_tina(options.tina, "quantize", path, exact, "--type", "F32")
+            c = llama_perplexity(open_llama(exact), prompts, completions)
+        tell(abs(a / c - 1) <= options.exact_bound, f"{name}: in float32, on the same weights, Tina {a:.5f}, llama.cpp "
+             f"{c:.5f}, {100 * abs(a / c - 1):.3f} % apart")
 
 
-def default_text():
-    """Pico's held-out problems and their answers, as a text of its own kind."""
+def tina_perplexity(options, path, lines, completions, activations):
+    scores = []
+    answers = run_tina(options.tina, "score", path, "-", "--no-special", "--activations", activations, stdin=lines)
+    for line, completion in zip(answers.splitlines(), completions, strict=True):
+        result = json.loads(line)
+        if result.get("ids") != completion:
+            sys.exit(f"{path}: the two tokenise differently: {result.get('error') or result}")
+        scores += result["logprobs"]
+    return math.exp(-sum(scores) / len(scores))
+
+
+def open_llama(path):
+    import llama_cpp
+
+    return llama_cpp.Llama(path, n_ctx=1024, n_batch=512, n_threads=2, n_threads_batch=2, logits_all=True, verbose=False)
+
+
+def llama_perplexity(model, prompts, completions):
+    scores = [s for p, c in zip(prompts, completions) for s in llama_scores(model, p, c)]
+    return math.exp(-sum(scores) / len(scores))
+
+
+def documents(options):
+    """Pico's own answers to its held-out problems, drawn at temperature 1: a text that it has an opinion on."""
     root = pathlib.Path(__file__).resolve().parents[2]
-    lines = [json.loads(line) for line in (root / "Models/pico/heldout.jsonl").read_text().splitlines()]
-    return "\n".join(f"{line['problem']} {line['answer']}" for line in lines)
+    problems = [json.loads(line)["problem"] for line in (root / "Models/pico/heldout.jsonl").read_text().splitlines()]
+    problems = problems[:options.count]
+    lines = "".join(json.dumps({"prompt": p, "seed": i}) + "\n" for i, p in enumerate(problems))
+    answers = run_tina(options.tina, "run", root / "Models/pico", "--jsonl", "-", "--temperature", "1", "--max-tokens",
+                       "400", stdin=lines).splitlines()
+    with open(options.out, "w") as file:
+        for problem, answer in zip(problems, answers, strict=True):
+            prompt = f"<｜begin▁of▁sentence｜><｜User｜>{problem}<｜Assistant｜>"
+            file.write(json.dumps({"prompt": prompt, "completion": json.loads(answer)["text"]}) + "\n")
 
 
 # ---- merged --------------------------------------------------------------------------------
@@ -160,7 +197,7 @@ def merged(options):
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
     peft = PeftModel.from_pretrained(model, options.adapter).merge_and_unload()
-    reference = {k: v for k, v in peft.state_dict().items()}
+    reference = dict(peft.state_dict())
     for name, kind in dtype.items():
         out = work / f"merged-{name}"
         run_tina(options.tina, "merge", options.model, options.adapter, out, "--dtype", name, "--accept-loss", "--force")
@@ -199,14 +236,19 @@ def merged(options):
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 commands = parser.add_subparsers(dest="command", required=True)
-for name in ["files", "perplexity", "merged"]:
+for name in ["files", "documents", "perplexity", "merged"]:
     command = commands.add_parser(name)
     command.add_argument("--tina", default=".build/release/tina")
     if name == "perplexity":
         command.add_argument("files", nargs="+")
-        command.add_argument("--text")
-        command.add_argument("--tokens", type=int, default=1000)
+        command.add_argument("--documents", required=True)
         command.add_argument("--bound", type=float, default=1e-3)
+        command.add_argument("--skip-exact", action="store_true", help="do not dequantise (large models)")
+        command.add_argument("--exact-bound", type=float, default=1e-3)
+        continue
+    if name == "documents":
+        command.add_argument("out")
+        command.add_argument("--count", type=int, default=100)
         continue
     command.add_argument("model")
     command.add_argument("--work")
@@ -218,5 +260,7 @@ for name in ["files", "perplexity", "merged"]:
         command.add_argument("adapter")
         command.add_argument("--skip-logits", action="store_true")
 options = parser.parse_args()
-{"files": files, "perplexity": perplexity, "merged": merged}[options.command](options)
+if getattr(options, "work", None):
+    pathlib.Path(options.work).mkdir(parents=True, exist_ok=True)
+{"files": files, "documents": documents, "perplexity": perplexity, "merged": merged}[options.command](options)
 sys.exit(1 if failures else 0)

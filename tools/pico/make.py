@@ -1,7 +1,9 @@
-"""Makes Pico from nothing: tokenizer, held-out problems, base model, adapter, measurements.
+"""Makes Pico's base from nothing: tokenizer, held-out problems, model, measurements.
 
     pip install -r tools/pico/requirements.txt
     python tools/pico/make.py Models/pico
+
+Its adapter is made from that by `tina train Recipes/pico.yaml`.
 """
 
 import argparse
@@ -37,9 +39,7 @@ def main():
     tokenizer.save(options.model)
     write_held_out(options.model)
     run("train.py", options.model, "--threads", options.threads)
-    run("adapter.py", options.model, "--threads", options.threads)
     run("evaluate.py", options.model, "--threads", options.threads, "--show", 3)
-    run("evaluate.py", options.model, "--adapter", options.model / "adapter", "--threads", options.threads, "--show", 3)
 
 
 if __name__ == "__main__":

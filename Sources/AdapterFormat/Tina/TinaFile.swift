@@ -1,3 +1,4 @@
+import Foundation
 public import ModelFiles
 
 /// A .tina file, mapped; its index is checked when it is opened, its data when they are decoded.
@@ -57,7 +58,7 @@ public struct TinaFile: Sendable {
   /// - Parameters:
   ///   - path: the file.
   ///   - layers: how many quality layers to read; nil: all. With a number, the file may be cut behind that layer.
-  ///   - parents: files among which the parent is looked for, if there is one.
+  ///   - parents: files among which the parent is looked for, if there is one, before a run's other checkpoints are.
   /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused unless as
   ///   many layers as it still has were asked for.
   public init(path: String, layers: Int? = nil, parents: [String] = []) throws(AdapterError) {
@@ -120,7 +121,23 @@ public struct TinaFile: Sendable {
     parent =
       directory.parent == .zero
       ? nil
-      : Parent(try Self.find(directory.parent, in: parents, of: file.path, depth: depth + 1))
+      : Parent(
+        try Self.find(
+          directory.parent, in: depth == 0 ? parents + Self.checkpoints(beside: file.path) : parents,
+          of: file.path,
+          depth: depth + 1))
+  }
+
+  /// The adapters of a training run's other checkpoints, `../checkpoint-*/` and the file's own name, if the file lies in
+  /// such a folder: a run's checkpoints hold differences from one another.
+  private static func checkpoints(beside path: String) -> [String] {
+    let file = URL(fileURLWithPath: path)
+    let folder = file.deletingLastPathComponent()
+    guard folder.lastPathComponent.hasPrefix("checkpoint-") else { return [] }
+    let run = folder.deletingLastPathComponent()
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: run.path)) ?? []
+    return names.filter { $0.hasPrefix("checkpoint-") && $0 != folder.lastPathComponent }.sorted()
+      .map { run.appending(path: $0).appending(path: file.lastPathComponent).path }
   }
 
   private static func cut(

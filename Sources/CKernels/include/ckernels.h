@@ -135,5 +135,7 @@ void tk_attention(tk_pool *_Nonnull pool, const tk_attention_shape *_Nonnull sha
 
 #include "tk_sampling.h"
 #include "tk_limits.h"
+#include "tk_product.h"
+#include "tk_gradient.h"
 
 #endif

@@ -34,8 +34,6 @@ struct ct_request {
   /// "Name: value", `header_count` of them.
   const char *_Nullable const *_Nullable headers;
   size_t header_count;
-  /// Whether the headers alone are wanted.
-  int is_head;
   long connect_seconds;
   /// After so many seconds without a byte the connection counts as broken.
   long idle_seconds;

@@ -1,0 +1,25 @@
+import ModelFiles
+import Tokenization
+
+private let file = MemoryFile("ggufmodel")
+
+/// A GGUF file taken for a whole model: configuration, weights, tokenizer.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  file.write(UnsafeRawBufferPointer(start: start, count: count))
+  if let model = try? ModelDirectory(path: file.path) {
+    let config = model.config
+    precondition(config.headCount.isMultiple(of: config.keyValueHeadCount) && config.headDim.isMultiple(of: 2))
+    precondition(model.weights.shape("model.embed_tokens.weight")?.first == config.vocabSize)
+    for tensor in model.weights.tensors.values where [.f32, .f16, .bf16].contains(tensor.elementType) {
+      precondition(tensor.floats().count == tensor.elementCount)
+    }
+  }
+  _ = try? Tokenizer.ggufBOSToken(path: file.path)
+  if let tokenizer = try? Tokenizer(path: file.path) {
+    let ids = tokenizer.encode("a b\u{e9} <x> ab12\n", addSpecialTokens: true)
+    precondition(ids.allSatisfy { tokenizer.isKnown($0) })
+    _ = tokenizer.decode(ids)
+  }
+  return 0
+}

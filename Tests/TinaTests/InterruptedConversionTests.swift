@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// A conversion that is killed, or that meets a full disk, leaves what was there or what should be there: in every
+/// format.
+@Suite struct InterruptedConversionTests {
+  enum Target: String, CaseIterable, Sendable, CustomStringConvertible {
+    case tina = "a.tina"
+    case peft = "a-peft"
+    case mlx = "a-mlx"
+    case gguf = "a.gguf"
+    var description: String { rawValue }
+  }
+
+  /// Two adapters of one shape: what is there, and what is to take its place.
+  private struct Adapters {
+    let scratch: Scratch
+    let old: String
+    let new: String
+    /// A configuration alone: GGUF needs the names of an architecture.
+    let base: String
+
+    init() throws {
+      scratch = try Scratch()
+      old = scratch.path("old")
+      new = scratch.path("new")
+      base = scratch.path("base")
+      try ConvertTests.makeAdapter(old, layers: 1, rank: 4, width: 512)
+      try ConvertTests.makeAdapter(new, layers: 24, rank: 32, width: 512)
+      try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
+      let config =
+        #"{"model_type": "qwen2", "num_attention_heads": 8, "num_key_value_heads": 8, "num_hidden_layers": 24}"#
+      try Data(config.utf8).write(to: URL(fileURLWithPath: base + "/config.json"))
+    }
+
+    func arguments(_ source: String, _ target: Target, at path: String) -> [String] {
+      ["convert", source, path]
+        + (target == .mlx ? ["--to", "mlx"] : target == .gguf ? ["--base", base] : [])
+    }
+  }
+
+  /// A file's bytes, or those of every file in a directory; nil if there is nothing.
+  private static func contents(_ path: String) throws -> [String: Data]? {
+    var isDirectory = ObjCBool(false)
+    guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return nil }
+    let names =
+      isDirectory.boolValue ? try FileManager.default.contentsOfDirectory(atPath: path).sorted() : [""]
+    return try Dictionary(
+      uniqueKeysWithValues: names.map {
+        ($0, try Data(contentsOf: URL(fileURLWithPath: $0.isEmpty ? path : path + "/" + $0)))
+      })
+  }
+
+  @Test(arguments: Target.allCases)
+  func killedItLeavesTheOldOrTheNew(_ target: Target) throws {
+    let adapters = try Adapters()
+    let finished = adapters.scratch.path("finished-" + target.rawValue)
+    #expect(try Program.run(adapters.arguments(adapters.new, target, at: finished)).status == 0)
+    let whole = try #require(try Self.contents(finished))
+    let path = adapters.scratch.path(target.rawValue)
+    // Over nothing first, then over an older adapter.
+    for hasOld in [false, true] {
+      if hasOld {
+        try? FileManager.default.removeItem(atPath: path)
+        #expect(try Program.run(adapters.arguments(adapters.old, target, at: path)).status == 0)
+      }
+      let before = try Self.contents(path)
+      #expect((before != nil) == hasOld)
+      var wasKilled = false
+      // Each a little later, until it is done before it is killed. Its length is not known before.
+      var delay = 0.002
+      while delay < 100 {
+        let process = Process()
+        process.executableURL = try Program.url()
+        process.arguments = adapters.arguments(adapters.new, target, at: path)
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        Thread.sleep(forTimeInterval: delay)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        let now = try Self.contents(path)
+        if now == whole { break }
+        wasKilled = true
+        #expect(now == before, "after \(delay) s: neither the old nor the new")
+        delay *= 1.6
+      }
+      #expect(try Self.contents(path) == whole && wasKilled)
+    }
+  }
+
+  @Test(arguments: Target.allCases)
+  func aFullDiskLeavesWhatWasThere(_ target: Target) throws {
+    let adapters = try Adapters()
+    let path = adapters.scratch.path(target.rawValue)
+    for hasOld in [false, true] {
+      if hasOld { #expect(try Program.run(adapters.arguments(adapters.old, target, at: path)).status == 0) }
+      let before = try Self.contents(path)
+      let names = try FileManager.default.contentsOfDirectory(atPath: adapters.scratch.url.path).sorted()
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "/bin/sh")
+      // Files of at most 128 blocks of 512 bytes; the signal that comes with it is ignored, the error is not.
+      process.arguments =
+        ["-c", "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"", try Program.url().path]
+        + adapters.arguments(adapters.new, target, at: path)
+      let errors = Pipe()
+      process.standardError = errors
+      process.standardOutput = FileHandle.nullDevice
+      try process.run()
+      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 1)
+      #expect(text.contains(target.rawValue), "\(text)")
+      #expect(try Self.contents(path) == before)
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: adapters.scratch.url.path).sorted() == names)
+    }
+  }
+}

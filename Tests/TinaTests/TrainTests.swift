@@ -1,0 +1,123 @@
+import Foundation
+import Testing
+
+/// `tina train` as a user runs it: resumption, full disks, and what `tina run` makes of its files.
+@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+struct TrainTests {
+  static let recipe = """
+    dataset_path: \(Program.pico)/train.jsonl
+    prompt_template: model
+    system_prompt: ""
+    lora_r: 4
+    lora_alpha: 16
+    lora_dropout: 0.05
+    learning_rate: 2.0e-3
+    num_generations: 4
+    per_device_train_batch_size: 4
+    gradient_accumulation_steps: 2
+    max_prompt_length: 128
+    max_completion_length: 96
+    max_steps: 4
+    save_steps: 1
+    temperature: 1.0
+    """
+
+  private func train(_ scratch: Scratch, _ name: String, _ more: [String] = []) throws -> Program.Result {
+    let recipe = try scratch.write(Self.recipe, to: "recipe.yaml")
+    return try Program.run(
+      [
+        "train", recipe, "--model", Program.pico, "--output", scratch.path(name), "--ignore-missing-signal",
+        "--memory", "1",
+      ]
+        + more)
+  }
+
+  private func answer(_ adapter: String) throws -> [Int] {
+    let arguments = [
+      "run", Program.pico, "--adapter", adapter, "--greedy", "--json", "--max-tokens", "40",
+      "What is 7 + 5 * 3?",
+    ]
+    let object = try Program.run(arguments).object()
+    return try #require(object["ids"] as? [Int])
+  }
+
+  /// Stopped and gone on with, a run gives the adapter of an uninterrupted one; each checkpoint of both answers alike.
+  @Test func resumedAdaptersAnswerAlike() throws {
+    let scratch = try Scratch()
+    let whole = try train(scratch, "whole")
+    #expect(whole.status == 0, "\(whole.errors)")
+    #expect(whole.output.hasSuffix("checkpoint-4/adapter.tina\n"))
+    #expect(try train(scratch, "parts", ["--stop-at", "2"]).status == 0)
+    let rest = try train(scratch, "parts", ["--threads", "1"])
+    #expect(rest.status == 0 && rest.errors.contains("going on after step 2"), "\(rest.errors)")
+    var answers: [[Int]] = []
+    for step in 1...4 {
+      let files = ["whole", "parts"].map { scratch.path("\($0)/checkpoint-\(step)/adapter.tina") }
+      let both = try files.map { try answer($0) }
+      #expect(both[0] == both[1], "step \(step)")
+      answers.append(both[0])
+    }
+    let last = ["whole", "parts"].map {
+      FileManager.default.contents(atPath: scratch.path($0 + "/checkpoint-4/adapter.tina"))
+    }
+    #expect(last[0] != nil && last[0] == last[1])
+    // Checkpoints of the middle are differences, and a converted one needs no other.
+    let verified = try Program.run(["verify", scratch.path("whole/checkpoint-3/adapter.tina")])
+    #expect(verified.status == 0, "\(verified.errors)")
+    let copy = scratch.path("copy.tina")
+    #expect(try Program.run(["convert", scratch.path("whole/checkpoint-3/adapter.tina"), copy]).status == 0)
+    #expect(try answer(copy) == answers[2])
+  }
+
+  /// A disk that is full at a checkpoint: what was saved stays whole, and the run ends in the same bytes later.
+  @Test func fullDisksLoseNothing() throws {
+    let scratch = try Scratch()
+    #expect(try train(scratch, "whole").status == 0)
+    #expect(try train(scratch, "full", ["--stop-at", "2"]).status == 0)
+    let before = try ["adapter.tina", "optimizer.bin", "state.json"].map {
+      try Data(contentsOf: URL(fileURLWithPath: scratch.path("full/checkpoint-2/" + $0)))
+    }
+    // No file may grow beyond 64 blocks of 1024 bytes: the third checkpoint fails in its first large file.
+    let limited = Process()
+    limited.executableURL = URL(fileURLWithPath: "/bin/bash")
+    limited.arguments = [
+      "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash", try Program.url().path, "train",
+      scratch.path("recipe.yaml"),
+      "--model", Program.pico, "--output", scratch.path("full"), "--ignore-missing-signal", "--memory", "1",
+    ]
+    let errors = scratch.path("errors")
+    try Data().write(to: URL(fileURLWithPath: errors))
+    limited.standardError = FileHandle(forWritingAtPath: errors)
+    limited.standardOutput = FileHandle(forWritingAtPath: "/dev/null")
+    try limited.run()
+    limited.waitUntilExit()
+    let message = try String(contentsOfFile: errors, encoding: .utf8)
+    #expect(limited.terminationStatus == 1, "\(message)")
+    #expect(message.contains("checkpoint-3"), "\(message)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("full")).sorted()
+    #expect(!names.contains("checkpoint-3") && names.allSatisfy { !$0.hasPrefix(".partial") }, "\(names)")
+    for (name, bytes) in zip(["adapter.tina", "optimizer.bin", "state.json"], before) {
+      #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path("full/checkpoint-2/" + name))) == bytes)
+    }
+    #expect(try train(scratch, "full").status == 0)
+    let ends = ["whole", "full"].map {
+      FileManager.default.contents(atPath: scratch.path($0 + "/checkpoint-4/adapter.tina"))
+    }
+    #expect(ends[0] != nil && ends[0] == ends[1])
+  }
+
+  @Test func recipesThatCannotBeAreRefusedBeforeAnyWork() throws {
+    let scratch = try Scratch()
+    let output = scratch.path("run")
+    for (recipe, part) in [
+      (Self.recipe + "\nlearning_rat: 1", "Did you mean learning_rate?"),
+      (Self.recipe.replacingOccurrences(of: "train.jsonl", with: "nowhere.jsonl"), "nowhere.jsonl"),
+      (Self.recipe.replacingOccurrences(of: "train.jsonl", with: "model.safetensors"), "model.safetensors"),
+    ] {
+      let path = try scratch.write(recipe, to: "bad.yaml")
+      let result = try Program.run(["train", path, "--model", Program.pico, "--output", output])
+      #expect(result.status == 1 && result.errors.contains(part), "\(result.errors)")
+      #expect(result.output.isEmpty && !FileManager.default.fileExists(atPath: output))
+    }
+  }
+}

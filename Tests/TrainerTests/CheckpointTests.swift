@@ -1,0 +1,104 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+import Testing
+
+@testable import TinaRuntime
+@testable import Trainer
+
+/// The files of checkpoints: differences from one another, and never from one that is gone.
+@Suite struct CheckpointTests {
+  private func parent(_ short: ShortRun, _ step: Int) throws -> ContentDigest? {
+    try TinaFile(path: short.folder + "/checkpoint-\(step)/adapter.tina").parentDigest
+  }
+
+  private func content(_ short: ShortRun, _ step: Int) throws -> ContentDigest {
+    try TinaFile(path: short.folder + "/checkpoint-\(step)/adapter.tina").contentDigest
+  }
+
+  @Test func filesAreDifferencesFromTheCheckpointBefore() async throws {
+    let short = ShortRun()
+    defer { short.remove() }
+    _ = try await short.run(stopAt: 4)
+    // The first has only its seeded beginning to differ from; the last needs no other.
+    #expect(try parent(short, 1) == nil && parent(short, 4) == nil)
+    for step in 2...3 { #expect(try parent(short, step) == content(short, step - 1)) }
+    // Read without naming any parent, each is what the run had.
+    let loaded = try AdapterFile(path: short.folder + "/checkpoint-3/adapter.tina")
+    let optimizer = try Data(contentsOf: URL(fileURLWithPath: short.folder + "/checkpoint-3/optimizer.bin"))
+    let parameters = try LoRAParameters(
+      LoRASettings(rank: 4, alpha: 16), for: try Model(path: pico, threads: 1).config)
+    #expect(loaded.archive.entries.count == parameters.pairs.count)
+    for pair in parameters.pairs {
+      let entry = try #require(loaded.archive.entries.first { $0.module == pair.name })
+      guard case .lowRank(let matrices) = entry.content else { throw CancellationError() }
+      for (matrix, place) in [(matrices.a, pair.a), (matrices.b, pair.b)] {
+        let stored = unsafe matrix.bytes.withUnsafeBytes { unsafe Data($0) }
+        #expect(stored == optimizer[4 * place..<4 * place + stored.count], "\(pair.name)")
+      }
+    }
+    // Away from its run it says what is missing.
+    let alone = short.folder + "/alone.tina"
+    try FileManager.default.copyItem(atPath: short.folder + "/checkpoint-3/adapter.tina", toPath: alone)
+    #expect(throws: AdapterError.self) { try AdapterFile(path: alone) }
+  }
+
+  /// save_total_limit removes parents only after their children have become files of their own.
+  @Test func removingCheckpointsLeavesNoneDangling() async throws {
+    var (short, whole) = (ShortRun(), ShortRun())
+    short.more = "save_total_limit: 2"
+    whole.more = "save_total_limit: 100"
+    defer {
+      short.remove()
+      whole.remove()
+    }
+    _ = try await whole.run(stopAt: 5)
+    for stop in 2...5 {
+      _ = try await short.run(stopAt: stop)
+      let steps = Checkpoint.steps(in: short.folder)
+      // Beside the newest two there may be the one before a turn that is still possible.
+      #expect(steps.suffix(2) == [stop - 1, stop] && steps.count <= 3)
+      for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(stop) \(step)") }
+    }
+    // In one go, with differences still between those that stay.
+    short.remove()
+    _ = try await short.run(stopAt: 5)
+    let steps = Checkpoint.steps(in: short.folder)
+    #expect(steps.suffix(2) == [4, 5] && steps.count <= 3)
+    for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(step)") }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: short.folder).allSatisfy {
+        !$0.hasPrefix(".partial")
+      })
+  }
+
+  @Test func detachedFilesKeepTheirContent() async throws {
+    let short = ShortRun()
+    defer { short.remove() }
+    _ = try await short.run(stopAt: 4)
+    let before = try short.adapter(3)
+    let digest = try content(short, 3)
+    try Checkpoint.detach(3, initialSeed: 42, run: short.folder)
+    #expect(try parent(short, 3) == nil && content(short, 3) == digest && short.adapter(3) == before)
+    try Checkpoint.remove(1, initialSeed: 42, run: short.folder)
+    try Checkpoint.remove(2, initialSeed: 42, run: short.folder)
+    #expect(try short.adapter(3) == before)
+    #expect(Checkpoint.steps(in: short.folder) == [3, 4])
+  }
+
+  /// What a kill leaves of a checkpoint is removed at the next start and never taken for one.
+  @Test func halvesAreSweptAway() async throws {
+    let short = ShortRun()
+    defer { short.remove() }
+    _ = try await short.run(stopAt: 1)
+    for name in ["/.partial-checkpoint-2", "/checkpoint-3"] {
+      try FileManager.default.createDirectory(
+        atPath: short.folder + name, withIntermediateDirectories: true)
+      try Data([1]).write(to: URL(fileURLWithPath: short.folder + name + "/adapter.tina"))
+    }
+    #expect(Checkpoint.steps(in: short.folder) == [1])
+    #expect(try await short.run(stopAt: 3).step == 3)
+    #expect(!FileManager.default.fileExists(atPath: short.folder + "/.partial-checkpoint-2"))
+    #expect(try short.adapter(3).count == 70)
+  }
+}

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Merging timed in one run: copying the base, tina merge, llama.cpp's llama-export-lora, PEFT.
+#
+# usage: merge_speed.sh TINA BASE ADAPTER EXPORT_LORA BASE.gguf ADAPTER.gguf [PYTHON]
+# BASE and ADAPTER are a Hugging Face directory and a PEFT one, the .gguf files the same for llama.cpp. Outputs go to
+# a folder of their own beside BASE.gguf's and are removed. Quiet machine, warm page cache: run it twice, take the second.
+set -e
+tina=$1 base=$2 adapter=$3 export=$4 basegguf=$5 adaptergguf=$6 python=$7
+work=$(mktemp -d "${TMPDIR:-/tmp}/merge-speed.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cat "$base"/*.safetensors "$adapter"/*.safetensors "$basegguf" "$adaptergguf" >/dev/null
+
+timed() {
+  name=$1
+  shift
+  sync
+  begin=$(date +%s.%N)
+  "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  sync
+  end=$(date +%s.%N)
+  awk "BEGIN { printf \"%-24s %6.1f s\n\", \"$name\", $end - $begin }"
+}
+
+timed "cp and sync" cp "$base/model.safetensors" "$work/copy"
+rm "$work/copy"
+timed "tina merge" "$tina" merge "$base" "$adapter" "$work/merged" --accept-loss
+grep written "$work/log"
+rm -rf "$work/merged"
+timed "tina merge to GGUF, F16" "$tina" merge "$base" "$adapter" "$work/merged.gguf" --dtype f16 --accept-loss
+grep written "$work/log"
+rm -f "$work"/merged*
+timed "llama-export-lora" "$export" -m "$basegguf" --lora "$adaptergguf" -o "$work/llama.gguf" -t 2
+rm "$work/llama.gguf"
+if [ -n "$python" ]; then
+  timed "peft" "$python" -c "
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained('$base', dtype=torch.bfloat16)
+PeftModel.from_pretrained(model, '$adapter').merge_and_unload().save_pretrained('$work/peft')
+"
+fi
