@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ckernels.h"
+#include "tk_quant.h"
 
 static uint64_t state = 1;
 static float noise(void) {
@@ -152,6 +153,31 @@ static void check_attention(tk_pool *pool, size_t heads, size_t kv_heads, size_t
   free(stored), free(q), free(out), free(expected), free(pages), free(rows), free(p);
 }
 
+// Block-quantised weights: the portable path, which comes first, against all others. (What it must give is stated and
+// checked in Tests/CKernelsTests.)
+static void check_blocks(tk_pool *pool, bool is_first) {
+  static float *recorded[64];
+  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K};
+  static const size_t shapes[][3] = {{35, 512, 1}, {7, 256, 3}, {64, 768, 7}, {97, 1536, 17}, {40, 256, 64}};
+  for (size_t i = 0; i < 25; i++) {
+    const tk_type type = types[i / 5];
+    const size_t rows = shapes[i % 5][0], columns = shapes[i % 5][1], n = shapes[i % 5][2];
+    const size_t bytes = rows * tk_row_bytes(type, columns), block = tk_block_bytes(type);
+    uint8_t *w = malloc(bytes);
+    for (size_t j = 0; j < bytes; j++) w[j] = (uint8_t)(noise() * 8388608.0f);
+    for (size_t j = 0; j < bytes; j += block) {  // scales of an ordinary size
+      w[j + (type == TK_Q6_K ? 209 : 1)] = 0x18;
+      if (type == TK_Q4_K || type == TK_Q5_K) w[j + 3] = 0x18;
+    }
+    float *x = floats(n * columns), *y = malloc(n * rows * sizeof(float));
+    tk_linear(pool, &(tk_linear_args){.weights = w, .type = type, .rows = rows, .columns = columns, .x = x,
+                                      .x_stride = columns, .n = n, .y = y, .y_stride = rows}, 1);
+    if (is_first) recorded[i] = y;
+    else same("blocks", y, recorded[i], n * rows, rows, columns, n), free(y);
+    free(w), free(x);
+  }
+}
+
 static void check_rows(tk_pool *pool) {
   for (size_t dim = 1; dim < 70; dim += 3) {
     float *x = floats(3 * dim), *w = floats(dim), *y = malloc(3 * dim * sizeof(float));
@@ -184,9 +210,9 @@ static void check_rows(tk_pool *pool) {
 }
 
 int main(void) {
-  static const char *const paths[] = {"portable", "avx2", "avx512", "neon"};
+  static const char *const paths[] = {"portable", "avx2", "avxvnni", "avx512", "neon"};
   tk_pool *pool = tk_pool_create(3);
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 5; i++) {
     if (!tk_isa_select(paths[i])) continue;
     failures = checks = 0;
     state = 1;
@@ -212,6 +238,8 @@ int main(void) {
       check_attention(pool, 2, 1, 600, 20, 5, 0, 16, types[t]);
     }
     check_rows(pool);
+    state = 2;
+    check_blocks(pool, i == 0);
     printf("%s: %zu checks, %zu failed\n", tk_isa(), checks, failures);
     if (failures) return 1;
   }
