@@ -1,4 +1,5 @@
 import AdapterFormat
+import CKernels
 import Foundation
 import ModelFiles
 
@@ -75,8 +76,17 @@ public final class Benchmark {
         })
   }
 
-  /// Tokens a second that a step of `rows` rows can give at best.
-  private func ceiling(rows: Int) -> Double {
+  /// Whether some weights meet activations of eight bits, whose arithmetic the float32 peak does not bound.
+  private var isInteger: Bool {
+    model.activations == .int8
+      && model.weights.layers.contains { layer in
+        layer.projections.contains { tk_block_elements($0.type) > 1 }
+      }
+  }
+
+  /// Tokens a second that a step of `rows` rows can give at best; nil where its bound is not known.
+  private func ceiling(rows: Int) -> Double? {
+    if isInteger { return rows == 1 ? limits.readRate / weightBytes : nil }
     let reading = weightBytes / limits.readRate
     let computing = Double(rows) * operations(head: true) / limits.operationRate
     return Double(rows) / max(reading, computing)
@@ -166,7 +176,8 @@ public final class Benchmark {
     report(
       BenchmarkResult(
         "prefill\(count)", "prefill, \(count) tokens", best, "tok/s",
-        limit: limits.operationRate / operations(head: false), limitName: "of the arithmetic peak"))
+        limit: isInteger ? nil : limits.operationRate / operations(head: false),
+        limitName: "of the arithmetic peak"))
   }
 
   /// All first tokens of 16 samples of one prompt, beside the first token of one.
