@@ -145,6 +145,28 @@
       }
     }
 
+    @Test func bodiesTogetherAreLimited() async throws {
+      try await withServer({ $0.maxTotalBodyBytes = 1000 }) { port, _, _ in
+        try await offPool {
+          let part =
+            "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 700\r\n\r\n"
+            + String(repeating: " ", count: 600)
+          let first = try RawClient(port: port)
+          first.send(part)
+          usleep(100_000)
+          let second = try RawClient(port: port)
+          second.send(part)
+          #expect(second.read().hasPrefix("HTTP/1.1 429 "))
+          // The first is answered all the same, and what it held is free again.
+          first.send(String(repeating: " ", count: 100))
+          #expect(first.read { $0.contains("}}") }.hasPrefix("HTTP/1.1 400 "))
+          let third = try RawClient(port: port)
+          third.send(part + String(repeating: " ", count: 100))
+          #expect(third.read { $0.contains("}}") }.hasPrefix("HTTP/1.1 400 "))
+        }
+      }
+    }
+
     @Test func expectedContinuesAreGiven() async throws {
       try await withServer { port, _, _ in
         try await offPool {
