@@ -75,6 +75,11 @@ public final class Engine: Sendable {
 
   // MARK: Completions
 
+  /// Checks what ``generate(_:)`` would refuse, without starting anything.
+  ///
+  /// - Throws: as ``generate(_:)``.
+  public func validate(_ request: GenerationRequest) throws(RuntimeError) { try check(request) }
+
   /// Starts a completion. Nothing is computed for a request that is refused.
   ///
   /// - Throws: `RuntimeError` for an empty prompt, one longer than the context, ids that the model does not

@@ -1,5 +1,4 @@
 import AdapterFormat
-import Dispatch
 import Foundation
 import ModelFiles
 public import TinaRuntime
@@ -59,7 +58,7 @@ public final class AdapterRegistry: Sendable {
   private let allowBaseMismatch: Bool
   private let limit: Int
   private let versions = Locked<[String: Version]>([:])
-  private let work = DispatchQueue(label: "tina adapters")
+  private let work = SerialWorker("tina adapters")
   /// Scales of one adapter that are kept attached; each is a few kilobytes, and a prefix of its own.
   private static let scaleLimit = 16
 
@@ -103,7 +102,7 @@ public final class AdapterRegistry: Sendable {
         expected: "1 to 128 letters, digits and ._/-, other than the base's name")
     }
     try check(name, replacing, versions.withLock { $0 }).get()
-    let (version, open, attach) = try await onOwnThread { [engine, allowBaseMismatch] in
+    let (version, open, attach) = try await work.run { [engine, allowBaseMismatch] in
       let began = ContinuousClock.now
       let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(engine.model.config))
       let opened = ContinuousClock.now
@@ -175,7 +174,7 @@ public final class AdapterRegistry: Sendable {
     guard let version = versions.withLock({ $0[name] }) else { throw unknown(model) }
     if let known = known(version, reference.scale) { return (model, known) }
     // A scale that is new: one at a time, so that the same scale is not attached twice.
-    return try await onOwnThread { [self] in
+    return try await work.run { [self] in
       if let known = known(version, reference.scale) { return (model, known) }
       let scale = version.factor * reference.scale
       guard scale.isFinite else {
@@ -207,13 +206,6 @@ public final class AdapterRegistry: Sendable {
 
   private func unknown(_ model: String) -> ServingError {
     .unknownModel(model, known: [baseName] + list.map(\.name))
-  }
-
-  /// Runs `body` on the thread for adapters: it reads files and computes, and would hold up Swift's own.
-  private func onOwnThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
-      work.async { continuation.resume(with: Result { try body() }) }
-    }
   }
 }
 

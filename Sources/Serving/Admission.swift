@@ -30,12 +30,19 @@ final class Admission: Sendable {
     var completions = 0
     var tokens = 0
     var waiting = 0
+
+    mutating func add(_ completions: Int, _ tokens: Int) {
+      requests += 1
+      self.completions += completions
+      self.tokens += tokens
+    }
   }
 
   private struct Waiter {
     let id: UInt64
     let completions: Int
     let tokens: Int
+    let deadline: ContinuousClock.Instant
     let continuation: CheckedContinuation<Void, any Error>
   }
 
@@ -43,6 +50,7 @@ final class Admission: Sendable {
     var load = Load()
     var waiters: [Waiter] = []
     var nextID: UInt64 = 0
+    var isWatched = false
     var isDraining = false
     /// Lately: seconds of a request, tokens of an answer.
     var seconds = 2.0
@@ -81,9 +89,13 @@ final class Admission: Sendable {
     let completions = min(completions, limits.completions)
     let tokens = min(tokens, limits.tokens)
     let began = ContinuousClock.now
-    let id: UInt64 = try state.withLock { state -> Result<UInt64, ServingError> in
+    let place = try state.withLock { state -> Result<UInt64?, ServingError> in
       if state.isDraining { return .failure(.draining) }
-      if !fits(state, completions, tokens) || !state.waiters.isEmpty, state.waiters.count >= limits.queue {
+      if fits(state, completions, tokens), state.waiters.isEmpty {
+        state.load.add(completions, tokens)
+        return .success(nil)
+      }
+      guard state.waiters.count < limits.queue else {
         return .failure(
           .busy(
             retryAfter: retryAfter(state),
@@ -93,17 +105,17 @@ final class Admission: Sendable {
       state.nextID += 1
       return .success(state.nextID)
     }.get()
-    let patience = Task { [limits] in
-      try await Task.sleep(for: limits.patience)
-      expire(id)
-    }
-    defer { patience.cancel() }
+    let ticket = Ticket(completions: completions, tokens: tokens, began: began)
+    guard let id = place else { return ticket }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         state.withLock {
           $0.waiters.append(
-            Waiter(id: id, completions: completions, tokens: tokens, continuation: continuation))
+            Waiter(
+              id: id, completions: completions, tokens: tokens, deadline: began + limits.patience,
+              continuation: continuation))
         }
+        watch()
         // A task that was cancelled before it waited was not found by the handler.
         if Task.isCancelled { remove(id)?.resume(throwing: CancellationError()) }
         admit()
@@ -112,7 +124,7 @@ final class Admission: Sendable {
       remove(id)?.resume(throwing: CancellationError())
       admit()  // those behind it may be smaller
     }
-    return Ticket(completions: completions, tokens: tokens, began: began)
+    return ticket
   }
 
   /// Gives a place back, and tells how the request went.
@@ -142,9 +154,7 @@ final class Admission: Sendable {
     let admitted = state.withLock { state in
       var admitted: [Waiter] = []
       while let first = state.waiters.first, fits(state, first.completions, first.tokens) {
-        state.load.requests += 1
-        state.load.completions += first.completions
-        state.load.tokens += first.tokens
+        state.load.add(first.completions, first.tokens)
         admitted.append(state.waiters.removeFirst())
       }
       return admitted
@@ -159,15 +169,44 @@ final class Admission: Sendable {
     }
   }
 
-  private func expire(_ id: UInt64) {
-    guard let continuation = remove(id) else { return }
-    let wait = state.withLock { retryAfter($0) }
-    continuation.resume(
-      throwing: ServingError.busy(
-        retryAfter: wait,
-        "the request waited \(Int(limits.patience.seconds)) seconds for room and found none. Try again later."
-      ))
-    admit()
+  /// Turns those away who have waited too long. One timer serves all, since a timer that is called off stays in
+  /// memory until its time has come.
+  private func watch() {
+    let isFirst = state.withLock { state in
+      defer { state.isWatched = true }
+      return !state.isWatched
+    }
+    guard isFirst else { return }
+    Task {
+      while let next = nextDeadline() {
+        try? await Task.sleep(until: next, clock: .continuous)
+        for waiter in takeExpired() { waiter.continuation.resume(throwing: tooLong()) }
+        admit()
+      }
+    }
+  }
+
+  /// When the first of those who wait must have been let in; nil, and nobody watches any more, when none waits.
+  private func nextDeadline() -> ContinuousClock.Instant? {
+    state.withLock { state in
+      if state.waiters.isEmpty { state.isWatched = false }
+      return state.waiters.first?.deadline
+    }
+  }
+
+  private func takeExpired() -> [Waiter] {
+    let now = ContinuousClock.now
+    return state.withLock { state in
+      let expired = state.waiters.prefix { $0.deadline <= now }
+      state.waiters.removeFirst(expired.count)
+      return Array(expired)
+    }
+  }
+
+  private func tooLong() -> ServingError {
+    .busy(
+      retryAfter: state.withLock { retryAfter($0) },
+      "the request waited \(Int(limits.patience.seconds)) seconds for room and found none. Try again later.")
   }
 
   /// Seconds until those that are here are likely through.

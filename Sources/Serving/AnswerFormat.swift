@@ -4,6 +4,8 @@ import Tokenization
 
 /// How the events of completions become the JSON that a client reads, whole or in chunks.
 protocol AnswerFormat {
+  /// The field of a request that holds what is answered.
+  var promptField: String { get }
   /// The chunks with which a stream begins.
   func opening(choices: Int) -> [JSONValue]
   /// The chunks for an event; empty when it has nothing to show yet. `answer` is the choice's own.
@@ -12,6 +14,17 @@ protocol AnswerFormat {
   func usageChunk(_ usage: JSONValue) -> JSONValue
   /// The whole answer.
   func whole(_ answers: [Answer], usage: JSONValue) -> JSONValue
+}
+
+extension AnswerFormat {
+  /// Names the request's own fields in what the engine refuses.
+  func naming<T>(_ body: () throws(RuntimeError) -> T) throws(ServingError) -> T {
+    do throws(RuntimeError) {
+      return try body()
+    } catch {
+      throw ServingError(error, promptField: promptField)
+    }
+  }
 }
 
 /// One completion as far as it has come.
@@ -83,6 +96,7 @@ let tinaVersion = "0.1.0"
 /// `/v1/chat/completions`.
 struct ChatFormat: AnswerFormat {
   let head: AnswerHead
+  var promptField: String { "messages" }
 
   func opening(choices: Int) -> [JSONValue] {
     (0..<choices).map { chunk($0, ["role": .string("assistant"), "content": .string("")]) }

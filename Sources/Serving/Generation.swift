@@ -15,6 +15,22 @@ struct GenerationPlan: Sendable {
   var adapter: AttachedAdapter?
 
   var completions: Int { prompts.count * samples }
+
+  /// What the engine is asked for, one for each prompt.
+  ///
+  /// - Throws: `RuntimeError` for what it would refuse.
+  func requests(_ engine: Engine, _ tokenizer: Tokenizer) throws(RuntimeError) -> [GenerationRequest] {
+    var requests: [GenerationRequest] = []
+    for prompt in prompts {
+      let request = GenerationRequest(
+        prompt: prompt, adapter: adapter, sampling: sampling, maxTokens: maxTokens ?? .max,
+        stopTokens: Set(engine.model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount,
+        tokenizer: tokenizer, stopTexts: stops, topCount: top ?? 0)
+      try engine.validate(request)
+      requests.append(request)
+    }
+    return requests
+  }
 }
 
 /// Completions in the making. Dropping it, or cancelling the task that reads it, cancels all of them.
@@ -31,17 +47,11 @@ struct Generation: Sendable {
 
   /// Starts them.
   ///
-  /// - Throws: `RuntimeError` for what the engine refuses; then none has started.
-  init(_ plan: GenerationPlan, on engine: Engine, _ tokenizer: Tokenizer) throws(RuntimeError) {
-    samples = plan.samples
+  /// - Throws: `RuntimeError` for what the engine refuses.
+  init(_ requests: [GenerationRequest], samples: Int, on engine: Engine) throws(RuntimeError) {
+    self.samples = samples
     var groups: [CompletionGroup] = []
-    for prompt in plan.prompts {
-      let request = GenerationRequest(
-        prompt: prompt, adapter: plan.adapter, sampling: plan.sampling, maxTokens: plan.maxTokens ?? .max,
-        stopTokens: Set(engine.model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount,
-        tokenizer: tokenizer, stopTexts: plan.stops, topCount: plan.top ?? 0)
-      groups.append(try engine.generate(request, samples: plan.samples))
-    }
+    for request in requests { groups.append(try engine.generate(request, samples: samples)) }
     self.groups = groups
   }
 

@@ -27,6 +27,8 @@
     private var task: Task<Void, Never>?
     private var deadline: Scheduled<Void>?
     private var keepsAlive = true
+    /// Bytes of the body at hand.
+    private var held = 0
     /// Whether the client may still be sending what nobody will read.
     private var isUnread = false
 
@@ -47,6 +49,7 @@
       deadline?.cancel()
       task?.cancel()
       connections.remove(context.channel)
+      letGo()
       context.fireChannelInactive()
     }
 
@@ -60,6 +63,11 @@
         guard body.count + buffer.readableBytes <= settings.maxBodyBytes else {
           return refuse(tooLarge, head, context)
         }
+        guard connections.hold(buffer.readableBytes, limit: settings.maxTotalBodyBytes) else {
+          return refuse(
+            .busy(retryAfter: 5, "too much is being received at once. Try again later."), head, context)
+        }
+        held += buffer.readableBytes
         state = .idle  // so that the array has one owner
         body.append(contentsOf: buffer.readableBytesView)
         state = .receiving(head, body)
@@ -144,8 +152,14 @@
       context.write(data, promise: sent)
     }
 
+    private func letGo() {
+      connections.release(held)
+      held = 0
+    }
+
     private func finish(_ context: ChannelHandlerContext) {
       task = nil
+      letGo()
       if keepsAlive {
         state = .idle
         return arm(context, settings.idleSeconds)

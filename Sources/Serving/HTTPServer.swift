@@ -18,6 +18,8 @@
       public var port = 8000
       /// The most bytes of a request's body.
       public var maxBodyBytes = 4 << 20
+      /// The most bytes of all bodies together that wait for their answers.
+      public var maxTotalBodyBytes = 256 << 20
       /// The most connections at once; further ones are closed at once.
       public var maxConnections = 1024
       /// Seconds in which a request must have arrived whole.
@@ -95,6 +97,7 @@
     private struct State: Sendable {
       var channels: [ObjectIdentifier: any Channel] = [:]
       var busy = 0
+      var bodyBytes = 0
       var isClosing = false
     }
     private let state = Locked(State())
@@ -107,6 +110,17 @@
     func beginClosing() { state.withLock { $0.isClosing = true } }
     func beginAnswer() { state.withLock { $0.busy += 1 } }
     func endAnswer() { state.withLock { $0.busy -= 1 } }
+
+    /// Counts bytes of a body; false when there would be too many.
+    func hold(_ bytes: Int, limit: Int) -> Bool {
+      state.withLock { state in
+        guard state.bodyBytes + bytes <= limit else { return false }
+        state.bodyBytes += bytes
+        return true
+      }
+    }
+
+    func release(_ bytes: Int) { state.withLock { $0.bodyBytes -= bytes } }
 
     /// False when there are too many.
     func add(_ channel: any Channel, limit: Int) -> Bool {

@@ -35,6 +35,8 @@ public final class Service: Sendable {
   let settings: Settings
   let admission: Admission
   let metrics = Metrics()
+  /// Encodes long prompts.
+  let longWork = SerialWorker("tina prompts")
   let created = Int(Date().timeIntervalSince1970)
 
   /// A service on an engine.

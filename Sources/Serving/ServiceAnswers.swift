@@ -11,7 +11,8 @@ extension Service {
     let model = try await adapters.resolve(wanted.model)
     let encoder = try prompts.get()
     let plan = GenerationPlan(
-      prompts: [encoder.encode(wanted.messages)], samples: wanted.sampling.samples,
+      prompts: try await encode(bytes: request.body.count) { [encoder.encode(wanted.messages)] },
+      samples: wanted.sampling.samples,
       sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
       stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
     let format = ChatFormat(head: head("chatcmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
@@ -24,16 +25,23 @@ extension Service {
     let wanted = try TextRequest(&fields, settings.limits)
     let model = try await adapters.resolve(wanted.model)
     let plan = GenerationPlan(
-      prompts: wanted.prompts.map { prompt in
-        switch prompt {
-        case .text(let text): tokenizer.encode(text)
-        case .ids(let ids): ids
+      prompts: try await encode(bytes: request.body.count) { [tokenizer] in
+        wanted.prompts.map { prompt in
+          switch prompt {
+          case .text(let text): tokenizer.encode(text)
+          case .ids(let ids): ids
+          }
         }
       }, samples: wanted.sampling.samples,
       sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
       stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
     let format = TextFormat(head: head("cmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
+  }
+
+  /// Encodes texts. Megabytes take seconds: they are done one after another, and nobody's tokens wait for them.
+  func encode<T: Sendable>(bytes: Int, _ body: @escaping @Sendable () -> T) async throws -> T {
+    bytes <= 1 << 16 ? body() : try await longWork.run(body)
   }
 
   private func head(_ prefix: String, _ model: String, _ seed: UInt64, top: Int?) -> AnswerHead {
@@ -55,6 +63,8 @@ extension Service {
       $0.promptTokens = promptTokens
       $0.isStream = wanted.stream
     }
+    // What can never be answered need not wait to hear it.
+    let requests = try format.naming { () throws(RuntimeError) in try plan.requests(engine, tokenizer) }
     let ticket = try await admission.enter(
       completions: plan.completions,
       tokens: admission.expectedTokens(
@@ -68,7 +78,7 @@ extension Service {
       }
       admission.leave(ticket, answers: answers.compactMap { $0.reason == nil ? nil : $0.tokens })
     }
-    let generation = try Generation(plan, on: engine, tokenizer)
+    let generation = try Generation(requests, samples: plan.samples, on: engine)
     if wanted.stream {
       try await exchange.beginStream()
       try await exchange.events(format.opening(choices: plan.completions))

@@ -89,11 +89,15 @@ extension Service {
     let wantsTexts = try fields.flag("return_token_strs") ?? false
     let ids: [Int]
     if let prompt = try fields.text("prompt") {
-      ids = tokenizer.encode(prompt, addSpecialTokens: try fields.flag("add_special_tokens") ?? true)
+      let special = try fields.flag("add_special_tokens") ?? true
+      ids = try await encode(bytes: request.body.count) { [tokenizer] in
+        tokenizer.encode(prompt, addSpecialTokens: special)
+      }
     } else {
       let messages = try ChatRequest.messages(&fields, settings.limits)
       try fields.neutral("add_generation_prompt") { $0.bool == true }
-      ids = try prompts.get().encode(messages)
+      let encoder = try prompts.get()
+      ids = try await encode(bytes: request.body.count) { encoder.encode(messages) }
     }
     try fields.finish()
     return .record([

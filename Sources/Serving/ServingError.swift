@@ -93,25 +93,25 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   init(_ error: any Error) {
     switch error {
     case let error as ServingError: self = error
-    case let error as RuntimeError: self.init(runtime: error)
+    case let error as RuntimeError: self.init(error, promptField: "prompt")
     case let error as AdapterError: self = .invalid(param: "lora_path", error.description)
     case let error as ModelFilesError: self = .invalid(error.description)
     default: self.init(500, "server_error", "something went wrong inside the server: \(error)")
     }
   }
 
-  private init(runtime error: RuntimeError) {
+  /// What an error of the engine means to a client whose prompt stands in this field.
+  init(_ error: RuntimeError, promptField: String) {
     switch error {
     case .notFinite, .threadsUnavailable, .weightsMismatch:
       self.init(500, "server_error", error.description)
     case .promptTooLong:
-      self = .invalid(param: "messages", code: "context_length_exceeded", error.description)
+      self = .invalid(param: promptField, code: "context_length_exceeded", error.description)
     case .memoryBudgetTooSmall:
       self = .invalid(param: "max_tokens", code: "memory_budget_exceeded", error.description)
     case .adapterMismatch, .otherBase, .adapterWithoutEffect:
       self = .invalid(param: "lora_path", error.description)
-    case .emptyPrompt: self = .invalid(param: "prompt", error.description)
-    case .tokenOutOfRange: self = .invalid(param: "prompt", error.description)
+    case .emptyPrompt, .tokenOutOfRange: self = .invalid(param: promptField, error.description)
     case .invalidSetting(let name, _, _): self = .invalid(param: name, error.description)
     }
   }

@@ -4,6 +4,7 @@ import TinaRuntime
 /// `/v1/completions`: the text as it is, tags of thinking included.
 struct TextFormat: AnswerFormat {
   let head: AnswerHead
+  var promptField: String { "prompt" }
 
   func opening(choices: Int) -> [JSONValue] { [] }
 

@@ -60,6 +60,21 @@ import TinaRuntime
     #expect(try reply.json()["error", "param"]?.string == param)
   }
 
+  @Test func whatTheEngineCanNeverDoIsRefusedAtOnce() async throws {
+    let service = try await picoService()
+    let long = String(repeating: "1 ", count: 3000)
+    let chat = await service.chat("", content: long)
+    #expect(chat.status == 400)
+    #expect(try chat.json()["error", "code"]?.string == "context_length_exceeded")
+    #expect(try chat.json()["error", "param"]?.string == "messages")
+    for prompt in [#""\#(long)""#, "[1, 512]", "[-1]"] {
+      let reply = await service.ask("POST", "/v1/completions", #"{"model": "pico", "prompt": \#(prompt)}"#)
+      #expect(reply.status == 400)
+      #expect(try reply.json()["error", "param"]?.string == "prompt")
+    }
+    #expect(service.admission.load == Admission.Load() && service.engine.statistics.steps == 0)
+  }
+
   @Test func whatChangesNothingIsTaken() async throws {
     let service = try await picoService()
     let plain = try await service.chat(#""seed": 2"#).json()

@@ -123,8 +123,19 @@ public final class Benchmark {
   /// - Parameters:
   ///   - adapter: what is attached for the measurements with an adapter; those are left out when nil.
   ///   - only: the names of the measurements that are wanted; all when nil.
+  ///   - streams: how many streams are decoded, with the adapter if there is one, and nothing else measured.
   /// - Throws: what opening files and engines throws.
-  public func runPeers(_ adapter: AttachedAdapter?, only: Set<String>? = nil) async throws {
+  public func runPeers(
+    _ adapter: AttachedAdapter?, only: Set<String>? = nil, streams: Int? = nil
+  ) async throws {
+    if let streams {
+      report(
+        BenchmarkResult(
+          "decode\(streams)" + (adapter == nil ? "" : "+adapter"),
+          "decode, \(streams) streams" + (adapter == nil ? "" : " with the adapter"),
+          try await decoding(streams: streams, adapters: [adapter]), "tok/s"))
+      return
+    }
     let isWanted = { (name: String) in only?.contains(name) ?? true }
     if isWanted("load") { try await reportLoading() }
     for streams in [1, 4, 16] where isWanted("decode\(streams)") {
