@@ -18,14 +18,7 @@
 #include "product.inc"
 #include "gradient.inc"
 
-#define KERNELS(NAME, INT8)                                                                                \
-  {                                                                                                        \
-    .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
-    .rope = rope, .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = INT8,                    \
-    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,          \
-    .head_backward = head_backward, .adamw_step = adamw_step, .square_sum = square_sum,                    \
-  }
-const tk_kernels tk_kernels_avx512_without_vnni = KERNELS("avx512", &tk_int8_avx2);
-const tk_kernels tk_kernels_avx512 = KERNELS("avx512", &tk_int8_avx512vnni);
+const tk_kernels tk_kernels_avx512_without_vnni = TK_KERNELS("avx512", &tk_int8_avx2);
+const tk_kernels tk_kernels_avx512 = TK_KERNELS("avx512", &tk_int8_avx512vnni);
 #pragma clang attribute pop
 #endif

@@ -53,6 +53,15 @@ typedef struct tk_kernels {
   const struct tk_int8 *int8;  // block-quantised weights (int8.h)
 } tk_kernels;
 
+// The table of the path that is being compiled, from the functions of the .inc files; INT8 is for blocks.
+#define TK_KERNELS(NAME, INT8)                                                                             \
+  {                                                                                                        \
+    .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
+    .rope = rope, .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = INT8,                    \
+    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,          \
+    .head_backward = head_backward, .adamw_step = adamw_step, .square_sum = square_sum,                    \
+  }
+
 extern const tk_kernels tk_kernels_portable;
 #if defined(__x86_64__)
 // The same but for integers: with and without instructions that multiply four bytes at once.
