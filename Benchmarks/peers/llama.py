@@ -107,9 +107,7 @@ if a.adapter:
     assert lora, "llama.cpp did not load the adapter"
     loras = (L.llama_adapter_lora_p_ctypes * 1)(lora)
     assert L.llama_set_adapters_lora(ctx, loras, 1, (ctypes.c_float * 1)(1.0)) == 0
-    if "decode1+adapter" in wanted:
-        results["decode1+adapter"] = decoding(ctx, 1)
-    for streams in (8, 16):
+    for streams in (1, 8, 16):
         if f"decode{streams}+adapter" in wanted:
             results[f"decode{streams}+adapter"] = decoding(ctx, streams)
 print(json.dumps(results))

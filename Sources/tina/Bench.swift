@@ -60,9 +60,6 @@ struct Bench: AsyncParsableCommand {
       "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
   var activations: ActivationType = .int8
 
-  @Option(help: ArgumentHelp("With --peers: decode so many streams, and nothing else.", visibility: .hidden))
-  var streams: Int?
-
   @Option(help: "Threads that compute; as many as processors unless given.")
   var threads: Int?
 
@@ -119,7 +116,8 @@ struct Bench: AsyncParsableCommand {
     }
     if peers {
       try await benchmark.runPeers(
-        attached, only: only.map { Set($0.split(separator: ",").map(String.init)) }, streams: streams)
+        attached,
+        only: only.map { Set($0.split(separator: ",").map(String.init)) } ?? Benchmark.peerMeasurements)
     } else {
       try await benchmark.run()
     }

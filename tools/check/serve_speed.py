@@ -90,8 +90,8 @@ def llama(options, prompts):
 
 def engine(options):
     result = subprocess.run(
-        [find_program(options.tina), "bench", options.model, "--adapter", options.adapter, "--peers", "--streams",
-         str(options.clients), "--threads", str(options.threads), "--json"], capture_output=True, text=True, check=True)
+        [find_program(options.tina), "bench", options.model, "--adapter", options.adapter, "--peers", "--only",
+         f"decode{options.clients}+adapter", "--threads", str(options.threads), "--json"], capture_output=True, text=True, check=True)
     return {"decode": json.loads(result.stdout)[f"decode{options.clients}+adapter"]}
 
 
@@ -111,7 +111,7 @@ def main():
     options.add_argument("--llama-python")
     options.add_argument("--gguf")
     options.add_argument("--lora")
-    options.add_argument("--clients", type=int, default=8)
+    options.add_argument("--clients", type=int, default=8, choices=[1, 8, 16])
     options.add_argument("--tokens", type=int, default=32)
     options.add_argument("--rounds", type=int, default=1)
     options.add_argument("--threads", type=int, default=os.cpu_count())

@@ -118,35 +118,30 @@ public final class Benchmark {
     try await reportQueue()
   }
 
+  /// What is measured beside other programs unless something else is asked for.
+  public static let peerMeasurements: Set = [
+    "load", "decode1", "decode4", "decode16", "prefill512", "decode1+adapter", "decode16+adapter",
+  ]
+
   /// What the comparison with other programs needs.
   ///
   /// - Parameters:
   ///   - adapter: what is attached for the measurements with an adapter; those are left out when nil.
-  ///   - only: the names of the measurements that are wanted; all when nil.
-  ///   - streams: how many streams are decoded, with the adapter if there is one, and nothing else measured.
+  ///   - only: the names of the measurements that are wanted; there are `decode8` and `decode8+adapter` besides.
   /// - Throws: what opening files and engines throws.
   public func runPeers(
-    _ adapter: AttachedAdapter?, only: Set<String>? = nil, streams: Int? = nil
+    _ adapter: AttachedAdapter?, only: Set<String> = Benchmark.peerMeasurements
   ) async throws {
-    if let streams {
-      report(
-        BenchmarkResult(
-          "decode\(streams)" + (adapter == nil ? "" : "+adapter"),
-          "decode, \(streams) streams" + (adapter == nil ? "" : " with the adapter"),
-          try await decoding(streams: streams, adapters: [adapter]), "tok/s"))
-      return
-    }
-    let isWanted = { (name: String) in only?.contains(name) ?? true }
-    if isWanted("load") { try await reportLoading() }
-    for streams in [1, 4, 16] where isWanted("decode\(streams)") {
+    if only.contains("load") { try await reportLoading() }
+    for streams in [1, 4, 8, 16] where only.contains("decode\(streams)") {
       report(
         BenchmarkResult(
           "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")",
           try await decoding(streams: streams, adapters: [nil]), "tok/s"))
     }
-    if isWanted("prefill512") { try await reportPrefill(512) }
+    if only.contains("prefill512") { try await reportPrefill(512) }
     guard let adapter else { return }
-    for streams in [1, 16] where isWanted("decode\(streams)+adapter") {
+    for streams in [1, 8, 16] where only.contains("decode\(streams)+adapter") {
       report(
         BenchmarkResult(
           "decode\(streams)+adapter", "decode, \(streams) with the adapter",
