@@ -36,7 +36,7 @@ public struct BenchmarkResult: Sendable {
 public final class Benchmark {
   /// The model that is measured.
   public let model: Model
-  /// What the machine can do.
+  /// What the machine could do at the beginning.
   public let limits: MachineLimits
   private let quick: Bool
   private let steps: Int
@@ -84,8 +84,15 @@ public final class Benchmark {
       }
   }
 
+  /// Runs something between two measurements of what the machine can do: on a shared one its limits move within minutes.
+  private func besideLimits<T>(_ body: () async throws -> T) async rethrows -> (T, MachineLimits) {
+    let before = MachineLimits(model, rounds: 3)
+    let result = try await body()
+    return (result, MachineLimits(before, MachineLimits(model, rounds: 3)))
+  }
+
   /// Tokens a second that a step of `rows` rows can give at best; nil where its bound is not known.
-  private func ceiling(rows: Int) -> Double? {
+  private func ceiling(rows: Int, _ limits: MachineLimits) -> Double? {
     if isInteger { return rows == 1 ? limits.readRate / weightBytes : nil }
     let reading = weightBytes / limits.readRate
     let computing = Double(rows) * operations(head: true) / limits.operationRate
@@ -105,12 +112,12 @@ public final class Benchmark {
     try await reportGroup(quick ? 128 : 512)
     var alone = 0.0
     for streams in quick ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64] {
-      let rate = try await decoding(streams: streams, adapters: [nil])
+      let (rate, limits) = try await besideLimits { try await decoding(streams: streams, adapters: [nil]) }
       if streams == 1 { alone = rate }
       report(
         BenchmarkResult(
           "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")", rate, "tok/s",
-          limit: ceiling(rows: streams), limitName: "of the machine's limit"))
+          limit: ceiling(rows: streams, limits), limitName: "of the machine's limit"))
     }
     let base = try await decoding(streams: 16, adapters: [nil])
     try await reportAdapters(alone: alone, base: base)
@@ -171,13 +178,16 @@ public final class Benchmark {
   private func reportPrefill(_ count: Int) async throws {
     let engine = Engine(model: model)
     let clock = ContinuousClock()
-    var best = 0.0
-    for round in 0..<(quick ? 1 : 2) {
-      let request = GenerationRequest(
-        prompt: tokens(count, seed: UInt64(40 + round)), sampling: .greedy, maxTokens: 1)
-      let began = clock.now
-      _ = try await engine.generate(request).collect()
-      best = max(best, Double(count) / (clock.now - began).inSeconds)
+    let (best, limits) = try await besideLimits {
+      var best = 0.0
+      for round in 0..<(quick ? 1 : 2) {
+        let request = GenerationRequest(
+          prompt: tokens(count, seed: UInt64(40 + round)), sampling: .greedy, maxTokens: 1)
+        let began = clock.now
+        _ = try await engine.generate(request).collect()
+        best = max(best, Double(count) / (clock.now - began).inSeconds)
+      }
+      return best
     }
     report(
       BenchmarkResult(

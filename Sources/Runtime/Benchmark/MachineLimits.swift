@@ -8,6 +8,12 @@ public struct MachineLimits: Sendable {
   /// Float32 operations in a second, a fused multiply-add counted as two.
   public let operationRate: Double
 
+  /// The mean of two measurements.
+  init(_ one: MachineLimits, _ other: MachineLimits) {
+    readRate = (one.readRate + other.readRate) / 2
+    operationRate = (one.operationRate + other.operationRate) / 2
+  }
+
   /// Measures on the model's threads: the best of several runs over 256 MiB, and as many of arithmetic.
   public init(_ model: Model, rounds: Int = 5) {
     let bytes = 256 << 20
