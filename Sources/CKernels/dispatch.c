@@ -18,7 +18,9 @@ static const tk_kernels *find(const char *name) {
   if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
-    return __builtin_cpu_supports("avx512vnni") ? &tk_kernels_avx512 : &tk_kernels_avx512_without_vnni;
+    return !__builtin_cpu_supports("avx512vnni")   ? &tk_kernels_avx512_without_vnni
+           : !__builtin_cpu_supports("avx512bf16") ? &tk_kernels_avx512_vnni
+                                                   : &tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
   if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
