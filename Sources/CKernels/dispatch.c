@@ -32,6 +32,10 @@ static const tk_kernels *find(const char *name) {
 static const tk_kernels *usable(const char *name) {
   const tk_kernels *path = find(name);
   if (!path || path == &tk_kernels_portable || tk_kernels_agree(path)) return path;
+#if defined(__x86_64__)
+  // The order within vdpbf16ps is the youngest promise: without it the rest may still be used.
+  if (path == &tk_kernels_avx512 && tk_kernels_agree(&tk_kernels_avx512_vnni)) return &tk_kernels_avx512_vnni;
+#endif
   fprintf(stderr, "tina: the %s kernels failed their self-test here and are not used\n", name);
   return NULL;
 }

@@ -8,7 +8,7 @@ public enum ActivationType: String, CaseIterable, Sendable {
   case int8
   /// Kept, block-quantised weights being widened: the reference for the others.
   case f32
-  /// Rounded to bf16 for BF16 weights, as other programs do: up to 1.7 times as fast where the processor has
-  /// AVX512-BF16, no faster elsewhere. Weights of other types meet what they meet by default.
+  /// Rounded to bf16 for BF16 weights, as llama.cpp does: prompts 1.6 times as fast where the processor has
+  /// AVX512-BF16, slower elsewhere. Weights of other types meet what they meet by default.
   case bf16
 }
