@@ -1,6 +1,6 @@
 // The kernels in isolation, each as a share of what this processor can do at all.
 //
-//   Benchmarks/kernels/run.sh [isa] [threads]
+//   Benchmarks/kernels/run.sh [isa] [threads] [part] [f32 or bf16: activations]
 //
 // Weights are read from memory that is larger than the caches, in turn, as a model's layers are. Time is the CPU
 // time of the calling thread for one thread and wall time for more; the best of several calls. The limits (plain
@@ -14,6 +14,7 @@
 #include "ckernels.h"
 
 static size_t threads = 1;
+static tk_activations activations = TK_ACTIVATIONS_F32;
 
 static double now(void) {
   struct timespec t;
@@ -115,7 +116,7 @@ static void measure_linear(size_t rows, size_t columns, size_t n, tk_type type, 
   tk_low_rank terms[64];
   for (int i = 0; i < repeats; i++) {
     tk_linear_args m = {.weights = cold(rows * columns * size), .type = type, .rows = rows, .columns = columns,
-                        .x = x, .x_stride = columns, .n = n, .y = y, .y_stride = rows};
+                        .x = x, .x_stride = columns, .n = n, .y = y, .y_stride = rows, .activations = activations};
     for (size_t j = 0; j < adapters; j++) {
       const size_t first = n * j / adapters;
       terms[j] = (tk_low_rank){.a = cold(rank * columns * 2), .b = cold(rank * rows * 2), .a_type = TK_BF16,
@@ -205,7 +206,8 @@ static void measure_step(size_t streams, size_t queries, size_t keys, size_t ada
           maps[count] = (tk_linear_args){.weights = cold(2 * height * columns), .type = TK_BF16, .rows = height,
                                          .columns = columns, .x = input, .x_stride = columns, .n = inputs,
                                          .y = layer < LAYERS ? outputs[m] : logits, .y_stride = height,
-                                         .add = layer < LAYERS && (m == 3 || m == 6), .terms = terms + used};
+                                         .add = layer < LAYERS && (m == 3 || m == 6), .terms = terms + used,
+                                         .activations = activations};
           work += 2.0 * (double)(height * columns * inputs);
           bytes += 2.0 * (double)(height * columns);
           for (size_t j = 0; j < adapters && layer < LAYERS; j++, used++) {
@@ -252,6 +254,7 @@ int main(int argc, char **argv) {
   }
   threads = argc > 2 ? (size_t)atoi(argv[2]) : 1;
   const char *what = argc > 3 ? argv[3] : "all";
+  if (argc > 4 && strcmp(argv[4], "bf16") == 0) activations = TK_ACTIVATIONS_BF16;
   pool = tk_pool_create(threads);
   weight_bytes = (size_t)512 << 20;
   weights = aligned_alloc(1 << 21, weight_bytes);

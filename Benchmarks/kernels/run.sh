@@ -1,6 +1,6 @@
 #!/bin/sh
 # Kernels in isolation, as shares of this machine's limits: run.sh [best|avx512|avx2|neon|portable] [threads]
-# [all|gemv|gemm|lora|attention|step]
+# [all|gemv|gemm|lora|attention|step] [f32|bf16: activations]
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${TMPDIR:-/tmp}/tina-kernels-$$

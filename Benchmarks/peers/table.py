@@ -11,11 +11,10 @@ ROWS = [
     ("prefill512", "prefill, 512 tokens", "tok/s", False),
     ("load", "load to first token, without the prefill", "s", True),
 ]
-PROGRAMS = ["tina", "llama.cpp bf16", "llama.cpp f16"]
-runs = {program: [] for program in PROGRAMS}
+runs = {}
 for line in open(sys.argv[1]):
     record = json.loads(line)
-    runs[record["program"]].append(record["results"])
+    runs.setdefault(record["program"], []).append(record["results"])
 
 
 def median(program, key):
@@ -27,10 +26,13 @@ def cell(value):
     return "–" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
-print("| | unit | tina (bf16) | llama.cpp bf16 | llama.cpp f16 | tina : bf16 | tina : f16 |")
-print("|---|---|---|---|---|---|---|")
+shown = sorted(runs, key=lambda program: not program.startswith("tina"))
+pairs = [(a, b) for a in shown if a.startswith("tina") for b in shown if not b.startswith("tina")]
+print("| | unit | " + " | ".join(shown + [f"{a} : {b}" for a, b in pairs]) + " |")
+print("|---|---" + "|---" * (len(shown) + len(pairs)) + "|")
 for key, title, unit, lower in ROWS:
-    tina, bf16, f16 = (median(p, key) for p in PROGRAMS)
-    ratios = [None if not (tina and other) else (other / tina if lower else tina / other) for other in (bf16, f16)]
-    shown = ["–" if r is None else f"{r:.2f} ×" for r in ratios]
-    print(f"| {title} | {unit} | {cell(tina)} | {cell(bf16)} | {cell(f16)} | {shown[0]} | {shown[1]} |")
+    values = {p: median(p, key) for p in shown}
+    ratios = [None if not (values[a] and values[b]) else values[b] / values[a] if lower else values[a] / values[b]
+              for a, b in pairs]
+    cells = [cell(values[p]) for p in shown] + ["–" if r is None else f"{r:.2f} ×" for r in ratios]
+    print(f"| {title} | {unit} | " + " | ".join(cells) + " |")

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "int8.h"
 #include "table.h"
 
@@ -17,7 +18,7 @@
 #include "product.inc"
 #include "gradient.inc"
 
-const tk_kernels tk_kernels_avx2 = TK_KERNELS("avx2", &tk_int8_avx2);
-const tk_kernels tk_kernels_avxvnni = TK_KERNELS("avxvnni", &tk_int8_avxvnni);
+const tk_kernels tk_kernels_avx2 = TK_KERNELS("avx2", &tk_int8_avx2, &tk_bf16_avx2);
+const tk_kernels tk_kernels_avxvnni = TK_KERNELS("avxvnni", &tk_int8_avxvnni, &tk_bf16_avx2);
 #pragma clang attribute pop
 #endif

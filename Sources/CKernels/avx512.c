@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "int8.h"
 #include "table.h"
 
@@ -18,7 +19,8 @@
 #include "product.inc"
 #include "gradient.inc"
 
-const tk_kernels tk_kernels_avx512_without_vnni = TK_KERNELS("avx512", &tk_int8_avx2);
-const tk_kernels tk_kernels_avx512 = TK_KERNELS("avx512", &tk_int8_avx512vnni);
+const tk_kernels tk_kernels_avx512_without_vnni = TK_KERNELS("avx512", &tk_int8_avx2, &tk_bf16_avx2);
+const tk_kernels tk_kernels_avx512_vnni = TK_KERNELS("avx512", &tk_int8_avx512vnni, &tk_bf16_avx2);
+const tk_kernels tk_kernels_avx512 = TK_KERNELS("avx512", &tk_int8_avx512vnni, &tk_bf16_avx512);
 #pragma clang attribute pop
 #endif

@@ -18,7 +18,9 @@ static const tk_kernels *find(const char *name) {
   if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c"))
-    return __builtin_cpu_supports("avx512vnni") ? &tk_kernels_avx512 : &tk_kernels_avx512_without_vnni;
+    return !__builtin_cpu_supports("avx512vnni")   ? &tk_kernels_avx512_without_vnni
+           : !__builtin_cpu_supports("avx512bf16") ? &tk_kernels_avx512_vnni
+                                                   : &tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
   if (strcmp(name, "neon") == 0) return &tk_kernels_neon;
@@ -30,6 +32,10 @@ static const tk_kernels *find(const char *name) {
 static const tk_kernels *usable(const char *name) {
   const tk_kernels *path = find(name);
   if (!path || path == &tk_kernels_portable || tk_kernels_agree(path)) return path;
+#if defined(__x86_64__)
+  // The order within vdpbf16ps is the youngest promise: without it the rest may still be used.
+  if (path == &tk_kernels_avx512 && tk_kernels_agree(&tk_kernels_avx512_vnni)) return &tk_kernels_avx512_vnni;
+#endif
   fprintf(stderr, "tina: the %s kernels failed their self-test here and are not used\n", name);
   return NULL;
 }

@@ -2,6 +2,9 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include <string.h>
+
+#include "bf16.h"
 #include "include/tk_quant.h"
 #include "int8.h"
 #include "pool.h"
@@ -15,7 +18,7 @@ struct job {
   size_t rows;          // of a chunk, a multiple of the kernels' panel of 8
   size_t groups;        // of inputs; neighbouring chunks share one, which is not fetched ahead as weights are
   size_t chunks;        // of one group
-  const tk_q8 *rounded; // the inputs in eight bits, for block-quantised weights; null where they stay float32
+  const void *rounded;  // the inputs in eight bits or in bf16; null where they stay float32
 };
 
 // Chunks go to threads in runs of neighbours, at most so many.
@@ -51,11 +54,12 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
   }
 }
 
-// Inputs of eight bits; the adapters' B, whose u is float32, is added to the finished result.
+// Rounded inputs; the adapters' B, whose u is float32, is added to the finished result.
 static void run_rounded(struct region *r, const struct job *job, size_t first, size_t last, size_t from, size_t count,
                         const void *then) {
   const tk_linear_args *map = &job->map;
-  r->path->int8->linear(map, job->rounded, first, last, from, count, then);
+  if (map->type == TK_BF16) r->path->bf16->linear(map, job->rounded, first, last, from, count, then);
+  else r->path->int8->linear(map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
     const tk_low_rank *t = &map->terms[i];
     const size_t low = t->first > from ? t->first : from;
@@ -143,9 +147,10 @@ static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) 
 }
 
 static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk_linear_args *map, float scale,
-                    const tk_q8 *rounded) {
+                    const void *rounded) {
   if (map->n == 0 || map->rows == 0) return;
-  const size_t rows = chunk_rows(map, rounded ? r->path->int8->panel : 8, r->threads);
+  const size_t panel = !rounded ? 8 : map->type == TK_BF16 ? r->path->bf16->panel : r->path->int8->panel;
+  const size_t rows = chunk_rows(map, panel, r->threads);
   const size_t pieces = (map->rows + rows - 1) / rows;
   const struct job job = {.map = *map, .scale = scale, .first_chunk = *chunks, .rows = rows,
                           .groups = (map->n + TK_COLUMNS - 1) / TK_COLUMNS, .chunks = pieces, .rounded = rounded};
@@ -153,35 +158,52 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
   *chunks += pieces * job.groups;
 }
 
-// ---- Inputs in eight bits --------------------------------------------------------------------
+// ---- Rounded inputs ----------------------------------------------------------------------------
 
 // Q5_0 and Q5_1, which only matrices of short rows have, are widened always.
 static bool wants_rounded(const tk_linear_args *m) {
-  return tk_block_elements(m->type) > 1 && m->type != TK_Q5_0 && m->type != TK_Q5_1 && !m->exact && m->n > 0 &&
-         m->rows > 0;
+  if (m->n == 0 || m->rows == 0) return false;
+  if (m->type == TK_BF16) return m->activations == TK_ACTIVATIONS_BF16;
+  return tk_block_elements(m->type) > 1 && m->type != TK_Q5_0 && m->type != TK_Q5_1 &&
+         m->activations != TK_ACTIVATIONS_F32;
 }
+
+// Inputs are rounded in units, each by itself: bytes of one, columns of one, and how many an input has.
+static size_t unit_bytes(const tk_linear_args *m) { return m->type == TK_BF16 ? TK_BF16_GROUP * 2 : sizeof(tk_q8); }
+static size_t units_of(const tk_linear_args *m) { return tk_bf16_padded(m->columns) / TK_BF16_GROUP; }
+_Static_assert(TK_BF16_GROUP == 32, "blocks of tk_q8 have as many");
 
 // The first map that has the same inputs: they are rounded once for all.
 static size_t first_with_inputs_of(const tk_linear_args *maps, size_t i) {
   for (size_t j = 0; j < i; j++)
     if (wants_rounded(&maps[j]) && maps[j].x == maps[i].x && maps[j].n == maps[i].n &&
-        maps[j].columns == maps[i].columns && maps[j].x_stride == maps[i].x_stride)
+        maps[j].columns == maps[i].columns && maps[j].x_stride == maps[i].x_stride &&
+        (maps[j].type == TK_BF16) == (maps[i].type == TK_BF16))
       return j;
   return i;
 }
 
 struct rounding {
-  const tk_int8 *int8;
+  const tk_kernels *path;
   const tk_linear_args *map;
-  tk_q8 *to;
+  char *to;
   size_t pieces;  // of one input
 };
 
 static void round_chunk(void *context, size_t chunk) {
   const struct rounding *r = context;
-  const size_t i = chunk / r->pieces, piece = chunk % r->pieces, blocks = r->map->columns / 32;
-  const size_t first = blocks * piece / r->pieces, last = blocks * (piece + 1) / r->pieces;
-  r->int8->quantise(r->map->x + i * r->map->x_stride + first * 32, (last - first) * 32, r->to + i * blocks + first);
+  const tk_linear_args *m = r->map;
+  const size_t i = chunk / r->pieces, piece = chunk % r->pieces, units = units_of(m);
+  const size_t first = units * piece / r->pieces, last = units * (piece + 1) / r->pieces;
+  const float *x = m->x + i * m->x_stride + first * 32;
+  void *to = r->to + (i * units + first) * unit_bytes(m);
+  if (m->type != TK_BF16) {
+    r->path->int8->quantise(x, (last - first) * 32, to);
+    return;
+  }
+  const size_t padded = (last - first) * 32, there = m->columns - first * 32, count = there < padded ? there : padded;
+  r->path->from_f32(x, to, TK_BF16, count);
+  memset((uint16_t *)to + count, 0, (padded - count) * sizeof(uint16_t));
 }
 
 // Below this many elements the caller rounds an input by itself: about a microsecond.
@@ -189,11 +211,12 @@ static void round_chunk(void *context, size_t chunk) {
 
 // Rounds the inputs of all maps that want it; rounded[i] is where those of map i are.
 static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_args *maps, size_t count,
-                         const tk_q8 **rounded) {
+                         const void **rounded) {
   size_t total = 0;
   for (size_t i = 0; i < count; i++)
-    if (wants_rounded(&maps[i]) && first_with_inputs_of(maps, i) == i) total += maps[i].n * (maps[i].columns / 32);
-  tk_q8 *to = total ? tk_pool_shared(pool, total * sizeof *to) : NULL;
+    if (wants_rounded(&maps[i]) && first_with_inputs_of(maps, i) == i)
+      total += maps[i].n * units_of(&maps[i]) * unit_bytes(&maps[i]);
+  char *to = total ? tk_pool_shared(pool, total) : NULL;
   if (total && !to) abort();  // out of memory
   for (size_t i = 0; i < count; i++) {
     rounded[i] = NULL;
@@ -202,19 +225,19 @@ static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_
     rounded[i] = rounded[first];
     if (first < i) continue;
     rounded[i] = to;
-    struct rounding rounding = {r->path->int8, &maps[i], to, maps[i].n > 1 ? 1 : r->threads};
+    struct rounding rounding = {r->path, &maps[i], to, maps[i].n > 1 ? 1 : r->threads};
     if (maps[i].n * maps[i].columns < ALONE) rounding.pieces = 1;
     if (maps[i].n * maps[i].columns < ALONE)
       for (size_t c = 0; c < maps[i].n; c++) round_chunk(&rounding, c);
     else tk_pool_run(pool, maps[i].n * rounding.pieces, round_chunk, &rounding);
-    to += maps[i].n * (maps[i].columns / 32);
+    to += maps[i].n * units_of(&maps[i]) * unit_bytes(&maps[i]);
   }
 }
 
 void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
   enum { ON_STACK = 64 };
   struct job few[ON_STACK], *jobs = few;
-  const tk_q8 *few_rounded[ON_STACK], **rounded = few_rounded;
+  const void *few_rounded[ON_STACK], **rounded = few_rounded;
   size_t total = count;
   for (size_t i = 0; i < count; i++) total += maps[i].term_count;
   if (total > ON_STACK && !(jobs = malloc(total * sizeof *jobs))) abort();  // out of memory

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "int8.h"
 #include "table.h"
 
@@ -15,5 +16,5 @@
 #include "product.inc"
 #include "gradient.inc"
 
-const tk_kernels tk_kernels_neon = TK_KERNELS("neon", &tk_int8_neon);
+const tk_kernels tk_kernels_neon = TK_KERNELS("neon", &tk_int8_neon, &tk_bf16_portable);
 #endif

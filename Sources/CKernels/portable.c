@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "int8.h"
 #include "table.h"
 
@@ -13,4 +14,4 @@
 #include "product.inc"
 #include "gradient.inc"
 
-const tk_kernels tk_kernels_portable = TK_KERNELS("portable", &tk_int8_portable);
+const tk_kernels tk_kernels_portable = TK_KERNELS("portable", &tk_int8_portable, &tk_bf16_portable);

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bf16.h"
 #include "include/tk_quant.h"
 #include "int8.h"
 #include "table.h"
 
+enum { PAIR_ROWS = 13, PAIR_COLUMNS = 840 };
 enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512 };
 enum { ROWS = 11, COLUMNS = 43, INPUTS = 7, RANK = 9, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 36, KEYS = 21, PAGE = 16 };
 
@@ -23,6 +25,8 @@ struct results {
   uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
   tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
   float quantised[5][2][INPUTS * BLOCK_ROWS];
+  uint16_t pairs[PAIR_ROWS * PAIR_COLUMNS], halved[INPUTS * (PAIR_COLUMNS + TK_BF16_GROUP)];
+  float halves_products[INPUTS][INPUTS * PAIR_ROWS];
 };
 
 // A few quarters and eighths would hide differences of rounding, so: odd multiples of an odd fraction.
@@ -54,6 +58,26 @@ static void run_blocks(const tk_kernels *path, struct results *r) {
                             .n = i ? INPUTS : 1, .y = r->quantised[t][i], .y_stride = BLOCK_ROWS};
       path->int8->linear(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
     }
+  }
+}
+
+// bf16 of any bits but infinities and NaNs, whose products are ordinary, tiny and huge.
+static void run_pairs(const tk_kernels *path, struct results *r) {
+  const size_t apart = tk_bf16_padded(PAIR_COLUMNS);
+  uint32_t seed = 11;
+  for (size_t i = 0; i < PAIR_ROWS * PAIR_COLUMNS + INPUTS * apart; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    const bool is_weight = i < PAIR_ROWS * PAIR_COLUMNS;
+    // A row in three: exponents of 0 ..< 64, whose products and sums lie about the smallest number.
+    const size_t row = is_weight ? i / PAIR_COLUMNS : (i - PAIR_ROWS * PAIR_COLUMNS) / apart;
+    const uint16_t bits = (uint16_t)(seed >> 16 & (row % 3 == 1 ? 0x9fff : 0xbfff));
+    if (is_weight) r->pairs[i] = bits;
+    else r->halved[i - PAIR_ROWS * PAIR_COLUMNS] = (i - PAIR_ROWS * PAIR_COLUMNS) % apart < PAIR_COLUMNS ? bits : 0;
+  }
+  for (size_t n = 1; n <= INPUTS; n++) {
+    const tk_linear_args map = {.weights = r->pairs, .type = TK_BF16, .rows = PAIR_ROWS, .columns = PAIR_COLUMNS,
+                                .n = n, .y = r->halves_products[n - 1], .y_stride = PAIR_ROWS};
+    path->bf16->linear(&map, r->halved, 0, PAIR_ROWS, 0, n, NULL);
   }
 }
 
@@ -123,6 +147,7 @@ static void run(const tk_kernels *path, struct results *r) {
   for (int i = 0; i < COLUMNS; i++) r->gradients[1][i] = x[i] * x[i];  // mean squares are not below 0
   r->change = path->adamw_step(&adamw, x, r->gradients[2], r->gradients[0], r->gradients[1], COLUMNS);
   run_blocks(path, r);
+  run_pairs(path, r);
 }
 
 bool tk_kernels_agree(const tk_kernels *path) {

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 struct tk_int8;
+struct tk_bf16;
 
 // Inputs that one chunk of a linear map takes, and outputs whose accumulators it parks (128 KB of stack).
 #define TK_COLUMNS 60
@@ -51,22 +52,25 @@ typedef struct tk_kernels {
   double (*adamw_step)(const tk_adamw *settings, const float *gradient, float *x, float *m, float *v, size_t count);
   double (*square_sum)(const float *x, size_t count);
   const struct tk_int8 *int8;  // block-quantised weights (int8.h)
+  const struct tk_bf16 *bf16;  // BF16 weights against inputs rounded to bf16 (bf16.h)
 } tk_kernels;
 
-// The table of the path that is being compiled, from the functions of the .inc files; INT8 is for blocks.
-#define TK_KERNELS(NAME, INT8)                                                                             \
+// The table of the path that is being compiled, from the functions of the .inc files; INT8 is for blocks, BF16 for rounded inputs.
+#define TK_KERNELS(NAME, INT8, BF16)                                                                       \
   {                                                                                                        \
     .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
     .rope = rope, .from_f32 = from_f32, .to_f32 = to_f32, .exp = exp_one, .int8 = INT8,                    \
+    .bf16 = BF16,                                                                                          \
     .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,          \
     .head_backward = head_backward, .adamw_step = adamw_step, .square_sum = square_sum,                    \
   }
 
 extern const tk_kernels tk_kernels_portable;
 #if defined(__x86_64__)
-// The same but for integers: with and without instructions that multiply four bytes at once.
+// The same but for integers and rounded inputs: with and without instructions that multiply four bytes at once, and two
+// bf16.
 extern const tk_kernels tk_kernels_avx2, tk_kernels_avxvnni;
-extern const tk_kernels tk_kernels_avx512_without_vnni, tk_kernels_avx512;
+extern const tk_kernels tk_kernels_avx512_without_vnni, tk_kernels_avx512_vnni, tk_kernels_avx512;
 #endif
 #if defined(__aarch64__)
 extern const tk_kernels tk_kernels_neon;

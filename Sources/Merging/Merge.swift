@@ -214,7 +214,7 @@ public struct Merge: Sendable {
     // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
     let merged = try Model(path: path, threads: model.threads, activations: .f32)
     let exact =
-      model.activations == .f32 || model.directory.weights.blocks.isEmpty
+      model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
       ? model : try Model(model.directory, threads: model.threads, activations: .f32)
     let attached = AttachedAdapter.sum(adapters, on: exact)
     let check = try await LogitCheck(

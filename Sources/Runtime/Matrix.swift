@@ -13,6 +13,16 @@ extension ElementType {
   }
 }
 
+extension ActivationType {
+  var kernelType: tk_activations {
+    switch self {
+    case .int8: TK_ACTIVATIONS_INT8
+    case .f32: TK_ACTIVATIONS_F32
+    case .bf16: TK_ACTIVATIONS_BF16
+    }
+  }
+}
+
 extension GGUFTensorType {
   /// The kernels' name for these blocks, nil for those that no kernel computes on.
   var kernelType: tk_type? {
@@ -36,15 +46,15 @@ struct Matrix: Sendable {
   let rows: Int
   let columns: Int
   let type: tk_type
-  /// Whether block-quantised weights meet float32 rather than activations rounded to eight bits.
-  let isExact: Bool
+  /// What the weights meet.
+  let activations: ActivationType
 
   /// `tensor` must have two dimensions and an element type that the kernels know.
-  init(_ tensor: Tensor) {
+  init(_ tensor: Tensor, activations: ActivationType = .f32) {
     guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
     }
-    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, isExact: true)
+    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, activations)
   }
 
   /// `tensor` must have two dimensions and a type that the kernels know.
@@ -52,12 +62,13 @@ struct Matrix: Sendable {
     guard tensor.shape.count == 2, let type = tensor.type.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of blocks that are computed on")
     }
-    self.init(
-      tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, isExact: activations == .f32)
+    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, activations)
   }
 
-  private init(_ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type, isExact: Bool) {
-    self.isExact = isExact
+  private init(
+    _ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type, _ activations: ActivationType
+  ) {
+    self.activations = activations
     self.storage = storage
     self.offset = offset
     self.type = type
@@ -94,7 +105,7 @@ struct Matrix: Sendable {
     unsafe tk_linear_args(
       weights: baseAddress, type: type, rows: rows, columns: columns, bias: bias,
       x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add,
-      terms: terms, term_count: termCount, exact: isExact)
+      terms: terms, term_count: termCount, activations: activations.kernelType)
   }
 }
 

@@ -8,7 +8,7 @@ public final class Model: Sendable {
   public let directory: ModelDirectory
   /// Threads that a forward pass runs on, the calling one included.
   public let threads: Int
-  /// How activations meet block-quantised weights.
+  /// What activations are rounded to where they meet weights.
   public let activations: ActivationType
   let weights: Qwen2Weights
   let compute: Compute
@@ -24,7 +24,7 @@ public final class Model: Sendable {
   /// - Parameters:
   ///   - path: the directory.
   ///   - threads: how many threads compute; all processors when nil.
-  ///   - activations: how activations meet block-quantised weights, if the model has any.
+  ///   - activations: what activations are rounded to where they meet weights.
   /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.

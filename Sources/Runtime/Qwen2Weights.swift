@@ -74,7 +74,7 @@ private enum StoredTensor {
 
   func matrix(_ activations: ActivationType) -> Matrix {
     switch self {
-    case .plain(let tensor): Matrix(tensor)
+    case .plain(let tensor): Matrix(tensor, activations: activations)
     case .blocks(let tensor): Matrix(tensor, activations: activations)
     }
   }

@@ -39,7 +39,7 @@ struct AdapterProducts {
       weights: parameters.values.pointer + pair.a, type: TK_F32, rows: pair.rank, columns: pair.input,
       bias: nil,
       x: input, x_stride: pair.input, n: n, y: u, y_stride: pair.rank, add: false, terms: nil, term_count: 0,
-      exact: true)
+      activations: TK_ACTIVATIONS_F32)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
     unsafe tk_scale(u, pair.scale, n * pair.rank)
   }
@@ -60,7 +60,7 @@ struct AdapterProducts {
       bias: nil,
       x: u, x_stride: pair.rank, n: batch.rowCount, y: y, y_stride: pair.output, add: true, terms: nil,
       term_count: 0,
-      exact: true)
+      activations: TK_ACTIVATIONS_F32)
     unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool.threads, $0, 1) }
   }
 

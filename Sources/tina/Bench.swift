@@ -57,7 +57,8 @@ struct Bench: AsyncParsableCommand {
 
   @Option(
     help:
-      "What meets the weights of a quantised GGUF base: int8 (rounded, fast) or f32 (the reference, slow).")
+      "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too (fast with AVX512-BF16), or f32: not at all."
+  )
   var activations: ActivationType = .int8
 
   @Option(help: "Threads that compute; as many as processors unless given.")

@@ -108,23 +108,24 @@ private func plainDot(_ row: ArraySlice<UInt8>, _ type: tk_type, _ x: ArraySlice
   return sum
 }
 
-private func distance(_ a: [Float], _ b: [Float]) -> Double {
+func distance(_ a: [Float], _ b: [Float]) -> Double {
   var sum = 0.0
   for i in a.indices { sum += Double(a[i] - b[i]) * Double(a[i] - b[i]) }
   return sum.squareRoot()
 }
 
 /// One adapter's pair for some of the inputs.
-private struct Term {
+struct Term {
   var a: [Float]
   var b: [Float]
   var rank: Int
   var inputs: Range<Int>
 }
 
-private func multiply(
+func multiply(
   _ pool: OpaquePointer, _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, x: [Float], n: Int,
-  bias: [Float]? = nil, onto before: [Float]? = nil, term: Term? = nil, exact: Bool = false
+  bias: [Float]? = nil, onto before: [Float]? = nil, term: Term? = nil,
+  activations: tk_activations = TK_ACTIVATIONS_INT8
 ) -> [Float] {
   var y = before ?? [Float](repeating: .nan, count: rows * n)
   var u = [Float](repeating: 0, count: (term?.rank ?? 0) * n + 1)
@@ -143,7 +144,7 @@ private func multiply(
                     weights: w, type: type, rows: rows, columns: columns,
                     bias: bias.isEmpty ? nil : bias.baseAddress, x: x, x_stride: columns, n: n, y: y,
                     y_stride: rows, add: before != nil, terms: terms, term_count: terms == nil ? 0 : 1,
-                    exact: exact)
+                    activations: activations)
                   unsafe tk_linear(pool, &map, 1)
                 }
                 if let term, let b = b.baseAddress {
@@ -310,7 +311,8 @@ extension KernelTests {
       let x = noise.floats(n * columns)
       let zero = [Float](repeating: 0, count: n * rows)
       let fast = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: n)
-      let exact = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: x, n: n, exact: true)
+      let exact = unsafe multiply(
+        pool, weights, type, rows: rows, columns: columns, x: x, n: n, activations: TK_ACTIVATIONS_F32)
       // Uniform noise: a step of 1/127 of the largest of 32 has an error of about 0.5 % of the rest.
       let error = distance(fast, exact) / distance(exact, zero)
       #expect(error > 0 && error < 0.008, "\(error)")
@@ -318,7 +320,8 @@ extension KernelTests {
       var whole = [Float](repeating: 127, count: n * columns)
       for i in whole.indices where i % 32 != 0 { whole[i] = Float(i * 7919 % 255 - 127) }
       let a = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: whole, n: n)
-      let b = unsafe multiply(pool, weights, type, rows: rows, columns: columns, x: whole, n: n, exact: true)
+      let b = unsafe multiply(
+        pool, weights, type, rows: rows, columns: columns, x: whole, n: n, activations: TK_ACTIVATIONS_F32)
       let rest = distance(a, b) / distance(b, zero)
       #expect(rest < 1e-5, "\(rest)")
     }

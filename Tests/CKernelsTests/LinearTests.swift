@@ -65,7 +65,7 @@ func linear(
           var map = unsafe tk_linear_args(
             weights: w, type: weights.type, rows: rows, columns: columns, bias: bias, x: xBase,
             x_stride: columns, n: n, y: yBase, y_stride: rows, add: y != nil,
-            terms: nil, term_count: 0, exact: true)
+            terms: nil, term_count: 0, activations: TK_ACTIVATIONS_F32)
           unsafe tk_linear(pool, &map, 1)
         }
         if let bias {

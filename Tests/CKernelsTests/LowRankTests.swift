@@ -54,7 +54,7 @@ func linear(
           weights: w, type: weights.type, rows: rows, columns: columns, bias: nil, x: xBase,
           x_stride: columns,
           n: n, y: yBase, y_stride: rows, add: false, terms: buffer.baseAddress, term_count: buffer.count,
-          exact: true)
+          activations: TK_ACTIVATIONS_F32)
         unsafe tk_linear(pool, &map, 1)
       }
     }

@@ -9,18 +9,30 @@ import Testing
 /// Contract 4: the logits of a position depend on the weights, the adapter and the tokens before it, and on
 /// nothing else, bit for bit.
 @Suite struct OneOrderOfSummationTests {
-  static let models: [(model: String, adapter: String)] = {
-    var all = [
-      (fixture("tiny-f32"), fixture("adapter-all-r4")), (fixture("tiny-bf16"), fixture("adapter-all-r4")),
-      (fixture("tiny-f16"), fixture("adapter-all-r4")),
-    ]
-    if FileManager.default.fileExists(atPath: pico + "/adapter") { all.append((pico, pico + "/adapter")) }
+  struct Case: Sendable {
+    var model: String
+    var adapter: String
+    var activations = ActivationType.int8
+
+    func open(threads: Int) throws -> Model {
+      try Model(path: model, threads: threads, activations: activations)
+    }
+  }
+
+  static let models: [Case] = {
+    let adapter = fixture("adapter-all-r4")
+    var all = ["tiny-f32", "tiny-bf16", "tiny-f16"].map { Case(model: fixture($0), adapter: adapter) }
+    all.append(Case(model: fixture("tiny-bf16"), adapter: adapter, activations: .bf16))
+    if FileManager.default.fileExists(atPath: pico + "/adapter") {
+      all.append(Case(model: pico, adapter: pico + "/adapter"))
+      all.append(Case(model: pico, adapter: pico + "/adapter", activations: .bf16))
+    }
     return all
   }()
 
   @Test(arguments: models)
-  func alonesAndBatchesAgree(paths: (model: String, adapter: String)) throws {
-    let model = try Model(path: paths.model, threads: 2)
+  func alonesAndBatchesAgree(paths: Case) throws {
+    let model = try paths.open(threads: 2)
     let adapter = try AttachedAdapter(Adapter(path: paths.adapter), to: model)
     let sequences = (0..<17).map { someTokens(5 + 3 * $0, below: model.config.vocabSize, seed: UInt64($0)) }
     let adapters = (0..<17).map { $0 % 3 == 1 ? nil : adapter }
@@ -33,8 +45,8 @@ import Testing
   }
 
   @Test(arguments: models)
-  func chunksOfThePromptAgree(paths: (model: String, adapter: String)) throws {
-    let model = try Model(path: paths.model, threads: 2)
+  func chunksOfThePromptAgree(paths: Case) throws {
+    let model = try paths.open(threads: 2)
     let adapter = try AttachedAdapter(Adapter(path: paths.adapter), to: model)
     let tokens = someTokens(100, below: model.config.vocabSize)
     for attached in [nil, adapter] {
@@ -47,10 +59,10 @@ import Testing
   }
 
   @Test(arguments: models)
-  func threadsAgree(paths: (model: String, adapter: String)) throws {
+  func threadsAgree(paths: Case) throws {
     var results: [[Float]] = []
     for threads in [1, 2, 3] {
-      let model = try Model(path: paths.model, threads: threads)
+      let model = try paths.open(threads: threads)
       let adapter = try AttachedAdapter(Adapter(path: paths.adapter), to: model)
       let tokens = someTokens(40, below: model.config.vocabSize)
       results.append(batchedLogits(model, [tokens], adapters: [adapter], chunk: 64)[0])
@@ -61,8 +73,8 @@ import Testing
 
   /// Changes the process's path of instructions, which every other path equals, so other tests may go on.
   @Test(arguments: models)
-  func instructionSetsAgree(paths: (model: String, adapter: String)) throws {
-    let model = try Model(path: paths.model, threads: 2)
+  func instructionSetsAgree(paths: Case) throws {
+    let model = try paths.open(threads: 2)
     let tokens = someTokens(24, below: model.config.vocabSize)
     let best = unsafe String(cString: tk_isa())
     let fast = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
@@ -70,5 +82,20 @@ import Testing
     let portable = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
     #expect(unsafe tk_isa_select(best))
     #expect(sameBits(fast, portable), "\(best) against portable")
+  }
+
+  /// Rounding the inputs is a choice of its own, and changes the weights that it is for and no others.
+  @Test func onlyBF16WeightsMeetInputsOfBF16() throws {
+    for (name, differs) in [("tiny-bf16", true), ("tiny-f16", false), ("tiny-f32", false)] {
+      let path = fixture(name)
+      let tokens = someTokens(24, below: 100)
+      let exact = try batchedLogits(Model(path: path, threads: 2), [tokens], adapters: [nil], chunk: 64)[0]
+      let rounded = try batchedLogits(
+        Model(path: path, threads: 2, activations: .bf16), [tokens], adapters: [nil], chunk: 64)[0]
+      #expect(sameBits(exact, rounded) != differs, "\(name)")
+      let error = zip(rounded, exact).map { Double(($0 - $1) * ($0 - $1)) }.reduce(0, +)
+      let size = exact.map { Double($0 * $0) }.reduce(0, +)
+      #expect((error / size).squareRoot() < 0.02, "\(name): \((error / size).squareRoot())")
+    }
   }
 }

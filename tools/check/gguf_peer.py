@@ -133,7 +133,7 @@ def perplexity(options):
         b = llama_perplexity(model, prompts, completions)
         del model
         count = sum(map(len, completions))
-        d = tina_perplexity(options, path, lines, completions, "int8")
+        d = tina_perplexity(options, path, lines, completions, options.activations)
         a = tina_perplexity(options, path, lines, completions, "f32")
         tell(abs(d / b - 1) <= options.bound, f"{name}: perplexity of {count} tokens: Tina {d:.5f} (in float32 {a:.5f}), "
              f"llama.cpp {b:.5f}, {100 * abs(d / b - 1):.3f} % apart")
@@ -243,6 +243,7 @@ for name in ["files", "documents", "perplexity", "merged"]:
         command.add_argument("files", nargs="+")
         command.add_argument("--documents", required=True)
         command.add_argument("--bound", type=float, default=1e-3)
+        command.add_argument("--activations", default="int8", help="Tina's; bf16 is what llama.cpp does with BF16 weights")
         command.add_argument("--skip-exact", action="store_true", help="do not dequantise (large models)")
         command.add_argument("--exact-bound", type=float, default=1e-3)
         continue

@@ -62,6 +62,18 @@ typedef struct tk_low_rank {
   float *_Nonnull u;  // [count, rank], the caller's; holds u afterwards
 } tk_low_rank;
 
+// What the weights of a map meet. Those of other types than a value names meet what they do by default.
+typedef enum tk_activations {
+  // Block-quantised weights: x rounded to eight bits; an adapter's B · u is a sum of its own:
+  //   (dot(weights[m, :], rounded x) + bias[m]) + dot(b[m, :], u), the integer products in the order of int8.inc
+  // Others: x as it is. The default.
+  TK_ACTIVATIONS_INT8 = 0,
+  // x as it is: blocks are widened to float32, which is the reference and slow.
+  TK_ACTIVATIONS_F32 = 1,
+  // BF16 weights: x rounded to bf16, in the order of bf16.inc; B · u is a sum of its own as above. Others: as by default.
+  TK_ACTIVATIONS_BF16 = 2
+} tk_activations;
+
 // y[i, m] = dot(weights[m, :], x[i, :]) + bias[m]
 // weights [rows, columns] of `type`, row-major, any alignment that suits its element; x [n, columns]
 // with row stride x_stride, y [n, rows] with row stride y_stride (both in floats); bias [rows] float32 or null.
@@ -79,10 +91,7 @@ typedef struct tk_linear_args {
   bool add;
   const tk_low_rank *_Nullable terms;
   size_t term_count;
-  // Block-quantised weights only: x stays float32 and the weights are widened to it, which is the reference and slow.
-  // Otherwise x is rounded to eight bits, and an adapter's B · u is a sum of its own:
-  //   (dot(weights[m, :], rounded x) + bias[m]) + dot(b[m, :], u), the integer products in the order of int8.inc
-  bool exact;
+  tk_activations activations;
 } tk_linear_args;
 // Runs `count` maps (which may share x, and write disjoint outputs) in one parallel region, the adapters' A x
 // among them.

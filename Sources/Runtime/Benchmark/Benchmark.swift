@@ -76,12 +76,14 @@ public final class Benchmark {
         })
   }
 
-  /// Whether some weights meet activations of eight bits, whose arithmetic the float32 peak does not bound.
-  private var isInteger: Bool {
-    model.activations == .int8
-      && model.weights.layers.contains { layer in
-        layer.projections.contains { tk_block_elements($0.type) > 1 }
+  /// Whether some weights meet rounded activations, whose arithmetic the float32 peak does not bound.
+  private var isRounded: Bool {
+    model.weights.layers.contains { layer in
+      layer.projections.contains {
+        tk_block_elements($0.type) > 1
+          ? model.activations != .f32 : $0.type == TK_BF16 && model.activations == .bf16
       }
+    }
   }
 
   /// Runs something between two measurements of what the machine can do: on a shared one its limits move within minutes.
@@ -93,7 +95,7 @@ public final class Benchmark {
 
   /// Tokens a second that a step of `rows` rows can give at best; nil where its bound is not known.
   private func ceiling(rows: Int, _ limits: MachineLimits) -> Double? {
-    if isInteger { return rows == 1 ? limits.readRate / weightBytes : nil }
+    if isRounded { return rows == 1 ? limits.readRate / weightBytes : nil }
     let reading = weightBytes / limits.readRate
     let computing = Double(rows) * operations(head: true) / limits.operationRate
     return Double(rows) / max(reading, computing)
@@ -192,7 +194,7 @@ public final class Benchmark {
     report(
       BenchmarkResult(
         "prefill\(count)", "prefill, \(count) tokens", best, "tok/s",
-        limit: isInteger ? nil : limits.operationRate / operations(head: false),
+        limit: isRounded ? nil : limits.operationRate / operations(head: false),
         limitName: "of the arithmetic peak"))
   }
 
