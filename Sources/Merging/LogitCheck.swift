@@ -44,26 +44,32 @@ public struct LogitCheck: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - base: the base that `attached` is attached to.
-  ///   - merged: the model that was written.
+  ///   - merged: opens the model that was written; beside the first passes of the base, since it may have to be read
+  ///     from the disk.
   ///   - texts: probes; ``texts`` if empty.
   ///   - tokens: tokens that each is continued by.
   init(
-    base: Model, attached: AttachedAdapter, merged: Model, texts: [String], tokens: Int
+    base: Model, attached: AttachedAdapter, merged: @escaping @Sendable () throws -> Model, texts: [String],
+    tokens: Int
   ) async throws {
+    let opening = Task.detached { try merged() }
     let prompts = try Self.prompts(base, texts.isEmpty ? Self.texts : texts)
     // Keys and values in float32: what differs then is the weights alone.
     let engine = Engine(model: base, cacheType: .f32)
-    let other = Engine(model: merged, cacheType: .f32)
     let running = try prompts.map { prompt in
       try engine.generate(
         GenerationRequest(
           prompt: prompt.ids, adapter: attached, sampling: SamplingParameters(temperature: 0, seed: 0),
           maxTokens: tokens))
     }
-    var divergence = 0.0
+    var sequences: [(ids: [Int], logits: [Float])] = []
     for (prompt, completion) in zip(prompts, running) {
       let ids = prompt.ids + (try await completion.collect().ids)
-      let expected = try engine.logits(tokens: Array(ids.dropLast()), adapter: attached)
+      sequences.append((ids, try engine.logits(tokens: Array(ids.dropLast()), adapter: attached)))
+    }
+    let other = Engine(model: try await opening.value, cacheType: .f32)
+    var divergence = 0.0
+    for (prompt, (ids, expected)) in zip(prompts, sequences) {
       let found = try other.logits(tokens: Array(ids.dropLast()))
       let count = ids.count - 1
       let vocabulary = expected.count / count

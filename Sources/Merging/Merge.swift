@@ -212,7 +212,12 @@ public struct Merge: Sendable {
   /// Opens what was written and compares it with the attached form.
   private func verify(_ path: String) async throws -> LogitCheck {
     // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
-    let merged = try Model(path: path, threads: model.threads, activations: .f32)
+    let merged: @Sendable () throws -> Model = { [threads = model.threads] in
+      let merged = try Model(path: path, threads: threads, activations: .f32)
+      // What was written past the system's cache comes in beside the base's passes, not page by page in its own.
+      for file in merged.directory.weights.files { readIntoCache(file, threads: threads) }
+      return merged
+    }
     let exact =
       model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
       ? model : try Model(model.directory, threads: model.threads, activations: .f32)

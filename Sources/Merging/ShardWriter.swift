@@ -6,8 +6,8 @@ import Synchronization
 
 /// Computes and writes one file of the output, row block by row block, on several threads.
 ///
-/// Memory is what the threads hold: a piece of the output each, the factors of one module, and the sums of a
-/// few rows. What is written does not depend on the number of threads.
+/// Memory is what the threads hold: two pieces of the output each, one being made while the other is written, the
+/// factors of one module, and the sums of a few rows. What is written does not depend on the number of threads.
 struct ShardWriter {
   let file: PlannedFile
   let settings: MergeSettings
@@ -51,28 +51,42 @@ struct ShardWriter {
     let outcome = Mutex(Outcome())
     let flusher = DispatchQueue(label: "tina merge flush")
     DispatchQueue.concurrentPerform(iterations: min(settings.threads, max(pieces.count, 1))) { _ in
+      // The disk works on one piece while the next is computed.
+      let writing = DispatchQueue(label: "tina merge write")
+      let buffers = [PieceBuffer(), PieceBuffer()]
       var scratch = Scratch()
+      var turn = 0
       while true {
         let index = next.add(1, ordering: .relaxed).oldValue
-        guard index < pieces.count, outcome.withLock({ $0.error == nil }) else { return }
+        guard index < pieces.count, outcome.withLock({ $0.error == nil }) else { break }
         let piece = pieces[index]
-        do throws(MergeError) {
-          let sums = try write(piece, to: output, &scratch)
-          let size = byteCount(piece)
+        let (offset, size) = place(piece)
+        let buffer = buffers[turn % buffers.count]
+        turn += 1
+        buffer.take(byteCount: size, for: offset)
+        if let sums = unsafe compute(piece, into: buffer.start, &scratch) {
+          outcome.withLock { $0.sums.append((index, piece.tensor, sums)) }
+        }
+        writing.async {
+          defer { buffer.release() }
+          do throws(MergeError) {
+            try unsafe output.write(buffer.bytes, at: offset)
+          } catch {
+            outcome.withLock { $0.error = $0.error ?? error }
+            return
+          }
           let mustFlush = outcome.withLock { state in
-            if let sums { state.sums.append((index, piece.tensor, sums)) }
             state.written += size
-            guard state.written - state.flushed >= Self.flushInterval else { return false }
+            guard output.isBuffered, state.written - state.flushed >= Self.flushInterval else { return false }
             state.flushed = state.written
             return true
           }
-          // Beside the computing: an error shows again when the whole file is flushed.
+          // Beside the writing: an error shows again when the whole file is flushed.
           if mustFlush { flusher.async { try? output.flush() } }
           onBytes(size)
-        } catch {
-          outcome.withLock { $0.error = $0.error ?? error }
         }
       }
+      writing.sync {}
     }
     flusher.sync {}
     let (sums, error) = outcome.withLock { ($0.sums.sorted { $0.piece < $1.piece }, $0.error) }
@@ -97,14 +111,18 @@ struct ShardWriter {
 
   private static let pieceElementCount = 4 << 20
 
-  private func byteCount(_ piece: Piece) -> Int {
+  /// Where a piece begins in the file, and its bytes there.
+  private func place(_ piece: Piece) -> (offset: Int, byteCount: Int) {
     let tensor = file.tensors[piece.tensor]
-    return tensor.type.byteCount(piece.rows.count * tensor.source.columns)
+    let columns = tensor.source.columns
+    return (
+      tensor.offset + tensor.type.byteCount(piece.rows.lowerBound * columns),
+      tensor.type.byteCount(piece.rows.count * columns)
+    )
   }
 
   /// Memory of one thread, used again for every piece.
   private struct Scratch {
-    var output: [UInt8] = []
     var delta: [Float] = []
     var b: [Float] = []
     var packedA: [Float] = []
@@ -115,40 +133,37 @@ struct ShardWriter {
     var after: [Float] = []
   }
 
-  /// Sums of the piece; nil where nothing was rounded.
-  private func write(
-    _ piece: Piece, to output: some WeightSink, _ scratch: inout Scratch
-  ) throws(MergeError) -> tk_merge_sums? {
+  /// Makes the bytes of a piece.
+  ///
+  /// - Returns: sums of the piece; nil where nothing was rounded.
+  @unsafe private func compute(
+    _ piece: Piece, into target: UnsafeMutableRawPointer, _ scratch: inout Scratch
+  ) -> tk_merge_sums? {
     let tensor = file.tensors[piece.tensor]
     let columns = tensor.source.columns
     let count = piece.rows.count * columns
-    let size = tensor.type.byteCount(count)
-    let start = piece.rows.lowerBound * columns
-    let offset = tensor.offset + tensor.type.byteCount(start)
-    let source = unsafe tensor.source.baseAddress + tensor.source.type.byteCount(start)
+    let source =
+      unsafe tensor.source.baseAddress
+      + tensor.source.type.byteCount(piece.rows.lowerBound * columns)
     if tensor.sum == nil, tensor.type == tensor.source.type {
-      try unsafe output.write(UnsafeRawBufferPointer(start: source, count: size), at: offset)
+      unsafe target.copyMemory(from: source, byteCount: tensor.type.byteCount(count))
       return nil
     }
-    if scratch.output.count < size { scratch.output = [UInt8](repeating: 0, count: size) }
     var sums = tk_merge_sums()
     if !tensor.type.isPlain || !tensor.source.type.isPlain {
-      unsafe throughFloats(tensor, piece.rows, source, &scratch, &sums)
+      unsafe throughFloats(tensor, piece.rows, source, target, &scratch, &sums)
     } else if let sum = tensor.sum {
-      unsafe merge(tensor, sum, piece.rows, source, &scratch, &sums)
+      unsafe merge(tensor, sum, piece.rows, source, target, &scratch, &sums)
     } else {
-      sums.infinite = unsafe scratch.output.withUnsafeMutableBytes { target in
-        unsafe tk_convert(source, tensor.source.kernel, count, target.baseAddress!, tensor.kernel)
-      }
+      sums.infinite = unsafe tk_convert(source, tensor.source.kernel, count, target, tensor.kernel)
     }
-    try unsafe output.write(scratch.output.span.bytes.extracting(0..<size), at: offset)
     return sums
   }
 
-  /// Merges the rows of a piece into the scratch output, some rows at a time so that their sums stay near.
-  private func merge(
+  /// Merges the rows of a piece, some rows at a time so that their sums stay near.
+  @unsafe private func merge(
     _ tensor: PlannedTensor, _ sum: LowRankSum, _ rows: Range<Int>, _ source: UnsafeRawPointer,
-    _ scratch: inout Scratch, _ sums: inout tk_merge_sums
+    _ target: UnsafeMutableRawPointer, _ scratch: inout Scratch, _ sums: inout tk_merge_sums
   ) {
     let columns = sum.columns
     let group = prepare(sum, &scratch)
@@ -157,12 +172,10 @@ struct ShardWriter {
       let end = min(start + group, rows.upperBound)
       delta(sum, start..<end, &scratch)
       let done = (start - rows.lowerBound) * columns
-      unsafe scratch.output.withUnsafeMutableBytes { target in
-        unsafe tk_merge(
-          source + tensor.source.type.byteCount(done), tensor.source.kernel, scratch.delta,
-          (end - start) * columns, target.baseAddress! + tensor.type.byteCount(done), tensor.kernel, rounding,
-          UInt64(start * columns), &sums)
-      }
+      unsafe tk_merge(
+        source + tensor.source.type.byteCount(done), tensor.source.kernel, scratch.delta,
+        (end - start) * columns, target + tensor.type.byteCount(done), tensor.kernel, rounding,
+        UInt64(start * columns), &sums)
     }
   }
 
@@ -190,9 +203,9 @@ struct ShardWriter {
   }
 
   /// The rows of a piece where the base or the output is in blocks: widened, summed, rounded.
-  private func throughFloats(
-    _ tensor: PlannedTensor, _ rows: Range<Int>, _ source: UnsafeRawPointer, _ scratch: inout Scratch,
-    _ sums: inout tk_merge_sums
+  @unsafe private func throughFloats(
+    _ tensor: PlannedTensor, _ rows: Range<Int>, _ source: UnsafeRawPointer,
+    _ output: UnsafeMutableRawPointer, _ scratch: inout Scratch, _ sums: inout tk_merge_sums
   ) {
     let columns = tensor.source.columns
     let group = tensor.sum.map { prepare($0, &scratch) } ?? max(1, (1 << 16) / max(columns, 1))
@@ -208,30 +221,28 @@ struct ShardWriter {
       unsafe tk_dequantise(
         source + tensor.source.type.byteCount(done), tensor.source.kernel, &scratch.values, count)
       if let sum = tensor.sum { delta(sum, start..<end, &scratch) }
-      unsafe scratch.output.withUnsafeMutableBytes { target in
-        let target = unsafe target.baseAddress! + tensor.type.byteCount(done)
-        switch (tensor.type.isPlain, tensor.sum != nil) {
-        case (true, true):
-          unsafe tk_merge(
-            scratch.values, TK_F32, scratch.delta, count, target, tensor.kernel, rounding,
-            UInt64(start * columns), &sums)
-        case (true, false):
-          sums.infinite += unsafe tk_convert(scratch.values, TK_F32, count, target, tensor.kernel)
-        case (false, true):
-          // What the blocks would hold without the adapters is what the change is measured from.
-          _ = unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
-          unsafe tk_dequantise(target, tensor.kernel, &scratch.before, count)
-          unsafe tk_add(&scratch.values, scratch.delta, count)
-          sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
-          unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
-          unsafe tk_merge_measure(scratch.before, scratch.after, scratch.delta, count, &sums)
-        case (false, false):
-          sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
-          guard measuresRounding else { break }
-          // From nothing to what the blocks hold: the error is that of rounding.
-          unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
-          unsafe tk_merge_measure(scratch.before, scratch.after, scratch.values, count, &sums)
-        }
+      let target = unsafe output + tensor.type.byteCount(done)
+      switch (tensor.type.isPlain, tensor.sum != nil) {
+      case (true, true):
+        unsafe tk_merge(
+          scratch.values, TK_F32, scratch.delta, count, target, tensor.kernel, rounding,
+          UInt64(start * columns), &sums)
+      case (true, false):
+        sums.infinite += unsafe tk_convert(scratch.values, TK_F32, count, target, tensor.kernel)
+      case (false, true):
+        // What the blocks would hold without the adapters is what the change is measured from.
+        _ = unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+        unsafe tk_dequantise(target, tensor.kernel, &scratch.before, count)
+        unsafe tk_add(&scratch.values, scratch.delta, count)
+        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+        unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
+        unsafe tk_merge_measure(scratch.before, scratch.after, scratch.delta, count, &sums)
+      case (false, false):
+        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+        guard measuresRounding else { break }
+        // From nothing to what the blocks hold: the error is that of rounding.
+        unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
+        unsafe tk_merge_measure(scratch.before, scratch.after, scratch.values, count, &sums)
       }
     }
   }

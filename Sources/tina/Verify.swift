@@ -1,10 +1,11 @@
 import AdapterFormat
 import ArgumentParser
+import Hub
 import ModelFiles
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks every checksum and rule of an adapter's files.",
+    abstract: "Checks every checksum and rule of an adapter's or a model's files.",
     usage: "tina verify <file|directory> [<options>]",
     discussion: """
       A .tina file is read as a whole: every digest is compared, every block decoded, every rule of the format \
@@ -12,21 +13,29 @@ struct Verify: ParsableCommand {
       shapes, ranks and types that agree with the configuration. Numbers that are not finite are a fault in \
       either. A sound adapter may still hold what tina run does not apply: that is told, and is no fault.
 
+      A model, a Hugging Face directory or a GGUF file, has no checksums: that every tensor lies in its file, has \
+      the name, shape and a type that running it needs, holds finite numbers and scales, and that the tokenizer \
+      can be read is checked. The digest that is told is the same for every copy of the weights.
+
       Exit codes: 0 sound, 1 not sound.
 
       EXAMPLES:
         tina verify adapter.tina
         tina verify checkpoint-450 --json
+        tina verify model-Q4_K_M.gguf
       """)
 
-  @Argument(help: ArgumentHelp("An adapter of any format.", valueName: "adapter"))
+  @Argument(
+    help: ArgumentHelp(
+      "An adapter of any format, a model's directory or GGUF file, or a name on the hub.",
+      valueName: "file|directory"))
   var adapter: AdapterReference
 
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
 
   func run() throws {
-    let findings = Findings(try adapter.resolved().path)
+    let findings = Findings(try HubAccess.path(adapter.path, want: .either))
     if json {
       Terminal.writeLine(findings.json.line)
     } else {
@@ -38,6 +47,8 @@ struct Verify: ParsableCommand {
   private struct Findings {
     let path: String
     var format: AdapterFileFormat?
+    /// What the model is that was found in the place of an adapter.
+    var modelFormat: String?
     var summary = ""
     var violations: [AdapterError.Violation] = []
     /// What is told and is no fault.
@@ -47,6 +58,12 @@ struct Verify: ParsableCommand {
 
     init(_ path: String) {
       self.path = path
+      if VerifiedModel.isThere(path) {
+        let model = VerifiedModel(path)
+        modelFormat = path.hasSuffix(".gguf") ? "gguf" : "huggingface"
+        (summary, violations, remarks) = (model.summary, model.violations, model.remarks)
+        return
+      }
       do throws(AdapterError) {
         try check(AdapterFile(path: path))
       } catch {
@@ -104,7 +121,9 @@ struct Verify: ParsableCommand {
     }
 
     var lines: [String] {
-      let title = format.map { $0.title + ", " } ?? ""
+      let title =
+        modelFormat.map { $0 == "gguf" ? "GGUF model, " : "Hugging Face model, " }
+        ?? format.map { $0.title + ", " } ?? ""
       var lines: [String]
       if isSound {
         lines = ["\(path): \(title)sound: \(summary)"]
@@ -131,9 +150,10 @@ struct Verify: ParsableCommand {
         return .object(fields)
       }
       let remarks: [JSONOutput] = self.remarks.map { JSONOutput.string($0) }
-      let format: JSONOutput = self.format.map { JSONOutput.string($0.rawValue) } ?? .null
+      let format: JSONOutput = (modelFormat ?? self.format?.rawValue).map { JSONOutput.string($0) } ?? .null
       let fields: KeyValuePairs<String, JSONOutput> = [
-        "adapter": .string(path), "format": format, "sound": .bool(isSound), "violations": .array(faults),
+        modelFormat == nil ? "adapter" : "model": .string(path), "format": format, "sound": .bool(isSound),
+        "violations": .array(faults),
         "remarks": .array(remarks),
       ]
       return .object(fields)

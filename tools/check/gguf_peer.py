@@ -2,12 +2,12 @@
 """Compares Tina's GGUF files, and what it computes on them, with llama.cpp.
 
   files      tina quantize's files against those of llama.cpp's converter and quantiser: types, bytes, metadata
-  documents  writes Pico's own answers to its held-out problems, for `perplexity`
+  documents  writes Pico's own answers to its held-out problems, then its training problems, for `perplexity`
   perplexity of documents, by Tina and by llama.cpp, on the same files
   merged     tina merge's directory in transformers, and its weights against PEFT's merge_and_unload
 
 usage: gguf_peer.py files MODEL --tina TINA --llama LLAMA.CPP [--types T,T] [--work DIR]
-       gguf_peer.py documents OUT.jsonl --tina TINA [--count N]
+       gguf_peer.py documents OUT.jsonl --tina TINA [--count N] [--words TOKENIZER.JSON]
        gguf_peer.py perplexity FILE.gguf [FILE.gguf ...] --documents FILE.jsonl --tina TINA
        gguf_peer.py merged MODEL ADAPTER --tina TINA [--work DIR]
 
@@ -20,6 +20,7 @@ import ctypes
 import json
 import math
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,10 @@ failures = 0
 
 
 def tell(good, text):
+    """True and False are a check that holds or fails, None is no check."""
     global failures
-    failures += not good
-    print(("ok    " if good else "FAIL  ") + text, flush=True)
+    failures += good is False
+    print({True: "ok    ", False: "FAIL  ", None: "      "}[good] + text, flush=True)
 
 
 def run_tina(tina, *arguments, stdin=None):
@@ -127,55 +129,82 @@ def perplexity(options):
     lines = "".join(json.dumps({k: d[k] for k in ("prompt", "completion")}) + "\n" for d in documents)
     for path in options.files:
         name = pathlib.Path(path).name
-        model = open_llama(path)
+        model = open_llama(path, options.threads)
         prompts, completions = ([model.tokenize(d[k].encode(), add_bos=False, special=True) for d in documents]
                                 for k in ("prompt", "completion"))
-        b = llama_perplexity(model, prompts, completions)
+        theirs = [llama_scores(model, p, c) for p, c in zip(prompts, completions)]
         del model
-        count = sum(map(len, completions))
-        d = tina_perplexity(options, path, lines, completions, options.activations)
-        a = tina_perplexity(options, path, lines, completions, "f32")
-        tell(abs(d / b - 1) <= options.bound, f"{name}: perplexity of {count} tokens: Tina {d:.5f} (in float32 {a:.5f}), "
-             f"llama.cpp {b:.5f}, {100 * abs(d / b - 1):.3f} % apart")
+        ours = tina_scores(options, path, lines, completions, options.activations)
+        exact = tina_scores(options, path, lines, completions, "f32")
+        compare(f"{name}:", "Tina", ours, "llama.cpp", theirs, options.bound)
+        compare(f"{name}:", "Tina", ours, "Tina in float32", exact, None)
         if options.skip_exact:
+            compare(f"{name}:", "llama.cpp", theirs, "Tina in float32", exact, None)
             continue
         # llama.cpp rounds activations to the weights' kind (bf16, or 8 bits a block); in float32 it does not. So the
         # same weights, dequantised, tell Tina's own error from llama.cpp's.
         with tempfile.TemporaryDirectory() as folder:
-            exact = folder + "/exact.gguf"
-            run_tina(options.tina, "quantize", path, exact, "--type", "F32")
-            c = llama_perplexity(open_llama(exact), prompts, completions)
-        tell(abs(a / c - 1) <= options.exact_bound, f"{name}: in float32, on the same weights, Tina {a:.5f}, llama.cpp "
-             f"{c:.5f}, {100 * abs(a / c - 1):.3f} % apart")
+            file = folder + "/exact.gguf"
+            run_tina(options.tina, "quantize", path, file, "--type", "F32")
+            model = open_llama(file, options.threads)
+            their_exact = [llama_scores(model, p, c) for p, c in zip(prompts, completions)]
+            del model
+        compare(f"{name}:", "llama.cpp", theirs, "llama.cpp in float32", their_exact, None)
+        compare(f"{name}: in float32,", "Tina", exact, "llama.cpp", their_exact, options.exact_bound)
 
 
-def tina_perplexity(options, path, lines, completions, activations):
+def compare(title, first_name, first, second_name, second, bound):
+    """Perplexities of the same tokens, and whether they differ: the mean of ln p - ln p' over tokens, its standard error
+    (over documents, whose tokens depend on each other), and the spread of single tokens.
+
+    ok if the difference is within the bound, two standard errors included; FAIL if it is beyond by as much; else the text
+    is too short to tell."""
+    documents = [[x - y for x, y in zip(a, b, strict=True)] for a, b in zip(first, second, strict=True)]
+    tokens = [x for d in documents for x in d]
+    mean = sum(tokens) / len(tokens)
+    error = math.sqrt(sum((sum(d) - mean * len(d)) ** 2 for d in documents)) / len(tokens)
+    spread = math.sqrt(sum((x - mean) ** 2 for x in tokens) / len(tokens))
+    p, q = (math.exp(-sum(map(sum, scores)) / len(tokens)) for scores in (first, second))
+    good = None if bound is None else True if abs(mean) + 2 * error <= bound else False if abs(mean) - 2 * error > bound else None
+    tell(good, f"{title} perplexity of {len(tokens)} tokens in {len(documents)} documents: {first_name} {p:.5f}, "
+         f"{second_name} {q:.5f}, {100 * (p / q - 1):+.3f} % +- {100 * error:.3f} % apart; a token's ln p differs by "
+         f"{spread:.4f}")
+
+
+def tina_scores(options, path, lines, completions, activations):
     scores = []
     answers = run_tina(options.tina, "score", path, "-", "--no-special", "--activations", activations, stdin=lines)
     for line, completion in zip(answers.splitlines(), completions, strict=True):
         result = json.loads(line)
         if result.get("ids") != completion:
             sys.exit(f"{path}: the two tokenise differently: {result.get('error') or result}")
-        scores += result["logprobs"]
-    return math.exp(-sum(scores) / len(scores))
+        scores.append(result["logprobs"])
+    return scores
 
 
-def open_llama(path):
+def open_llama(path, threads):
     import llama_cpp
 
-    return llama_cpp.Llama(path, n_ctx=1024, n_batch=512, n_threads=2, n_threads_batch=2, logits_all=True, verbose=False)
-
-
-def llama_perplexity(model, prompts, completions):
-    scores = [s for p, c in zip(prompts, completions) for s in llama_scores(model, p, c)]
-    return math.exp(-sum(scores) / len(scores))
+    return llama_cpp.Llama(path, n_ctx=1024, n_batch=512, n_threads=threads,
+                           n_threads_batch=threads, logits_all=True, verbose=False)
 
 
 def documents(options):
-    """Pico's own answers to its held-out problems, drawn at temperature 1: a text that it has an opinion on."""
+    """Pico's own answers to problems, drawn at temperature 1: a text that it has an opinion on."""
     root = pathlib.Path(__file__).resolve().parents[2]
-    problems = [json.loads(line)["problem"] for line in (root / "Models/pico/heldout.jsonl").read_text().splitlines()]
-    problems = problems[:options.count]
+    if options.words:
+        # Of random weights nothing is an answer: words of the vocabulary, so that errors of few logits do not count again
+        # and again.
+        tokens = json.loads(pathlib.Path(options.words).read_text())["model"]["vocab"]
+        words = sorted(t[1:] for t in tokens if t[0] == "\u0120" and t[1:].isascii() and t[1:].isalpha())
+        draw = random.Random(0)
+        with open(options.out, "w") as file:
+            for _ in range(options.count):
+                text = "".join(" " + w for w in draw.choices(words, k=100))
+                file.write(json.dumps({"prompt": "The", "completion": text}) + "\n")
+        return
+    lines = [line for name in ("heldout", "train") for line in (root / f"Models/pico/{name}.jsonl").read_text().splitlines()]
+    problems = [json.loads(lines[i % len(lines)])["problem"] for i in range(options.count)]
     lines = "".join(json.dumps({"prompt": p, "seed": i}) + "\n" for i, p in enumerate(problems))
     answers = run_tina(options.tina, "run", root / "Models/pico", "--jsonl", "-", "--temperature", "1", "--max-tokens",
                        "400", stdin=lines).splitlines()
@@ -244,12 +273,14 @@ for name in ["files", "documents", "perplexity", "merged"]:
         command.add_argument("--documents", required=True)
         command.add_argument("--bound", type=float, default=1e-3)
         command.add_argument("--activations", default="int8", help="Tina's; bf16 is what llama.cpp does with BF16 weights")
+        command.add_argument("--threads", type=int, default=2, help="of llama.cpp")
         command.add_argument("--skip-exact", action="store_true", help="do not dequantise (large models)")
         command.add_argument("--exact-bound", type=float, default=1e-3)
         continue
     if name == "documents":
         command.add_argument("out")
         command.add_argument("--count", type=int, default=100)
+        command.add_argument("--words", help="a tokenizer.json: random words of it instead, for models of random weights")
         continue
     command.add_argument("model")
     command.add_argument("--work")
