@@ -20,7 +20,7 @@ struct Serve: AsyncParsableCommand {
         tina serve Models/pico --adapter math=Models/pico/adapter --adapter half=Models/pico/adapter@0.5
         tina serve ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter-dir ~/adapters --api-key-file ~/.tina-key
         curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\
-          -d '{"model": "math", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
+          -d '{"model": "pico", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
       """)
 
   @Argument(help: "A Hugging Face model directory, a GGUF file or a name on the hub; Pico unless given.")
@@ -47,6 +47,12 @@ struct Serve: AsyncParsableCommand {
     for adapter in adapter where !names.insert(adapter.name).inserted {
       throw ValidationError("--adapter: found the name \(adapter.name) twice, expected each once.")
     }
+    for adapter in adapter where !AdapterRegistry.isName(adapter.name) {
+      throw ValidationError(
+        "--adapter: found the name \"\(adapter.name)\", expected 1 to 128 letters, digits and ._/-. Give it one:"
+          + " --adapter NAME=ADAPTER.")
+    }
+    if name?.isEmpty == true { throw ValidationError("--name: found nothing, expected a name.") }
   }
 
   func run() async throws {
@@ -70,6 +76,11 @@ struct Serve: AsyncParsableCommand {
       let registry = AdapterRegistry(
         engine: engine, baseName: name ?? Self.baseName(path), allowBaseMismatch: allowBaseMismatch)
       for adapter in adapter {
+        if adapter.name == registry.baseName {
+          throw CommandError(
+            "--adapter: found the name \(adapter.name), which is the base's. Give it another,"
+              + " --adapter NAME=ADAPTER, or another one to the base, --name NAME.")
+        }
         let reference = try adapter.reference.resolved()
         let loaded = try await registry.load(
           name: adapter.name, path: reference.path, layers: reference.layers, scale: reference.scale
