@@ -246,6 +246,19 @@ def adapters(client):
     fails("unloaded twice", openai.NotFoundError, lambda: post("/unload_lora_adapter", {"lora_name": "second"}))
 
 
+def is_well_named(family):
+    """What `promtool check metrics` would say: help, type, endings, and buckets that add up."""
+    values = [sample.value for sample in family.samples]
+    if family.type == "counter":
+        return family.documentation and all(sample.name == family.name + "_total" for sample in family.samples)
+    if family.type == "histogram":
+        buckets = [sample.value for sample in family.samples if sample.name.endswith("_bucket")]
+        return (family.documentation and family.name.endswith("_seconds") and buckets == sorted(buckets)
+                and family.samples[len(buckets) - 1].labels == {"le": "+Inf"} and values[-1] == buckets[-1])
+    return (family.documentation and family.type == "gauge"
+            and not family.name.endswith(("_total", "_count", "_sum", "_bucket")))
+
+
 def others(client, url, key):
     def get(path):
         request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + key})
@@ -254,6 +267,7 @@ def others(client, url, key):
 
     check("health", json.loads(get("/health")) == {"status": "ok"})
     families = {family.name: family for family in text_string_to_metric_families(get("/metrics"))}
+    check("metrics are named as Prometheus wants them", all(map(is_well_named, families.values())))
     served = sum(sample.value for sample in families["tina_requests"].samples)
     check("metrics are Prometheus text", served > 20 and families["tina_time_to_first_token_seconds"].type == "histogram")
     root = client.with_options(base_url=url)
