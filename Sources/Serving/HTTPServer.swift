@@ -77,7 +77,7 @@
     /// Why the system gave no address, and what to do.
     private static func explain(_ error: any Error) -> (reason: String, advice: String) {
       guard let error = error as? IOError else {
-        return error is SocketAddressError
+        return error is SocketAddressError || error is SocketAddressError.UnknownHost
           ? ("no such address", "Give --host an address of this machine.")
           : ("\(error)", "Choose another --port.")
       }

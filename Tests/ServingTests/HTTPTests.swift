@@ -108,6 +108,7 @@
         var settings = HTTPServer.Settings()
         for (host, port, reason) in [
           ("127.0.0.1", port, "the port is taken"), ("203.0.113.1", 0, "none of this machine's"),
+          ("no host", 0, "no such address"),
         ] {
           settings.host = host
           settings.port = port
