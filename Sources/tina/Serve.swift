@@ -100,7 +100,8 @@ struct Serve: AsyncParsableCommand {
       Terminal.note("stopping: what has begun is finished, for at most \(limits.grace) seconds")
       let cut = await server.stop(grace: Double(limits.grace))
       if cut > 0 {
-        Terminal.note("error: \(cut) requests were not finished in time and were cut off")
+        Terminal.note(
+          "error: \(cut == 1 ? "1 request was" : "\(cut) requests were") not finished in time and cut off")
         throw ExitCode.failure
       }
     }
