@@ -275,6 +275,15 @@ def percentile(values, share):
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
+async def is_healthy(port):
+    try:
+        async with Client(port) as client:
+            client.send("GET", "/health")
+            return (await client.reply())[0] == 200
+    except (ConnectionError, IndexError, asyncio.IncompleteReadError):
+        return False  # it listens no more
+
+
 async def stop_in_the_middle(server, asked, answers):
     """Begins 48 answers, sends SIGTERM, and asks for more."""
     begun = asyncio.Semaphore(0)
@@ -301,7 +310,11 @@ async def stop_in_the_middle(server, asked, answers):
     for _ in range(48):
         await begun.acquire()
     server.terminate()
-    await asyncio.sleep(0.05)
+    noticed = time.monotonic()
+    while await is_healthy(server.port):
+        assert time.monotonic() < noticed + 10, "SIGTERM was not noticed in ten seconds"
+        await asyncio.sleep(0.005)
+    noticed = time.monotonic() - noticed
     refused = collections.Counter()
     for _ in range(10):
         try:
@@ -309,11 +322,12 @@ async def stop_in_the_middle(server, asked, answers):
         except (ConnectionError, IndexError, asyncio.IncompleteReadError):
             refused["closed"] += 1
     finished = await asyncio.gather(*tasks)
-    code, seconds = await asyncio.to_thread(server.wait)
+    code, _ = await asyncio.to_thread(server.wait)
     assert all(finished), f"{finished.count(False)} of {len(finished)} answers were cut off or wrong"
     assert set(refused) <= {503, "closed"}, refused
     assert code == 0, code
-    print(f"SIGTERM under load: {len(finished)} begun answers finished, {dict(refused)} for new ones, exit {code}")
+    print(f"SIGTERM under load: noticed after {noticed * 1e3:.0f} ms, {len(finished)} begun answers finished,"
+          f" {dict(refused)} for new ones, exit {code}")
 
 
 async def run(options):
