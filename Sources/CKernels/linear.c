@@ -18,10 +18,15 @@ struct job {
   const tk_q8 *rounded; // the inputs in eight bits, for block-quantised weights; null where they stay float32
 };
 
+// Chunks go to threads in runs of neighbours, at most so many.
+#define RUNS 512
+
 struct region {
   const struct job *jobs;
   size_t count;
   size_t chunks;
+  size_t run_count;
+  size_t runs[RUNS + 1];  // where each begins, and where the last ends; the A x have runs of their own
   size_t threads;
   const tk_kernels *path;
   float *scratch;        // for rows of block-quantised weights, scratch_floats a thread
@@ -42,7 +47,7 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
     tk_dequantise((const char *)job->map.weights + row * row_bytes, job->map.type, scratch, (end - row) * columns);
     // The kernel counts rows from the map's first.
     map.weights = (const void *)((uintptr_t)scratch - row * columns * sizeof(float));
-    r->path->linear(&map, job->scale, row, end, from, count, row, &r->gate);
+    r->path->linear(&map, job->scale, row, end, from, count, scratch, &r->gate);
   }
 }
 
@@ -60,7 +65,7 @@ static void run_rounded(struct region *r, const struct job *job, size_t first, s
     const tk_linear_args b = {.weights = t->b, .type = t->b_type, .rows = map->rows, .columns = t->rank,
                               .x = t->u, .x_stride = t->rank, .n = t->count, .y = map->y + t->first * map->y_stride,
                               .y_stride = map->y_stride, .add = true};
-    r->path->linear(&b, 1, first, last, low - t->first, end - low, first, &r->gate);
+    r->path->linear(&b, 1, first, last, low - t->first, end - low, t->b, &r->gate);
   }
 }
 
@@ -87,20 +92,40 @@ static const void *weights_of(const struct region *r, size_t chunk) {
   return (const char *)job->map.weights + row * tk_row_bytes(job->map.type, job->map.columns);
 }
 
-static void run_chunk(void *context, size_t chunk, size_t thread) {
-  struct region *r = context;
+// One chunk; `next` is the one with which the thread will probably go on.
+static void run_chunk(struct region *r, size_t chunk, size_t next, size_t thread) {
   const struct job *job = job_of(r, chunk);
   const size_t index = (chunk - job->first_chunk) % job->chunks, group = (chunk - job->first_chunk) / job->chunks;
   const size_t n = job->map.n, first = index * job->rows, from = n * group / job->groups;
   const size_t last = first + job->rows < job->map.rows ? first + job->rows : job->map.rows;
-  // Threads take turns, so this one's next chunk is likely to be as many further as there are threads.
-  const size_t then = (index + r->threads) % job->chunks * job->rows;
   const size_t count = n * (group + 1) / job->groups - from;
-  if (job->rounded) run_rounded(r, job, first, last, from, count, weights_of(r, chunk + r->threads));
+  const void *then = weights_of(r, next);
+  if (job->rounded) run_rounded(r, job, first, last, from, count, then);
   else if (tk_block_elements(job->map.type) > 1)
     run_widened(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
-  else r->path->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
-  if (chunk < r->gate.target) atomic_fetch_add_explicit(&r->gate.done, 1, memory_order_release);
+  else r->path->linear(&job->map, job->scale, first, last, from, count, then ? then : job->map.weights, &r->gate);
+}
+
+static void run_chunks(void *context, size_t run, size_t thread) {
+  struct region *r = context;
+  const size_t end = r->runs[run + 1];
+  const size_t after = run + r->threads < r->run_count ? r->runs[run + r->threads] : r->chunks;
+  for (size_t chunk = r->runs[run]; chunk < end; chunk++) {
+    run_chunk(r, chunk, chunk + 1 < end ? chunk + 1 : after, thread);
+    if (chunk < r->gate.target) atomic_fetch_add_explicit(&r->gate.done, 1, memory_order_release);
+  }
+}
+
+// Cuts chunks up to `end` into at most `room` runs: long ones first, because memory gives most to a thread that reads on
+// where it was and whose next rows are known; single chunks at last, so that all threads are busy until nearly the end.
+static void cut_runs(struct region *r, size_t end, size_t room) {
+  for (size_t at = r->runs[r->run_count]; at < end; room--) {
+    const size_t left = end - at;
+    size_t size = left / (2 * r->threads);
+    if (size * room < left && room < left) size = (left + room - 1) / room;
+    at += size ? size : 1;
+    r->runs[++r->run_count] = at;
+  }
 }
 
 // Rows of a chunk. Few inputs: about this much of weights, so that the end of a region finds all threads busy
@@ -216,7 +241,9 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
     if (tk_block_elements(maps[i].type) > 1 && !rounded[i] && maps[i].columns * QUANTISED_ROWS > r.scratch_floats)
       r.scratch_floats = maps[i].columns * QUANTISED_ROWS;
   if (r.scratch_floats && !(r.scratch = tk_pool_scratch(pool, r.scratch_floats))) abort();  // out of memory
-  tk_pool_run_indexed(pool, chunks, run_chunk, &r);
+  cut_runs(&r, r.gate.target, RUNS / 2);
+  cut_runs(&r, chunks, RUNS / 2);
+  tk_pool_run_indexed(pool, r.run_count, run_chunks, &r);
   if (jobs != few) free(jobs);
   if (rounded != few_rounded) free(rounded);
 }

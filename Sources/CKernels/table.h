@@ -29,9 +29,9 @@ typedef struct tk_kernels {
   const char *name;
   // Rows first ..< last of one map, for its inputs from ..< from + count; the dot product is multiplied by scale.
   // (last - first, rounded up to a multiple of 8) × count is at most TK_PARKED, count at most TK_COLUMNS.
-  // `then` is the row with which the thread will probably go on (a hint: its weights are fetched).
+  // `then` are the weights with which the thread will probably go on (a hint: they are fetched).
   void (*linear)(const tk_linear_args *map, float scale, size_t first, size_t last, size_t from, size_t count,
-                 size_t then, tk_gate *gate);
+                 const void *then, tk_gate *gate);
   // Query heads head ..< head + heads, which share kv_head, of `count` rows that share their pages. Scratch of
   // tk_attention_floats(shape, count * heads, apart); `apart` is at least the last key that any
   // row sees - the first + 8.
