@@ -76,6 +76,9 @@ public final class AdapterRegistry: Sendable {
     self.allowBaseMismatch = allowBaseMismatch
   }
 
+  /// Whether an adapter may have this name: 1 to 128 letters, digits and `._/-`.
+  public static func isName(_ name: String) -> Bool { ModelReference.isAdapterName(name) }
+
   /// The adapters, by name.
   public var list: [Description] {
     versions.withLock { $0.values.map(\.description) }.sorted { $0.name < $1.name }
@@ -134,7 +137,7 @@ public final class AdapterRegistry: Sendable {
       throw ServingError(
         404, "not_found_error", code: "model_not_found", param: "lora_name",
         "lora_name: found \(quoted(name)), expected a loaded adapter"
-          + " (\(list.map(\.name).prefix(8).joined(separator: ", "))).")
+          + " (\(list.isEmpty ? "none is" : list.map(\.name).prefix(8).joined(separator: ", "))).")
     }
     forget(old)
   }

@@ -19,6 +19,22 @@ public struct Gate: Sendable {
   /// Open to every local program that shows no key.
   public init() {}
 
+  /// Whether a browser could name `text` as a page's origin: `scheme://host[:port]` and no more, or `*`.
+  public static func isOrigin(_ text: String) -> Bool {
+    if text == "*" { return true }
+    guard let separator = text.firstRange(of: "://"), separator.lowerBound > text.startIndex else {
+      return false
+    }
+    let rest = text[separator.upperBound...]
+    return !rest.isEmpty && !rest.contains { "/?#@\\".contains($0) || $0.isWhitespace }
+  }
+
+  /// Whether `text` can be the name in a `Host` header, without a port, or `*`.
+  public static func isHost(_ text: String) -> Bool {
+    text == "*"
+      || hostName(text) == text.lowercased() && !text.contains { "/?#@\\".contains($0) || $0.isWhitespace }
+  }
+
   /// - Throws: `ServingError` with status 401, 403 or 415.
   func check(_ request: ServerRequest, needsKey: Bool) throws(ServingError) {
     try checkHost(request)

@@ -68,10 +68,24 @@
         listener.withLock { $0 = channel }
         return channel.localAddress?.port ?? settings.port
       } catch {
+        let (reason, advice) = Self.explain(error)
         throw ServingError(
-          500, "server_error",
-          "\(settings.host):\(settings.port): can't listen there (\(error)). Choose another --port, or stop what"
-            + " uses it.")
+          500, "server_error", "\(settings.host):\(settings.port): can't listen there: \(reason). \(advice)")
+      }
+    }
+
+    /// Why the system gave no address, and what to do.
+    private static func explain(_ error: any Error) -> (reason: String, advice: String) {
+      guard let error = error as? IOError else {
+        return error is SocketAddressError || error is SocketAddressError.UnknownHost
+          ? ("no such address", "Give --host an address of this machine.")
+          : ("\(error)", "Choose another --port.")
+      }
+      switch error.errnoCode {
+      case EADDRINUSE: return ("the port is taken", "Choose another --port, or stop what uses it.")
+      case EADDRNOTAVAIL: return ("the address is none of this machine's", "Choose another --host.")
+      case EACCES: return ("the port is not for every user", "Choose a --port from 1024 up.")
+      default: return (unsafe String(cString: strerror(error.errnoCode)), "Choose another --host or --port.")
       }
     }
 

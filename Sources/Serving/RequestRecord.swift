@@ -38,7 +38,11 @@ final class RequestRecord: Sendable {
       seconds.map { JSONValue(($0 * 10000).rounded() / 10) } ?? .null
     }
     var members: [(key: String, value: JSONValue)] = [
-      ("time", .string(Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true)))),
+      // The format leaves the zone out; without it a reader would take the time for a local one.
+      (
+        "time",
+        .string(Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true)) + "Z")
+      ),
       ("request", .string(String(id))), ("method", .string(printable(method, limit: 16))),
       ("route", .string(f.route)), ("status", JSONValue(f.status)), ("ms", time(elapsed)),
     ]

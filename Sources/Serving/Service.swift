@@ -113,9 +113,12 @@ public final class Service: Sendable {
     exchange.record.update { $0.route = route.label }
     if request.method == "OPTIONS" { return try await exchange.preflight(settings.gate.preflight(request)) }
     guard request.method == route.method || (request.method == "HEAD" && route.method == "GET") else {
-      throw ServingError(
+      let error = ServingError(
         405, "invalid_request_error", code: "method_not_allowed",
         "\(printable(request.method, limit: 16)) \(route.label): expected \(route.method).")
+      var reply = WholeReply(error)
+      reply.headers.append(("Allow", route.method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
+      return try await exchange.send(reply, code: error.code)
     }
     // Whoever watches over the server need not know its key or name.
     if case .health = route {} else { try settings.gate.check(request, needsKey: route.needsKey) }

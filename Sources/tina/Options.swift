@@ -52,8 +52,10 @@ struct ComputeOptions: ParsableArguments {
   var cacheMemory: Int?
 
   func validate() throws {
-    if let cacheMemory, !(1...(1 << 40)).contains(cacheMemory) {
-      throw ValidationError("--cache-memory: found \(cacheMemory), expected 1 or more.")
+    let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory >> 20)
+    if let cacheMemory, !(1...memory).contains(cacheMemory) {
+      throw ValidationError(
+        "--cache-memory: found \(cacheMemory), expected 1 to \(memory), the MiB of this machine's memory.")
     }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
@@ -62,8 +64,16 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// The model at a path.
+  ///
+  /// - Throws: `CommandError` when the model can't go as far as ``context`` says.
   func model(_ path: String) throws -> Model {
-    try Model(path: path, threads: threads, activations: activations)
+    let model = try Model(path: path, threads: threads, activations: activations)
+    if let context, context > model.config.maxPositions {
+      throw CommandError(
+        "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"
+          + " less.")
+    }
+    return model
   }
 
   func engine(_ model: Model) -> Engine {

@@ -20,7 +20,7 @@ struct Serve: AsyncParsableCommand {
         tina serve Models/pico --adapter math=Models/pico/adapter --adapter half=Models/pico/adapter@0.5
         tina serve ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter-dir ~/adapters --api-key-file ~/.tina-key
         curl http://127.0.0.1:8000/v1/chat/completions -H 'Content-Type: application/json' \\
-          -d '{"model": "math", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
+          -d '{"model": "pico", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
       """)
 
   @Argument(help: "A Hugging Face model directory, a GGUF file or a name on the hub; Pico unless given.")
@@ -53,6 +53,12 @@ struct Serve: AsyncParsableCommand {
     for adapter in adapter where !names.insert(adapter.name).inserted {
       throw ValidationError("--adapter: found the name \(adapter.name) twice, expected each once.")
     }
+    for adapter in adapter where !AdapterRegistry.isName(adapter.name) {
+      throw ValidationError(
+        "--adapter: found the name \"\(adapter.name)\", expected 1 to 128 letters, digits and ._/-. Give it one:"
+          + " --adapter NAME=ADAPTER.")
+    }
+    if name?.isEmpty == true { throw ValidationError("--name: found nothing, expected a name.") }
     guard merged != nil else { return }
     let reason =
       "merged weights are one model. Leave --merged out: attached adapters share the base's weights."
@@ -95,6 +101,11 @@ struct Serve: AsyncParsableCommand {
       let registry = AdapterRegistry(
         engine: engine, baseName: baseName, allowBaseMismatch: allowBaseMismatch)
       for adapter in attached {
+        if adapter.name == registry.baseName {
+          throw CommandError(
+            "--adapter: found the name \(adapter.name), which is the base's. Give it another,"
+              + " --adapter NAME=ADAPTER, or another one to the base, --name NAME.")
+        }
         let reference = try adapter.reference.resolved()
         let loaded = try await registry.load(
           name: adapter.name, path: reference.path, layers: reference.layers, scale: reference.scale
@@ -114,7 +125,8 @@ struct Serve: AsyncParsableCommand {
       Terminal.note("stopping: what has begun is finished, for at most \(limits.grace) seconds")
       let cut = await server.stop(grace: Double(limits.grace))
       if cut > 0 {
-        Terminal.note("error: \(cut) requests were not finished in time and were cut off")
+        Terminal.note(
+          "error: \(cut == 1 ? "1 request was" : "\(cut) requests were") not finished in time and cut off")
         throw ExitCode.failure
       }
     }

@@ -46,6 +46,14 @@ struct ServeNetworkOptions: ParsableArguments {
     if apiKey != nil, apiKeyFile != nil {
       throw ValidationError("--api-key and --api-key-file: give one of them.")
     }
+    for host in allowHost where !Gate.isHost(host) {
+      throw ValidationError("--allow-host: found \(host), expected a name alone, as tina.example.org.")
+    }
+    for origin in allowOrigin where !Gate.isOrigin(origin) {
+      throw ValidationError(
+        "--allow-origin: found \(origin), expected a scheme and a host and no path, as https://chat.example.org."
+      )
+    }
   }
 
   /// The key that clients must show; nil for none.

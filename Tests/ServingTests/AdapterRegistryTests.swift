@@ -33,14 +33,20 @@ import TinaRuntime
     let content = String(repeating: "Add 2 and 3, then 4. ", count: 20)
     let options = #""seed": 7, "max_tokens": 40, "logprobs": true"#
     var cold: [String: JSONValue] = [:]
-    let models = ["math", "pico", "math@0.5", "other", "math@-1"]
+    let models = ["math", "pico", "math@0.5", "twice", "math@-1", "other"]
+    let scratch = try Scratch()
+    let other = try otherAdapters(1, in: scratch)[0]
+    let threeAdapters = {
+      let service = try await picoService()
+      try await service.adapters.load(name: "twice", path: picoAdapter, scale: 2)
+      try await service.adapters.load(name: "other", path: other)
+      return service
+    }
     for model in models {
-      let fresh = try await picoService()
-      try await fresh.adapters.load(name: "other", path: picoAdapter, scale: 2)
+      let fresh = try await threeAdapters()
       cold[model] = try await fresh.chat(options, model: model, content: content).json()["choices", "0"]
     }
-    let service = try await picoService()
-    try await service.adapters.load(name: "other", path: picoAdapter, scale: 2)
+    let service = try await threeAdapters()
     for model in models + models.reversed() + models {
       let warm = try await service.chat(options, model: model, content: content).json()["choices", "0"]
       #expect(warm == cold[model], "\(model)")
@@ -51,8 +57,9 @@ import TinaRuntime
 
   @Test func requestsOfFourAdaptersTogetherAreWhatTheyAreAlone() async throws {
     let service = try await picoService()
-    for (name, scale) in [("a", Float(0.3)), ("b", 0.6), ("c", 1.5)] {
-      try await service.adapters.load(name: name, path: picoAdapter, scale: scale)
+    let scratch = try Scratch()
+    for (name, path) in zip(["a", "b", "c"], try otherAdapters(3, in: scratch)) {
+      try await service.adapters.load(name: name, path: path)
     }
     let models = ["math", "a", "b", "c"]
     let options: @Sendable (Int) -> String = { seed in
@@ -71,6 +78,13 @@ import TinaRuntime
       return answers
     }
     #expect(together == alone)
+    // Four adapters that answer the same question differently, or nothing was shown.
+    let greedy = #""temperature": 0, "max_tokens": 120, "logprobs": true"#
+    var answers: [String] = []
+    for model in models + ["pico"] {
+      answers.append(try await service.chat(greedy, model: model).json()["choices", "0"]?.text() ?? "")
+    }
+    #expect(Set(answers).count == 5)
   }
 
   @Test func aThousandLoadsLeaveMemoryAndCacheAsTheyWere() async throws {

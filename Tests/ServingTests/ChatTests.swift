@@ -1,3 +1,4 @@
+import Foundation
 import ModelFiles
 import Testing
 import TinaRuntime
@@ -169,6 +170,10 @@ import Tokenization
     for line in all {
       let record = try JSON.parse(Array(line.utf8), file: "log")
       #expect(record["status"]?.int != nil && record["route"]?.string != nil)
+      // With its zone, and of now: a shifted clock would be hours away.
+      let text = record["time"]?.string ?? ""
+      let time = try Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+      #expect(text.hasSuffix("Z") && abs(time.timeIntervalSinceNow) < 600)
       for word in ["Zaubertrank", "geheim", "Erika"] { #expect(!line.contains(word)) }
     }
   }

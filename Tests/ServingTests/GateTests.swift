@@ -54,6 +54,21 @@ import Testing
     #expect(Gate().preflight(asked).isEmpty)
   }
 
+  @Test func whatNoBrowserCouldSendIsNoOriginOrHost() {
+    for origin in ["*", "https://friend.example", "http://localhost:3000", "app://tina", "http://[::1]:80"] {
+      #expect(Gate.isOrigin(origin), "\(origin)")
+    }
+    for origin in [
+      "", "friend.example", "https://", "://x", "https://friend.example/", "https://a b", "null",
+    ] {
+      #expect(!Gate.isOrigin(origin), "\(origin)")
+    }
+    for host in ["*", "tina.example", "Tina"] { #expect(Gate.isHost(host), "\(host)") }
+    for host in ["", "tina.example:443", "https://tina.example", "a/b", "a b"] {
+      #expect(!Gate.isHost(host), "\(host)")
+    }
+  }
+
   @Test func theKeyMustBeShown() {
     let host = (name: "Host", value: "localhost")
     let withKey = { (gate: inout Gate) in gate.apiKey = "s3cret" }
@@ -97,8 +112,13 @@ import Testing
     #expect(await service.ask("GET", "/", headers: [(name: "Host", value: "evil.example")]).status == 403)
     let open = try await picoService()
     #expect(await open.ask("GET", "/nowhere").status == 404)
-    #expect(await open.ask("GET", "/v1/chat/completions").status == 405)
-    #expect(await open.ask("DELETE", "/v1/models").status == 405)
+    for (method, path, allowed) in [
+      ("GET", "/v1/chat/completions", "POST, OPTIONS"), ("DELETE", "/v1/models", "GET, HEAD, OPTIONS"),
+    ] {
+      let reply = await open.ask(method, path)
+      #expect(reply.status == 405)
+      #expect(reply.header("Allow") == allowed)
+    }
   }
 
   @Test func thePageMayLoadNothingButItself() async throws {

@@ -103,6 +103,23 @@
       }
     }
 
+    @Test func anAddressThatCantBeHadIsTold() async throws {
+      try await withServer { port, service, _ in
+        var settings = HTTPServer.Settings()
+        for (host, port, reason) in [
+          ("127.0.0.1", port, "the port is taken"), ("203.0.113.1", 0, "none of this machine's"),
+          ("no host", 0, "no such address"),
+        ] {
+          settings.host = host
+          settings.port = port
+          let server = HTTPServer(service, settings: settings)
+          let error = await #expect(throws: ServingError.self) { _ = try await server.start() }
+          #expect(error?.message.contains(reason) == true, "\(String(describing: error))")
+          _ = await server.stop(grace: 0)
+        }
+      }
+    }
+
     @Test func aStreamComesInPieces() async throws {
       try await withServer { port, _, _ in
         try await offPool {

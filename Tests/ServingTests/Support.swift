@@ -23,6 +23,27 @@ func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async
   return try Service(engine: engine, adapters: adapters, settings: settings)
 }
 
+/// Adapters as strong as Pico's and different from it and from each other: its numbers, some of their signs turned.
+func otherAdapters(_ count: Int, in scratch: Scratch) throws -> [String] {
+  let file = try Data(contentsOf: URL(fileURLWithPath: picoAdapter + "/adapter_model.safetensors"))
+  // A length of eight bytes, as much JSON, then numbers of four bytes, of which the last holds the sign.
+  let start = 8 + file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+  return try (0..<count).map { number in
+    var bytes = file
+    var random = UInt64(number + 1)
+    for place in stride(from: start + 3, to: bytes.count, by: 4) {
+      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      if random >> 62 == 0 { bytes[place] ^= 0x80 }
+    }
+    let folder = scratch.path + "/other-\(number)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: picoAdapter + "/adapter_config.json", toPath: folder + "/adapter_config.json")
+    try bytes.write(to: URL(fileURLWithPath: folder + "/adapter_model.safetensors"))
+    return folder
+  }
+}
+
 /// Keeps what it is given, as a client that reads everything.
 final class CollectingSink: ResponseSink {
   struct Received: Sendable {

@@ -75,6 +75,10 @@ struct PicoTests {
   }
 
   @Test func aPromptLongerThanTheContextIsRefused() throws {
+    let longer = try Program.run(["run", pico, "--context", "1025", "What is 12 + 3 * 4?"])
+    #expect(longer.status == 1)
+    #expect(longer.errors.contains("--context: found 1025"))
+    #expect(longer.errors.contains("at most 1024"))
     let result = try Program.run(["run", pico, "--context", "4", "What is 12 + 3 * 4?"])
     #expect(result.status == 1)
     #expect(result.errors.contains("the context holds 4"))

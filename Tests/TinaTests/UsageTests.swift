@@ -9,7 +9,10 @@ import Testing
     ["run", "--threads", "0", "hello"],
     ["run", "--raw", "--system", "x", "hello"], ["run", "--jsonl", "-", "models/x", "hello"],
     ["grade"], ["grade", "--max-steps", "0", "1", "1"], ["run", "--json", "--hide-thinking", "hello"],
-    ["run", "--cache-type", "f64", "hello"],
+    ["run", "--cache-type", "f64", "hello"], ["run", "--cache-memory", "1000000000", "hello"],
+    ["serve", "--port", "65536"], ["serve", "--adapter", "a=x", "--adapter", "a=y"],
+    ["serve", "--adapter", "a:b=x"], ["serve", "--name", ""], ["serve", "--max-running", "0"],
+    ["serve", "--allow-origin", "https://friend.example/"], ["serve", "--allow-host", "tina.example:443"],
   ])
   func wrongUsageExitsWith64(_ arguments: [String]) throws {
     let result = try Program.run(arguments)

@@ -8,9 +8,11 @@ Serves Pico with its adapter, and prints what was checked. Any failure ends it w
 """
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
+import urllib.error
 import urllib.request
 
 import openai
@@ -95,6 +97,9 @@ def chats(client, tina):
     talk = QUESTION + [{"role": "assistant", "content": message.content}, {"role": "user", "content": "What is 2 + 2?"}]
     check("a conversation", client.chat.completions.create(
         model="math", messages=[{"role": "developer", "content": "Be brief."}] + talk).choices[0].message.content)
+    parts = [{"role": "user", "content": [{"type": "text", "text": "What is 12 "}, {"type": "text", "text": "+ 3 * 4?"}]}]
+    check("content in parts", client.chat.completions.create(
+        model="math", messages=parts, seed=5).choices[0].message == message)
     own = client.chat.completions.create(
         model="math", messages=QUESTION, seed=5, extra_body={"top_k": 1, "min_p": 0.1, "repetition_penalty": 1.1})
     check("Tina's own settings", own.choices[0].message.content)
@@ -128,6 +133,63 @@ def streams(client):
     with client.chat.completions.stream(model="math", messages=QUESTION, seed=5) as stream:
         final = stream.get_final_completion()
     check("the client's own assembling", final.choices[0].message.content)
+
+
+def together(client):
+    """The asynchronous client: many at once, over adapters and scales, are what they are one after another."""
+    models = ["pico", "math", "math@0.5", "math@-0.5"]
+    settings = [dict(model=models[i % 4], messages=QUESTION, seed=i, temperature=1.5) for i in range(16)]
+    alone = [client.chat.completions.create(**one).choices[0].message.content for one in settings]
+
+    async def streamed(many, one):
+        text = ""
+        async for chunk in await many.chat.completions.create(**one, stream=True):
+            text += chunk.choices[0].delta.content or ""
+        return text
+
+    async def all_at_once():
+        async with openai.AsyncOpenAI(base_url=client.base_url, api_key=client.api_key, max_retries=0) as many:
+            return await asyncio.gather(*(streamed(many, one) for one in settings))
+
+    check("16 at once", asyncio.run(all_at_once()) == alone, alone)
+    check("they differ from each other", len(set(alone)) > 4)
+
+
+def busy(tina):
+    """A server that takes one request at a time and lets none wait."""
+    with Server(PICO, "--max-running", "1", "--max-queue", "0", "--max-tokens", "500", "--quiet", tina=tina) as server:
+        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+        # Texts of chance go on for long.
+        long = dict(model="pico", prompt=list(range(4, 100)), n=64, seed=1, max_tokens=500, temperature=2)
+        fails("more than --max-tokens", openai.BadRequestError, lambda: client.completions.create(
+            model="pico", prompt="1", max_tokens=501), param="max_tokens")
+        check("one request's answers take turns", len(client.completions.create(
+            model="pico", prompt="1", n=2).choices) == 2)
+        with client.completions.create(**long, stream=True) as stream:
+            next(iter(stream))
+            error = fails("a full server", openai.RateLimitError, lambda: client.completions.create(**long),
+                          code="queue_full")
+            check("it says when to come again", int(error.response.headers["retry-after"]) >= 1)
+            patient = client.with_options(max_retries=5)
+            # The client comes again when it was told to, and by then the first is done.
+            check("the client's own patience", patient.completions.create(
+                model="pico", prompt="1", max_tokens=2).usage.completion_tokens <= 2)
+        with client.completions.create(**long, stream=True) as stream:
+            pieces = iter(stream)
+            next(pieces)
+            server.terminate()
+            while True:  # until the signal has come through
+                try:
+                    urllib.request.urlopen(server.url + "/health").close()
+                except urllib.error.HTTPError as error:
+                    check("not healthy while it stops", error.code == 503)
+                    break
+            fails("a server that stops", openai.InternalServerError, lambda: client.completions.create(**long),
+                  status_code=503, code="stopping")
+            reasons = [chunk.choices[0].finish_reason for chunk in pieces]
+            check("what had begun is finished", reasons[-1] in ("stop", "length"), reasons[-1])
+        code, _ = server.wait()
+        check("and the exit code is 0", code == 0, code)
 
 
 def completions(client):
@@ -184,6 +246,19 @@ def adapters(client):
     fails("unloaded twice", openai.NotFoundError, lambda: post("/unload_lora_adapter", {"lora_name": "second"}))
 
 
+def is_well_named(family):
+    """What `promtool check metrics` would say: help, type, endings, and buckets that add up."""
+    values = [sample.value for sample in family.samples]
+    if family.type == "counter":
+        return family.documentation and all(sample.name == family.name + "_total" for sample in family.samples)
+    if family.type == "histogram":
+        buckets = [sample.value for sample in family.samples if sample.name.endswith("_bucket")]
+        return (family.documentation and family.name.endswith("_seconds") and buckets == sorted(buckets)
+                and family.samples[len(buckets) - 1].labels == {"le": "+Inf"} and values[-1] == buckets[-1])
+    return (family.documentation and family.type == "gauge"
+            and not family.name.endswith(("_total", "_count", "_sum", "_bucket")))
+
+
 def others(client, url, key):
     def get(path):
         request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + key})
@@ -192,6 +267,7 @@ def others(client, url, key):
 
     check("health", json.loads(get("/health")) == {"status": "ok"})
     families = {family.name: family for family in text_string_to_metric_families(get("/metrics"))}
+    check("metrics are named as Prometheus wants them", all(map(is_well_named, families.values())))
     served = sum(sample.value for sample in families["tina_requests"].samples)
     check("metrics are Prometheus text", served > 20 and families["tina_time_to_first_token_seconds"].type == "histogram")
     root = client.with_options(base_url=url)
@@ -212,6 +288,7 @@ def main():
         models(client)
         chats(client, tina)
         streams(client)
+        together(client)
         completions(client)
         errors(client, server.url)
         adapters(client)
@@ -222,6 +299,7 @@ def main():
         check("the log is JSON without contents", all(
             json.loads(line)["status"] for line in server.lines if line.startswith("{"))
             and "12 + 3" not in "\n".join(server.lines))
+    busy(tina)
     print(f"{checked} checks with openai {openai.__version__}")
 
 

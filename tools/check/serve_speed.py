@@ -7,7 +7,9 @@ So many clients (8) stream answers of so many tokens (32), each to a prompt of 3
 adapter. Told are all tokens by the time from the first token of all to the last (the prompts' time is apart), and the
 time to the first token. The engine alone is `tina bench --peers`' decoding of as many streams; llama.cpp's alone, which
 llama-server can't be faster than, is Benchmarks/peers/llama.py's, for a PYTHON that has llama-cpp-python (8 clients).
-Programs take turns, --rounds times. Needs nothing else.
+Programs take turns, --rounds times. With --steady the clients then ask again and again for so many seconds, each as
+soon as it has its answer, which is how a server is loaded for long: the time to the first token is told at p50 and p99.
+Needs nothing else.
 """
 
 import argparse
@@ -55,14 +57,44 @@ async def measure(port, path, bodies):
             "first": statistics.median(firsts), "first_most": max(firsts)}
 
 
+async def steady(port, path, body, options):
+    """Clients that never pause, each with prompts of its own that no cache can know."""
+    firsts, tokens = [], 0
+    began = time.monotonic()
+
+    async def client(number):
+        nonlocal tokens
+        rng = random.Random(1000 + number)
+        while time.monotonic() < began + options.steady:
+            asked = time.monotonic()
+            prompt = [rng.randrange(1000, 100000) for _ in range(32)]
+            times, count = await stream(port, path, {**body, "prompt": prompt, "seed": rng.randrange(1 << 30)})
+            firsts.append(times[0] - asked)
+            tokens += count
+
+    await asyncio.gather(*(client(number) for number in range(options.clients)))
+    took = time.monotonic() - began
+    firsts.sort()
+    return {"steady": tokens / took, "steady_p50": firsts[len(firsts) // 2],
+            "steady_p99": firsts[min(int(len(firsts) * 0.99), len(firsts) - 1)], "steady_requests": len(firsts)}
+
+
+def all_measures(options, port, body, prompts):
+    path = "/v1/completions"
+    bodies = [{**body, "prompt": prompt, "seed": i} for i, prompt in enumerate(prompts)]
+    asyncio.run(measure(port, path, [{**bodies[0], "max_tokens": 2, "prompt": [1, 2, 3]}]))
+    found = asyncio.run(measure(port, path, bodies))
+    if options.steady:
+        found |= asyncio.run(steady(port, path, body, options))
+    return found
+
+
 def tina(options, prompts):
     with Server(options.model, "--adapter", "x=" + options.adapter, "--quiet", "--threads", str(options.threads),
                 "--context", "2048", tina=options.tina) as server:
         body = {"model": "x", "max_tokens": options.tokens, "temperature": 1, "stream": True, "logprobs": 0,
                 "stream_options": {"include_usage": True}}
-        bodies = [{**body, "prompt": prompt, "seed": i} for i, prompt in enumerate(prompts)]
-        asyncio.run(measure(server.port, "/v1/completions", [{**bodies[0], "max_tokens": 2, "prompt": [1, 2, 3]}]))
-        return asyncio.run(measure(server.port, "/v1/completions", bodies))
+        return all_measures(options, server.port, body, prompts)
 
 
 def llama(options, prompts):
@@ -80,9 +112,7 @@ def llama(options, prompts):
                 time.sleep(0.1)
         body = {"max_tokens": options.tokens, "temperature": 1, "stream": True, "ignore_eos": True, "cache_prompt": False,
                 "stream_options": {"include_usage": True}}
-        bodies = [{**body, "prompt": prompt, "seed": i} for i, prompt in enumerate(prompts)]
-        asyncio.run(measure(port, "/v1/completions", [{**bodies[0], "max_tokens": 2, "prompt": [1, 2, 3]}]))
-        return asyncio.run(measure(port, "/v1/completions", bodies))
+        return all_measures(options, port, body, prompts)
     finally:
         process.terminate()
         process.wait()
@@ -113,6 +143,7 @@ def main():
     options.add_argument("--lora")
     options.add_argument("--clients", type=int, default=8, choices=[1, 8, 16])
     options.add_argument("--tokens", type=int, default=32)
+    options.add_argument("--steady", type=float, default=0, help="seconds; none unless given")
     options.add_argument("--rounds", type=int, default=1)
     options.add_argument("--threads", type=int, default=os.cpu_count())
     options = options.parse_args()
