@@ -153,8 +153,8 @@ static void check_attention(tk_pool *pool, size_t heads, size_t kv_heads, size_t
   free(stored), free(q), free(out), free(expected), free(pages), free(rows), free(p);
 }
 
-// Block-quantised weights, and BF16 ones with rounded inputs: the portable path, which comes first, against all others. (What it must give is stated and
-// checked in Tests/CKernelsTests.)
+// Block-quantised weights, and BF16 ones with rounded inputs: the portable path, which comes first, against all others.
+// (What it must give is stated and checked in Tests/CKernelsTests.)
 static void check_blocks(tk_pool *pool, bool is_first) {
   static float *recorded[64];
   static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K, TK_BF16};

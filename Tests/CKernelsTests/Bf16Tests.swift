@@ -181,29 +181,10 @@ extension KernelTests {
 
     @Test func aRowOfABatchEqualsTheRowAloneForAnyThreads() throws {
       var noise = Noise(state: 11)
-      let (rows, columns, n) = (203, 808, 21)
-      let w = noise.words(rows * columns)
-      let x = noise.floats(n * columns)
-      let before = noise.floats(n * rows)
-      let term = Term(
-        a: noise.floats(9 * columns), b: noise.floats(9 * rows), rank: 9, inputs: 0..<n)
-      var reference: [UInt32]?
-      for threads in 1...3 {
-        let pool = unsafe try #require(tk_pool_create(threads))
-        defer { unsafe tk_pool_destroy(pool) }
-        let together = unsafe dot(
-          pool, w, rows: rows, columns: columns, x: x, n: n, onto: before, term: term)
-        for i in 0..<n {
-          var one = term
-          one.inputs = 0..<1
-          let alone = unsafe dot(
-            pool, w, rows: rows, columns: columns, x: Array(x[i * columns..<(i + 1) * columns]), n: 1,
-            onto: Array(before[i * rows..<(i + 1) * rows]), term: one)
-          #expect(bits(alone) == bits(Array(together[i * rows..<(i + 1) * rows])), "row \(i)")
-        }
-        #expect(reference == nil || reference == bits(together), "\(threads) threads")
-        reference = bits(together)
-      }
+      let (rows, columns) = (203, 808)
+      try expectRowsAloneEqualTheBatch(
+        bytes(noise.words(rows * columns)), TK_BF16, rows: rows, columns: columns, &noise,
+        activations: TK_ACTIVATIONS_BF16)
     }
 
     /// y + (dot + bias), then + B · u, where u = scale · A x of the inputs as they were.

@@ -122,6 +122,37 @@ struct Term {
   var inputs: Range<Int>
 }
 
+/// Expects the rows of a batch of rounded inputs, with an adapter on all of them, to be what each is alone, bit for bit,
+/// on 1 to 3 threads.
+func expectRowsAloneEqualTheBatch(
+  _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, _ noise: inout Noise,
+  activations: tk_activations = TK_ACTIVATIONS_INT8
+) throws {
+  let n = 21
+  let x = noise.floats(n * columns)
+  let before = noise.floats(n * rows)
+  let term = Term(a: noise.floats(9 * columns), b: noise.floats(9 * rows), rank: 9, inputs: 0..<n)
+  var reference: [UInt32]?
+  for threads in 1...3 {
+    let pool = unsafe try #require(tk_pool_create(threads))
+    defer { unsafe tk_pool_destroy(pool) }
+    let together = unsafe multiply(
+      pool, weights, type, rows: rows, columns: columns, x: x, n: n, onto: before, term: term,
+      activations: activations)
+    for i in 0..<n {
+      var one = term
+      one.inputs = 0..<1
+      let alone = unsafe multiply(
+        pool, weights, type, rows: rows, columns: columns, x: Array(x[i * columns..<(i + 1) * columns]),
+        n: 1,
+        onto: Array(before[i * rows..<(i + 1) * rows]), term: one, activations: activations)
+      #expect(bits(alone) == bits(Array(together[i * rows..<(i + 1) * rows])), "row \(i)")
+    }
+    #expect(reference == nil || reference == bits(together), "\(threads) threads")
+    reference = bits(together)
+  }
+}
+
 func multiply(
   _ pool: OpaquePointer, _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, x: [Float], n: Int,
   bias: [Float]? = nil, onto before: [Float]? = nil, term: Term? = nil,
@@ -245,31 +276,10 @@ extension KernelTests {
 
     @Test(arguments: types)
     func aRowOfABatchEqualsTheRowAloneForAnyThreads(raw: UInt32) throws {
-      let type = tk_type(raw)
       var noise = Noise(state: 11)
-      let (rows, columns, n) = (203, 768, 21)
-      let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
-      let x = noise.floats(n * columns)
-      let before = noise.floats(n * rows)
-      let term = Term(
-        a: noise.floats(9 * columns), b: noise.floats(9 * rows), rank: 9, inputs: 0..<n)
-      var reference: [UInt32]?
-      for threads in 1...3 {
-        let pool = unsafe try #require(tk_pool_create(threads))
-        defer { unsafe tk_pool_destroy(pool) }
-        let together = unsafe multiply(
-          pool, weights, type, rows: rows, columns: columns, x: x, n: n, onto: before, term: term)
-        for i in 0..<n {
-          var one = term
-          one.inputs = 0..<1
-          let alone = unsafe multiply(
-            pool, weights, type, rows: rows, columns: columns, x: Array(x[i * columns..<(i + 1) * columns]),
-            n: 1, onto: Array(before[i * rows..<(i + 1) * rows]), term: one)
-          #expect(bits(alone) == bits(Array(together[i * rows..<(i + 1) * rows])), "row \(i)")
-        }
-        #expect(reference == nil || reference == bits(together), "\(threads) threads")
-        reference = bits(together)
-      }
+      let (rows, columns) = (203, 768)
+      let weights = Blocks.random(tk_type(raw), rows: rows, columns: columns, &noise)
+      try expectRowsAloneEqualTheBatch(weights, tk_type(raw), rows: rows, columns: columns, &noise)
     }
 
     /// y + (dot + bias), then + B · u, where u = scale · A x in float32; inputs outside the term get none.
