@@ -1,7 +1,6 @@
 // Cuts linear maps into chunks for the pool.
 #include <sched.h>
 #include <stdlib.h>
-
 #include <string.h>
 
 #include "bf16.h"

@@ -55,7 +55,8 @@ typedef struct tk_kernels {
   const struct tk_bf16 *bf16;  // BF16 weights against inputs rounded to bf16 (bf16.h)
 } tk_kernels;
 
-// The table of the path that is being compiled, from the functions of the .inc files; INT8 is for blocks, BF16 for rounded inputs.
+// The table of the path that is being compiled, from the functions of the .inc files; INT8 is for blocks, BF16 for inputs
+// rounded to bf16.
 #define TK_KERNELS(NAME, INT8, BF16)                                                                       \
   {                                                                                                        \
     .name = NAME, .linear = linear, .attention = attention, .rmsnorm = rmsnorm, .swiglu = swiglu,          \
