@@ -1,21 +1,17 @@
-import ModelFiles
-import TinaRuntime
-import Tokenization
+import Dispatch
+import Synchronization
 
-/// The logits of the merged model beside those of the base with its adapters attached, on some short texts.
-///
-/// Each probe is continued greedily by the attached form; both forms then see the same tokens, so the first
-/// position whose likeliest token differs is where their greedy texts part.
+/// The logits of the merged model beside those of the base with its adapters attached, at every position of some
+/// short texts.
 public struct LogitCheck: Sendable, Equatable {
   /// What one probe showed.
   public struct Probe: Sendable, Equatable {
     /// The text; empty if the model has no tokenizer and the ids are made up.
     public let text: String
-    /// Prompt and continuation.
+    /// Its tokens.
     public let ids: [Int]
-    /// How many of them are the prompt.
-    public let promptCount: Int
-    /// Where in the continuation, counted from 0, the likeliest token first differs; nil if nowhere.
+    /// The first position, counted from 0, after which both forms hold another token for the likeliest; nil if
+    /// nowhere.
     public let firstDifference: Int?
   }
 
@@ -31,106 +27,90 @@ public struct LogitCheck: Sendable, Equatable {
   public private(set) var maxDivergence = 0.0
   /// Number of positions.
   public private(set) var positions = 0
+  /// Positions at which both forms hold the same token for the likeliest.
+  public private(set) var agreeing = 0
   /// Whether the merged logits are finite.
   public private(set) var isFinite = true
 
   /// ``maxDifference`` relative to ``range``.
   public var relativeDifference: Double { range > 0 ? maxDifference / range : maxDifference }
 
-  /// Texts that are used if none are given.
-  static let texts = ["What is 12 + 3 * 4? <think>\n", "The capital of France is"]
-
-  /// Runs the probes.
+  /// Compares logits of all positions of the probes, on all processors.
   ///
   /// - Parameters:
-  ///   - base: the base that `attached` is attached to.
-  ///   - merged: opens the model that was written; beside the first passes of the base, since it may have to be read
-  ///     from the disk.
-  ///   - texts: probes; ``texts`` if empty.
-  ///   - tokens: tokens that each is continued by.
-  init(
-    base: Model, attached: AttachedAdapter, merged: @escaping @Sendable () throws -> Model, texts: [String],
-    tokens: Int
-  ) async throws {
-    let opening = Task.detached { try merged() }
-    let prompts = try Self.prompts(base, texts.isEmpty ? Self.texts : texts)
-    // Keys and values in float32: what differs then is the weights alone.
-    let engine = Engine(model: base, cacheType: .f32)
-    let running = try prompts.map { prompt in
-      try engine.generate(
-        GenerationRequest(
-          prompt: prompt.ids, adapter: attached, sampling: SamplingParameters(temperature: 0, seed: 0),
-          maxTokens: tokens))
+  ///   - probes: the texts.
+  ///   - attached: logits of the attached form.
+  ///   - merged: as many of the merged model.
+  init(_ probes: LogitProbes, attached: [Float], merged: [Float]) {
+    positions = probes.all.reduce(0) { $0 + $1.ids.count }
+    let vocabulary = attached.count / max(positions, 1)
+    let found = Mutex([Position?](repeating: nil, count: positions))
+    DispatchQueue.concurrentPerform(iterations: positions) { index in
+      let row = index * vocabulary..<(index + 1) * vocabulary
+      let position = Position(attached[row], merged[row])
+      found.withLock { $0[index] = position }
     }
-    var sequences: [(ids: [Int], logits: [Float])] = []
-    for (prompt, completion) in zip(prompts, running) {
-      let ids = prompt.ids + (try await completion.collect().ids)
-      sequences.append((ids, try engine.logits(tokens: Array(ids.dropLast()), adapter: attached)))
-    }
-    let other = Engine(model: try await opening.value, cacheType: .f32)
+    var rest = found.withLock { $0.compactMap { $0 } }[...]
     var divergence = 0.0
-    for (prompt, (ids, expected)) in zip(prompts, sequences) {
-      let found = try other.logits(tokens: Array(ids.dropLast()))
-      let count = ids.count - 1
-      let vocabulary = expected.count / count
-      var firstDifference: Int?
-      for position in 0..<count {
-        let row = position * vocabulary..<(position + 1) * vocabulary
-        let comparison = Self.compare(expected[row], found[row])
-        isFinite = isFinite && comparison.divergence.isFinite && comparison.difference.isFinite
-        maxDifference = max(maxDifference, comparison.difference)
-        range = max(range, comparison.range)
-        divergence += comparison.divergence
-        maxDivergence = max(maxDivergence, comparison.divergence)
-        if position + 1 >= prompt.ids.count, firstDifference == nil, comparison.best != ids[position + 1] {
-          firstDifference = position + 1 - prompt.ids.count
-        }
+    for probe in probes.all {
+      let own = rest.prefix(probe.ids.count)
+      rest = rest.dropFirst(own.count)
+      for position in own {
+        isFinite = isFinite && position.divergence.isFinite && position.difference.isFinite
+        maxDifference = max(maxDifference, position.difference)
+        range = max(range, position.range)
+        divergence += position.divergence
+        maxDivergence = max(maxDivergence, position.divergence)
+        agreeing += position.agrees ? 1 : 0
       }
-      positions += count
-      probes.append(
-        Probe(
-          text: prompt.text, ids: ids, promptCount: prompt.ids.count, firstDifference: firstDifference))
+      let first = own.firstIndex { !$0.agrees }.map { $0 - own.startIndex }
+      self.probes.append(Probe(text: probe.text, ids: probe.ids, firstDifference: first))
     }
     meanDivergence = divergence / Double(max(positions, 1))
   }
 
-  private static func prompts(_ base: Model, _ texts: [String]) throws -> [(text: String, ids: [Int])] {
-    let vocabulary = base.config.vocabSize
-    guard let tokenizer = try? Tokenizer(directory: base.directory.path) else {
-      return texts.indices.map { i in
-        ("", (0..<12).map { (i * 7919 + $0 * 104_729 + 17) % vocabulary })
-      }
-    }
-    return texts.map { ($0, tokenizer.encode($0).filter { $0 < vocabulary }) }.filter { !$0.1.isEmpty }
-  }
+  /// What one position shows.
+  struct Position {
+    /// The largest |difference| of a logit.
+    let difference: Double
+    /// From the least to the greatest logit of the attached form.
+    let range: Double
+    /// Σ p · (ln p − ln q), with p of the attached form.
+    let divergence: Double
+    /// Whether the likeliest token is the same.
+    let agrees: Bool
 
-  /// One position: the divergence Σ p · (ln p − ln q) with p of the attached form.
-  static func compare(
-    _ expected: ArraySlice<Float>, _ found: ArraySlice<Float>
-  ) -> (difference: Double, range: Double, divergence: Double, best: Int) {
-    var (low, high, foundHigh) = (Float.infinity, -Float.infinity, -Float.infinity)
-    var difference: Float = 0
-    var best = found.startIndex
-    var isFinite = true
-    for (i, j) in zip(expected.indices, found.indices) {
-      low = min(low, expected[i])
-      high = max(high, expected[i])
-      isFinite = isFinite && found[j].isFinite
-      difference = max(difference, abs(expected[i] - found[j]))
-      if found[j] > foundHigh { (foundHigh, best) = (found[j], j) }
+    init(_ attached: ArraySlice<Float>, _ merged: ArraySlice<Float>) {
+      var (low, high, mergedHigh) = (Float.infinity, -Float.infinity, -Float.infinity)
+      var (best, mergedBest) = (0, 0)
+      var difference: Float = 0
+      var isFinite = true
+      for (i, (p, q)) in zip(attached, merged).enumerated() {
+        low = min(low, p)
+        if p > high { (high, best) = (p, i) }
+        if q > mergedHigh { (mergedHigh, mergedBest) = (q, i) }
+        isFinite = isFinite && q.isFinite
+        difference = max(difference, abs(p - q))
+      }
+      range = Double(high - low)
+      agrees = best == mergedBest
+      guard isFinite else {
+        self.difference = .infinity
+        divergence = .infinity
+        return
+      }
+      self.difference = Double(difference)
+      var (sum, mergedSum, weighted) = (0.0, 0.0, 0.0)
+      for (a, b) in zip(attached, merged) {
+        // Beyond this the terms are below a double's last digit.
+        let p = Double(a - high)
+        let q = Double(b - mergedHigh)
+        let e = p < -60 ? 0 : exponential(p)
+        sum += e
+        mergedSum += q < -60 ? 0 : exponential(q)
+        weighted += e * (p - q)
+      }
+      divergence = max(weighted / sum - logarithm(sum) + logarithm(mergedSum), 0)
     }
-    guard isFinite else { return (.infinity, Double(high - low), .infinity, best - found.startIndex) }
-    var (sum, foundSum, weighted) = (0.0, 0.0, 0.0)
-    for (i, j) in zip(expected.indices, found.indices) {
-      // Beyond this the terms are below a double's last digit.
-      let p = Double(expected[i] - high)
-      let q = Double(found[j] - foundHigh)
-      let e = p < -60 ? 0 : exponential(p)
-      sum += e
-      foundSum += q < -60 ? 0 : exponential(q)
-      weighted += e * (p - q)
-    }
-    let divergence = weighted / sum - logarithm(sum) + logarithm(foundSum)
-    return (Double(difference), Double(high - low), max(divergence, 0), best - found.startIndex)
   }
 }

@@ -18,9 +18,10 @@ public struct MergeCost: Sendable {
   public var byteCount = 0
   /// Until the weights were on the disk.
   public var writing = Duration.zero
-  /// Comparing logits.
+  /// From then to the end of comparing logits.
   public var verifying = Duration.zero
-  /// The most private memory that was seen while weights were written; nil if the system does not tell.
+  /// The most private memory that was seen while weights were written and when logits had been compared; nil if the
+  /// system does not tell.
   public var privateByteCount: Int?
   /// Files that an earlier run had finished.
   public var resumedFiles = 0
@@ -128,12 +129,16 @@ public struct Merge: Sendable {
     var cost = MergeCost()
     let clock = ContinuousClock()
     let began = clock.now
-    // The base is hashed beside the writing, unless the hash decides what need not be written.
-    let identifying = Task.detached { [directory = model.directory] in try directory.weightsDigest() }
-    let digests = adapters.map { $0.adapter.contentDigest().description }
+    // What goes in is hashed beside the writing, unless the hashes decide what need not be written.
+    let identifying = Task.detached { [directory = model.directory, adapters] in
+      (
+        base: try directory.weightsDigest(),
+        adapters: adapters.map { $0.adapter.contentDigest().description }
+      )
+    }
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
-      finished = try directory.takeUp(key: key(try await identifying.value, digests, plan), plan: plan)
+      finished = try directory.takeUp(key: key(try await identifying.value, plan), plan: plan)
       cost.resumedFiles = finished.count
     }
     let meter = Meter(
@@ -145,15 +150,15 @@ public struct Merge: Sendable {
       finished[file.name] = try writer.write(to: directory.file(file.name))
       cost.byteCount += file.byteCount
       if plan.files.count > 1 {
-        try directory.record(key: key(try await identifying.value, digests, plan), finished: finished)
+        try directory.record(key: key(try await identifying.value, plan), finished: finished)
       }
     }
-    let baseDigest = try await identifying.value
     cost.writing = clock.now - began
-    cost.privateByteCount = meter.privateByteCount
     let modules = plan.files.flatMap { finished[$0.name] ?? [] }
     try checkSurvival(modules)
 
+    let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
+    let expecting = Task.detached { try verification.expected() }
     let carried = settings.fileType == nil ? CarriedFiles(model.directory.path) : nil
     try carried?.copy(to: directory.path, elementType: settings.elementType)
     if let index = plan.index {
@@ -161,10 +166,14 @@ public struct Merge: Sendable {
     }
     tamper?(directory.path)
     onProgress(.verifying)
-    let verification = clock.now
-    let logits = try await verify(settings.fileType == nil ? directory.path : directory.file(Self.ggufName))
-    cost.verifying = clock.now - verification
-    let report = report(base, plan, carried, baseDigest, digests, modules, logits)
+    let expected = try await expecting.value
+    let logits = try verification.check(
+      settings.fileType == nil ? directory.path : directory.file(Self.ggufName), against: expected)
+    let digests = try await identifying.value
+    cost.verifying = clock.now - began - cost.writing
+    meter.lookAtMemory()
+    cost.privateByteCount = meter.privateByteCount
+    let report = report(base, plan, carried, digests, modules, logits)
     try Self.write(Array((report.json.text(indent: 2) + "\n").utf8), to: directory.file("merge-report.json"))
     if settings.fileType == nil {
       try directory.finish()
@@ -182,10 +191,10 @@ public struct Merge: Sendable {
   }
 
   /// What identifies a merge: the same key, the same files.
-  private func key(_ baseDigest: String, _ adapterDigests: [String], _ plan: OutputPlan) -> String {
+  private func key(_ digests: (base: String, adapters: [String]), _ plan: OutputPlan) -> String {
     var hash = SHA256()
-    var parts = ["tina merge 1", baseDigest, "\(settings.rounding)"]
-    for (digest, adapter) in zip(adapterDigests, adapters) { parts += [digest, "\(adapter.scale)"] }
+    var parts = ["tina merge 1", digests.base, "\(settings.rounding)"]
+    for (digest, adapter) in zip(digests.adapters, adapters) { parts += [digest, "\(adapter.scale)"] }
     for part in parts { hash.update(Array(part.utf8) + [0]) }
     // The headers hold names, types, shapes and places.
     for file in plan.files { hash.update(Array(file.name.utf8) + [0] + file.header) }
@@ -209,52 +218,13 @@ public struct Merge: Sendable {
     }
   }
 
-  /// Opens what was written and compares it with the attached form.
-  private func verify(_ path: String) async throws -> LogitCheck {
-    // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
-    let merged: @Sendable () throws -> Model = { [threads = model.threads] in
-      let merged = try Model(path: path, threads: threads, activations: .f32)
-      // What was written past the system's cache comes in beside the base's passes, not page by page in its own.
-      for file in merged.directory.weights.files { readIntoCache(file, threads: threads) }
-      return merged
-    }
-    let exact =
-      model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
-      ? model : try Model(model.directory, threads: model.threads, activations: .f32)
-    let attached = AttachedAdapter.sum(adapters, on: exact)
-    let check = try await LogitCheck(
-      base: exact, attached: attached, merged: merged, texts: settings.probes, tokens: settings.probeTokens)
-    guard check.isFinite else {
-      throw MergeError.notEquivalent(found: "logits that are not finite", expected: "finite ones")
-    }
-    let isExact = plannedTypesAreFloat32
-    if isExact, check.relativeDifference > 1e-4 {
-      throw MergeError.notEquivalent(
-        found: "logits that differ by \(scientific(check.relativeDifference)) of their range in float32",
-        expected: "at most 1e-4")
-    }
-    if !settings.acceptsLoss, check.meanDivergence > 0.5 {
-      throw MergeError.notEquivalent(
-        found: "a divergence of \(decimal(check.meanDivergence, 3)) nats a token from the attached form",
-        expected: "at most 0.5")
-    }
-    return check
-  }
-
-  private var plannedTypesAreFloat32: Bool {
-    if let fileType = settings.fileType { return fileType == .f32 }
-    return model.directory.weights.tensors.values.allSatisfy {
-      (settings.elementType ?? $0.elementType) == .f32
-    }
-  }
-
   private func report(
-    _ base: any BaseCandidate, _ plan: OutputPlan, _ carried: CarriedFiles?, _ baseDigest: String,
-    _ digests: [String], _ modules: [ModuleMeasure], _ logits: LogitCheck
+    _ base: any BaseCandidate, _ plan: OutputPlan, _ carried: CarriedFiles?,
+    _ digests: (base: String, adapters: [String]), _ modules: [ModuleMeasure], _ logits: LogitCheck
   ) -> MergeReport {
     var warnings = adapters.flatMap(\.notes)
     var merged: [MergeReport.MergedAdapter] = []
-    for (attached, digest) in zip(adapters, digests) {
+    for (attached, digest) in zip(adapters, digests.adapters) {
       let (recognised, warning) = BasePrecision.judge(attached.adapter, base)
       if let warning { warnings.append(warning) }
       merged.append(
@@ -277,7 +247,7 @@ public struct Merge: Sendable {
           + "average, but compare it with the attached form on your task, or merge with --dtype f32.")
     }
     return MergeReport(
-      output: output, base: Self.name(model.directory.path), baseDigest: baseDigest, adapters: merged,
+      output: output, base: Self.name(model.directory.path), baseDigest: digests.base, adapters: merged,
       elementType: elementTypeName, rounding: settings.rounding, modules: modules, logits: logits,
       files: settings.fileType == nil ? plan.files.map(\.name) : [Self.name(output)],
       leftOut: carried?.leftOut ?? [], warnings: warnings,
@@ -306,11 +276,15 @@ private final class Meter: Sendable {
 
   var privateByteCount: Int? { state.withLock { $0.memory } }
 
+  func lookAtMemory() {
+    guard let memory = anonymousByteCount() else { return }
+    state.withLock { $0.memory = max(memory, $0.memory ?? 0) }
+  }
+
   func add(_ count: Int) {
-    let memory = anonymousByteCount()
+    lookAtMemory()
     let done = state.withLock { state in
       state.done += count
-      if let memory { state.memory = max(memory, state.memory ?? 0) }
       return state.done
     }
     onProgress(.writing(done: done, total: total))

@@ -129,17 +129,13 @@ public struct MergeReport: Sendable {
     } else {
       lines.append("  the adapters change nothing: every ΔW is zero")
     }
-    let parted = logits.probes.compactMap(\.firstDifference)
     lines.append(
       "  logits against the attached form: at most \(scientific(logits.relativeDifference)) of their range "
         + "apart (\(decimal(logits.maxDifference, 5))), KL \(scientific(logits.meanDivergence)) on average, "
-        + "\(scientific(logits.maxDivergence)) at most, over \(logits.positions) positions")
+        + "\(scientific(logits.maxDivergence)) at most")
     lines.append(
-      "  greedy texts: "
-        + (parted.isEmpty
-          ? "the same in \(logits.probes.count) of \(logits.probes.count) probes"
-          : "\(parted.count) of \(logits.probes.count) probes part, the first after \(parted.min() ?? 0) tokens")
-    )
+      "  the likeliest token is the same at \(logits.agreeing) of \(logits.positions) positions of "
+        + "\(logits.probes.count) \(logits.probes.count == 1 ? "text" : "texts")")
     if !leftOut.isEmpty { lines.append("  not carried along: " + leftOut.joined(separator: ", ")) }
     return lines.joined(separator: "\n")
   }
@@ -150,7 +146,8 @@ extension LogitCheck {
     func number(_ value: Double) -> JSONValue { value.isFinite ? JSONValue(value) : .null }
     return .object(
       JSONObject([
-        ("positions", JSONValue(positions)), ("max_difference", number(maxDifference)),
+        ("positions", JSONValue(positions)), ("same_likeliest", JSONValue(agreeing)),
+        ("max_difference", number(maxDifference)),
         ("range", number(range)), ("relative_difference", number(relativeDifference)),
         ("mean_kl", number(meanDivergence)), ("max_kl", number(maxDivergence)),
         (
@@ -159,9 +156,8 @@ extension LogitCheck {
             probes.map { probe in
               .object(
                 JSONObject([
-                  ("text", .string(probe.text)), ("prompt_tokens", JSONValue(probe.promptCount)),
-                  ("tokens", JSONValue(probe.ids.count)),
-                  ("first_greedy_difference", probe.firstDifference.map { JSONValue($0) } ?? .null),
+                  ("text", .string(probe.text)), ("tokens", JSONValue(probe.ids.count)),
+                  ("first_difference", probe.firstDifference.map { JSONValue($0) } ?? .null),
                 ]))
             })
         ),

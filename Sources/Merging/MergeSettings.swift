@@ -27,8 +27,6 @@ public struct MergeSettings: Sendable {
   public var replacesOutput = false
   /// Texts on which merged and attached form are compared; some short ones if empty.
   public var probes: [String] = []
-  /// Tokens that each probe is continued by.
-  public var probeTokens = 8
   /// Threads that compute and write.
   public var threads = 2
   /// The most bytes that one thread holds of the output.

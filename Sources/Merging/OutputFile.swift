@@ -1,7 +1,3 @@
-import Dispatch
-import ModelFiles
-import Synchronization
-
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -146,23 +142,6 @@ final class OutputFile: WeightSink {
       let code = fdatasync(descriptor)
     #endif
     guard code == 0 else { throw failure(path, "fsync", errno) }
-  }
-}
-
-/// Reads a whole file so that the system's cache has it, on several threads: one does not keep a disk busy. Errors
-/// show to whoever uses what was read.
-func readIntoCache(_ path: String, threads: Int) {
-  let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { return }
-  defer { close(file) }
-  let next = Atomic(0)
-  DispatchQueue.concurrentPerform(iterations: threads) { _ in
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    var count = 1
-    while count > 0 {
-      let offset = next.add(buffer.count, ordering: .relaxed).oldValue
-      count = unsafe pread(file, &buffer, buffer.count, off_t(offset))
-    }
   }
 }
 

@@ -66,11 +66,16 @@ public struct WeightFiles: Sendable {
 
   /// Asks the system to read all files ahead; returns at once.
   public func prefetch() {
+    for file in mappedFiles { file.prefetch() }
+  }
+
+  /// The files that tensors lie in, each once.
+  package var mappedFiles: [MappedFile] {
     var seen: Set<ObjectIdentifier> = []
-    for file in tensors.values.lazy.compactMap(\.file) where seen.insert(ObjectIdentifier(file)).inserted {
-      file.prefetch()
+    return (tensors.values.map(\.storage) + blocks.values.map(\.storage)).compactMap { storage in
+      guard case .file(let file) = storage, seen.insert(ObjectIdentifier(file)).inserted else { return nil }
+      return file
     }
-    if tensors.isEmpty, case .file(let file)? = blocks.values.first?.storage { file.prefetch() }
   }
 
   private static func openShards(

@@ -47,15 +47,22 @@ struct Segment {
   deinit { unsafe tk_pool_destroy(pool) }
 
   /// Computes all rows of `segments`, appends their keys and values to the caches, and hands the logits
-  /// `[wanted rows, vocabulary]`, in the order of the segments, to `body`.
-  func run<T>(_ segments: [Segment], _ body: (UnsafePointer<Float>, Int) -> T) -> T {
+  /// `[wanted rows, vocabulary]`, in the order of the segments, to `body`. `entering` is told each layer before its
+  /// weights are touched, and the number of layers before the head's.
+  func run<T>(
+    _ segments: [Segment], entering: (Int) -> Void = { _ in }, _ body: (UnsafePointer<Float>, Int) -> T
+  ) -> T {
     let batch = Batch(segments)
     let n = batch.rowCount
     let x = unsafe hidden.reserve(n * config.hiddenSize)
     unsafe embed(batch, into: x)
     for segment in segments { segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count) }
-    for layer in 0..<config.layerCount { unsafe block(layer, batch, x) }
+    for layer in 0..<config.layerCount {
+      entering(layer)
+      unsafe block(layer, batch, x)
+    }
     for segment in segments { segment.cache.advance(by: segment.tokens.count) }
+    entering(config.layerCount)
     return unsafe head(batch, x, body)
   }
 

@@ -24,7 +24,6 @@ import Testing
       buffer.release()
     }
     try file.flush()
-    readIntoCache(scratch.path("file"), threads: 2)
     #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path("file"))) == Data(Self.expected))
   }
 
