@@ -16,9 +16,11 @@ enum BaseDigest {
       sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count
     }
     let parts = Mutex([(type: UInt8, hash: [UInt8])](repeating: (0, []), count: sorted.count))
-    DispatchQueue.concurrentPerform(iterations: order.count) { turn in
-      let part = hash(sorted[order[turn]].tensor)
-      parts.withLock { $0[order[turn]] = part }
+    // Neighbours are of one size mostly.
+    DispatchQueue.concurrentPerform(iterations: (order.count + 1) / 2) { turn in
+      let places = order[2 * turn..<min(2 * turn + 2, order.count)]
+      let found = hashes(places.map { sorted[$0].tensor })
+      parts.withLock { for (place, part) in zip(places, found) { $0[place] = part } }
     }
     var root = SHA256()
     root.update(magic)
@@ -32,6 +34,16 @@ enum BaseDigest {
       root.update(entry)
     }
     return root.finish()
+  }
+
+  /// The same as ``hash(_:)`` of each; two in bf16 together where that is faster.
+  private static func hashes(_ tensors: [Tensor]) -> [(type: UInt8, hash: [UInt8])] {
+    if tensors.count == 2, tensors.allSatisfy({ $0.elementType == .bf16 }),
+      let (first, second) = SHA256.pair(tensors[0].bytes, tensors[1].bytes)
+    {
+      return [(SampledElement.bf16.rawValue, first), (SampledElement.bf16.rawValue, second)]
+    }
+    return tensors.map { hash($0) }
   }
 
   /// The canonical type of a tensor and the hash of its elements in it.

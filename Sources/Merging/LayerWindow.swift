@@ -20,6 +20,7 @@ struct LayerWindow {
   private let loaded: [DispatchGroup]
   /// As many as keep a disk busy; each waits for it.
   private let queues = (0..<4).map { DispatchQueue(label: "tina merge read \($0)") }
+  private let dropping = DispatchQueue(label: "tina merge drop")
   private var turn = 0
   /// Stages that were asked for.
   private var begun = 0
@@ -51,7 +52,7 @@ struct LayerWindow {
   /// Waits for a layer (or the head, the last) and gives the one before back.
   mutating func enter(_ stage: Int) {
     if stage == 0 { begun = 0 }
-    if stage > 0 { for (file, range) in stages[stage - 1] { file.drop(range) } }
+    if stage > 0 { for (file, range) in stages[stage - 1] { dropping.async { file.drop(range) } } }
     begin(for: stage)
     loaded[stage].wait()
   }

@@ -7,12 +7,14 @@ struct LogitProbes: Sendable {
   /// What is used if no texts are given: a problem with its reasoning, and prose.
   static let texts = [
     "What is 12 + 3? <think>\n12 + 3 = 15.\n</think>\n\n15",
-    "The capital of France is Paris, and the river that runs through it is the Seine.",
+    "The capital of France is Paris, on the river Seine.",
   ]
 
   /// The texts and their tokens; a text is empty if the model has no tokenizer and the ids are made up.
   let all: [(text: String, ids: [Int])]
+}
 
+extension LogitProbes {
   /// - Parameters:
   ///   - model: whose tokens they are.
   ///   - texts: the texts; ``texts`` if empty.

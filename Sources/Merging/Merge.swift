@@ -129,8 +129,9 @@ public struct Merge: Sendable {
     var cost = MergeCost()
     let clock = ContinuousClock()
     let began = clock.now
+    let probing = inBackground { [model, settings] in LogitProbes(model, texts: settings.probes) }
     // What goes in is hashed beside the writing, unless the hashes decide what need not be written.
-    let identifying = Task.detached { [directory = model.directory, adapters] in
+    let identifying = inBackground { [directory = model.directory, adapters] in
       (
         base: try directory.weightsDigest(),
         adapters: adapters.map { $0.adapter.contentDigest().description }
@@ -157,8 +158,6 @@ public struct Merge: Sendable {
     let modules = plan.files.flatMap { finished[$0.name] ?? [] }
     try checkSurvival(modules)
 
-    let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
-    let expecting = Task.detached { try verification.expected() }
     let carried = settings.fileType == nil ? CarriedFiles(model.directory.path) : nil
     try carried?.copy(to: directory.path, elementType: settings.elementType)
     if let index = plan.index {
@@ -166,9 +165,8 @@ public struct Merge: Sendable {
     }
     tamper?(directory.path)
     onProgress(.verifying)
-    let expected = try await expecting.value
-    let logits = try verification.check(
-      settings.fileType == nil ? directory.path : directory.file(Self.ggufName), against: expected)
+    let logits = try await MergeVerification(model: model, adapters: adapters, settings: settings).check(
+      settings.fileType == nil ? directory.path : directory.file(Self.ggufName), on: try await probing.value)
     let digests = try await identifying.value
     cost.verifying = clock.now - began - cost.writing
     meter.lookAtMemory()

@@ -57,6 +57,19 @@ struct TensorTests {
     map.prefetch()
   }
 
+  @Test("bytes are the same whether they were loaded or dropped", arguments: [0, 1, 5000, 300_000])
+  func paging(_ count: Int) throws {
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    let map = try MappedFile(path: directory.write("p", bytes))
+    map.expectScatteredReads()
+    for range in [0..<count, count / 3..<count / 2, count / 2..<count + 10_000, 0..<0] {
+      map.load(range)
+      #expect(map.copy(0..<count) == bytes)
+      map.drop(range)
+      #expect(map.copy(0..<count) == bytes)
+    }
+  }
+
   @Test("a copy outside the file stops the program")
   func copyOutside() async {
     await #expect(processExitsWith: .failure) {
