@@ -80,6 +80,14 @@ public protocol BaseCandidate: Sendable {
   func values(of tensor: BaseTensor, row: Int, columns: Range<Int>) -> BaseValues
   /// SHA-256 of the whole base (section 3).
   ///
+  /// - Parameter threads: how many threads hash; all processors when nil.
   /// - Throws: ``AdapterError`` if it has none, because some of it is quantised.
-  func digest() throws(AdapterError) -> [UInt8]
+  func digest(threads: Int?) throws(AdapterError) -> [UInt8]
+}
+
+extension BaseCandidate {
+  /// SHA-256 of the whole base, on all processors.
+  ///
+  /// - Throws: ``AdapterError`` if it has none, because some of it is quantised.
+  public func digest() throws(AdapterError) -> [UInt8] { try digest(threads: nil) }
 }

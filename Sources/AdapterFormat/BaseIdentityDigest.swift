@@ -6,10 +6,12 @@ import Synchronization
 enum BaseDigest {
   private static let magic = Array("tina-base-1\n".utf8)
 
-  /// Hashes every tensor, on all processors.
+  /// Hashes every tensor.
   ///
-  /// - Parameter tensors: by canonical name; F32, F16 or BF16.
-  static func digest(_ tensors: [(name: String, tensor: Tensor)]) -> [UInt8] {
+  /// - Parameters:
+  ///   - tensors: by canonical name; F32, F16 or BF16.
+  ///   - threads: how many threads hash; all processors when nil.
+  static func digest(_ tensors: [(name: String, tensor: Tensor)], threads: Int? = nil) -> [UInt8] {
     let sorted = tensors.sorted { bytesPrecede($0.name, $1.name) }
     // The largest first, so that no processor is left with one at the end.
     let order = sorted.indices.sorted {
@@ -17,10 +19,16 @@ enum BaseDigest {
     }
     let parts = Mutex([(type: UInt8, hash: [UInt8])](repeating: (0, []), count: sorted.count))
     // Neighbours are of one size mostly.
-    DispatchQueue.concurrentPerform(iterations: (order.count + 1) / 2) { turn in
-      let places = order[2 * turn..<min(2 * turn + 2, order.count)]
-      let found = hashes(places.map { sorted[$0].tensor })
-      parts.withLock { for (place, part) in zip(places, found) { $0[place] = part } }
+    let turns = (order.count + 1) / 2
+    let next = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: min(threads ?? turns, turns)) { _ in
+      while true {
+        let turn = next.add(1, ordering: .relaxed).oldValue
+        guard turn < turns else { break }
+        let places = order[2 * turn..<min(2 * turn + 2, order.count)]
+        let found = hashes(places.map { sorted[$0].tensor })
+        parts.withLock { for (place, part) in zip(places, found) { $0[place] = part } }
+      }
     }
     var root = SHA256()
     root.update(magic)

@@ -80,8 +80,9 @@ public struct GGUFBase: BaseCandidate {
 
   /// SHA-256 of the whole base.
   ///
+  /// - Parameter threads: how many threads hash; all processors when nil.
   /// - Throws: ``AdapterError`` naming the first tensor that is quantised.
-  public func digest() throws(AdapterError) -> [UInt8] {
+  public func digest(threads: Int?) throws(AdapterError) -> [UInt8] {
     if let tensor = tensors.filter({ !$0.encoding.isFloat }).min(by: { bytesPrecede($0.name, $1.name) }) {
       throw AdapterError(
         path: path,
@@ -92,6 +93,6 @@ public struct GGUFBase: BaseCandidate {
             advice: "Identify the base by the weights that it was quantised from.")
         ])
     }
-    return BaseDigest.digest(plain.map { ($0.key, $0.value) })
+    return BaseDigest.digest(plain.map { ($0.key, $0.value) }, threads: threads)
   }
 }

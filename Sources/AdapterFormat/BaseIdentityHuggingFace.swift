@@ -75,8 +75,9 @@ public struct HuggingFaceBase: BaseCandidate {
 
   /// SHA-256 of the whole base.
   ///
+  /// - Parameter threads: how many threads hash; all processors when nil.
   /// - Throws: ``AdapterError`` naming the first tensor that is no float.
-  public func digest() throws(AdapterError) -> [UInt8] {
+  public func digest(threads: Int?) throws(AdapterError) -> [UInt8] {
     let other = stored.filter { !Self.describe($0.key, $0.value).encoding.isFloat }.map(\.value)
     if let tensor = other.min(by: { bytesPrecede($0.name, $1.name) }) {
       throw AdapterError(
@@ -88,7 +89,7 @@ public struct HuggingFaceBase: BaseCandidate {
             advice: "Identify the base by the weights that it was quantised from.")
         ])
     }
-    return BaseDigest.digest(stored.map { ($0.key, $0.value) })
+    return BaseDigest.digest(stored.map { ($0.key, $0.value) }, threads: threads)
   }
 
   private static func describe(_ name: String, _ tensor: Tensor) -> BaseTensor {

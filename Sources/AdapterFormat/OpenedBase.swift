@@ -12,9 +12,10 @@ extension ModelDirectory {
   /// SHA-256 of the model's weights, in hexadecimal: the identity's digest where every weight is a float, so that
   /// it is the same in any container; else one over names, types and bytes of the file's own tensors.
   ///
+  /// - Parameter threads: how many threads hash floats; all processors when nil.
   /// - Throws: ``AdapterError``, or `ModelFilesError` as ``openedBase(_:)`` does.
-  public func weightsDigest() throws -> String {
-    guard !weights.blocks.isEmpty else { return hexadecimal(try openedBase(self).digest()) }
+  public func weightsDigest(threads: Int? = nil) throws -> String {
+    guard !weights.blocks.isEmpty else { return hexadecimal(try openedBase(self).digest(threads: threads)) }
     var hash = SHA256()
     for tensor in (gguf?.tensors ?? []).sorted(by: { bytesPrecede($0.name, $1.name) }) {
       hash.update(Array("\(tensor.name)\0\(tensor.type.name)\0\(tensor.shape)\0".utf8))

@@ -10,7 +10,8 @@ struct LogitProbes: Sendable {
     "The capital of France is Paris, on the river Seine.",
   ]
 
-  /// The texts and their tokens; a text is empty if the model has no tokenizer and the ids are made up.
+  /// The texts and their tokens; a text is empty if the model has no tokenizer and the ids are made up,
+  /// one for two bytes.
   let all: [(text: String, ids: [Int])]
 }
 
@@ -24,8 +25,8 @@ extension LogitProbes {
     if let tokenizer = try? Tokenizer(directory: model.directory.path) {
       all = texts.map { ($0, tokenizer.encode($0).filter { $0 < vocabulary }) }.filter { !$0.1.isEmpty }
     } else {
-      all = texts.indices.map { i in
-        ("", (0..<20).map { (i * 7919 + $0 * 104_729 + 17) % vocabulary })
+      all = texts.enumerated().map { i, text in
+        ("", (0..<(text.utf8.count + 1) / 2).map { (i * 7919 + $0 * 104_729 + 17) % vocabulary })
       }
     }
   }

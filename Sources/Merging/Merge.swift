@@ -20,7 +20,7 @@ public struct MergeCost: Sendable {
   public var writing = Duration.zero
   /// From then to the end of comparing logits.
   public var verifying = Duration.zero
-  /// The most private memory that was seen while weights were written and when logits had been compared; nil if the
+  /// The most private memory that was seen while weights were written and when logits were compared; nil if the
   /// system does not tell.
   public var privateByteCount: Int?
   /// Files that an earlier run had finished.
@@ -129,14 +129,20 @@ public struct Merge: Sendable {
     var cost = MergeCost()
     let clock = ContinuousClock()
     let began = clock.now
-    let probing = inBackground { [model, settings] in LogitProbes(model, texts: settings.probes) }
-    // What goes in is hashed beside the writing, unless the hashes decide what need not be written.
-    let identifying = inBackground { [directory = model.directory, adapters] in
+    let identifying = Background { [directory = model.directory, adapters, threads = settings.threads] in
       (
-        base: try directory.weightsDigest(),
+        // Writing and comparing need the processor more: hashing gets the half of it.
+        base: try directory.weightsDigest(threads: max(1, threads / 2)),
         adapters: adapters.map { $0.adapter.contentDigest().description }
       )
     }
+    // Beside the writing, one after the other: what the merged form is compared with, and the hashes of what goes in.
+    let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
+    let expecting = Background {
+      defer { identifying.begin() }
+      return try verification.expected()
+    }
+    expecting.begin()
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
       finished = try directory.takeUp(key: key(try await identifying.value, plan), plan: plan)
@@ -165,12 +171,12 @@ public struct Merge: Sendable {
     }
     tamper?(directory.path)
     onProgress(.verifying)
-    let logits = try await MergeVerification(model: model, adapters: adapters, settings: settings).check(
-      settings.fileType == nil ? directory.path : directory.file(Self.ggufName), on: try await probing.value)
+    let (logits, memory) = try verification.check(
+      settings.fileType == nil ? directory.path : directory.file(Self.ggufName),
+      against: try await expecting.value)
     let digests = try await identifying.value
     cost.verifying = clock.now - began - cost.writing
-    meter.lookAtMemory()
-    cost.privateByteCount = meter.privateByteCount
+    cost.privateByteCount = [meter.privateByteCount, memory].compactMap { $0 }.max()
     let report = report(base, plan, carried, digests, modules, logits)
     try Self.write(Array((report.json.text(indent: 2) + "\n").utf8), to: directory.file("merge-report.json"))
     if settings.fileType == nil {
@@ -274,15 +280,11 @@ private final class Meter: Sendable {
 
   var privateByteCount: Int? { state.withLock { $0.memory } }
 
-  func lookAtMemory() {
-    guard let memory = anonymousByteCount() else { return }
-    state.withLock { $0.memory = max(memory, $0.memory ?? 0) }
-  }
-
   func add(_ count: Int) {
-    lookAtMemory()
+    let memory = anonymousByteCount()
     let done = state.withLock { state in
       state.done += count
+      if let memory { state.memory = max(memory, state.memory ?? 0) }
       return state.done
     }
     onProgress(.writing(done: done, total: total))

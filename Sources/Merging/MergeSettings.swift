@@ -29,7 +29,7 @@ public struct MergeSettings: Sendable {
   public var probes: [String] = []
   /// Threads that compute and write.
   public var threads = 2
-  /// The most bytes that one thread holds of the output.
+  /// The most bytes of the output that are made at once.
   package var pieceByteCount = 8 << 20
 
   /// The defaults: the base's types and files, rounding to nearest.

@@ -3,18 +3,39 @@ import TinaRuntime
 
 /// Compares a merged model with the attached form, and judges the difference.
 struct MergeVerification: Sendable {
+  /// The attached form's side.
+  struct Expected: Sendable {
+    let probes: LogitProbes
+    let logits: [Float]
+  }
+
   let model: Model
   let adapters: [AttachedAdapter]
   let settings: MergeSettings
 
+  // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
+
+  /// Computes the logits of the attached form.
+  func expected() throws -> Expected {
+    let probes = LogitProbes(model, texts: settings.probes)
+    let exact =
+      model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
+      ? model : try Model(model.directory, threads: model.threads, activations: .f32)
+    return Expected(
+      probes: probes, logits: try probes.logits(exact, AttachedAdapter.sum(adapters, on: exact)))
+  }
+
   /// Opens what was written and compares it.
   ///
+  /// - Returns: the comparison, and the private memory when both sides were there.
   /// - Throws: ``MergeError/notEquivalent(found:expected:)`` for a difference that rounding does not explain.
-  func check(_ path: String, on probes: LogitProbes) async throws -> LogitCheck {
-    // One waits for the disk, the other does not.
-    let attached = inBackground { try attachedLogits(probes) }
-    let merged = try mergedLogits(path, probes)
-    let check = LogitCheck(probes, attached: try await attached.value, merged: merged)
+  func check(_ path: String, against expected: Expected) throws -> (check: LogitCheck, memory: Int?) {
+    let directory = try ModelDirectory(path: path)
+    var window = LayerWindow(directory)
+    let merged = try Model(directory, threads: model.threads, activations: .f32)
+    let logits = try expected.probes.logits(merged) { window.enter($0) }
+    let memory = anonymousByteCount()
+    let check = LogitCheck(expected.probes, attached: expected.logits, merged: logits)
     guard check.isFinite else {
       throw MergeError.notEquivalent(found: "logits that are not finite", expected: "finite ones")
     }
@@ -28,23 +49,7 @@ struct MergeVerification: Sendable {
         found: "a divergence of \(decimal(check.meanDivergence, 3)) nats a token from the attached form",
         expected: "at most 0.5")
     }
-    return check
-  }
-
-  // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
-
-  private func attachedLogits(_ probes: LogitProbes) throws -> [Float] {
-    let exact =
-      model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
-      ? model : try Model(model.directory, threads: model.threads, activations: .f32)
-    return try probes.logits(exact, AttachedAdapter.sum(adapters, on: exact))
-  }
-
-  private func mergedLogits(_ path: String, _ probes: LogitProbes) throws -> [Float] {
-    let directory = try ModelDirectory(path: path)
-    var window = LayerWindow(directory)
-    let merged = try Model(directory, threads: model.threads, activations: .f32)
-    return try probes.logits(merged) { window.enter($0) }
+    return (check, memory)
   }
 
   /// Whether nothing is rounded: the output is float32.

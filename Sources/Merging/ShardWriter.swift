@@ -6,7 +6,7 @@ import Synchronization
 
 /// Computes and writes one file of the output, row block by row block, on several threads.
 ///
-/// Memory is what the threads hold: two pieces of the output each, one being made while the other is written, the
+/// Memory is what the threads hold: three pieces of the output each, one being made while the others are written, the
 /// factors of one module, and the sums of a few rows. What is written does not depend on the number of threads.
 struct ShardWriter {
   let file: PlannedFile
@@ -51,9 +51,9 @@ struct ShardWriter {
     let outcome = Mutex(Outcome())
     let flusher = DispatchQueue(label: "tina merge flush")
     DispatchQueue.concurrentPerform(iterations: min(settings.threads, max(pieces.count, 1))) { _ in
-      // The disk works on one piece while the next is computed.
-      let writing = DispatchQueue(label: "tina merge write")
-      let buffers = [PieceBuffer(), PieceBuffer()]
+      // The disk works on some pieces while the next is computed.
+      let buffers = (0..<Self.bufferCount).map { _ in PieceBuffer() }
+      let writing = buffers.map { _ in DispatchQueue(label: "tina merge write") }
       var scratch = Scratch()
       var turn = 0
       while true {
@@ -61,7 +61,7 @@ struct ShardWriter {
         guard index < pieces.count, outcome.withLock({ $0.error == nil }) else { break }
         let piece = pieces[index]
         let (offset, size) = place(piece)
-        let buffer = buffers[turn % buffers.count]
+        let (buffer, writing) = (buffers[turn % buffers.count], writing[turn % buffers.count])
         turn += 1
         buffer.take(byteCount: size, for: offset)
         if let sums = unsafe compute(piece, into: buffer.start, &scratch) {
@@ -86,7 +86,7 @@ struct ShardWriter {
           onBytes(size)
         }
       }
-      writing.sync {}
+      for queue in writing { queue.sync {} }
     }
     flusher.sync {}
     let (sums, error) = outcome.withLock { ($0.sums.sorted { $0.piece < $1.piece }, $0.error) }
@@ -110,6 +110,7 @@ struct ShardWriter {
   }
 
   private static let pieceElementCount = 4 << 20
+  private static let bufferCount = 3
 
   /// Where a piece begins in the file, and its bytes there.
   private func place(_ piece: Piece) -> (offset: Int, byteCount: Int) {

@@ -212,7 +212,7 @@ struct BaseIdentityTests {
       func values(of tensor: BaseTensor, row: Int, columns: Range<Int>) -> BaseValues {
         base.values(of: tensor, row: row, columns: columns)
       }
-      func digest() throws(AdapterError) -> [UInt8] { zeroDigest }
+      func digest(threads: Int?) throws(AdapterError) -> [UInt8] { zeroDigest }
     }
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     #expect(

@@ -71,7 +71,7 @@ struct SimulatedBase: BaseCandidate {
     }
   }
 
-  func digest() throws(AdapterError) -> [UInt8] { [UInt8](repeating: 7, count: 32) }
+  func digest(threads: Int?) throws(AdapterError) -> [UInt8] { [UInt8](repeating: 7, count: 32) }
 
   func values(of tensor: BaseTensor, row: Int, columns: Range<Int>) -> BaseValues {
     let isMatrix = tensor.shape.count > 1

@@ -163,6 +163,7 @@ import TinaRuntime
       settings.elementType = .bf16
       settings.acceptsLoss = true
       settings.pieceByteCount = 1 << 20
+      settings.probes = ["x"]  // logits grow with the vocabulary
       let before = anonymousByteCount() ?? 0
       let (_, cost) = try await Merge(
         [attached], into: model, output: scratch.path("out-\(rows)"), settings: settings
