@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -60,6 +62,9 @@ final class OutputFile: WeightSink {
   private let descriptor: Int32
   /// The same file past the cache; negative where the file system has no such thing.
   private let direct: Int32
+  /// Bytes before and behind whole blocks. Writing through the cache waits until nobody writes past it: they wait until
+  /// all blocks are written.
+  private let edges = Mutex<[(offset: Int, bytes: [UInt8])]>([])
 
   /// Creates the file, or empties it.
   init(path: String) throws(MergeError) {
@@ -87,19 +92,22 @@ final class OutputFile: WeightSink {
 
   var isBuffered: Bool { direct < 0 }
 
-  /// Writes bytes at a place: blocks that lie in memory as they lie in the file directly, the rest through the cache.
+  /// Writes bytes at a place: blocks that lie in memory as they lie in the file directly, the rest through the cache,
+  /// until ``flush()`` at the latest.
   @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError) {
     let unit = PieceBuffer.alignment
     let first = min((offset + unit - 1) / unit * unit - offset, bytes.count)
     let end = first + (bytes.count - first) / unit * unit
     let isAligned = Int(bitPattern: bytes.baseAddress) % unit == offset % unit
     if direct >= 0, isAligned, first < end {
-      try unsafe write(bytes, 0..<first, at: offset, descriptor)
       // A file system may take the flag and refuse the writing.
       if unsafe writeAll(bytes, first..<end, at: offset, direct) != 0 {
         try unsafe write(bytes, first..<end, at: offset, descriptor)
       }
-      try unsafe write(bytes, end..<bytes.count, at: offset, descriptor)
+      let rest = [0..<first, end..<bytes.count].filter { !$0.isEmpty }.map { range in
+        unsafe (offset + range.lowerBound, Array(bytes[range]))
+      }
+      edges.withLock { $0 += rest }
     } else {
       try unsafe write(bytes, 0..<bytes.count, at: offset, descriptor)
     }
@@ -113,7 +121,15 @@ final class OutputFile: WeightSink {
   }
 
   /// Lets the file reach to `size`, with zeros where nothing was written.
+  ///
+  /// Room is taken now where blocks go past the cache: several threads can write at once only where there is some, and
+  /// a disk that is too full is told before anything is computed.
   func extend(to size: Int) throws(MergeError) {
+    #if !canImport(Darwin)
+      if direct >= 0, size > 0, posix_fallocate(descriptor, 0, off_t(size)) == ENOSPC {
+        throw failure(path, "posix_fallocate", ENOSPC)
+      }
+    #endif
     guard ftruncate(descriptor, off_t(size)) == 0 else { throw failure(path, "ftruncate", errno) }
   }
 
@@ -136,6 +152,11 @@ final class OutputFile: WeightSink {
 
   /// Waits until what was written is on the disk.
   func flush() throws(MergeError) {
+    let edges = edges.withLock { edges in
+      defer { edges = [] }
+      return edges
+    }
+    for (offset, bytes) in edges { try unsafe write(bytes.span.bytes, at: offset) }
     #if canImport(Darwin)
       let code = fsync(descriptor)
     #else

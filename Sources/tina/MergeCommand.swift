@@ -43,7 +43,7 @@ struct MergeCommand: AsyncParsableCommand {
   @Option(help: "Number that fixes stochastic rounding.")
   var seed: UInt64?
 
-  @Option(help: "A text at whose every position merged and attached form are compared; may be given several times.")
+  @Option(help: "A text to compare merged and attached form on, at every position; repeatable.")
   var probe: [String] = []
 
   @Flag(help: "Write the merge although less than half of the adapter survives rounding somewhere.")
