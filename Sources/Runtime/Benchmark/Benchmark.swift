@@ -112,17 +112,14 @@ public final class Benchmark {
     try await reportLoading()
     for count in quick ? [128] : [128, 512] { try await reportPrefill(count) }
     try await reportGroup(quick ? 128 : 512)
-    var alone = 0.0
     for streams in quick ? [1, 4, 16] : [1, 2, 4, 8, 16, 32, 64] {
       let (rate, limits) = try await besideLimits { try await decoding(streams: streams, adapters: [nil]) }
-      if streams == 1 { alone = rate }
       report(
         BenchmarkResult(
           "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")", rate, "tok/s",
           limit: ceiling(rows: streams, limits), limitName: "of the machine's limit"))
     }
-    let base = try await decoding(streams: 16, adapters: [nil])
-    try await reportAdapters(alone: alone, base: base)
+    try await reportAdapters()
     try reportContexts()
     try await reportQueue()
   }
@@ -247,15 +244,19 @@ public final class Benchmark {
     return try AttachedAdapter(Adapter(path: path), to: model)
   }
 
-  private func reportAdapters(alone: Double, base: Double) async throws {
+  /// What an adapter costs. The same without is measured just before and just after: a host's memory may be half as fast
+  /// again a minute later.
+  private func reportAdapters() async throws {
     for rank in quick ? [32] : [8, 32, 64] {
       let adapter = try attach(rank: rank, seed: 1)
-      for (streams, without) in [(1, alone), (16, base)] {
+      for streams in [1, 16] {
+        let before = try await decoding(streams: streams, adapters: [nil])
+        let rate = try await decoding(streams: streams, adapters: [adapter])
+        let after = try await decoding(streams: streams, adapters: [nil])
         report(
           BenchmarkResult(
-            "decode\(streams)-r\(rank)", "decode, \(streams) with an adapter of rank \(rank)",
-            try await decoding(streams: streams, adapters: [adapter]), "tok/s", limit: without,
-            limitName: "of the same without"))
+            "decode\(streams)-r\(rank)", "decode, \(streams) with an adapter of rank \(rank)", rate, "tok/s",
+            limit: (before + after) / 2, limitName: "of the same without"))
       }
     }
     let one = try await decoding(streams: 16, adapters: [try attach(rank: 32, seed: 1)])
