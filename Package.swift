@@ -55,7 +55,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: kernels),
     .target(name: "ModelFiles", swiftSettings: house),
     .target(
-      name: "AdapterFormat", dependencies: ["ModelFiles", "CKernels", "CZstd", "CCrypto", "COpenBLAS"],
+      name: "AdapterFormat", dependencies: ["ModelFiles", "CZstd", "CCrypto", "COpenBLAS"],
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: strict ? [.treatAllWarnings(as: .error)] : []),

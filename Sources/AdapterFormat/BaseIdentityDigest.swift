@@ -18,16 +18,13 @@ enum BaseDigest {
       sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count
     }
     let parts = Mutex([(type: UInt8, hash: [UInt8])](repeating: (0, []), count: sorted.count))
-    // Neighbours are of one size mostly.
-    let turns = (order.count + 1) / 2
     let next = Atomic(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads ?? turns, turns)) { _ in
+    DispatchQueue.concurrentPerform(iterations: min(threads ?? order.count, order.count)) { _ in
       while true {
         let turn = next.add(1, ordering: .relaxed).oldValue
-        guard turn < turns else { break }
-        let places = order[2 * turn..<min(2 * turn + 2, order.count)]
-        let found = hashes(places.map { sorted[$0].tensor })
-        parts.withLock { for (place, part) in zip(places, found) { $0[place] = part } }
+        guard turn < order.count else { break }
+        let part = hash(sorted[order[turn]].tensor)
+        parts.withLock { $0[order[turn]] = part }
       }
     }
     var root = SHA256()
@@ -42,16 +39,6 @@ enum BaseDigest {
       root.update(entry)
     }
     return root.finish()
-  }
-
-  /// The same as ``hash(_:)`` of each; two in bf16 together where that is faster.
-  private static func hashes(_ tensors: [Tensor]) -> [(type: UInt8, hash: [UInt8])] {
-    if tensors.count == 2, tensors.allSatisfy({ $0.elementType == .bf16 }),
-      let (first, second) = SHA256.pair(tensors[0].bytes, tensors[1].bytes)
-    {
-      return [(SampledElement.bf16.rawValue, first), (SampledElement.bf16.rawValue, second)]
-    }
-    return tensors.map { hash($0) }
   }
 
   /// The canonical type of a tensor and the hash of its elements in it.

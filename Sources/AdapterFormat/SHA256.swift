@@ -1,5 +1,4 @@
 import CCrypto
-import CKernels
 package import ModelFiles
 
 /// SHA-256, from OpenSSL's libcrypto.
@@ -41,18 +40,6 @@ package import ModelFiles
       unsafe EVP_DigestFinal_ex(context, buffer.baseAddress, nil)
       count = Self.byteCount
     }
-  }
-
-  /// The hashes of two runs of bytes, computed side by side: a processor with instructions for SHA-256 waits for each
-  /// step of one, and has time for the other. Nil on other processors, where that gains nothing.
-  package static func pair(_ first: borrowing RawSpan, _ second: borrowing RawSpan) -> ([UInt8], [UInt8])? {
-    var both = [UInt8](repeating: 0, count: 2 * byteCount)
-    let isDone = unsafe first.withUnsafeBytes { first in
-      unsafe second.withUnsafeBytes { second in
-        unsafe tk_sha256_pair(first.baseAddress, first.count, second.baseAddress, second.count, &both)
-      }
-    }
-    return isDone ? (Array(both.prefix(byteCount)), Array(both.suffix(byteCount))) : nil
   }
 
   /// The hash of some bytes.

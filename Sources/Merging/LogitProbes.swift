@@ -6,8 +6,8 @@ import Tokenization
 struct LogitProbes: Sendable {
   /// What is used if no texts are given: a problem with its reasoning, and prose.
   static let texts = [
-    "What is 12 + 3? <think>\n12 + 3 = 15.\n</think>\n\n15",
-    "The capital of France is Paris, on the river Seine.",
+    "What is 12 + 3? <think>\n12 + 3 = 15.",
+    "The capital of France is Paris.",
   ]
 
   /// The texts and their tokens; a text is empty if the model has no tokenizer and the ids are made up,

@@ -146,6 +146,5 @@ void tk_attention(tk_pool *_Nonnull pool, const tk_attention_shape *_Nonnull sha
 #include "tk_limits.h"
 #include "tk_product.h"
 #include "tk_gradient.h"
-#include "tk_sha256.h"
 
 #endif
