@@ -19,7 +19,7 @@ enum BaseDigest {
     }
     let parts = Mutex([(type: UInt8, hash: [UInt8])](repeating: (0, []), count: sorted.count))
     let next = Atomic(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads ?? order.count, order.count)) { _ in
+    DispatchQueue.concurrentPerform(iterations: min(max(threads ?? order.count, 1), order.count)) { _ in
       while true {
         let turn = next.add(1, ordering: .relaxed).oldValue
         guard turn < order.count else { break }

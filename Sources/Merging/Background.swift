@@ -1,32 +1,27 @@
 import Dispatch
 import Synchronization
 
-/// Work that takes long, on a thread of its own: the few threads that serve all tasks are busy merging.
+/// Work that takes long, on a queue of its own: the few threads that serve all tasks are busy merging, so that a task
+/// would begin late.
 final class Background<Value: Sendable>: Sendable {
-  private let work: @Sendable () throws -> Value
   private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let isBegun = Atomic(false)
   private let done = DispatchGroup()
 
-  init(_ work: @escaping @Sendable () throws -> Value) { self.work = work }
-
-  /// Begins it, unless it is begun.
-  func begin() {
-    guard !isBegun.exchange(true, ordering: .relaxed) else { return }
-    DispatchQueue(label: "tina merge background").async(group: done) { [self] in
+  /// Begins the work as soon as the queue comes to it.
+  init(on queue: DispatchQueue, _ work: @escaping @Sendable () throws -> Value) {
+    queue.async(group: done) { [self] in
       let found = Result { try work() }
       result.withLock { $0 = found }
     }
   }
 
-  /// What comes of it, once it is done; begins it at the latest.
+  /// What comes of it, once it is done.
   var value: Value {
     get async throws {
-      begin()
       await withCheckedContinuation { continuation in
-        done.notify(queue: DispatchQueue(label: "tina merge done")) { continuation.resume() }
+        done.notify(queue: .global()) { continuation.resume() }
       }
-      guard let found = result.withLock({ $0 }) else { throw CancellationError() }
+      guard let found = result.withLock({ $0 }) else { preconditionFailure("work that is done has a result") }
       return try found.get()
     }
   }

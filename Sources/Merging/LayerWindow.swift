@@ -51,10 +51,10 @@ struct LayerWindow {
 
   /// Waits for a layer (or the head, the last) and gives the one before back.
   mutating func enter(_ stage: Int) {
-    if stage == 0 { begun = 0 }
     if stage > 0 { for (file, range) in stages[stage - 1] { dropping.async { file.drop(range) } } }
     begin(for: stage)
     loaded[stage].wait()
+    if stage == stages.count - 1 { begun = 0 }  // another pass begins anew
   }
 
   private mutating func begin(for stage: Int) {

@@ -1,4 +1,5 @@
 public import AdapterFormat
+import Dispatch
 import Foundation
 import ModelFiles
 import Synchronization
@@ -129,20 +130,18 @@ public struct Merge: Sendable {
     var cost = MergeCost()
     let clock = ContinuousClock()
     let began = clock.now
-    let identifying = Background { [directory = model.directory, adapters, threads = settings.threads] in
+    // Beside the writing, one after the other: what the merged form is compared with, and the hashes of what goes in.
+    let beside = DispatchQueue(label: "tina merge beside")
+    let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
+    let expecting = Background(on: beside) { try verification.expected() }
+    let identifying = Background(on: beside) {
+      [directory = model.directory, adapters, threads = settings.threads] in
       (
         // Writing and comparing need the processor more: hashing gets the half of it.
         base: try directory.weightsDigest(threads: max(1, threads / 2)),
         adapters: adapters.map { $0.adapter.contentDigest().description }
       )
     }
-    // Beside the writing, one after the other: what the merged form is compared with, and the hashes of what goes in.
-    let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
-    let expecting = Background {
-      defer { identifying.begin() }
-      return try verification.expected()
-    }
-    expecting.begin()
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
       finished = try directory.takeUp(key: key(try await identifying.value, plan), plan: plan)
