@@ -118,6 +118,10 @@
 
     /// Requests that are being answered.
     var busy: Int { state.withLock { $0.busy } }
+    /// Connections that are open.
+    var count: Int { state.withLock { $0.channels.count } }
+    /// Bytes of requests' bodies that are held.
+    var bodyBytes: Int { state.withLock { $0.bodyBytes } }
     /// Whether connections end with the answer at hand.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 

@@ -106,9 +106,7 @@ import TinaRuntime
     let after = try #require(ProcessMemory.privateBytes)
     // Other tests run beside this one. An adapter that stayed would take 0.8 MB each time.
     #expect(after - before < 200 << 20)
-    for _ in 0..<200 where service.engine.statistics.cacheBytesCached > 0 {
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    await eventually { service.engine.statistics.cacheBytesCached == 0 }
     #expect(service.engine.statistics.cacheBytesCached == 0)
   }
 

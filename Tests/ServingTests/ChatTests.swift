@@ -152,9 +152,7 @@ import Tokenization
       sink)
     #expect(!sink.received.hasEnded)
     #expect(service.admission.load == Admission.Load())
-    for _ in 0..<500 where service.engine.statistics.running > 0 {
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    await eventually { service.engine.statistics.running == 0 }
     #expect(service.engine.statistics.running == 0)
     #expect(service.engine.statistics.tokensDrawn < 8 * 900)
   }

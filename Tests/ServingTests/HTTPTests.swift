@@ -164,14 +164,14 @@
     }
 
     @Test func bodiesTogetherAreLimited() async throws {
-      try await withServer({ $0.maxTotalBodyBytes = 1000 }) { port, _, _ in
+      try await withServer({ $0.maxTotalBodyBytes = 1000 }) { port, _, server in
         try await offPool {
           let part =
             "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 700\r\n\r\n"
             + String(repeating: " ", count: 600)
           let first = try RawClient(port: port)
           first.send(part)
-          usleep(100_000)
+          eventually { server.connections.bodyBytes == 600 }
           let second = try RawClient(port: port)
           second.send(part)
           #expect(second.read().hasPrefix("HTTP/1.1 429 "))
@@ -207,12 +207,10 @@
         try await offPool {
           let client = try RawClient(port: port)
           client.send(post("/v1/completions", body))
-          for _ in 0..<60_000 where service.engine.statistics.tokensDrawn == 0 { usleep(500) }
+          eventually { service.engine.statistics.tokensDrawn > 0 }
           client.leave()
         }
-        for _ in 0..<1000 where service.engine.statistics.running > 0 || service.admission.load.requests > 0 {
-          try await Task.sleep(for: .milliseconds(2))
-        }
+        await eventually { service.engine.statistics.running == 0 && service.admission.load.requests == 0 }
         #expect(service.engine.statistics.running == 0 && service.admission.load == Admission.Load())
         #expect(service.engine.statistics.tokensDrawn < 64 * 900)
       }
@@ -223,16 +221,16 @@
         $0.maxConnections = 3
         $0.idleSeconds = 0.3
         $0.receiveSeconds = 0.3
-      }) { port, _, _ in
+      }) { port, _, server in
         try await offPool {
           let clients = try (0..<3).map { _ in try RawClient(port: port) }
-          usleep(100_000)
+          eventually { server.connections.count == 3 }
           let fourth = try RawClient(port: port)
           #expect(fourth.read() == "")
           // One says nothing, one never ends its request.
           clients[1].send("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12")
           #expect(clients[0].read() == "" && clients[1].read() == "")
-          usleep(100_000)
+          eventually { server.connections.count == 0 }
           let again = try RawClient(port: port)
           again.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
           #expect(again.read { $0.hasSuffix("}") }.contains("200 OK"))
@@ -248,8 +246,8 @@
           let client = try RawClient(port: port)
           client.send(post("/v1/completions", body))
           // Far more than the system's buffers hold is on its way.
-          for _ in 0..<60_000 where service.engine.statistics.tokensDrawn == 0 { usleep(500) }
-          for _ in 0..<6000 where server.connections.busy > 0 { usleep(5000) }
+          eventually { service.engine.statistics.tokensDrawn > 0 }
+          eventually { server.connections.busy == 0 }
           #expect(server.connections.busy == 0)
         }
       }
@@ -271,15 +269,13 @@
         let client = try RawClient(port: port)
         client.send(post("/v1/completions", body))
         var text = client.read { $0.contains("data: ") }
-        for _ in 0..<60_000 where !stopped.withLock({ $0 }) { usleep(1000) }
+        eventually { stopped.withLock { $0 } }
         text += client.read { $0.hasSuffix("\r\n0\r\n\r\n") }
         return text
       }
-      for _ in 0..<60_000 where service.engine.statistics.tokensDrawn == 0 {
-        try await Task.sleep(for: .milliseconds(1))
-      }
+      await eventually { service.engine.statistics.tokensDrawn > 0 }
       async let cut = server.stop(grace: 100)
-      for _ in 0..<60_000 where !service.admission.isDraining { try await Task.sleep(for: .milliseconds(1)) }
+      await eventually { service.admission.isDraining }
       let late = try await offPool {
         let client = try RawClient(port: port)
         client.send(post("/v1/completions", #"{"model": "pico", "prompt": "1"}"#))

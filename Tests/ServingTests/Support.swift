@@ -160,6 +160,17 @@ func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async thro
   }
 }
 
+/// Waits, blocking, until something holds that is sure to come, however busy the machine is; the test that follows
+/// says so if it did not come within a minute.
+func eventually(_ holds: () -> Bool) {
+  for _ in 0..<60_000 where !holds() { usleep(1000) }
+}
+
+/// The same without blocking one of Swift's own threads.
+func eventually(_ holds: () -> Bool) async {
+  for _ in 0..<60_000 where !holds() { try? await Task.sleep(for: .milliseconds(1)) }
+}
+
 /// A folder that is gone after the test.
 final class Scratch {
   let path: String
