@@ -17,7 +17,8 @@
       address.sin_family = sa_family_t(AF_INET)
       address.sin_port = UInt16(port).bigEndian
       address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-      var wait = timeval(tv_sec: 20, tv_usec: 0)
+      // Other tests may keep all of Swift's own threads busy for long.
+      var wait = timeval(tv_sec: 300, tv_usec: 0)
       unsafe setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
       let result = unsafe withUnsafePointer(to: &address) {
         unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -255,7 +256,7 @@
 
     /// What the client has not read yet is far more than the system's buffers hold, so the answer is sure to be
     /// in the making for as long as the client likes.
-    @Test(.timeLimit(.minutes(2))) func stoppingFinishesWhatRunsAndRefusesWhatComes() async throws {
+    @Test(.timeLimit(.minutes(10))) func stoppingFinishesWhatRunsAndRefusesWhatComes() async throws {
       let service = try await picoService()
       var settings = HTTPServer.Settings()
       settings.port = 0
