@@ -17,7 +17,6 @@
       address.sin_family = sa_family_t(AF_INET)
       address.sin_port = UInt16(port).bigEndian
       address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-      // Other tests may keep all of Swift's own threads busy for long.
       var wait = timeval(tv_sec: 300, tv_usec: 0)
       unsafe setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
       let result = unsafe withUnsafePointer(to: &address) {
@@ -76,6 +75,8 @@
       let service = try await picoService()
       var settings = HTTPServer.Settings()
       settings.port = 0
+      // Other tests may keep all of Swift's own threads busy for long.
+      (settings.receiveSeconds, settings.sendSeconds, settings.idleSeconds) = (300, 300, 300)
       configure(&settings)
       let server = HTTPServer(service, settings: settings)
       let port = try await server.start()
@@ -260,7 +261,7 @@
       let service = try await picoService()
       var settings = HTTPServer.Settings()
       settings.port = 0
-      settings.sendSeconds = 100
+      (settings.receiveSeconds, settings.sendSeconds, settings.idleSeconds) = (300, 300, 300)
       let server = HTTPServer(service, settings: settings)
       let port = try await server.start()
       let body =
