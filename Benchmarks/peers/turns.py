@@ -30,7 +30,7 @@ parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--streams", type=int, default=1)
 parser.add_argument("--activations", default="int8")
 a = parser.parse_args()
-PROMPT = 65  # two pages of keys and values, which Tina keeps, and the token that it computes
+PROMPT = 64
 
 
 class Tina:
@@ -45,7 +45,7 @@ class Tina:
         with urllib.request.urlopen(self.address + "/v1/models") as reply:
             self.names = {None: json.load(reply)["data"][0]["id"], "lora": "lora"}
         for adapter in self.names:
-            self.turn(adapter)  # the prompt's keys and values are there from now on
+            self.turn(adapter)  # all but the prompt's last token is there from now on
 
     def turn(self, adapter):
         """Tokens a second."""

@@ -132,6 +132,7 @@ final class EngineLoop {
         statistics.promptTokensShared += sequence.advance(scheduler.prefixes)
         // Somebody else computes this page in this very step: it will be there in the next.
         if let page = sequence.nextSharedPage(), !begun.insert(page).inserted { continue }
+        statistics.promptTokensShared += sequence.borrow(scheduler.prefixes)
       }
       let segment = sequence.segment(rows: isDecode ? 1 : rows, logitRows: logitRows)
       if isDecode {

@@ -105,6 +105,15 @@ struct CacheLayout: Sendable {
     count += CacheLayout.pageTokens
   }
 
+  /// Copies the first `tokens` tokens of somebody else's page into the page that was reserved for the next ones.
+  func copy(_ tokens: Int, from page: Int) {
+    let own = pages[count / CacheLayout.pageTokens]
+    precondition(count % CacheLayout.pageTokens == 0 && pool.holderCount(own) == 1, "into a page of its own")
+    // Whole planes of all layers: what lies behind the tokens is never read.
+    unsafe pool.address(own).copyMemory(from: pool.address(page), byteCount: layout.pageBytes)
+    count += tokens
+  }
+
   /// Holds `page`, which has the same contents or will be adopted, instead of its own page at `index`.
   func replace(_ index: Int, with page: Int) {
     pool.retain(page)

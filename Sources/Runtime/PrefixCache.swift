@@ -26,8 +26,8 @@ final class PrefixNode {
   }
 }
 
-/// Full pages of prompts and answers, found again by exactly their tokens and all tokens before them under
-/// the same adapter and scale. The tokens themselves are compared, not a digest of them.
+/// Full pages of prompts and answers, found again by exactly their tokens, or by the first of them, and all tokens
+/// before them under the same adapter and scale. The tokens themselves are compared, not a digest of them.
 ///
 /// It holds each of its pages once; what nobody else holds can be evicted, least recently used first.
 final class PrefixCache {
@@ -58,6 +58,28 @@ final class PrefixCache {
     clock += 1
     child.lastUse = clock
     return child
+  }
+
+  /// The page that follows `node`, or the empty prefix if nil, and begins with most of `tokens`, and how many those are;
+  /// nil when none begins with the first. Where very many pages follow, none is looked for: that is no conversation,
+  /// and the search would cost more than it finds.
+  func beginning(
+    of tokens: ArraySlice<Int>, below node: PrefixNode?, key: PrefixKey
+  ) -> (page: Int, count: Int)? {
+    guard let parent = node ?? roots[key], parent.children.count <= 256 else { return nil }
+    var best: (node: PrefixNode, count: Int)?
+    for child in parent.children.values {
+      var count = 0
+      for (a, b) in zip(tokens, child.tokens) {
+        guard Int32(truncatingIfNeeded: a) == b else { break }
+        count += 1
+      }
+      if count > best?.count ?? 0 { best = (child, count) }
+    }
+    guard let (node, count) = best else { return nil }
+    clock += 1
+    node.lastUse = clock
+    return (node.page, count)
   }
 
   /// Adds a full page below `node`, or the empty prefix if nil. When the same page is there already, that

@@ -126,6 +126,16 @@ final class Sequence {
     return adopted * CacheLayout.pageTokens
   }
 
+  /// Copies the beginning of a page that somebody else computed, where the whole page is another or its last token's
+  /// logits are wanted. Room for the page is reserved by now. Returns how many tokens that were.
+  func borrow(_ prefixes: PrefixCache) -> Int {
+    guard let cache, cache.count == registered * CacheLayout.pageTokens, cache.count < firstWanted,
+      let found = prefixes.beginning(of: tokens[cache.count..<firstWanted], below: node, key: key)
+    else { return 0 }
+    cache.copy(found.count, from: found.page)
+    return found.count
+  }
+
   /// What it will compute next, if that is a full page that others may want too.
   func nextSharedPage() -> PageIdentity? {
     guard let page = nextPage(upTo: lastComputed) else { return nil }

@@ -224,6 +224,33 @@ import Testing
     #expect(engine.statistics.promptTokensShared - known == 384)
   }
 
+  /// Where two prompts part within a page, the page is copied as far as they agree, and neither changes the other.
+  @Test(arguments: [1, 31, 33, 45, 63])
+  func aPageServesAsFarAsItGoes(shared: Int) async throws {
+    let engine = Engine(model: model)
+    let first = someTokens(70, below: model.config.vocabSize)
+    let other = Array(first.prefix(shared)) + [first[shared] ^ 1] + someTokens(20, below: 90, seed: 5)
+    func ask(_ prompt: [Int]) -> GenerationRequest {
+      GenerationRequest(prompt: prompt, adapter: adapters[1], sampling: .greedy, maxTokens: 40)
+    }
+    func computed(_ prompt: [Int]) async throws -> Int {
+      let before = engine.statistics
+      let text = try await engine.generate(ask(prompt)).collect()
+      expectSame(text, try await alone(ask(prompt)), "a prompt of \(prompt.count)")
+      let after = engine.statistics
+      #expect(
+        after.promptTokensShared - before.promptTokensShared + after.promptTokensComputed
+          - before.promptTokensComputed + after.decodeRows - before.decodeRows == prompt.count + 39)
+      return prompt.count - (after.promptTokensShared - before.promptTokensShared)
+    }
+    #expect(try await computed(first) == 70)
+    #expect(try await computed(other) == other.count - shared)
+    // Again: all but the last token is there, whether its page is full or not.
+    #expect(try await computed(Array(first.prefix(64))) == 1)
+    #expect(try await computed(first) == 1)
+    #expect(try await computed(other) == 1)
+  }
+
   /// A → B → A over one prefix, the same file attached again, and another scale: none sees another's.
   @Test func adaptersNeverShare() async throws {
     let engine = Engine(model: model)
