@@ -39,11 +39,15 @@ public struct Ending: Sendable, Equatable {
   public let text: String
   /// The stop text that ended it.
   public let stopText: String?
+  /// Tokens of the prompt whose keys and values were there when it began: from earlier requests, or from the sample
+  /// that computed the prompt for its group.
+  public let cachedPromptTokens: Int
 
-  init(_ reason: FinishReason, text: String = "", stopText: String? = nil) {
+  init(_ reason: FinishReason, text: String = "", stopText: String? = nil, cachedPromptTokens: Int = 0) {
     self.reason = reason
     self.text = text
     self.stopText = stopText
+    self.cachedPromptTokens = cachedPromptTokens
   }
 }
 

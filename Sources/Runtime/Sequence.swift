@@ -24,6 +24,8 @@ final class Sequence {
   private var node: PrefixNode?  // the last page known to the prefix cache; nil before the first
   private var registered = 0  // pages known to it
   let key: PrefixKey
+  /// Tokens of the prompt that it did not compute itself.
+  private var cachedPromptTokens = 0
 
   /// For a completion.
   let request: GenerationRequest?
@@ -95,6 +97,7 @@ final class Sequence {
   /// Begins, or begins again, with an empty cache or a part of the group's.
   func begin(_ cache: SequenceCache) {
     self.cache = cache
+    if isFresh { cachedPromptTokens = cache.count }
     node = nil
     registered = 0
   }
@@ -102,6 +105,7 @@ final class Sequence {
   /// Continues from what `other`, which has the same tokens, has computed.
   func begin(_ cache: SequenceCache, like other: Sequence) {
     self.cache = cache
+    cachedPromptTokens = cache.count
     node = other.node
     registered = other.registered
   }
@@ -123,7 +127,7 @@ final class Sequence {
       registered += 1
       adopted += 1
     }
-    return adopted * CacheLayout.pageTokens
+    return found(adopted * CacheLayout.pageTokens)
   }
 
   /// Copies the beginning of a page that somebody else computed, where the whole page is another or its last token's
@@ -133,7 +137,12 @@ final class Sequence {
       let found = prefixes.beginning(of: tokens[cache.count..<firstWanted], below: node, key: key)
     else { return 0 }
     cache.copy(found.count, from: found.page)
-    return found.count
+    return self.found(found.count)
+  }
+
+  private func found(_ count: Int) -> Int {
+    if isFresh { cachedPromptTokens += count }
+    return count
   }
 
   /// What it will compute next, if that is a full page that others may want too.
@@ -192,7 +201,7 @@ final class Sequence {
     let token = GeneratedToken(
       id: id, logProbability: row.logProbability, temperedLogProbability: row.temperedLogProbability,
       top: row.top, text: piece)
-    if let found = text?.found { return (token, Ending(.stop, stopText: found)) }
+    if text?.found != nil { return (token, ending(.stop)) }
     if request.stopTokens.contains(id) { return (token, ending(.stop)) }
     return (token, tokens.count >= limit ? ending(.length) : nil)
   }
@@ -201,7 +210,9 @@ final class Sequence {
   /// now.
   func ending(_ reason: FinishReason) -> Ending {
     let rest = text?.finish() ?? ""
-    return Ending(text?.found == nil ? reason : .stop, text: rest, stopText: text?.found)
+    return Ending(
+      text?.found == nil ? reason : .stop, text: rest, stopText: text?.found,
+      cachedPromptTokens: cachedPromptTokens)
   }
 }
 

@@ -40,6 +40,7 @@ struct Answer: Sendable {
   var reasoningTokens = 0
   var reason: FinishReason?
   var stopText: String?
+  var cachedPromptTokens = 0
 
   init(opensThinking: Bool) { splitter = ReasoningSplitter(opened: opensThinking) }
 }

@@ -88,6 +88,9 @@ extension Service {
         if case .token = event.event, record.values.firstToken == nil {
           record.update { $0.firstToken = record.elapsed }
         }
+        if case .finished(let end) = event.event {
+          answers[event.choice].cachedPromptTokens = end.cachedPromptTokens
+        }
         let chunks = format.chunks(event, &answers[event.choice])
         if wanted.stream { try await exchange.events(chunks) }
       }
@@ -96,19 +99,24 @@ extension Service {
       record.update { $0.code = "failed" }
       return try await exchange.endStream([ServingError(error).json], isDone: false)
     }
-    let usage = Self.usage(promptTokens, answers)
+    let usage = Self.usage(promptTokens, answers, samples: plan.samples)
     guard wanted.stream else {
       return try await exchange.send(WholeReply(format.whole(answers, usage: usage)))
     }
     try await exchange.endStream(wanted.includeUsage ? [format.usageChunk(usage)] : [])
   }
 
-  private static func usage(_ promptTokens: Int, _ answers: [Answer]) -> JSONValue {
+  private static func usage(_ promptTokens: Int, _ answers: [Answer], samples: Int) -> JSONValue {
+    // A prompt counts once, as for the sample that computed it.
+    let cached = stride(from: 0, to: answers.count, by: samples).reduce(0) { sum, first in
+      sum + (answers[first..<first + samples].map(\.cachedPromptTokens).min() ?? 0)
+    }
     let tokens = answers.reduce(0) { $0 + $1.tokens }
     let reasoning = answers.reduce(0) { $0 + $1.reasoningTokens }
     return .record([
       "prompt_tokens": JSONValue(promptTokens), "completion_tokens": JSONValue(tokens),
       "total_tokens": JSONValue(promptTokens + tokens),
+      "prompt_tokens_details": .record(["cached_tokens": JSONValue(cached)]),
       "completion_tokens_details": .record(["reasoning_tokens": JSONValue(reasoning)]),
     ])
   }

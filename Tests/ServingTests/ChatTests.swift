@@ -59,7 +59,10 @@ import Tokenization
     }
     // Samples differ, or the test shows little.
     #expect(Set(content).count > 1 || Set(reasoning).count > 1)
-    #expect(chunks.last?["usage"] == whole["usage"])
+    // What was cached differs: the whole answer came first.
+    for member in ["prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details"] {
+      #expect(chunks.last?["usage", member] != nil && chunks.last?["usage", member] == whole["usage", member])
+    }
     #expect(chunks.last?["choices"]?.array?.isEmpty == true)
   }
 
@@ -94,6 +97,25 @@ import Tokenization
     #expect(short["choices", "0", "finish_reason"]?.string == "length")
     #expect(short["usage", "completion_tokens"]?.int == 3)
     #expect(short["usage", "completion_tokens_details", "reasoning_tokens"]?.int == 3)
+  }
+
+  @Test func usageTellsWhatWasCached() async throws {
+    let service = try await picoService()
+    let content = String(repeating: "1 + ", count: 40) + "1"
+    func usage(_ model: String) async throws -> (prompt: Int, cached: Int) {
+      let reply = await service.chat(#""max_tokens": 3, "n": 3"#, model: model, content: content)
+      let usage = try reply.json()["usage"]
+      return try (
+        #require(usage?["prompt_tokens"]?.int),
+        #require(usage?["prompt_tokens_details", "cached_tokens"]?.int)
+      )
+    }
+    let first = try await usage("math")
+    #expect(first.cached == 0, "samples of one request share a prompt that was computed for them")
+    let again = try await usage("math")
+    #expect(again.prompt == first.prompt && again.cached < first.prompt)
+    #expect(again.cached >= (first.prompt - 1) / 32 * 32)
+    #expect(try await usage("pico").cached == 0, "another model")
   }
 
   @Test func adaptersAndScalesAreDifferentModels() async throws {

@@ -126,7 +126,10 @@ def streams(client):
         check(f"stream {index} says the same", (content[index], reasoning[index], reasons[index], listed[index]) == (
             choice.message.content, choice.message.reasoning_content or "", choice.finish_reason,
             choice.logprobs.content))
-    check("usage of a stream", usage == whole.usage, usage)
+    check("usage of a stream", usage.completion_tokens == whole.usage.completion_tokens
+          and usage.total_tokens == whole.usage.total_tokens, usage)
+    cached = usage.prompt_tokens_details.cached_tokens
+    check("cached tokens of a prompt that came before", 0 <= cached < usage.prompt_tokens, usage)
     with client.chat.completions.create(model="math", messages=QUESTION, stream=True, temperature=2) as left:
         next(iter(left))
     check("a stream may be left", True)
