@@ -17,8 +17,14 @@ import Testing
       path: Bundle.module.bundleURL.appendingPathComponent("Fixtures/blocks.safetensors").path)
   }
 
-  @Test(arguments: types.indices) func blocksAreThoseOfLlamaCpp(_ index: Int) throws {
-    let (name, type) = Self.types[index]
+  /// On both paths, in a process of its own: all threads of one compute on the same path.
+  @Test func blocksAreThoseOfLlamaCpp() async {
+    await #expect(processExitsWith: .success) {
+      for (name, type) in BlockTests.types { try BlockTests().compare(name, type) }
+    }
+  }
+
+  private func compare(_ name: String, _ type: tk_type) throws {
     let golden = try golden()
     let values = try #require(golden["values"]).floats()
     let expected = try #require(golden[name + "/blocks"])

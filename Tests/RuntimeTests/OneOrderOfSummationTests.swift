@@ -71,17 +71,20 @@ import Testing
     #expect(sameBits(results[0], results[2]))
   }
 
-  /// Changes the process's path of instructions, which every other path equals, so other tests may go on.
-  @Test(arguments: models)
-  func instructionSetsAgree(paths: Case) throws {
-    let model = try paths.open(threads: 2)
-    let tokens = someTokens(24, below: model.config.vocabSize)
-    let best = unsafe String(cString: tk_isa())
-    let fast = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
-    #expect(unsafe tk_isa_select("portable"))
-    let portable = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
-    #expect(unsafe tk_isa_select(best))
-    #expect(sameBits(fast, portable), "\(best) against portable")
+  /// In a process of its own: all threads of one compute on the same path.
+  @Test func instructionSetsAgree() async {
+    await #expect(processExitsWith: .success) {
+      let best = unsafe String(cString: tk_isa())
+      for paths in OneOrderOfSummationTests.models {
+        let model = try paths.open(threads: 2)
+        let tokens = someTokens(24, below: model.config.vocabSize)
+        #expect(unsafe tk_isa_select(best))
+        let fast = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
+        #expect(unsafe tk_isa_select("portable"))
+        let portable = batchedLogits(model, [tokens], adapters: [nil], chunk: 64)[0]
+        #expect(sameBits(fast, portable), "\(best) against portable: \(paths)")
+      }
+    }
   }
 
   /// Rounding the inputs is a choice of its own, and changes the weights that it is for and no others.

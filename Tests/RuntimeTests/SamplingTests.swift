@@ -75,8 +75,15 @@ import Testing
     }
   }
 
-  /// One bit pattern for every path of instructions, on rows of the real vocabulary's length.
-  @Test(arguments: settings) func pathsAgree(parameters: SamplingParameters) {
+  /// One bit pattern for every path of instructions, on rows of the real vocabulary's length. In a process of its own:
+  /// all threads of one compute on the same path.
+  @Test func pathsAgree() async {
+    await #expect(processExitsWith: .success) {
+      for parameters in SamplingTests.settings { SamplingTests.comparePaths(parameters) }
+    }
+  }
+
+  private static func comparePaths(_ parameters: SamplingParameters) {
     let best = unsafe String(cString: tk_isa())
     for seed in 0..<3 as Range<UInt64> {
       let logits = (0..<151_936).map { i in
