@@ -3,16 +3,13 @@
 
   llama.py MODEL.gguf [ADAPTER.gguf] [--threads N] [--only NAME,...]    prints one JSON object
 
-llama.cpp's own batched benchmark ignores adapters; this one decodes sequences that share a prompt the
-same way (llama_memory_seq_cp), after llama_set_adapters_lora.
+Sequences that share a prompt are decoded as llama.cpp's own batched benchmark does, with the adapter besides.
 """
 import argparse
-import ctypes
 import json
 import time
 
-began = time.perf_counter()
-import llama_cpp as L  # noqa: E402
+import llama_api as llama
 
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
@@ -23,72 +20,36 @@ parser.add_argument("--only", default="decode1,decode4,decode16,decode1+adapter,
 a = parser.parse_args()
 wanted = a.only.split(",")
 
-log = L.llama_log_callback(lambda level, text, data: None)
-L.llama_log_set(log, ctypes.c_void_p(0))
-L.llama_backend_init()
 results = {}
 loading = time.perf_counter()
-model = L.llama_model_load_from_file(a.model.encode(), L.llama_model_default_params())
-assert model, "llama.cpp did not load the model"
-vocabulary = L.llama_vocab_n_tokens(L.llama_model_get_vocab(model))
-
-
-def context(tokens, sequences):
-    p = L.llama_context_default_params()
-    p.n_ctx, p.n_batch, p.n_ubatch, p.n_seq_max = tokens, 512, 512, sequences
-    p.n_threads = p.n_threads_batch = a.threads
-    p.kv_unified = True  # a prompt that sequences share is held once
-    made = L.llama_init_from_model(model, p)
-    assert made, "llama.cpp made no context"
-    return made
-
-
-def decode(ctx, rows):
-    """rows: (token, position, sequence, whether logits are wanted)"""
-    batch = L.llama_batch_init(len(rows), 0, 1)
-    batch.n_tokens = len(rows)
-    for i, (token, position, sequence, logits) in enumerate(rows):
-        batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position, 1
-        batch.seq_id[i][0], batch.logits[i] = sequence, logits
-    assert L.llama_decode(ctx, batch) == 0, "llama_decode failed"
-    L.llama_synchronize(ctx)
-    L.llama_batch_free(batch)
-
-
-def token(i):
-    return (i * 7919 + 13) % min(vocabulary, 150000)
-
-
-def prompt(ctx, count):
-    decode(ctx, [(token(i), i, 0, i == count - 1) for i in range(count)])
+model = llama.load(a.model)
 
 
 def decoding(ctx, streams):
     """Tokens a second of `streams` sequences behind one prompt of 64 tokens; the best of the steps counts."""
-    L.llama_memory_clear(L.llama_get_memory(ctx), True)
-    prompt(ctx, 64)
-    for s in range(1, streams):
-        L.llama_memory_seq_cp(L.llama_get_memory(ctx), 0, s, -1, -1)
+    llama.clear(ctx)
+    llama.prompt(ctx, 64)
+    llama.share(ctx, streams)
     times = []
     for step in range(a.steps):
         start = time.perf_counter()
-        decode(ctx, [(token(64 + step + s), 64 + step, s, 1) for s in range(streams)])
+        llama.decode(ctx, [(llama.token(ctx, 64 + step + s), 64 + step, s, 1) for s in range(streams)])
         times.append(time.perf_counter() - start)
     times.sort()
     return streams / times[len(times) // 4]
 
 
 if "load" in wanted:
-    ctx = context(512, 1)
-    prompt(ctx, 16)
+    ctx = llama.context(model, 512, 1, a.threads)
+    llama.prompt(ctx, 16)
     first = time.perf_counter() - loading
-    L.llama_memory_clear(L.llama_get_memory(ctx), True)
+    llama.clear(ctx)
     start = time.perf_counter()
-    prompt(ctx, 16)
+    llama.prompt(ctx, 16)
     results["load"] = first - (time.perf_counter() - start)
-    L.llama_free(ctx)
-ctx = context(2048, 16)
-decoding(ctx, 1) if "decode1" in wanted else prompt(ctx, 64)  # warm
+    llama.free(ctx)
+ctx = llama.context(model, 2048, 16, a.threads)
+decoding(ctx, 1) if "decode1" in wanted else llama.prompt(ctx, 64)  # warm
 if "decode1" in wanted:
     results["decode1"] = decoding(ctx, 1)
 for streams in (4, 16):
@@ -97,16 +58,13 @@ for streams in (4, 16):
 if "prefill512" in wanted:
     rates = []
     for _ in range(2):
-        L.llama_memory_clear(L.llama_get_memory(ctx), True)
+        llama.clear(ctx)
         start = time.perf_counter()
-        prompt(ctx, 512)
+        llama.prompt(ctx, 512)
         rates.append(512 / (time.perf_counter() - start))
     results["prefill512"] = max(rates)
 if a.adapter:
-    lora = L.llama_adapter_lora_init(model, a.adapter.encode())
-    assert lora, "llama.cpp did not load the adapter"
-    loras = (L.llama_adapter_lora_p_ctypes * 1)(lora)
-    assert L.llama_set_adapters_lora(ctx, loras, 1, (ctypes.c_float * 1)(1.0)) == 0
+    llama.attach(ctx, llama.adapter(model, a.adapter))
     for streams in (1, 8, 16):
         if f"decode{streams}+adapter" in wanted:
             results[f"decode{streams}+adapter"] = decoding(ctx, streams)

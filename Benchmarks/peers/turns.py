@@ -4,21 +4,22 @@ mood changes faster than whole runs of Benchmarks/peers/run take turns.
 
   turns.py MODEL MODEL.gguf ADAPTER ADAPTER.gguf [--tina PATH] [--turns N] [--threads N] [--activations int8|bf16] [--streams N]
 
-Prints the medians and the median of the turns' ratios with its 95 % interval (bootstrap), as JSON. Tina is asked through
-`tina serve`, so its time has HTTP and drawing in it; llama.cpp through its C API, decoding alone.
+Run it with the Python environment that Benchmarks/peers/run made. Prints the medians and the median of the turns' ratios
+with its 95 % interval (bootstrap), as JSON. Tina is asked through `tina serve`, so its time has HTTP and drawing in it;
+llama.cpp through its C API, decoding alone.
 """
 import argparse
-import ctypes
 import json
 import os
 import random
 import re
 import statistics
 import subprocess
+import sys
 import time
 import urllib.request
 
-import llama_cpp as L
+import llama_api as llama_cpp
 
 parser = argparse.ArgumentParser()
 for name in ("model", "gguf", "adapter", "adapter_gguf"):
@@ -34,7 +35,8 @@ PROMPT = 64
 
 
 class Tina:
-    def __init__(self):
+    def __init__(self, prompt):
+        self.prompt = prompt
         self.process = subprocess.Popen(
             [a.tina, "serve", a.model, "--adapter", f"lora={a.adapter}", "--port", "0", "--threads", str(a.threads),
              "--activations", a.activations, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -42,6 +44,9 @@ class Tina:
             if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
                 self.address = found.group(0)
                 break
+            print(line, end="", file=sys.stderr)
+        else:
+            sys.exit(f"{a.tina} serve ended before it served")
         with urllib.request.urlopen(self.address + "/v1/models") as reply:
             self.names = {None: json.load(reply)["data"][0]["id"], "lora": "lora"}
         for adapter in self.names:
@@ -49,7 +54,7 @@ class Tina:
 
     def turn(self, adapter):
         """Tokens a second."""
-        body = {"model": self.names[adapter], "prompt": [i * 7919 % 50000 + 100 for i in range(PROMPT)],
+        body = {"model": self.names[adapter], "prompt": self.prompt,
                 "max_tokens": a.steps, "temperature": 0 if a.streams == 1 else 1, "seed": 1, "n": a.streams}
         request = urllib.request.Request(self.address + "/v1/completions", json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
@@ -61,40 +66,20 @@ class Tina:
 
 class Llama:
     def __init__(self):
-        self.log = L.llama_log_callback(lambda level, text, data: None)
-        L.llama_log_set(self.log, ctypes.c_void_p(0))
-        L.llama_backend_init()
-        self.model = L.llama_model_load_from_file(a.gguf.encode(), L.llama_model_default_params())
-        p = L.llama_context_default_params()
-        p.n_ctx, p.n_seq_max, p.kv_unified = 2048, a.streams, True
-        p.n_threads = p.n_threads_batch = a.threads
-        self.context = L.llama_init_from_model(self.model, p)
-        self.lora = L.llama_adapter_lora_init(self.model, a.adapter_gguf.encode())
-        assert self.model and self.context and self.lora
-        for adapter in (None, "lora"):
+        self.model = llama_cpp.load(a.gguf)
+        self.context = llama_cpp.context(self.model, 2048, a.streams, a.threads)
+        self.adapters = {None: None, "lora": llama_cpp.adapter(self.model, a.adapter_gguf)}
+        for adapter in self.adapters:
             self.turn(adapter)
 
-    def decode(self, rows):
-        batch = L.llama_batch_init(len(rows), 0, 1)
-        batch.n_tokens = len(rows)
-        for i, (position, sequence) in enumerate(rows):
-            batch.token[i], batch.pos[i], batch.n_seq_id[i] = position * 7919 % 50000 + 100, position, 1
-            batch.seq_id[i][0], batch.logits[i] = sequence, 1
-        assert L.llama_decode(self.context, batch) == 0
-        L.llama_synchronize(self.context)
-        L.llama_batch_free(batch)
-
     def turn(self, adapter):
-        loras = (L.llama_adapter_lora_p_ctypes * 1)(self.lora)
-        assert L.llama_set_adapters_lora(self.context, loras, int(adapter is not None), (ctypes.c_float * 1)(1.0)) == 0
-        memory = L.llama_get_memory(self.context)
-        L.llama_memory_clear(memory, True)
-        self.decode([(i, 0) for i in range(PROMPT)])
-        for s in range(1, a.streams):
-            L.llama_memory_seq_cp(memory, 0, s, -1, -1)
+        llama_cpp.attach(self.context, self.adapters[adapter])
+        llama_cpp.clear(self.context)
+        llama_cpp.prompt(self.context, PROMPT)
+        llama_cpp.share(self.context, a.streams)
         start = time.perf_counter()
-        for step in range(a.steps):
-            self.decode([(PROMPT + step, s) for s in range(a.streams)])
+        for step in range(PROMPT, PROMPT + a.steps):
+            llama_cpp.decode(self.context, [(llama_cpp.token(self.context, step + s), step, s, 1) for s in range(a.streams)])
         return a.steps * a.streams / (time.perf_counter() - start)
 
 
@@ -104,7 +89,8 @@ def interval(ratios):
     return [round(medians[50], 3), round(medians[1949], 3)]
 
 
-tina, llama = Tina(), Llama()
+llama = Llama()
+tina = Tina([llama_cpp.token(llama.context, i) for i in range(PROMPT)])
 try:
     for adapter in (None, "lora"):
         pairs = []

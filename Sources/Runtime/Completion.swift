@@ -39,8 +39,8 @@ public struct Ending: Sendable, Equatable {
   public let text: String
   /// The stop text that ended it.
   public let stopText: String?
-  /// Tokens of the prompt whose keys and values were there when it began: from earlier requests, or from the sample
-  /// that computed the prompt for its group.
+  /// Tokens of the prompt whose keys and values were there already: from other prompts, or from the sample that
+  /// computed the prompt for its group.
   public let cachedPromptTokens: Int
 
   init(_ reason: FinishReason, text: String = "", stopText: String? = nil, cachedPromptTokens: Int = 0) {

@@ -131,10 +131,8 @@ struct CacheLayout: Sendable {
     for index in 0..<full { copy.adopt(pages[index]) }
     if tokens % CacheLayout.pageTokens > 0 {
       guard let page = pool.take() else { return nil }
-      // Whole planes of all layers: what lies behind the tokens is never read.
-      unsafe pool.address(page).copyMemory(from: pool.address(pages[full]), byteCount: layout.pageBytes)
       copy.add(page)
-      copy.count = tokens
+      copy.copy(tokens % CacheLayout.pageTokens, from: pages[full])
     }
     return copy
   }

@@ -55,8 +55,7 @@ final class PrefixCache {
   /// The page that follows `node`, or the empty prefix if nil, with these tokens.
   func child(of node: PrefixNode?, _ tokens: [Int32], key: PrefixKey) -> PrefixNode? {
     guard let child = (node ?? roots[key])?.children[tokens] else { return nil }
-    clock += 1
-    child.lastUse = clock
+    touch(child)
     return child
   }
 
@@ -77,8 +76,7 @@ final class PrefixCache {
       if count > best?.count ?? 0 { best = (child, count) }
     }
     guard let (node, count) = best else { return nil }
-    clock += 1
-    node.lastUse = clock
+    touch(node)
     return (node.page, count)
   }
 
@@ -91,10 +89,14 @@ final class PrefixCache {
     let new = PrefixNode(tokens: tokens, page: page, parent: parent)
     pool.retain(page)
     pageCount += 1
-    clock += 1
-    new.lastUse = clock
+    touch(new)
     parent.children[tokens] = new
     return new
+  }
+
+  private func touch(_ node: PrefixNode) {
+    clock += 1
+    node.lastUse = clock
   }
 
   /// Gives up to `count` pages back that only the cache holds, and with each batch some more, so that the

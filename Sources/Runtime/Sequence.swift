@@ -127,7 +127,7 @@ final class Sequence {
       registered += 1
       adopted += 1
     }
-    return found(adopted * CacheLayout.pageTokens)
+    return noting(adopted * CacheLayout.pageTokens)
   }
 
   /// Copies the beginning of a page that somebody else computed, where the whole page is another or its last token's
@@ -137,12 +137,12 @@ final class Sequence {
       let found = prefixes.beginning(of: tokens[cache.count..<firstWanted], below: node, key: key)
     else { return 0 }
     cache.copy(found.count, from: found.page)
-    return self.found(found.count)
+    return noting(found.count)
   }
 
-  private func found(_ count: Int) -> Int {
-    if isFresh { cachedPromptTokens += count }
-    return count
+  private func noting(_ cached: Int) -> Int {
+    if isFresh { cachedPromptTokens += cached }
+    return cached
   }
 
   /// What it will compute next, if that is a full page that others may want too.
