@@ -53,45 +53,46 @@ let package = Package(
     .systemLibrary(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
     .target(name: "CKernels", cSettings: kernels),
-    .target(name: "ModelFiles", swiftSettings: house),
+    .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
+    .target(name: "ModelFiles", dependencies: ["Support"], swiftSettings: house),
     .target(
-      name: "AdapterFormat", dependencies: ["ModelFiles", "CZstd", "CCrypto", "COpenBLAS"],
+      name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS"],
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: strict ? [.treatAllWarnings(as: .error)] : []),
-    .target(name: "Hub", dependencies: ["CCrypto", "CTransfer", "ModelFiles"], swiftSettings: house),
+    .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(
       name: "TinaRuntime",
-      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
+      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization"],
       path: "Sources/Runtime", swiftSettings: house),
     .target(
       name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
     .target(
       name: "Evaluation",
-      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Tokenization", "TinaRuntime"],
+      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
       swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CCrypto", "CKernels", "Grading", "ModelFiles", "Tokenization",
+        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Support", "Tokenization",
         "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
       name: "Merging",
-      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Tokenization", "TinaRuntime"],
+      dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
       swiftSettings: house),
     .target(
       name: "Serving",
-      dependencies: ["AdapterFormat", "ModelFiles", "Tokenization", "TinaRuntime"]
+      dependencies: ["AdapterFormat", "ModelFiles", "Support", "Tokenization", "TinaRuntime"]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
-        }, resources: [.embedInCode("page.html")], swiftSettings: house),
+        }, resources: [.embedInCode("Page/page.html")], swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
         "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Serving",
-        "Tokenization", "TinaRuntime", "Trainer",
+        "Support", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -116,7 +117,7 @@ let package = Package(
       name: "RuntimeTests",
       dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
-    .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles"], swiftSettings: house),
+    .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
     .testTarget(

@@ -1,23 +1,17 @@
-import ModelFiles
-
-/// Takes the place of SHA-256 in the fuzzers' build: every hash is the same.
+/// Takes the place of the real digest in the fuzzers' build: every digest is the same.
 ///
 /// With the real one, a mutated file fails at its first digest and nothing behind it is ever tried.
-struct SHA256: ~Copyable {
-  static let byteCount = 32
+package struct Digest: ~Copyable {
+  package enum Algorithm { case sha256, sha1 }
 
-  init() {}
+  package static let byteCount = 32
 
-  mutating func update(_ bytes: borrowing RawSpan) {}
-  mutating func update(_ bytes: [UInt8]) {}
-  mutating func update(_ storage: ByteStorage, _ range: Range<Int>) {}
+  package init(_ algorithm: Algorithm = .sha256) {}
 
-  consuming func finish() -> [UInt8] { [UInt8](repeating: 0x5A, count: Self.byteCount) }
+  package mutating func update(_ bytes: borrowing RawSpan) {}
+  package mutating func update(_ bytes: [UInt8]) {}
 
-  static func hash(_ bytes: [UInt8]) -> [UInt8] { SHA256().finish() }
-}
+  package consuming func finish() -> [UInt8] { [UInt8](repeating: 0x5A, count: Self.byteCount) }
 
-/// Two lower-case digits a byte.
-func hexadecimal(_ bytes: [UInt8]) -> String {
-  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  package static func sha256(_ bytes: [UInt8]) -> [UInt8] { Digest().finish() }
 }

@@ -4,6 +4,7 @@ import Foundation
 import ModelFiles
 import Synchronization
 public import TinaRuntime
+import Support
 
 /// How far a merge is.
 public enum MergeProgress: Sendable, Equatable {
@@ -195,7 +196,7 @@ public struct Merge: Sendable {
 
   /// What identifies a merge: the same key, the same files.
   private func key(_ digests: (base: String, adapters: [String]), _ plan: OutputPlan) -> String {
-    var hash = SHA256()
+    var hash = Digest()
     var parts = ["tina merge 1", digests.base, "\(settings.rounding)"]
     for (digest, adapter) in zip(digests.adapters, adapters) { parts += [digest, "\(adapter.scale)"] }
     for part in parts { hash.update(Array(part.utf8) + [0]) }

@@ -2,6 +2,7 @@ import Foundation
 import ModelFiles
 import TinaRuntime
 import Tokenization
+import Support
 
 /// A base model with its tokenizer and chat template, ready to answer.
 struct Assistant {
@@ -64,9 +65,9 @@ struct Answer {
   /// From the first token to the last.
   var decode = Duration.zero
 
-  var prefillRate: Double { Double(promptTokens) / prefill.seconds }
+  var prefillRate: Double { Double(promptTokens) / max(prefill.inSeconds, 1e-9) }
   /// The first token comes with the prompt.
-  var decodeRate: Double { ids.count > 1 ? Double(ids.count - 1) / decode.seconds : 0 }
+  var decodeRate: Double { ids.count > 1 ? Double(ids.count - 1) / max(decode.inSeconds, 1e-9) : 0 }
 
   func summary(seed: UInt64, isGreedy: Bool) -> String {
     let rate = { (value: Double) in String(format: value < 100 ? "%.1f" : "%.0f", value) }
@@ -114,13 +115,5 @@ struct AnswerStream {
     }
     if let first { answer.decode = .now - first }
     return answer
-  }
-}
-
-extension Duration {
-  /// In seconds, never zero, so that it can divide.
-  var seconds: Double {
-    let (seconds, attoseconds) = components
-    return max(Double(seconds) + Double(attoseconds) * 1e-18, 1e-9)
   }
 }

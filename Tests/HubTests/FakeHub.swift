@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Synchronization
 
 @testable import Hub
@@ -21,9 +22,9 @@ final class FakeHub: Sendable {
     func listed(_ path: String) -> HubFile {
       let empty = HubFile(
         path: path, size: bytes.count, digest: String(repeating: "0", count: isLarge ? 64 : 40))
-      let digest = BlobDigest(empty)
+      var digest = empty.blobDigest()
       unsafe digest.update(bytes.span.bytes)
-      return HubFile(path: path, size: bytes.count, digest: digest.finish())
+      return HubFile(path: path, size: bytes.count, digest: hexadecimal(digest.finish()))
     }
   }
 

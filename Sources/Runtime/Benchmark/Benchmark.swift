@@ -2,6 +2,7 @@ import AdapterFormat
 import CKernels
 import Foundation
 import ModelFiles
+import Support
 
 /// One measured number, and the limit that it stands beside.
 public struct BenchmarkResult: Sendable {

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Support
 
 /// What all threads of a model can do at best, for comparison.
 public struct MachineLimits: Sendable {

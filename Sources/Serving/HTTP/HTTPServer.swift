@@ -1,0 +1,163 @@
+import Support
+
+#if Server
+  import Foundation
+  import NIOCore
+  import NIOHTTP1
+  import NIOPosix
+  import TinaRuntime
+
+  /// Carries a service over HTTP/1.1.
+  ///
+  /// Event loops only move bytes; the service computes elsewhere. Each connection has one request at a time,
+  /// whose task is cancelled when the client leaves.
+  public final class HTTPServer: Sendable {
+    /// How connections are treated.
+    public struct Settings: Sendable {
+      /// The address to listen on.
+      public var host = "127.0.0.1"
+      /// The port; one that is free when 0.
+      public var port = 8000
+      /// The most bytes of a request's body.
+      public var maxBodyBytes = 4 << 20
+      /// The most bytes of all bodies together that wait for their answers.
+      public var maxTotalBodyBytes = 256 << 20
+      /// The most connections at once; further ones are closed at once.
+      public var maxConnections = 1024
+      /// Seconds in which a request must have arrived whole.
+      public var receiveSeconds = 60.0
+      /// Seconds that a client may leave a piece of its answer unread once the system's buffers are full.
+      public var sendSeconds = 30.0
+      /// Seconds that a connection stays open between requests.
+      public var idleSeconds = 75.0
+
+      /// The settings unless told otherwise.
+      public init() {}
+    }
+
+    private let service: Service
+    private let settings: Settings
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let listener = Locked<(any Channel)?>(nil)
+    let connections = Connections()
+
+    /// A server that does not listen yet.
+    public init(_ service: Service, settings: Settings = Settings()) {
+      self.service = service
+      self.settings = settings
+    }
+
+    /// Begins to listen; returns the port.
+    ///
+    /// - Throws: `ServingError` when the address can't be had.
+    public func start() async throws -> Int {
+      let bootstrap = ServerBootstrap(group: group)
+        .serverChannelOption(.backlog, value: 512)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        // Tokens are small packets that must not wait for each other.
+        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { [service, settings, connections] channel in
+          channel.eventLoop.makeCompletedFuture {
+            // A connection above the limit is closed once it is set up.
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.configureHTTPServerPipeline(
+              withPipeliningAssistance: false, withErrorHandling: false)
+            try pipeline.addHandler(HTTPConnection(service, settings, connections))
+          }
+        }
+      do {
+        let channel = try await bootstrap.bind(host: settings.host, port: settings.port).get()
+        listener.withLock { $0 = channel }
+        return channel.localAddress?.port ?? settings.port
+      } catch {
+        let (reason, advice) = Self.explain(error)
+        throw ServingError(
+          500, "server_error", "\(settings.host):\(settings.port): can't listen there: \(reason). \(advice)")
+      }
+    }
+
+    /// Why the system gave no address, and what to do.
+    private static func explain(_ error: any Error) -> (reason: String, advice: String) {
+      guard let error = error as? IOError else {
+        return error is SocketAddressError || error is SocketAddressError.UnknownHost
+          ? ("no such address", "Give --host an address of this machine.")
+          : ("\(error)", "Choose another --port.")
+      }
+      switch error.errnoCode {
+      case EADDRINUSE: return ("the port is taken", "Choose another --port, or stop what uses it.")
+      case EADDRNOTAVAIL: return ("the address is none of this machine's", "Choose another --host.")
+      case EACCES: return ("the port is not for every user", "Choose a --port from 1024 up.")
+      default: return (unsafe String(cString: strerror(error.errnoCode)), "Choose another --host or --port.")
+      }
+    }
+
+    /// Stops: new requests are refused, those that have come are finished, and after `grace` seconds what is
+    /// left is cut off. Returns how many requests were.
+    public func stop(grace: Double) async -> Int {
+      service.drain()
+      connections.beginClosing()
+      let deadline = ContinuousClock.now + .seconds(grace)
+      while connections.busy > 0, ContinuousClock.now < deadline {
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+      let left = connections.busy
+      try? await listener.withLock { $0 }?.close()
+      await connections.closeAll()
+      try? await group.shutdownGracefully()
+      return left
+    }
+  }
+
+  /// The open connections.
+  final class Connections: Sendable {
+    private struct State: Sendable {
+      var channels: [ObjectIdentifier: any Channel] = [:]
+      var busy = 0
+      var bodyBytes = 0
+      var isClosing = false
+    }
+    private let state = Locked(State())
+
+    /// Requests that are being answered.
+    var busy: Int { state.withLock { $0.busy } }
+    /// Connections that are open.
+    var count: Int { state.withLock { $0.channels.count } }
+    /// Bytes of requests' bodies that are held.
+    var bodyBytes: Int { state.withLock { $0.bodyBytes } }
+    /// Whether connections end with the answer at hand.
+    var isClosing: Bool { state.withLock { $0.isClosing } }
+
+    func beginClosing() { state.withLock { $0.isClosing = true } }
+    func beginAnswer() { state.withLock { $0.busy += 1 } }
+    func endAnswer() { state.withLock { $0.busy -= 1 } }
+
+    /// Counts bytes of a body; false when there would be too many.
+    func hold(_ bytes: Int, limit: Int) -> Bool {
+      state.withLock { state in
+        guard state.bodyBytes + bytes <= limit else { return false }
+        state.bodyBytes += bytes
+        return true
+      }
+    }
+
+    func release(_ bytes: Int) { state.withLock { $0.bodyBytes -= bytes } }
+
+    /// False when there are too many.
+    func add(_ channel: any Channel, limit: Int) -> Bool {
+      state.withLock { state in
+        guard state.channels.count < limit else { return false }
+        state.channels[ObjectIdentifier(channel)] = channel
+        return true
+      }
+    }
+
+    func remove(_ channel: any Channel) {
+      state.withLock { _ = $0.channels.removeValue(forKey: ObjectIdentifier(channel)) }
+    }
+
+    func closeAll() async {
+      let channels = state.withLock { Array($0.channels.values) }
+      for channel in channels { try? await channel.close() }
+    }
+  }
+#endif

@@ -1,0 +1,31 @@
+import AdapterFormat
+import Foundation
+import Support
+
+/// The page at `/`: one file in the program, which may load nothing but itself and ask nobody but this server.
+enum Page {
+  static let reply: WholeReply = {
+    let html = String(decoding: PackageResources.page_html, as: UTF8.self)
+    var reply = WholeReply(html, type: "text/html; charset=utf-8")
+    let policy = [
+      "default-src 'none'", "script-src '\(digest(of: "script", in: html))'",
+      "style-src '\(digest(of: "style", in: html))'", "connect-src 'self'", "img-src data:",
+      "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    ]
+    reply.headers = [
+      ("Content-Security-Policy", policy.joined(separator: "; ")), ("Referrer-Policy", "no-referrer"),
+      ("Cache-Control", "no-cache"), ("Cross-Origin-Opener-Policy", "same-origin"),
+    ]
+    return reply
+  }()
+
+  /// What a browser compares the one element of this kind with.
+  private static func digest(of element: String, in html: String) -> String {
+    guard let start = html.firstRange(of: "<\(element)>"), let end = html.firstRange(of: "</\(element)>")
+    else {
+      return "sha256-"
+    }
+    let hash = Digest.sha256(Array(html[start.upperBound..<end.lowerBound].utf8))
+    return "sha256-" + Data(hash).base64EncodedString()
+  }
+}

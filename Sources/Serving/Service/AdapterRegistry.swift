@@ -1,0 +1,223 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+public import TinaRuntime
+import Support
+
+/// The adapters that a running server answers with, by name.
+///
+/// Loading makes the whole adapter first, on a thread of its own, and then puts it in its place in one step:
+/// a request meets the old one or the new one and stays with it to its end. What nobody uses any more is
+/// freed: its file is unmapped, and what the engine cached under it is given up.
+public final class AdapterRegistry: Sendable {
+  /// What is known of an adapter.
+  public struct Description: Sendable, Equatable {
+    /// Its name in requests.
+    public let name: String
+    /// Where it was loaded from.
+    public let path: String
+    /// Parameters of all its matrices.
+    public let parameters: Int
+    /// The largest rank of a module.
+    public let rank: Int
+    /// When it was loaded, in seconds since 1970.
+    public let created: Int
+    /// What a person should know about it.
+    public let notes: [String]
+  }
+
+  /// How long the parts of a load took, in seconds.
+  public struct Timing: Sendable {
+    /// Opening the file and checking what it says.
+    public let open: Double
+    /// Binding it to the base, and seeing that it has an effect.
+    public let attach: Double
+    /// Putting it in its place: what requests could notice.
+    public let swap: Double
+  }
+
+  /// One load of an adapter: attached once for each scale that was asked for.
+  private final class Version: Sendable {
+    let description: Description
+    let adapter: Adapter
+    let factor: Float
+    /// Those with a factor of their own, the one used last at the end.
+    let attached: Locked<[(scale: Float, adapter: AttachedAdapter)]>
+
+    init(_ description: Description, _ adapter: Adapter, factor: Float, first: AttachedAdapter) {
+      self.description = description
+      self.adapter = adapter
+      self.factor = factor
+      attached = Locked([(1, first)])
+    }
+  }
+
+  /// The base's name in requests.
+  public let baseName: String
+
+  private let engine: Engine
+  private let allowBaseMismatch: Bool
+  private let limit: Int
+  private let versions = Locked<[String: Version]>([:])
+  private let work = SerialWorker("tina adapters")
+  /// Scales of one adapter that are kept attached; each is a few kilobytes, and a prefix of its own.
+  private static let scaleLimit = 16
+
+  /// A registry without adapters.
+  ///
+  /// - Parameters:
+  ///   - engine: what answers.
+  ///   - baseName: the base's name in requests.
+  ///   - limit: how many adapters may be loaded at once.
+  ///   - allowBaseMismatch: whether adapters of other weights are attached all the same.
+  public init(engine: Engine, baseName: String, limit: Int = 256, allowBaseMismatch: Bool = false) {
+    self.engine = engine
+    self.baseName = baseName
+    self.limit = limit
+    self.allowBaseMismatch = allowBaseMismatch
+  }
+
+  /// Whether an adapter may have this name: 1 to 128 letters, digits and `._/-`.
+  public static func isName(_ name: String) -> Bool { ModelReference.isAdapterName(name) }
+
+  /// The adapters, by name.
+  public var list: [Description] {
+    versions.withLock { $0.values.map(\.description) }.sorted { $0.name < $1.name }
+  }
+
+  // MARK: Loading
+
+  /// Loads an adapter under a name.
+  ///
+  /// - Parameters:
+  ///   - name: letters, digits and `._/-`.
+  ///   - path: a `.tina` file, a PEFT or MLX directory, or a GGUF adapter.
+  ///   - layers: how many quality layers of a `.tina` file are read; all when nil.
+  ///   - scale: a factor on top of the adapter's own scales.
+  ///   - replacing: whether an adapter of that name gives way to this one.
+  /// - Throws: `ServingError` for a name that is taken or malformed; the errors of `AdapterFormat` and
+  ///   `TinaRuntime` for an adapter that can't be used. Then nothing has changed.
+  @discardableResult public func load(
+    name: String, path: String, layers: Int? = nil, scale: Float = 1, replacing: Bool = false
+  ) async throws -> (adapter: Description, timing: Timing) {
+    guard ModelReference.isAdapterName(name), !name.utf8.elementsEqual(baseName.utf8) else {
+      throw ServingError.field(
+        "lora_name", found: quoted(name),
+        expected: "1 to 128 letters, digits and ._/-, other than the base's name")
+    }
+    try check(name, replacing, versions.withLock { $0 }).get()
+    let (version, open, attach) = try await work.run { [engine, allowBaseMismatch] in
+      let began = ContinuousClock.now
+      let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(engine.model.config))
+      let opened = ContinuousClock.now
+      let attached = try AttachedAdapter(
+        adapter, to: engine.model, scale: scale, allowBaseMismatch: allowBaseMismatch)
+      let description = Description(
+        name: name, path: path, parameters: adapter.parameterCount,
+        rank: adapter.modules.map(\.rank).max() ?? 0, created: Int(Date().timeIntervalSince1970),
+        notes: adapter.notes + attached.notes)
+      return (
+        Version(description, adapter, factor: scale, first: attached), (opened - began).seconds,
+        (ContinuousClock.now - opened).seconds
+      )
+    }
+    let began = ContinuousClock.now
+    let old = try versions.withLock { versions -> Result<Version?, ServingError> in
+      check(name, replacing, versions).map { versions.updateValue(version, forKey: name) }
+    }.get()
+    let timing = Timing(open: open, attach: attach, swap: (ContinuousClock.now - began).seconds)
+    if let old { forget(old) }
+    return (version.description, timing)
+  }
+
+  /// Takes an adapter away. Requests that have begun with it go on.
+  ///
+  /// - Throws: `ServingError` with status 404 when there is none of that name.
+  public func unload(name: String) throws {
+    guard let old = versions.withLock({ $0.removeValue(forKey: name) }) else {
+      throw ServingError(
+        404, "not_found_error", code: "model_not_found", param: "lora_name",
+        "lora_name: found \(quoted(name)), expected a loaded adapter"
+          + " (\(list.isEmpty ? "none is" : list.map(\.name).prefix(8).joined(separator: ", "))).")
+    }
+    forget(old)
+  }
+
+  private func check(
+    _ name: String, _ replacing: Bool, _ versions: [String: Version]
+  ) -> Result<Void, ServingError> {
+    if versions[name] != nil {
+      return replacing
+        ? .success(())
+        : .failure(
+          .invalid(
+            param: "lora_name", code: "adapter_exists",
+            "lora_name: \(quoted(name)) is loaded already. Unload it first, or replace it with"
+              + " \"load_inplace\": true."))
+    }
+    return versions.count < limit
+      ? .success(())
+      : .failure(
+        .invalid(
+          param: "lora_name", code: "too_many_adapters",
+          "found \(versions.count) adapters loaded, expected fewer than \(limit). Unload one first."))
+  }
+
+  private func forget(_ version: Version) {
+    for (_, adapter) in version.attached.withLock({ $0 }) { engine.forget(adapter) }
+  }
+
+  // MARK: Resolving
+
+  /// What a request's `model` means now: a name to show, and the adapter; nil for the base alone.
+  ///
+  /// - Throws: `ServingError` with status 404 for a name that is not there: never the base in its stead.
+  func resolve(_ model: String) async throws -> (name: String, adapter: AttachedAdapter?) {
+    guard let reference = ModelReference(model, base: baseName) else { throw unknown(model) }
+    guard let name = reference.adapter else { return (baseName, nil) }
+    guard let version = versions.withLock({ $0[name] }) else { throw unknown(model) }
+    if let known = known(version, reference.scale) { return (model, known) }
+    // A scale that is new: one at a time, so that the same scale is not attached twice.
+    return try await work.run { [self] in
+      if let known = known(version, reference.scale) { return (model, known) }
+      let scale = version.factor * reference.scale
+      guard scale.isFinite else {
+        throw ServingError.field("model", found: quoted(model), expected: "a finite scale")
+      }
+      let new = try AttachedAdapter(
+        version.adapter, to: engine.model, scale: scale, allowBaseMismatch: allowBaseMismatch)
+      let dropped = version.attached.withLock { attached in
+        attached.append((reference.scale, new))
+        // The first stays: it is what the plain name means.
+        return attached.count > Self.scaleLimit ? attached.remove(at: 1) : nil
+      }
+      if let dropped { engine.forget(dropped.adapter) }
+      return (model, new)
+    }
+  }
+
+  private func known(_ version: Version, _ scale: Float) -> AttachedAdapter? {
+    version.attached.withLock { attached in
+      guard let place = attached.firstIndex(where: { $0.scale == scale }) else { return nil }
+      let found = attached[place]
+      if place > 0 {
+        attached.remove(at: place)
+        attached.append(found)
+      }
+      return found.adapter
+    }
+  }
+
+  private func unknown(_ model: String) -> ServingError {
+    .unknownModel(model, known: [baseName] + list.map(\.name))
+  }
+}
+
+extension BaseArchitecture {
+  /// What a running model's configuration says.
+  init(_ config: Qwen2Config) {
+    self.init(
+      name: "qwen2", headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
+      layerCount: config.layerCount)
+  }
+}

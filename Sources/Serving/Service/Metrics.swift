@@ -1,0 +1,179 @@
+import Foundation
+import TinaRuntime
+import Support
+
+/// What the server has done, in Prometheus' text format.
+final class Metrics: Sendable {
+  /// Counts of values up to each bound.
+  struct Histogram: Sendable {
+    let bounds: [Double]
+    var counts: [Int]
+    var sum = 0.0
+    var count = 0
+
+    init(_ bounds: [Double]) {
+      self.bounds = bounds
+      counts = bounds.map { _ in 0 }
+    }
+
+    mutating func add(_ value: Double) {
+      sum += value
+      count += 1
+      for i in bounds.indices where value <= bounds[i] { counts[i] += 1 }
+    }
+  }
+
+  private struct Requests: Hashable {
+    let route: String
+    let status: Int
+  }
+
+  private struct State: Sendable {
+    var requests: [Requests: Int] = [:]
+    var cancelled = 0
+    var promptTokens = 0
+    var tokens = 0
+    var finishes: [String: Int] = [:]
+    var firstToken = Histogram([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120])
+    var duration = Histogram([0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600])
+    var queued = Histogram([0.001, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120])
+  }
+
+  private let state = Locked(State())
+  private let began = Date().timeIntervalSince1970
+
+  init() {}
+
+  /// Counts a request that is over.
+  func add(_ record: RequestRecord) {
+    let values = record.values
+    let elapsed = record.elapsed
+    state.withLock { state in
+      state.requests[Requests(route: values.route, status: values.status), default: 0] += 1
+      if values.isCancelled { state.cancelled += 1 }
+      state.promptTokens += values.promptTokens
+      state.tokens += values.tokens
+      for finish in values.finish { state.finishes[finish, default: 0] += 1 }
+      if let seconds = values.firstToken { state.firstToken.add(seconds) }
+      if let seconds = values.queued {
+        state.queued.add(seconds)
+        state.duration.add(elapsed)
+      }
+    }
+  }
+
+  /// The whole exposition.
+  func text(engine: EngineStatistics, load: Admission.Load, adapters: [String]) -> String {
+    var page = MetricsPage()
+    let state = state.withLock { $0 }
+    page.family("tina_requests_total", "counter", "Requests answered, by route and status.")
+    for (key, count) in state.requests.sorted(by: {
+      ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status)
+    }) {
+      page.sample(
+        "tina_requests_total", [("route", key.route), ("status", String(key.status))], Double(count))
+    }
+    page.single("tina_requests_cancelled_total", "counter", "Requests whose client left.", state.cancelled)
+    page.single("tina_requests_running", "gauge", "Requests that were let in.", load.requests)
+    page.single("tina_requests_waiting", "gauge", "Requests that wait for room.", load.waiting)
+    page.single("tina_completions_running", "gauge", "Completions of requests let in.", load.completions)
+    page.single("tina_prompt_tokens_total", "counter", "Tokens of prompts.", state.promptTokens)
+    page.single("tina_completion_tokens_total", "counter", "Tokens of answers.", state.tokens)
+    page.family("tina_completions_total", "counter", "Completions, by how they ended.")
+    for (reason, count) in state.finishes.sorted(by: { $0.key < $1.key }) {
+      page.sample("tina_completions_total", [("finish", reason)], Double(count))
+    }
+    page.histogram(
+      "tina_time_to_first_token_seconds", "From a request's arrival to its first token.", state.firstToken)
+    page.histogram("tina_queue_seconds", "From a request's arrival until it was let in.", state.queued)
+    page.histogram(
+      "tina_request_duration_seconds", "From a request's arrival to its end, of those let in.", state.duration
+    )
+    addEngine(engine, to: &page)
+    page.family("tina_adapter_loaded", "gauge", "Adapters by name.")
+    for name in adapters { page.sample("tina_adapter_loaded", [("adapter", name)], 1) }
+    addProcess(to: &page)
+    return page.text
+  }
+
+  private func addEngine(_ engine: EngineStatistics, to page: inout MetricsPage) {
+    page.single("tina_engine_steps_total", "counter", "Passes over the weights.", engine.steps)
+    page.single("tina_engine_rows_total", "counter", "Rows of all passes.", engine.rows)
+    page.single("tina_engine_tokens_drawn_total", "counter", "Tokens drawn.", engine.tokensDrawn)
+    page.single(
+      "tina_engine_prompt_tokens_computed_total", "counter", "Tokens of prompts computed.",
+      engine.promptTokensComputed)
+    page.single(
+      "tina_engine_prompt_tokens_shared_total", "counter",
+      "Tokens of prompts found in the cache or shared within a request.", engine.promptTokensShared)
+    page.single(
+      "tina_engine_preemptions_total", "counter", "Completions that had to make room and begin again.",
+      engine.preemptions)
+    page.single("tina_engine_running", "gauge", "Sequences in the batch.", engine.running)
+    page.single("tina_engine_waiting", "gauge", "Sequences that wait for room.", engine.waiting)
+    page.single("tina_cache_used_bytes", "gauge", "Keys and values held.", engine.cacheBytesUsed)
+    page.single("tina_cache_prefix_bytes", "gauge", "Of these, cached prefixes.", engine.cacheBytesCached)
+    page.single("tina_cache_limit_bytes", "gauge", "The most that may be held.", engine.cacheBytesLimit)
+  }
+
+  private func addProcess(to page: inout MetricsPage) {
+    page.family("process_start_time_seconds", "gauge", "When the server began, since 1970.")
+    page.sample("process_start_time_seconds", [], began)
+    if let bytes = ProcessMemory.residentBytes {
+      page.single("process_resident_memory_bytes", "gauge", "Memory in use, mapped files included.", bytes)
+    }
+  }
+}
+
+/// Memory of this process.
+package enum ProcessMemory {
+  /// Resident bytes, those of mapped files included; nil where the system does not tell.
+  package static var residentBytes: Int? { field("VmRSS:") }
+  /// Resident bytes that belong to the process alone.
+  package static var privateBytes: Int? { field("RssAnon:") }
+
+  private static func field(_ name: String) -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
+      let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+    else { return nil }
+    return kibibytes << 10
+  }
+}
+
+/// Lines of Prometheus' text format, version 0.0.4.
+struct MetricsPage {
+  private(set) var text = ""
+
+  mutating func family(_ name: String, _ type: String, _ help: String) {
+    text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+  }
+
+  mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Double) {
+    let list = labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+    text += name + (list.isEmpty ? "" : "{\(list)}") + " \(Self.number(value))\n"
+  }
+
+  mutating func single(_ name: String, _ type: String, _ help: String, _ value: Int) {
+    family(name, type, help)
+    sample(name, [], Double(value))
+  }
+
+  mutating func histogram(_ name: String, _ help: String, _ histogram: Metrics.Histogram) {
+    family(name, "histogram", help)
+    for (bound, count) in zip(histogram.bounds, histogram.counts) {
+      sample(name + "_bucket", [("le", Self.number(bound))], Double(count))
+    }
+    sample(name + "_bucket", [("le", "+Inf")], Double(histogram.count))
+    sample(name + "_sum", [], histogram.sum)
+    sample(name + "_count", [], Double(histogram.count))
+  }
+
+  private static func number(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)"
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+  }
+}

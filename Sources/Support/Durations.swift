@@ -1,0 +1,7 @@
+extension Duration {
+  /// In seconds.
+  package var inSeconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) + Double(attoseconds) * 1e-18
+  }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import ModelFiles
+import Support
+import TinaRuntime
+
+/// What a run will take, and how passes are cut so that it fits.
+struct MemoryPlan {
+  /// Rows of a pass at most.
+  let rowLimit: Int
+  /// Bytes for activations that are kept instead of recomputed.
+  let activationBytes: Int
+  /// Bytes for the sampler's keys and values.
+  let cacheBytes: Int
+  let notes: [String]
+
+  /// - Throws: ``TrainerError`` when a single longest completion does not fit.
+  init(_ recipe: Recipe, _ model: Model, limit: Int?) throws(TrainerError) {
+    let config = model.config
+    let total = limit ?? MachineMemory.available * 7 / 10
+    // Matrices, gradient and two moments.
+    let state = 4 * 4 * (try LoRAParameters.count(recipe.lora, for: config))
+    // Of a row while blocks are recomputed: every block's input, one record, and what flows back.
+    let row =
+      4 * config.hiddenSize * (config.layerCount + 4)
+      + LayerRecord.bytes(rows: 1, config, rank: recipe.lora.rank)
+      + 4 * (3 * config.intermediateSize + 4 * config.hiddenSize)
+    let head = 4 * HeadPass.chunk * (config.vocabSize + 3 * config.hiddenSize)
+    let keyBytes = 2 * 2 * config.keyValueHeadCount * config.headDim * config.layerCount
+    let sequence = recipe.maxPromptLength + recipe.maxCompletionLength
+    let cache = keyBytes * (recipe.maxPromptLength + recipe.generations * recipe.maxCompletionLength)
+    let needed = state + head + row * sequence + cache
+    guard needed <= total else {
+      throw TrainerError(
+        .resources, place: "memory", found: "\(total >> 20) MiB for this run",
+        expected: "\(needed >> 20) MiB for one completion of \(recipe.maxCompletionLength) tokens",
+        advice: "Lower max_completion_length or num_generations, or give --memory if more is free.")
+    }
+    let rest = total - state - head - cache
+    // The limit does not follow every megabyte that is free: a run that resumes keeps its own.
+    rowLimit = max(sequence, min(8192, rest / 2 / row))
+    activationBytes = max(0, rest - row * rowLimit)
+    cacheBytes = max(cache, min(total / 4, 8 * cache))
+    notes = [
+      String(
+        format:
+          "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; weights stay in the page cache",
+        Double(state + head + row * rowLimit + cache) / 1e9, Double(total) / 1e9, rowLimit)
+    ]
+  }
+}

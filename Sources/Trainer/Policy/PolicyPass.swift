@@ -1,0 +1,143 @@
+import CKernels
+import ModelFiles
+public import TinaRuntime
+import Support
+
+/// Log-probabilities of a group's completions and their gradient with respect to an adapter.
+///
+/// One such object is used for a whole run; it keeps its memory between passes. Not for several threads at once.
+@safe public final class PolicyPass {
+  let model: Model
+  let pool: WorkPool
+  let cacheType: CacheType
+  /// Bytes that the kept activations of one pass may take; above it they are computed again, block by block.
+  var activationLimit: Int
+  private let rotary: TrainingRotary
+  private let workspace = BlockPass.Workspace()
+  private let headScratch = HeadScratch()
+  private var records: [LayerRecord] = []
+  private let hidden = Scratch()
+  private let blockInputs = Scratch()
+  private let targetGradients = Scratch()
+  /// Where time went since it was reset.
+  var clock: PassClock { workspace.clock }
+
+  /// - Parameters:
+  ///   - model: the base.
+  ///   - cacheType: how the sampler keeps keys and values; they are rounded alike here.
+  ///   - threads: how many compute; the model's number when nil. No result depends on it.
+  ///   - activationLimit: bytes that activations may take before they are recomputed.
+  /// - Throws: ``TrainerError`` when threads cannot be started.
+  public init(
+    _ model: Model, cacheType: CacheType = .f16, threads: Int? = nil, activationLimit: Int = 1 << 30
+  ) throws(TrainerError) {
+    self.model = model
+    self.cacheType = cacheType
+    self.activationLimit = activationLimit
+    pool = try WorkPool(threads: threads ?? model.threads)
+    rotary = TrainingRotary(model.config)
+  }
+
+  /// What a pass yields, for each completion its tokens.
+  struct Values {
+    var logProbabilities: [[Float]]
+    var entropies: [[Float]]
+  }
+
+  /// ln p of every completion token under the base with `adapter`, nil for the base alone.
+  func logProbabilities(
+    _ batch: GroupBatch, adapter: LoRAParameters?, temperature: Float = 1
+  ) throws(TrainerError) -> Values {
+    try run(batch, adapter: adapter, dropout: Dropout(probability: 0, seed: 0, pass: 0), temperature, nil) {
+      _ in
+      nil
+    }
+  }
+
+  /// ln p of every completion token, and the gradient of Σ weight · ln p added to `gradient`.
+  ///
+  /// - Parameter weights: called once with the log-probabilities; for each completion's token its weight, or nil
+  ///   when all are zero and nothing is to be done.
+  func logProbabilities(
+    _ batch: GroupBatch, adapter: LoRAParameters, dropout: Dropout, temperature: Float = 1,
+    gradient: FloatMemory, weights: (Values) throws(TrainerError) -> [[Float]]?
+  ) throws(TrainerError) -> Values {
+    try run(batch, adapter: adapter, dropout: dropout, temperature, gradient, weights)
+  }
+
+  private func run(
+    _ batch: GroupBatch, adapter: LoRAParameters?, dropout: Dropout, _ temperature: Float,
+    _ gradient: FloatMemory?, _ weights: (Values) throws(TrainerError) -> [[Float]]?
+  ) throws(TrainerError) -> Values {
+    let start = ContinuousClock.now
+    defer { clock.add(.pass, (ContinuousClock.now - start).inSeconds, 0) }
+    let config = model.config
+    let n = batch.rowCount
+    let width = config.hiddenSize
+    let blocks = BlockPass(
+      model, batch, adapter: adapter, dropout: dropout, pool: pool, cacheType: cacheType, rotary: rotary,
+      workspace: workspace)
+    let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.settings.rank ?? 0)
+    let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
+    // Without all records one serves every block; the inputs, from which blocks are recomputed, stay.
+    while records.count < (keepsAll ? config.layerCount : 1) { records.append(LayerRecord()) }
+    let inputs =
+      gradient != nil && !keepsAll ? unsafe blockInputs.reserve(n * width * config.layerCount) : nil
+
+    let x = unsafe hidden.reserve(n * width)
+    unsafe embed(batch, into: x)
+    for index in 0..<config.layerCount {
+      let record = records[keepsAll ? index : 0]
+      unsafe record.input.reserve(n * width).update(from: x, count: n * width)
+      if let inputs = unsafe inputs { unsafe (inputs + index * n * width).update(from: x, count: n * width) }
+      unsafe blocks.forward(index, record, output: x)
+    }
+    let head = HeadPass(model: model, batch: batch, pool: pool, temperature: temperature)
+    let targets = gradient == nil ? nil : unsafe targetGradients.reserve(batch.targets.count * width)
+    let headStart = ContinuousClock.now
+    let result = unsafe try head.run(x, gradients: targets, scratch: headScratch)
+    clock.add(
+      .head, (ContinuousClock.now - headStart).inSeconds,
+      Double((gradient == nil ? 2 : 4) * batch.targets.count * config.vocabSize * width))
+    let values = Values(
+      logProbabilities: split(result.logProbabilities, batch), entropies: split(result.entropies, batch))
+    guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
+
+    // x has served; it becomes the gradient with respect to itself.
+    unsafe x.update(repeating: 0, count: n * width)
+    var index = 0
+    for completion in weights {
+      for weight in completion {
+        let row = unsafe x + batch.targets[index].row * width
+        let source = unsafe targets + index * width
+        if weight != 0 { for j in 0..<width { unsafe row[j] += weight * source[j] } }
+        index += 1
+      }
+    }
+    for index in (0..<config.layerCount).reversed() {
+      let record = records[keepsAll ? index : 0]
+      if let inputs = unsafe inputs {
+        unsafe record.input.reserve(n * width).update(
+          from: inputs + index * n * width, count: n * width)
+        unsafe blocks.forward(index, record, output: nil)
+      }
+      unsafe blocks.backward(index, record, gradient: gradient, dx: x, needsInput: index > 0)
+    }
+    return values
+  }
+
+  private func split(_ flat: [Float], _ batch: GroupBatch) -> [[Float]] {
+    var start = 0
+    return batch.completions.map { completion in
+      defer { start += completion.count }
+      return Array(flat[start..<start + completion.count])
+    }
+  }
+
+  @unsafe private func embed(_ batch: GroupBatch, into x: UnsafeMutablePointer<Float>) {
+    let width = model.config.hiddenSize
+    for (row, token) in batch.tokens.enumerated() {
+      unsafe model.frozenEmbedding.widen(rows: token..<token + 1, into: x + row * width)
+    }
+  }
+}
