@@ -24,7 +24,7 @@ private func flushedFMA(_ a: Float, _ b: Float, _ c: Float) -> Float {
   return large.magnitude < 0x1p-66 ? Float(signOf: large, magnitudeOf: 0) : large * 0x1p-60
 }
 
-/// The order of docs/numerics.md, written plainly.
+/// The order of docs/reference/numerics.md, written plainly.
 private func plainDot(_ w: ArraySlice<UInt16>, _ x: ArraySlice<UInt16>) -> Float {
   var lanes = [Float](repeating: 0, count: 16)
   let count = w.count

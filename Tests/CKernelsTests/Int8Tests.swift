@@ -72,7 +72,7 @@ extension Noise {
   fileprivate mutating func bits() -> UInt32 { UInt32(bitPattern: Int32(next() * Float(1 << 23))) >> 3 }
 }
 
-/// 32 elements of an input as docs/numerics.md says: codes, scale, and scale × the sum of the codes.
+/// 32 elements of an input as docs/reference/numerics.md says: codes, scale, and scale × the sum of the codes.
 private func rounded(_ x: ArraySlice<Float>) -> (codes: [Int32], scale: Float, sum: Float) {
   guard x.allSatisfy(\.isFinite) else { return (Array(repeating: 0, count: 32), .nan, .nan) }
   let top = x.map(abs).max() ?? 0
@@ -82,7 +82,7 @@ private func rounded(_ x: ArraySlice<Float>) -> (codes: [Int32], scale: Float, s
   return (codes, top / 127, top / 127 * Float(codes.reduce(0, +)))
 }
 
-/// The order of docs/numerics.md, written plainly.
+/// The order of docs/reference/numerics.md, written plainly.
 private func plainDot(_ row: ArraySlice<UInt8>, _ type: tk_type, _ x: ArraySlice<Float>) -> Float {
   let size = tk_block_bytes(type)
   var sum: Float = 0

@@ -6,7 +6,7 @@ import TinaRuntime
 
 @testable import Merging
 
-/// What goes wrong silently elsewhere when adapters are merged (docs/merging.md, M1 to M6), and what happens here
+/// What goes wrong silently elsewhere when adapters are merged (docs/reference/merging.md, M1 to M6), and what happens here
 /// instead.
 @Suite struct FailureModeTests {
   /// An adapter whose change is far below the spacing of bf16, as after reinforcement learning.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What rounding activations to eight bits does to the perplexity of a quantised Pico, by another program than Tina: the
 file's weights, dequantised, in transformers, and the inputs of every linear map with weights in blocks of 32 rounded as
-docs/numerics.md says (scale in float32), or as llama.cpp does (scale in float16).
+docs/reference/numerics.md says (scale in float32), or as llama.cpp does (scale in float16).
 
 usage: activation_rounding.py MODEL FILE.gguf DOCUMENTS.jsonl [COUNT]
 

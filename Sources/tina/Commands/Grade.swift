@@ -10,7 +10,7 @@ struct Grade: ParsableCommand {
     discussion: """
       The final answer is taken out of the prediction (after </think>; \\boxed{}, "final answer is", "Answer:", \
       the last mathematics) and compared with the gold answer as mathematics. The conventions are in \
-      docs/grading.md.
+      docs/reference/grading.md.
 
       With one argument, a file of JSON lines or - for standard input: each line {"gold", "prediction"} gives \
       {"equal", "extracted", "why"}; "equal" is null when it could not be decided within the bound on the work. \

@@ -8,7 +8,7 @@ struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Trains an adapter with GRPO, as a recipe says.",
     discussion: """
-      The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/training.md. Rollouts and steps \
+      The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/guide/train.md. Rollouts and steps \
       happen in this process on one copy of the weights. When the output folder holds a run of the same recipe, data \
       and base, it goes on from its last checkpoint, to the same bits as if it had never stopped. Ctrl-C (or SIGTERM) \
       ends the run after its step and saves it.
