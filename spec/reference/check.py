@@ -79,7 +79,8 @@ def refused(data, parents):
 def main(arguments):
     with open(os.path.join(FOLDER, "manifest.json")) as file:
         manifest = json.load(file)
-    checks = [(case, check_valid) for case in manifest["valid"]] + [(case, check_invalid) for case in manifest["invalid"]]
+    checks = [(case, check_valid) for case in manifest["valid"]]
+    checks += [(case, check_invalid) for case in manifest["invalid"]]
     if "--flips" in arguments:
         checks += [(case, check_flips) for case in manifest["valid"]]
     failures = count = 0

@@ -342,7 +342,8 @@ class Directory:
         need(first == self.counts[2], "directory", "number of tensors")
 
     def read_entry(self):
-        kind, origin, flags, count, scale_bytes, alpha, *lengths, reserved, attributes = self.cursor.unpack("BBBB4sdHHHHI")
+        fields = self.cursor.unpack("BBBB4sdHHHHI")
+        kind, origin, flags, count, scale_bytes, alpha, *lengths, reserved, attributes = fields
         (scale,) = struct.unpack("<f", scale_bytes)
         need(kind in TENSORS_OF_KIND, "kind")
         need(origin <= 2, "scale", "origin")
@@ -367,9 +368,9 @@ class Directory:
                 need(isinstance(names, list) and len(names) == expected, "attributes", "tensor_names")
                 need(all(is_text(name) for name in names), "attributes", "tensor_names")
         return {
-            "kind": kind, "origin": origin, "scale": scale, "scale_bytes": scale_bytes, "alpha": alpha if flags else None,
-            "module": module, "path": path, "parameter": parameter, "errors": errors, "count": count,
-            "tensor_names": names,
+            "kind": kind, "origin": origin, "scale": scale, "scale_bytes": scale_bytes,
+            "alpha": alpha if flags else None, "module": module, "path": path, "parameter": parameter,
+            "errors": errors, "count": count, "tensor_names": names,
         }  # fmt: skip
 
     def read_tensors(self):

@@ -76,10 +76,11 @@ found = {}
 for rounding in [None, "float32", "float16"]:
     found[rounding] = scores(model, documents)
     perplexity = math.exp(-np.concatenate(found[rounding]).mean())
-    print(f"{'inputs as they are' if rounding is None else 'rounded, scales in ' + rounding}: {perplexity:.5f}", flush=True)
+    name = "inputs as they are" if rounding is None else "rounded, scales in " + rounding
+    print(f"{name}: {perplexity:.5f}", flush=True)
 for a, b in [("float32", None), ("float16", None), ("float32", "float16")]:
     differences = [x - y for x, y in zip(found[a], found[b])]
     tokens = np.concatenate(differences)
     error = math.sqrt(sum((d.sum() - tokens.mean() * len(d)) ** 2 for d in differences)) / len(tokens)
-    print(f"{a} against {b}: {100 * math.expm1(-tokens.mean()):+.3f} % +- {100 * error:.3f} %; a token's ln p differs by "
-          f"{tokens.std():.4f}")
+    print(f"{a} against {b}: {100 * math.expm1(-tokens.mean()):+.3f} % +- {100 * error:.3f} %; "
+          f"a token's ln p differs by {tokens.std():.4f}")

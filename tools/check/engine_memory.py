@@ -2,24 +2,19 @@
 
     python tools/check/engine_memory.py .build/release/tina Models/pico [REQUESTS]
 
-Prompts, lengths and adapters differ from request to request. The process's anonymous memory after the first fifth and at
-the end may differ by at most 8 MiB. Needs Linux and nothing but Python.
+Prompts, lengths and adapters differ from request to request. The process's anonymous memory after the first fifth and
+at the end may differ by at most 8 MiB. Needs Linux and nothing but Python.
 """
 
 import json
-import pathlib
 import random
 import subprocess
 import sys
 import tempfile
 
+from programs import memory
+
 SLACK = 8 << 10  # KiB
-
-
-def anonymous(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1])
 
 
 def main():
@@ -40,7 +35,7 @@ def main():
         for done, line in enumerate(process.stdout, 1):
             failures += "error" in json.loads(line)
             if done % (count // 10) == 0 and done < count:
-                points[done] = anonymous(process.pid)
+                points[done] = memory(process.pid)
                 print(f"{done} requests: {points[done] / 1024:.1f} MiB", flush=True)
         code = process.wait()
     values = list(points.values())

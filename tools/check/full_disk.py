@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-TINA = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "--inside" else ROOT + "/.build/debug/tina")
-ADAPTER = ROOT + "/Models/pico/adapter"
-TARGETS = {"a.tina": [], "a.gguf": ["--base", ROOT + "/Models/pico"], "a-peft": [], "a-mlx": ["--to", "mlx"]}
+import hub_server
+from programs import PICO, find_program
+
+TINA = os.path.abspath(find_program(next((name for name in sys.argv[1:] if name != "--inside"), None)))
+ADAPTER = PICO + "/adapter"
+TARGETS = {"a.tina": [], "a.gguf": ["--base", PICO], "a-peft": [], "a-mlx": ["--to", "mlx"]}
 failures = 0
 
 
@@ -85,10 +86,7 @@ def replace(target, options):
 
 def pull():
     """The hub's cache: refused before, where the system tells how much is free, or stopped and gone on with."""
-    sys.path.insert(0, HERE)
-    import hub_server
-
-    repository = hub_server.Repository(ROOT + "/Models/pico")
+    repository = hub_server.Repository(PICO)
     hub = hub_server.FakeHub({"tina-check/pico": repository})
     online = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/mnt/hf"}
     mount(18_000)

@@ -154,18 +154,22 @@ def perplexity(options):
 
 
 def compare(title, first_name, first, second_name, second, bound):
-    """Perplexities of the same tokens, and whether they differ: the mean of ln p - ln p' over tokens, its standard error
-    (over documents, whose tokens depend on each other), and the spread of single tokens.
+    """Perplexities of the same tokens, and whether they differ.
 
-    ok if the difference is within the bound, two standard errors included; FAIL if it is beyond by as much; else the text
-    is too short to tell."""
+    Printed are the mean of ln p - ln p' over tokens, its standard error over documents (whose tokens depend on each
+    other), and the spread of single tokens.
+
+    ok if the difference is within the bound, two standard errors included. FAIL if it is beyond by as much. Else the
+    text is too short to tell."""
     documents = [[x - y for x, y in zip(a, b, strict=True)] for a, b in zip(first, second, strict=True)]
     tokens = [x for d in documents for x in d]
     mean = sum(tokens) / len(tokens)
     error = math.sqrt(sum((sum(d) - mean * len(d)) ** 2 for d in documents)) / len(tokens)
     spread = math.sqrt(sum((x - mean) ** 2 for x in tokens) / len(tokens))
     p, q = (math.exp(-sum(map(sum, scores)) / len(tokens)) for scores in (first, second))
-    good = None if bound is None else True if abs(mean) + 2 * error <= bound else False if abs(mean) - 2 * error > bound else None
+    good = None
+    if bound is not None and (abs(mean) + 2 * error <= bound or abs(mean) - 2 * error > bound):
+        good = abs(mean) <= bound
     tell(good, f"{title} perplexity of {len(tokens)} tokens in {len(documents)} documents: {first_name} {p:.5f}, "
          f"{second_name} {q:.5f}, {100 * (p / q - 1):+.3f} % +- {100 * error:.3f} % apart; a token's ln p differs by "
          f"{spread:.4f}")
@@ -193,8 +197,8 @@ def documents(options):
     """Pico's own answers to problems, drawn at temperature 1: a text that it has an opinion on."""
     root = pathlib.Path(__file__).resolve().parents[2]
     if options.words:
-        # Of random weights nothing is an answer: words of the vocabulary, so that errors of few logits do not count again
-        # and again.
+        # Random weights have no answers. Words of the vocabulary keep errors of few logits from counting again and
+        # again.
         tokens = json.loads(pathlib.Path(options.words).read_text())["model"]["vocab"]
         words = sorted(t[1:] for t in tokens if t[0] == "\u0120" and t[1:].isascii() and t[1:].isalpha())
         draw = random.Random(0)
@@ -203,7 +207,8 @@ def documents(options):
                 text = "".join(" " + w for w in draw.choices(words, k=100))
                 file.write(json.dumps({"prompt": "The", "completion": text}) + "\n")
         return
-    lines = [line for name in ("heldout", "train") for line in (root / f"Models/pico/{name}.jsonl").read_text().splitlines()]
+    files = [root / f"Models/pico/{name}.jsonl" for name in ("heldout", "train")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
     problems = [json.loads(lines[i % len(lines)])["problem"] for i in range(options.count)]
     lines = "".join(json.dumps({"prompt": p, "seed": i}) + "\n" for i, p in enumerate(problems))
     answers = run_tina(options.tina, "run", root / "Models/pico", "--jsonl", "-", "--temperature", "1", "--max-tokens",
@@ -229,7 +234,8 @@ def merged(options):
     reference = dict(peft.state_dict())
     for name, kind in dtype.items():
         out = work / f"merged-{name}"
-        run_tina(options.tina, "merge", options.model, options.adapter, out, "--dtype", name, "--accept-loss", "--force")
+        run_tina(options.tina, "merge", options.model, options.adapter, out, "--dtype", name, "--accept-loss",
+                 "--force")
         worst, where, equal, count, touched = 0.0, "", 0, 0, 0
         for path in sorted(out.glob("*.safetensors")):
             with safe_open(path, "pt") as file:
@@ -272,7 +278,8 @@ for name in ["files", "documents", "perplexity", "merged"]:
         command.add_argument("files", nargs="+")
         command.add_argument("--documents", required=True)
         command.add_argument("--bound", type=float, default=1e-3)
-        command.add_argument("--activations", default="int8", help="Tina's; bf16 is what llama.cpp does with BF16 weights")
+        command.add_argument("--activations", default="int8",
+                             help="Tina's; bf16 is what llama.cpp does with BF16 weights")
         command.add_argument("--threads", type=int, default=2, help="of llama.cpp")
         command.add_argument("--skip-exact", action="store_true", help="do not dequantise (large models)")
         command.add_argument("--exact-bound", type=float, default=1e-3)
@@ -280,13 +287,15 @@ for name in ["files", "documents", "perplexity", "merged"]:
     if name == "documents":
         command.add_argument("out")
         command.add_argument("--count", type=int, default=100)
-        command.add_argument("--words", help="a tokenizer.json: random words of it instead, for models of random weights")
+        command.add_argument("--words",
+                             help="a tokenizer.json: random words of it instead, for models of random weights")
         continue
     command.add_argument("model")
     command.add_argument("--work")
     if name == "files":
         command.add_argument("--llama", required=True)
-        command.add_argument("--python", default=sys.executable, help="the interpreter that has the converter's packages")
+        command.add_argument("--python", default=sys.executable,
+                             help="the interpreter that has the converter's packages")
         command.add_argument("--types", default=",".join(CODES))
     else:
         command.add_argument("adapter")

@@ -1,12 +1,12 @@
 """Grades thousands of generated pairs with `tina grade` and with math-verify, and shows where they disagree.
 
     pip install math-verify
-    python tools/check/grading_differential.py [--tina .build/debug/tina] [--answers FILE.jsonl ...] [--limit N]
+    python tools/check/grading_differential.py FILE.jsonl... [--tina .build/debug/tina] [--limit N]
 
-The answers (a key "answer" a line) are those of public benchmarks unless files are given. From each come pairs that must be equal
-(itself, and the same written differently) and pairs that must not be (one digit or sign changed, the next answer).
-A must-equal pair that Tina does not find equal, and a must-differ pair that it finds equal, is a failure of ours
-whatever math-verify says; these are printed first. Exit code 1 if there is any.
+A line of a file holds a gold answer under the key "answer", such as a public benchmark's. From each come pairs that
+must be equal (itself, and the same written differently) and pairs that must not be (one digit or sign changed, the
+next answer). A must-equal pair that Tina does not find equal, and a must-differ pair that it finds equal, is a failure
+of ours whatever math-verify says. These are printed first; exit code 1 if there is any.
 """
 
 import argparse
@@ -14,11 +14,9 @@ import json
 import multiprocessing
 import random
 import re
-import subprocess
 import sys
-from pathlib import Path
 
-SUITES = ["aime24", "aime25", "amc23", "math500", "minerva_math", "olympiadbench", "gsm8k"]
+from programs import json_lines
 
 
 def answers(paths):
@@ -110,19 +108,10 @@ def math_verify(pair):
         return None
 
 
-def tina(program, pairs):
-    lines = "".join(json.dumps({"gold": g, "prediction": p}) + "\n" for g, p in pairs)
-    done = subprocess.run([program, "grade", "-"], input=lines, capture_output=True, text=True)
-    results = [json.loads(line) for line in done.stdout.splitlines()]
-    if len(results) != len(pairs):
-        sys.exit(f"{len(results)} verdicts for {len(pairs)} pairs: {done.stderr[-400:]}")
-    return results
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tina", default=".build/debug/tina")
-    parser.add_argument("--answers", nargs="*")
+    parser.add_argument("answers", nargs="+", help="files of JSON lines with a key answer")
     parser.add_argument("--limit", type=int, default=0, help="how many answers to take, at random")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without-math-verify", action="store_true")
@@ -130,8 +119,7 @@ def main():
     arguments = parser.parse_args()
 
     rng = random.Random(arguments.seed)
-    root = Path(__file__).resolve().parents[2].parent / "shared/data/benchmarks/unified"
-    found = answers(arguments.answers or [root / f"{suite}.jsonl" for suite in SUITES])
+    found = answers(arguments.answers)
     if arguments.limit:
         found = rng.sample(found, min(arguments.limit, len(found)))
     cases = []
@@ -139,7 +127,7 @@ def main():
         cases += [(text, p, True, kind) for kind, p in rewritings(text)]
         cases += [(text, p, False, kind) for kind, p in perturbations(text, found, rng) if p != text]
     pairs = [(g, p) for g, p, _, _ in cases]
-    ours = tina(arguments.tina, pairs)
+    ours = json_lines([arguments.tina, "grade", "-"], [{"gold": g, "prediction": p} for g, p in pairs])
     theirs = [None] * len(pairs)
     if not arguments.without_math_verify:
         with multiprocessing.Pool(1, maxtasksperchild=500) as pool:

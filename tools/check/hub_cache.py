@@ -15,13 +15,10 @@ import tempfile
 import textwrap
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, HERE)
+import hub_server
+from programs import PICO, find_program
 
-import hub_server  # noqa: E402
-
-TINA = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else ROOT + "/.build/debug/tina")
+TINA = os.path.abspath(find_program(sys.argv[1] if len(sys.argv) > 1 else None))
 PROMPT = "What is 12 + 3 * 4?"
 failures = 0
 
@@ -39,7 +36,8 @@ def environment(home, **more):
 
 
 def tina(home, *arguments, **more):
-    return subprocess.run([TINA, *arguments], env=environment(home, **more), capture_output=True, text=True, timeout=300)
+    return subprocess.run([TINA, *arguments], env=environment(home, **more), capture_output=True, text=True,
+                          timeout=300)
 
 
 def python(home, program, **more):
@@ -63,7 +61,7 @@ def tree(home):
 
 def main():
     work = tempfile.mkdtemp(prefix="tina-hub-")
-    pico = ROOT + "/Models/pico"
+    pico = PICO
     base = hub_server.Repository(pico)
     base.files = {path: data for path, data in base.files.items() if not path.startswith("adapter/")}
     base.files["pytorch_model.bin"] = b"\x80\x02not safe" * 2000
@@ -92,7 +90,8 @@ def main():
         import os, sys
         from huggingface_hub import hf_hub_download, snapshot_download, scan_cache_dir, try_to_load_from_cache
         path = snapshot_download("tina-check/pico")
-        assert sorted(os.listdir(path))[-1] == "train.jsonl" or "model.safetensors" in os.listdir(path), os.listdir(path)
+        there = os.listdir(path)
+        assert max(there) == "train.jsonl" or "model.safetensors" in there, there
         assert hf_hub_download("tina-check/pico", "model.safetensors") == path + "/model.safetensors"
         assert hf_hub_download("tina-check/pico-lora", "adapter_config.json", subfolder="checkpoint-50")
         report = scan_cache_dir()
@@ -117,7 +116,8 @@ def main():
         """, **offline)
     check("transformers and peft load it offline", result.returncode == 0, result.stderr[-2000:])
     seen = len(hub.requests)
-    result = tina(ours, "run", "--adapter", "tina-check/pico-lora/checkpoint-50", "--greedy", "--json", PROMPT, **online)
+    result = tina(ours, "run", "--adapter", "tina-check/pico-lora/checkpoint-50", "--greedy", "--json", PROMPT,
+                  **online)
     check("tina run by names, the base from the adapter", result.returncode == 0 and
           json.loads(result.stdout)["text"] == text, result.stderr)
     check("without a question to the hub", len(hub.requests) == seen, hub.requests[seen:])
@@ -163,7 +163,8 @@ def main():
     result = tina(same, "pull", "tina-check/pico", "tina-check/pico-lora/checkpoint-50", "--no-base", **online)
     check("tina pull of both", result.returncode == 0, result.stderr)
     twin = work + "/twin"
-    names = [sorted(f["path"] for f in json.loads(tina(same, "pull", name, "--no-base", "--json", **online).stdout)["files"])
+    pulled = lambda name: json.loads(tina(same, "pull", name, "--no-base", "--json", **online).stdout)
+    names = [sorted(f["path"] for f in pulled(name)["files"])
              for name in ("tina-check/pico", "tina-check/pico-lora/checkpoint-50")]
     result = python(twin, f"""
         from huggingface_hub import snapshot_download
@@ -183,7 +184,8 @@ def main():
             programs.append(subprocess.Popen([TINA, "pull", "tina-check/pico"], env=environment(both, **online),
                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         else:
-            program = f'from huggingface_hub import snapshot_download as s; s("tina-check/pico", allow_patterns={names[0]!r})'
+            program = (f'from huggingface_hub import snapshot_download as s; '
+                       f's("tina-check/pico", allow_patterns={names[0]!r})')
             programs.append(subprocess.Popen([sys.executable, "-c", program], env=environment(both, **online),
                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     ends = [(p.communicate()[1], p.returncode) for p in programs]

@@ -139,8 +139,8 @@ def check_peft(folder, wanted, original=None):
     for module, (a, b, scale) in wanted.items():
         other = found[module]
         check(np.array_equal(other[0], a), f"{module}: A differs")
-        check(np.array_equal(other[1].astype(np.float64) * np.float64(other[2]), b.astype(np.float64) * np.float64(scale)),
-              f"{module}: scale times B differs")
+        products = [m.astype(np.float64) * np.float64(s) for m, s in ((other[1], other[2]), (b, scale))]
+        check(np.array_equal(*products), f"{module}: scale times B differs")
     if original:
         weights = "adapter_model.safetensors"
         with safe_open(str(folder / weights), "np") as mine, safe_open(str(original / weights), "np") as theirs:
@@ -189,7 +189,8 @@ def main():
             for source in ["a.gguf", "mlx"]:
                 run(tina, "convert", scratch / source, scratch / (source + "-peft"))
                 check_peft(scratch / (source + "-peft"), wanted)
-            print(f"{adapter.name}: {len(wanted)} modules, {config['model_type']}: GGUF, MLX, PEFT equal in every number")
+            kind = config["model_type"]
+            print(f"{adapter.name}: {len(wanted)} modules, {kind}: GGUF, MLX, PEFT equal in every number")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from programs import PICO
+
 RECIPE = f"""
-dataset_path: {ROOT}/Models/pico/train.jsonl
+dataset_path: {PICO}/train.jsonl
 prompt_template: model
 system_prompt: ""
 lora_r: 8
@@ -44,7 +45,7 @@ def main():
         recipe.write_text(RECIPE)
 
         def start(name):
-            command = [arguments.tina, "train", str(recipe), "--model", str(ROOT / "Models/pico"), "--output",
+            command = [arguments.tina, "train", str(recipe), "--model", PICO, "--output",
                        f"{folder}/{name}", "--ignore-missing-signal", "--memory", "2"]
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 

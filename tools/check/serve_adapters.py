@@ -15,9 +15,8 @@ import re
 import statistics
 import threading
 
-from serve_process import ROOT, Server
+from programs import PICO, Server, memory
 
-PICO = ROOT + "/Models/pico"
 
 
 class Connection:
@@ -34,9 +33,7 @@ class Connection:
 
 
 def resident(server):
-    with open(f"/proc/{server.process.pid}/status") as status:
-        text = status.read()
-    return tuple(int(re.search(name + r":\s+(\d+) kB", text)[1]) >> 10 for name in ("RssAnon", "RssFile"))
+    return tuple(memory(server.process.pid, kind) >> 10 for kind in ("RssAnon", "RssFile"))
 
 
 def told(name, times):
@@ -73,7 +70,8 @@ def main():
         before = resident(server)
         told("idle", cycle(options.cycles))
         after = resident(server)
-        print(f"{options.cycles} cycles: private memory {before[0]} to {after[0]} MiB, mapped {before[1]} to {after[1]} MiB")
+        print(f"{options.cycles} cycles: private memory {before[0]} to {after[0]} MiB, "
+              f"mapped {before[1]} to {after[1]} MiB")
         assert after[0] <= before[0] * 1.1 + 8, "memory grew"
 
         client.post("/v1/load_lora_adapter", load)

@@ -18,9 +18,8 @@ import json
 import random
 import time
 
-from serve_process import ROOT, Server
+from programs import PICO, Server
 
-PICO = ROOT + "/Models/pico"
 MODELS = ["pico", "math", "half", "math@0.25"]
 
 
@@ -186,8 +185,8 @@ class Load:
             if kind == 1:
                 body = bytearray(json.dumps(rng.choice(self.asked)).encode())
                 body[rng.randrange(len(body))] = rng.randrange(1, 32)  # never legal in JSON's text
-                client.writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
-                                    b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                client.writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+                                    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 status, _ = await client.reply()
                 # A line's end or a tab between two tokens is as good as the blank that stood there.
                 if status not in (200, 400):
@@ -209,7 +208,8 @@ class Load:
 
     async def oversized(self, rng):
         async with Client(self.server.port) as client:
-            client.writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+            client.writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                                b"Transfer-Encoding: chunked\r\n\r\n")
             try:
                 for _ in range(100):
                     client.writer.write(b"10000\r\n" + b"a" * 65536 + b"\r\n")
@@ -331,8 +331,9 @@ async def stop_in_the_middle(server, asked, answers):
 
 
 async def run(options):
-    with Server(PICO, "--adapter", f"math={PICO}/adapter", "--adapter", f"half={PICO}/adapter@0.5", "--adapter-dir",
-                PICO, "--cache-memory", "24", "--send-timeout", "600", "--max-wait", "600", tina=options.tina) as server:
+    adapters = ["--adapter", f"math={PICO}/adapter", "--adapter", f"half={PICO}/adapter@0.5", "--adapter-dir", PICO]
+    limits = ["--cache-memory", "24", "--send-timeout", "600", "--max-wait", "600"]
+    with Server(PICO, *adapters, *limits, tina=options.tina) as server:
         rng = random.Random(1)
         asked = questions(160, rng)
         answers = []
@@ -360,7 +361,8 @@ async def run(options):
         after = server.memory(), server.descriptors()
         print(f"{options.clients} clients for {seconds:.0f} s ({load.stopped:.0f} s of standing still apart):",
               dict(sorted(load.counts.items())))
-        print(f"first token: p50 {percentile(load.times, .5) * 1e3:.0f} ms, p99 {percentile(load.times, .99) * 1e3:.0f} ms"
+        p50, p99 = (percentile(load.times, share) * 1e3 for share in (.5, .99))
+        print(f"first token: p50 {p50:.0f} ms, p99 {p99:.0f} ms"
               f" over {len(load.times)} streams; {now['tina_requests_cancelled_total']:.0f} requests cancelled")
         print(f"memory {before[0] >> 20} MiB before, {after[0] >> 20} MiB after; open files {before[1]}, {after[1]}")
         assert after[0] < before[0] * 1.15 + (16 << 20), "memory grew"

@@ -18,9 +18,8 @@ import urllib.request
 import openai
 from prometheus_client.parser import text_string_to_metric_families
 
-from serve_process import ROOT, Server, find_program
+from programs import PICO, Server, find_program
 
-PICO = ROOT + "/Models/pico"
 QUESTION = [{"role": "user", "content": "What is 12 + 3 * 4?"}]
 checked = 0
 
@@ -87,24 +86,28 @@ def chats(client, tina):
         and entry.logprob <= entry.top_logprobs[0].logprob for entry in listed))
 
     stopped = client.chat.completions.create(model="math", messages=QUESTION, seed=5, stop=["boxed"])
-    check("stop texts", stopped.choices[0].finish_reason == "stop" and "boxed" not in stopped.choices[0].message.content)
+    choice = stopped.choices[0]
+    check("stop texts", choice.finish_reason == "stop" and "boxed" not in choice.message.content)
     short = client.chat.completions.create(model="math", messages=QUESTION, max_tokens=4)
     check("max_tokens", short.choices[0].finish_reason == "length" and short.usage.completion_tokens == 4)
     short = client.chat.completions.create(model="math", messages=QUESTION, max_completion_tokens=4)
     check("max_completion_tokens", short.usage.completion_tokens == 4)
-    greedy = [client.chat.completions.create(model="math", messages=QUESTION, temperature=0, seed=seed) for seed in (1, 2)]
+    greedy = [client.chat.completions.create(model="math", messages=QUESTION, temperature=0, seed=seed)
+              for seed in (1, 2)]
     check("temperature 0 needs no seed", greedy[0].choices[0].message == greedy[1].choices[0].message)
     talk = QUESTION + [{"role": "assistant", "content": message.content}, {"role": "user", "content": "What is 2 + 2?"}]
     check("a conversation", client.chat.completions.create(
         model="math", messages=[{"role": "developer", "content": "Be brief."}] + talk).choices[0].message.content)
-    parts = [{"role": "user", "content": [{"type": "text", "text": "What is 12 "}, {"type": "text", "text": "+ 3 * 4?"}]}]
+    texts = [{"type": "text", "text": text} for text in ("What is 12 ", "+ 3 * 4?")]
+    parts = [{"role": "user", "content": texts}]
     check("content in parts", client.chat.completions.create(
         model="math", messages=parts, seed=5).choices[0].message == message)
     own = client.chat.completions.create(
         model="math", messages=QUESTION, seed=5, extra_body={"top_k": 1, "min_p": 0.1, "repetition_penalty": 1.1})
     check("Tina's own settings", own.choices[0].message.content)
     scaled = {scale: client.chat.completions.create(
-        model=f"pico:math@{scale}", messages=QUESTION, seed=5, temperature=2).choices[0].message for scale in (0, 0.5, 1)}
+        model=f"pico:math@{scale}", messages=QUESTION, seed=5, temperature=2).choices[0].message
+        for scale in (0, 0.5, 1)}
     base = client.chat.completions.create(model="pico", messages=QUESTION, seed=5, temperature=2).choices[0].message
     check("scale 0 is the base", scaled[0] == base)
     check("scales differ", len({str(message) for message in scaled.values()}) == 3)
@@ -203,7 +206,8 @@ def completions(client):
         for choice in chunk.choices:
             texts[choice.index] += choice.text
     check("plain completions", [choice.text for choice in whole.choices] == texts and len(texts) == 4)
-    check("their logprobs", all(len(choice.logprobs.token_logprobs) == len(choice.logprobs.tokens) for choice in whole.choices))
+    logprobs = [choice.logprobs for choice in whole.choices]
+    check("their logprobs", all(len(each.token_logprobs) == len(each.tokens) for each in logprobs))
     check("16 tokens by default", client.completions.create(
         model="pico", prompt="1", temperature=2).usage.completion_tokens <= 16)
     ids = client.completions.create(model="pico", prompt=[5, 6, 7], max_tokens=3, seed=1)
@@ -212,7 +216,8 @@ def completions(client):
 
 def errors(client, url):
     create = client.chat.completions.create
-    fails("unknown model", openai.NotFoundError, lambda: create(model="gpt-4", messages=QUESTION), code="model_not_found")
+    fails("unknown model", openai.NotFoundError, lambda: create(model="gpt-4", messages=QUESTION),
+          code="model_not_found")
     fails("tools", openai.BadRequestError, lambda: create(
         model="math", messages=QUESTION, tools=[{"type": "function", "function": {"name": "f"}}]), param="tools")
     fails("JSON mode", openai.BadRequestError, lambda: create(
@@ -272,7 +277,8 @@ def others(client, url, key):
     families = {family.name: family for family in text_string_to_metric_families(get("/metrics"))}
     check("metrics are named as Prometheus wants them", all(map(is_well_named, families.values())))
     served = sum(sample.value for sample in families["tina_requests"].samples)
-    check("metrics are Prometheus text", served > 20 and families["tina_time_to_first_token_seconds"].type == "histogram")
+    kind = families["tina_time_to_first_token_seconds"].type
+    check("metrics are Prometheus text", served > 20 and kind == "histogram")
     root = client.with_options(base_url=url)
     tokens = root.post("/tokenize", body={"prompt": "1 + 1 é", "add_special_tokens": False}, cast_to=object)
     text = root.post("/detokenize", body={"tokens": tokens["tokens"]}, cast_to=object)

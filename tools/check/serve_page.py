@@ -14,18 +14,19 @@ import shutil
 
 from playwright.sync_api import expect, sync_playwright
 
-from serve_process import ROOT, Server
+from programs import PICO, Server
 
-PICO = ROOT + "/Models/pico"
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--tina", help="the program; the built one unless given")
-    options.add_argument("--chromium", default=shutil.which("chromium"), help="a browser; playwright's own unless found")
+    options.add_argument("--chromium", default=shutil.which("chromium"),
+                         help="a browser; playwright's own unless found")
     options.add_argument("--pictures", help="a folder for pictures of the page")
     options = options.parse_args()
-    with Server(PICO, "--adapter", "math=" + PICO + "/adapter", tina=options.tina) as server, sync_playwright() as driver:
+    with (Server(PICO, "--adapter", "math=" + PICO + "/adapter", tina=options.tina) as server,
+          sync_playwright() as driver):
         browser = driver.chromium.launch(executable_path=options.chromium, args=["--no-sandbox"])
         print("browser:", browser.version)
         use(browser, server, options.pictures)

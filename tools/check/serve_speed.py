@@ -22,7 +22,7 @@ import subprocess
 import time
 import urllib.request
 
-from serve_process import ROOT, Server, find_program
+from programs import ROOT, Server, find_program
 
 
 async def stream(port, path, body):
@@ -110,26 +110,29 @@ def llama(options, prompts):
                 break
             except OSError:
                 time.sleep(0.1)
-        body = {"max_tokens": options.tokens, "temperature": 1, "stream": True, "ignore_eos": True, "cache_prompt": False,
-                "stream_options": {"include_usage": True}}
+        body = {"max_tokens": options.tokens, "temperature": 1, "stream": True, "ignore_eos": True,
+                "cache_prompt": False, "stream_options": {"include_usage": True}}
         return all_measures(options, port, body, prompts)
     finally:
         process.terminate()
         process.wait()
 
 
+def decoding(options, command):
+    """A program's own benchmark of as many streams."""
+    what = f"decode{options.clients}+adapter"
+    command = [*command, "--only", what, "--threads", str(options.threads)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {"decode": json.loads(result.stdout)[what]}
+
+
 def engine(options):
-    result = subprocess.run(
-        [find_program(options.tina), "bench", options.model, "--adapter", options.adapter, "--peers", "--only",
-         f"decode{options.clients}+adapter", "--threads", str(options.threads), "--json"], capture_output=True, text=True, check=True)
-    return {"decode": json.loads(result.stdout)[f"decode{options.clients}+adapter"]}
+    program = find_program(options.tina)
+    return decoding(options, [program, "bench", options.model, "--adapter", options.adapter, "--peers", "--json"])
 
 
 def llama_engine(options):
-    result = subprocess.run(
-        [options.llama_python, ROOT + "/Benchmarks/peers/llama.py", options.gguf, options.lora, "--threads",
-         str(options.threads), "--only", f"decode{options.clients}+adapter"], capture_output=True, text=True, check=True)
-    return {"decode": json.loads(result.stdout)[f"decode{options.clients}+adapter"]}
+    return decoding(options, [options.llama_python, ROOT + "/Benchmarks/peers/llama.py", options.gguf, options.lora])
 
 
 def main():
@@ -158,13 +161,15 @@ def main():
         found = {}
         for name, run in programs:
             found[name] = run()
-            print(f"round {number + 1}: {name}:", {key: round(value, 3) for key, value in found[name].items()}, flush=True)
-        print(f"round {number + 1}: server to engine {found['server']['decode'] / found['engine']['decode']:.3f}", end="")
+            rounded = {key: round(value, 3) for key, value in found[name].items()}
+            print(f"round {number + 1}: {name}:", rounded, flush=True)
+        ratio = lambda other, what="decode": found["server"][what] / found[other][what]
+        print(f"round {number + 1}: server to engine {ratio('engine'):.3f}", end="")
         if "llama.cpp" in found:
-            print(f", to llama.cpp's engine {found['server']['decode'] / found['llama.cpp']['decode']:.2f}", end="")
+            print(f", to llama.cpp's engine {ratio('llama.cpp'):.2f}", end="")
         if "llama-server" in found:
-            print(f", server to llama-server {found['server']['decode'] / found['llama-server']['decode']:.2f}"
-                  f" decoding, {found['server']['all'] / found['llama-server']['all']:.2f} altogether", end="")
+            print(f", server to llama-server {ratio('llama-server'):.2f} decoding,"
+                  f" {ratio('llama-server', 'all'):.2f} altogether", end="")
         print(flush=True)
 
 

@@ -6,14 +6,13 @@
 DIR holds a tokenizer.json. Exit status 1 if anything differs. Also prints the speed on one long text.
 """
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 
 from tokenizers import Tokenizer
+
+from programs import json_lines
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import texts  # noqa: E402
@@ -24,14 +23,12 @@ parser.add_argument("--count", type=int, default=12000)
 parser.add_argument("--tina", default=".build/release/tina")
 arguments = parser.parse_args()
 reference = Tokenizer.from_file(arguments.directory + "/tokenizer.json")
-file = pathlib.Path(tempfile.mkdtemp()) / "texts.jsonl"
 
 
 def tina(lines):
-    file.write_text("".join(json.dumps(dict(text=line)) + "\n" for line in lines))
     start = time.time()
-    run = subprocess.run([arguments.tina, "tokenize", arguments.directory, file], capture_output=True, check=True)
-    return [json.loads(line) for line in run.stdout.decode().rstrip("\n").split("\n")], time.time() - start
+    results = json_lines([arguments.tina, "tokenize", arguments.directory, "-"], [dict(text=line) for line in lines])
+    return results, time.time() - start
 
 
 corpus = texts.texts(arguments.count, seed=5)

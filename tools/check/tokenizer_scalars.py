@@ -8,28 +8,24 @@ sign takes the quote along) and "1Xa" (where a letter joins what follows) must g
 Exit status 1, and the ranges, if any differ.
 """
 import argparse
-import json
-import pathlib
-import subprocess
 import sys
-import tempfile
 
 from tokenizers import Tokenizer
+
+from programs import json_lines
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("directory")
 parser.add_argument("--tina", default=".build/release/tina")
 arguments = parser.parse_args()
 reference = Tokenizer.from_file(arguments.directory + "/tokenizer.json")
-file = pathlib.Path(tempfile.mkdtemp()) / "texts.jsonl"
 
 scalars = [c for c in range(0x20, 0xE0200) if not 0xD800 <= c < 0xE000]
 differing = set()
 for pattern in ("{}'C", "1{}a"):
     texts = [pattern.format(chr(c)) for c in scalars]
-    file.write_text("".join(json.dumps(dict(text=text)) + "\n" for text in texts))
-    run = subprocess.run([arguments.tina, "tokenize", arguments.directory, file], capture_output=True, check=True)
-    found = [json.loads(line)["ids"] for line in run.stdout.decode().rstrip("\n").split("\n")]
+    results = json_lines([arguments.tina, "tokenize", arguments.directory, "-"], [dict(text=text) for text in texts])
+    found = [result["ids"] for result in results]
     expected = [encoding.ids for encoding in reference.encode_batch(texts)]
     differing |= {c for c, a, b in zip(scalars, found, expected, strict=True) if a != b}
 

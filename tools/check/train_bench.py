@@ -5,11 +5,10 @@
 
 One prompt, --completions of --tokens new tokens each, LoRA of rank 32 on all seven projections, no dropout, no KL, one
 process each with all processors. A step is what the programs call so: sampling, rewards, forward, backward, optimiser.
-Tina's steps are read from its metrics.jsonl, TRL's from its callbacks; the first step of each is not counted, unless TRL
-makes only one (--trl-steps 1, where a step takes minutes). Memory is the
-process's peak resident set, of which pages of the mapped weights are told apart. PYTHON needs torch, peft and trl.
-The end token is forbidden in neither: a random model goes on to --tokens, and of others the mean length is printed, which
---chat makes comparable.
+Tina's steps are read from its metrics.jsonl, TRL's from its callbacks. The first step of each is not counted, unless
+TRL makes only one (--trl-steps 1, where a step takes minutes). Memory is the process's peak resident set; pages of the
+mapped weights are told apart. PYTHON needs torch, peft and trl. Neither program forbids the end token: a random model
+goes on to --tokens. Of others the mean length is printed, which --chat makes comparable.
 """
 import argparse
 import json
@@ -92,7 +91,8 @@ def trl(a):
     out, memory = watched(command, env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1",
                                                      "WANDB_DISABLED": "true", "TOKENIZERS_PARALLELISM": "false"})
     found = json.loads(out.strip().splitlines()[-1])
-    return {"program": "trl " + found["version"], "steps": found["steps"][1:] or found["steps"], "tokens": found["tokens"],
+    steps = found["steps"][1:] or found["steps"]
+    return {"program": "trl " + found["version"], "steps": steps, "tokens": found["tokens"],
             "peak": memory.peak, "anonymous": memory.anonymous, "product_gflops": None}
 
 
@@ -121,16 +121,17 @@ def as_trl(a):
     with tempfile.TemporaryDirectory() as folder:
         config = trl.GRPOConfig(
             output_dir=folder, per_device_train_batch_size=a.completions, num_generations=a.completions,
-            gradient_accumulation_steps=1, max_completion_length=a.tokens, max_steps=a.steps, logging_steps=1, report_to=[],
-            save_strategy="no", beta=0.0, use_cpu=True, bf16=False, gradient_checkpointing=False, learning_rate=1e-5,
-            temperature=1.0)
+            gradient_accumulation_steps=1, max_completion_length=a.tokens, max_steps=a.steps, logging_steps=1,
+            report_to=[], save_strategy="no", beta=0.0, use_cpu=True, bf16=False, gradient_checkpointing=False,
+            learning_rate=1e-5, temperature=1.0)
         trainer = trl.GRPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32),
             processing_class=AutoTokenizer.from_pretrained(a.model), reward_funcs=reward, args=config,
             train_dataset=Dataset.from_dict({"prompt": [prompt] * 64}), callbacks=[Clock()],
             peft_config=LoraConfig(r=32, lora_alpha=128, target_modules=TARGETS, task_type="CAUSAL_LM"))
         trainer.train()
-    print(json.dumps({"steps": times, "version": trl.__version__, "tokens": statistics.mean(lengths or [float("nan")])}))
+    tokens = statistics.mean(lengths or [float("nan")])
+    print(json.dumps({"steps": times, "version": trl.__version__, "tokens": tokens}))
 
 
 def main():

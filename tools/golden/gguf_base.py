@@ -130,7 +130,8 @@ for name, key, kind, shape in [
     ("ffn_down", "mlp.down_proj", Type.F16, (HIDDEN, INNER)),
 ]:
     matrix(f"blk.0.{name}.weight", f"model.layers.0.{key}.weight", kind, shape, 0.08)
-for name, key, width in [("attn_q", "q_proj", HIDDEN), ("attn_k", "k_proj", key_width), ("attn_v", "v_proj", key_width)]:
+for name, key, width in [("attn_q", "q_proj", HIDDEN), ("attn_k", "k_proj", key_width),
+                         ("attn_v", "v_proj", key_width)]:
     matrix(f"blk.0.{name}.bias", f"model.layers.0.self_attn.{key}.bias", Type.F32, (width,), 0.3)
 for name, key in [("blk.0.attn_norm", "model.layers.0.input_layernorm"),
                   ("blk.0.ffn_norm", "model.layers.0.post_attention_layernorm"), ("output_norm", "model.norm")]:
@@ -145,5 +146,6 @@ missing = model.load_state_dict(state)
 tokens = rng.integers(0, rows, 40)
 with torch.no_grad():
     logits = model(torch.from_numpy(tokens)[None]).logits[0].numpy()
-save_file({"tokens": tokens.astype(np.int32), "logits": np.ascontiguousarray(logits)}, TARGET / "quantised-golden.safetensors")
+save_file({"tokens": tokens.astype(np.int32), "logits": np.ascontiguousarray(logits)},
+          TARGET / "quantised-golden.safetensors")
 print("range", logits.max() - logits.min(), "rows", rows)

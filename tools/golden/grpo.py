@@ -31,13 +31,14 @@ COMMON = dict(learning_rate=5e-3, beta=0.04, loss_type="grpo", epsilon=0.2, num_
               use_bias_correction_kl=False)
 CASES = {
     "tina": {},
-    "bnpo": dict(loss_type="bnpo", beta=0.0, lr_scheduler_type="linear", lr_scheduler_kwargs=None, scale_rewards="batch"),
-    "dr_grpo": dict(loss_type="dr_grpo", beta=0.0, scale_rewards="none", lr_scheduler_type="constant", lr_scheduler_kwargs=None,
-                    warmup_steps=0),
+    "bnpo": dict(loss_type="bnpo", beta=0.0, lr_scheduler_type="linear", lr_scheduler_kwargs=None,
+                 scale_rewards="batch"),
+    "dr_grpo": dict(loss_type="dr_grpo", beta=0.0, scale_rewards="none", lr_scheduler_type="constant",
+                    lr_scheduler_kwargs=None, warmup_steps=0),
     "dapo": dict(loss_type="dapo", beta=0.0, epsilon=0.1, epsilon_high=0.28, num_iterations=2, learning_rate=2e-2,
                  mask_truncated_completions=True, lr_scheduler_type="cosine", lr_scheduler_kwargs=None),
-    "clip": dict(num_iterations=3, use_bias_correction_kl=True, learning_rate=2e-2, epsilon=0.05, max_grad_norm=0.3, weight_decay=0.1,
-                 lr_scheduler_type="constant_with_warmup", lr_scheduler_kwargs=None),
+    "clip": dict(num_iterations=3, use_bias_correction_kl=True, learning_rate=2e-2, epsilon=0.05, max_grad_norm=0.3,
+                 weight_decay=0.1, lr_scheduler_type="constant_with_warmup", lr_scheduler_kwargs=None),
     "warm": dict(temperature=0.7, loss_type="bnpo"),
 }
 KEYS = ["loss", "grad_norm", "learning_rate", "kl", "entropy", "reward", "reward_std", "frac_reward_zero_std",

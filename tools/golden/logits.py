@@ -37,7 +37,8 @@ SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_p
 ADAPTERS = {
     "adapter-all-r4": dict(r=4, lora_alpha=16, target_modules=SEVEN),
     "adapter-qv-rslora-r3": dict(r=3, lora_alpha=5, target_modules=["q_proj", "v_proj"], use_rslora=True),
-    "adapter-patterns": dict(r=4, lora_alpha=8, target_modules=SEVEN, rank_pattern={"down_proj": 7, "layers.1.self_attn.q_proj": 2},
+    "adapter-patterns": dict(r=4, lora_alpha=8, target_modules=SEVEN,
+                             rank_pattern={"down_proj": 7, "layers.1.self_attn.q_proj": 2},
                              alpha_pattern={"up_proj": 3, "layers.0.self_attn.k_proj": 20}),
 }
 

@@ -24,6 +24,7 @@ def text(rng):
 
 def texts(count, seed):
     rng = random.Random(seed)
-    fixed = ["", " ", "\n", "'s", "it's", "IT'S", "'ſab", "x  \u3000 y", "a\r\n\r\n  b", "x   ", "  \n \t x", "\x85a", "e\u0301",
-             "a" * 300, " " * 300, "ab" * 200, "1234567890" * 20, "<think>\n1 + 1 = 2\n</think>\n\\boxed{2}"]
+    fixed = ["", " ", "\n", "'s", "it's", "IT'S", "'ſab", "x  \u3000 y", "a\r\n\r\n  b", "x   ", "  \n \t x",
+             "\x85a", "e\u0301", "a" * 300, " " * 300, "ab" * 200, "1234567890" * 20,
+             "<think>\n1 + 1 = 2\n</think>\n\\boxed{2}"]
     return (fixed + [text(rng) for _ in range(count)])[:count]

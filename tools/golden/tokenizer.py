@@ -44,17 +44,20 @@ tokenizer.save(str(FIXTURES / "tokenizer.json"))
 
 rng = random.Random(2)
 cases = []
-extra = ["a <left> b", "a <right> b", "word words a word.", "sword", "xn\u00f1nx", "xnn\u0303nx", "  <left>", "<right>  "]
+extra = ["a <left> b", "a <right> b", "word words a word.", "sword", "xn\u00f1nx", "xnn\u0303nx", "  <left>",
+         "<right>  "]
 for text in texts.texts(250, seed=3) + extra:
     ids = tokenizer.encode(text).ids
     cases.append(dict(text=text, ids=ids, decoded=tokenizer.decode(ids, skip_special_tokens=False),
                       skipped=tokenizer.decode(ids)))
 for _ in range(60):  # malformed UTF-8
-    data = bytes(rng.choice([0x41, 0x80, 0xBF, 0xC3, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0xFF, 0xED, 0xA0, 0xF4, 0x90, 0xE0])
+    pool = [0x41, 0x80, 0xBF, 0xC3, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0xFF, 0xED, 0xA0, 0xF4, 0x90, 0xE0]
+    data = bytes(rng.choice(pool)
                  for _ in range(rng.randrange(1, 12)))
     ids = tokenizer.encode(data.decode("utf-8", errors="replace")).ids
     cases.append(dict(bytes=list(data), ids=ids, decoded=tokenizer.decode(ids, skip_special_tokens=False)))
 for _ in range(60):  # ids in any order: halves of characters beside each other
     ids = [rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randrange(1, 12))]
-    cases.append(dict(decode=ids, decoded=tokenizer.decode(ids, skip_special_tokens=False), skipped=tokenizer.decode(ids)))
+    cases.append(dict(decode=ids, decoded=tokenizer.decode(ids, skip_special_tokens=False),
+                      skipped=tokenizer.decode(ids)))
 (FIXTURES / "golden.json").write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")))

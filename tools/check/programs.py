@@ -1,13 +1,16 @@
-"""Starts and stops `tina serve` for the checks beside this file."""
+"""What the checks beside this file share: where `tina` is, its answers as JSON lines, a running `tina serve`."""
 
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PICO = ROOT + "/Models/pico"
 
 
 def find_program(named=None):
@@ -16,6 +19,22 @@ def find_program(named=None):
         if path and os.path.exists(path):
             return path
     raise SystemExit("no built tina: run `swift build -c release` first, or name one with --tina")
+
+
+def memory(pid, kind="RssAnon"):
+    """KiB of a process, by default those that belong to it alone."""
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(kind + r":\s+(\d+) kB", status.read())[1])
+
+
+def json_lines(command, lines):
+    """What a command answers to objects on its standard input, one object for each."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run(command, input=text.encode(), capture_output=True)
+    results = [json.loads(line) for line in done.stdout.decode().rstrip("\n").split("\n") if line]
+    if len(results) != len(lines):
+        sys.exit(f"{len(results)} answers for {len(lines)} lines: {done.stderr.decode()[-400:]}")
+    return results
 
 
 class Server:
@@ -50,8 +69,7 @@ class Server:
 
     def memory(self):
         """Resident bytes that belong to the process alone."""
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"RssAnon:\s+(\d+) kB", status.read())[1]) * 1024
+        return memory(self.process.pid) * 1024
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
