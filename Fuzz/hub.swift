@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// What a hub may answer: the description of a revision, a list of files, a header, a redirect; and what is then chosen.
+/// Reads what a hub may answer: the description of a revision, a list of files, a header, a redirect. Then chooses from it.
 /// The input's first byte tells which.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

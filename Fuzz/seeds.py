@@ -83,7 +83,8 @@ def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4):
     ]  # fmt: skip
     shapes = {
         "token_embd.weight": [hidden, 4], "output_norm.weight": [hidden], "blk.0.attn_norm.weight": [hidden],
-        "blk.0.attn_q.weight": [hidden, hidden], "blk.0.attn_k.weight": [hidden, hidden // 2], "blk.0.attn_q.bias": [hidden],
+        "blk.0.attn_q.weight": [hidden, hidden], "blk.0.attn_k.weight": [hidden, hidden // 2],
+        "blk.0.attn_q.bias": [hidden],
     }  # fmt: skip
     tensors = []
     for name, shape in shapes.items():
@@ -102,10 +103,12 @@ def seeds():
 
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
     yield "safetensors", "pair", safetensors(
-        [(name + "A.weight", "F32", [2, 3], bytes(24)), (name + "B.weight", "BF16", [4, 2], bytes(16))], {"format": "pt"}
+        [(name + "A.weight", "F32", [2, 3], bytes(24)), (name + "B.weight", "BF16", [4, 2], bytes(16))],
+        {"format": "pt"}
     )
     yield "safetensors", "types", safetensors(
-        [("a", "F16", [], bytes(2)), ("b", "I64", [0, 4], b""), ("é", "F8_E4M3", [3], bytes(3)), ("d", "BOOL", [1, 1], b"\1")]
+        [("a", "F16", [], bytes(2)), ("b", "I64", [0, 4], b""), ("é", "F8_E4M3", [3], bytes(3)),
+         ("d", "BOOL", [1, 1], b"\1")]
     )
     yield "safetensors", "empty", safetensors([])
 
@@ -130,18 +133,21 @@ def seeds():
     yield "adapter", "peft", b"\0" + safetensors(pair)
     yield "adapter", "peft-more", b"\1" + safetensors([
         *pair, (base + "self_attn.q_proj.lora_magnitude_vector", "F32", [4], bytes(range(16))),
-        ("base_model.model.lm_head.weight", "BF16", [5, 3], bytes(30)), (base + "mlp.down_proj.bias", "F16", [4], bytes(8)),
+        ("base_model.model.lm_head.weight", "BF16", [5, 3], bytes(30)),
+        (base + "mlp.down_proj.bias", "F16", [4], bytes(8)),
     ])  # fmt: skip
     mlx_pair = [("model.layers.0.self_attn.q_proj.lora_a", "F32", [3, 2], bytes(range(24))),
                 ("model.layers.0.self_attn.q_proj.lora_b", "F16", [2, 4], bytes(range(16)))]  # fmt: skip
     yield "adapter", "mlx", b"\2" + safetensors(mlx_pair)
-    yield "adapter", "mlx-dora", b"\3" + safetensors([*mlx_pair, ("model.layers.0.self_attn.q_proj.m", "F32", [4], bytes(16))])
+    magnitude = ("model.layers.0.self_attn.q_proj.m", "F32", [4], bytes(16))
+    yield "adapter", "mlx-dora", b"\3" + safetensors([*mlx_pair, magnitude])
 
     commit = "0123456789abcdef0123456789abcdef01234567"
     yield "hub", "revision", b"\0" + json.dumps({"id": "a/b", "siblings": [{"rfilename": "x"}], "sha": commit}).encode()
     large = {"oid": "a" * 64, "size": 5000, "pointerSize": 130}
-    names = ["config.json", "model.safetensors", "pytorch_model.bin", "checkpoint-1/adapter_config.json", "x.gguf", "y.gguf",
-             "checkpoint-1/adapter_model.safetensors", "model-00001-of-00002.safetensors", "a.tina", "README.md"]  # fmt: skip
+    names = ["config.json", "model.safetensors", "pytorch_model.bin", "checkpoint-1/adapter_config.json", "x.gguf",
+             "y.gguf", "checkpoint-1/adapter_model.safetensors", "model-00001-of-00002.safetensors", "a.tina",
+             "README.md"]  # fmt: skip
     for i, some in enumerate((names[:3], names[3:7], names[7:], names)):
         entries = [{"type": "directory", "oid": "d" * 40, "size": 0, "path": "checkpoint-1"}]
         entries += [{"type": "file", "oid": "b" * 40, "size": 7, "path": path} for path in some]
@@ -158,11 +164,14 @@ def seeds():
         "base_model_name_or_path": "someone/base", "lora_dropout": 0.05, "use_rslora": False, "task_type": "CAUSAL_LM",
     }  # fmt: skip
     yield "config", "plain", json.dumps(plain).encode()
-    patterns = plain | {"rank_pattern": {"layers.0.self_attn.q_proj": 2}, "alpha_pattern": {".*down_proj": 4}, "use_rslora": True}
+    patterns = plain | {"rank_pattern": {"layers.0.self_attn.q_proj": 2}, "alpha_pattern": {".*down_proj": 4},
+                        "use_rslora": True}
     yield "config", "patterns", json.dumps(patterns, indent=2).encode()
-    yield "config", "regex", json.dumps(plain | {"target_modules": r".*\.(q_proj|down_proj)", "layers_to_transform": [0]}).encode()
+    regex = {"target_modules": r".*\.(q_proj|down_proj)", "layers_to_transform": [0]}
+    yield "config", "regex", json.dumps(plain | regex).encode()
     yield "config", "dora", json.dumps(plain | {"use_dora": True, "modules_to_save": ["lm_head"]}).encode()
-    mlx = {"fine_tune_type": "lora", "num_layers": 1, "lora_parameters": {"rank": 2, "scale": 4.0, "keys": ["self_attn.q_proj"]}}
+    mlx = {"fine_tune_type": "lora", "num_layers": 1,
+           "lora_parameters": {"rank": 2, "scale": 4.0, "keys": ["self_attn.q_proj"]}}
     yield "config", "mlx", json.dumps(mlx).encode()
 
     yield "identity", "two-tensors", valid.identity()

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Tina and llama.cpp in turns of about a second, both ready all the time: for rows that memory decides, where a machine's
-mood changes faster than whole runs of Benchmarks/peers/run take turns.
+"""Tina and llama.cpp in turns of about a second, both ready all the time. It is for rows that memory decides: a machine's
+memory changes its speed faster than whole runs of Benchmarks/peers/run take turns.
 
-  turns.py MODEL MODEL.gguf ADAPTER ADAPTER.gguf [--tina PATH] [--turns N] [--threads N] [--activations int8|bf16] [--streams N]
+  turns.py MODEL MODEL.gguf ADAPTER ADAPTER.gguf [--tina PATH] [--turns N] [--threads N] [--streams N]
+           [--activations int8|bf16]
 
-Run it with the Python environment that Benchmarks/peers/run made. Prints the medians and the median of the turns' ratios
-with its 95 % interval (bootstrap), as JSON. Tina is asked through `tina serve`, so its time has HTTP and drawing in it;
-llama.cpp through its C API, decoding alone.
+Run it with the Python environment that Benchmarks/peers/run made. Prints the medians and the median of the turns'
+ratios with its 95 % interval (bootstrap), as JSON. Tina is asked through `tina serve`, so its time has HTTP and drawing
+in it; llama.cpp through its C API, decoding alone.
 """
 import argparse
 import json
@@ -79,7 +80,8 @@ class Llama:
         llama_cpp.share(self.context, a.streams)
         start = time.perf_counter()
         for step in range(PROMPT, PROMPT + a.steps):
-            llama_cpp.decode(self.context, [(llama_cpp.token(self.context, step + s), step, s, 1) for s in range(a.streams)])
+            rows = [(llama_cpp.token(self.context, step + s), step, s, 1) for s in range(a.streams)]
+            llama_cpp.decode(self.context, rows)
         return a.steps * a.streams / (time.perf_counter() - start)
 
 
