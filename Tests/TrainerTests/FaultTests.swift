@@ -132,7 +132,6 @@ final class Poison: GradientSum {
     let model = try Model(path: tinyModel(golden.model), threads: 1)
     let parameters = try golden.parameters(model)
     var settings = UpdateSettings()
-    settings.dropout = 0
     settings.loss.beta = 0
     let update = PolicyUpdate(
       try PolicyPass(model), parameters, settings,
@@ -157,7 +156,6 @@ final class Poison: GradientSum {
       let model = try Model(path: tinyModel(golden.model), threads: 1)
       let parameters = try golden.parameters(model)
       var settings = UpdateSettings()
-      settings.dropout = 0
       settings.optimizer.learningRate = 1e-3
       let update = PolicyUpdate(
         try PolicyPass(model), parameters, settings,

@@ -42,7 +42,6 @@ import Testing
     settings.iterations = Int(try required("num_iterations"))
     settings.masksTruncated = golden["mask_truncated_completions"]?.bool ?? false
     settings.temperature = Float(try required("temperature"))
-    settings.dropout = 0
     settings.rowLimit = name == "tina" ? 20 : 4096  // passes of a part of a group change nothing
     let kind = try #require(LearningRateSchedule.Kind(rawValue: golden["lr_scheduler_type"]?.string ?? ""))
     let schedule = LearningRateSchedule(

@@ -2,10 +2,16 @@ public import AdapterFormat
 import ModelFiles
 
 /// One low-rank pair bound to a projection of the base: ΔW = scale · B · A.
-struct LoRAPair: Sendable {
-  let a: Matrix  // [rank, in]
-  let b: Matrix  // [out, rank]
-  let scale: Float
+package struct LoRAPair: Sendable {
+  package let a: Matrix  // [rank, in]
+  package let b: Matrix  // [out, rank]
+  package let scale: Float
+
+  package init(a: Matrix, b: Matrix, scale: Float) {
+    self.a = a
+    self.b = b
+    self.scale = scale
+  }
 }
 
 /// An adapter bound to a base: every module found, every shape checked, and its effect probed.
@@ -97,7 +103,7 @@ public final class AttachedAdapter: Sendable {
     var places: [String: (layer: Int, projection: Projection)] = [:]
     for layer in 0..<config.layerCount {
       for projection in Projection.allCases {
-        places["layers.\(layer).\(projection.path)"] = (layer, projection)
+        places[projection.module(layer: layer)] = (layer, projection)
       }
     }
     var pairs = [[LoRAPair?]](

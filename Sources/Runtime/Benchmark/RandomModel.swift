@@ -56,8 +56,7 @@ public enum RandomModel {
     }
     try SafetensorsWriter.write(
       tensors(shapes, seed: seed), metadata: [("format", "pt")], to: path + "/adapter_model.safetensors")
-    let targets = Projection.allCases.map { "\"\($0.path.split(separator: ".")[1])\"" }.joined(
-      separator: ", ")
+    let targets = Projection.allCases.map { "\"\($0.name)\"" }.joined(separator: ", ")
     let text = """
       {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": \(rank), "lora_alpha": \(rank), "bias": "none",
        "lora_dropout": 0.0, "target_modules": [\(targets)]}

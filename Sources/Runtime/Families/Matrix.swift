@@ -1,5 +1,5 @@
-import CKernels
-import ModelFiles
+package import CKernels
+package import ModelFiles
 
 extension ElementType {
   /// The kernels' name for this element, nil for those that no kernel computes on.
@@ -40,17 +40,17 @@ extension GGUFTensorType {
 }
 
 /// A matrix `[rows, columns]` that stays in its mapped file and is computed on in place.
-struct Matrix: Sendable {
+package struct Matrix: Sendable {
   private let storage: ByteStorage
   private let offset: Int
-  let rows: Int
-  let columns: Int
-  let type: tk_type
+  package let rows: Int
+  package let columns: Int
+  package let type: tk_type
   /// What the weights meet.
   let activations: ActivationType
 
   /// `tensor` must have two dimensions and an element type that the kernels know.
-  init(_ tensor: Tensor, activations: ActivationType = .f32) {
+  package init(_ tensor: Tensor, activations: ActivationType = .f32) {
     guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
       preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
     }
@@ -77,7 +77,7 @@ struct Matrix: Sendable {
   }
 
   /// Address of the first element; valid as long as the matrix lives.
-  @unsafe var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + offset }
+  @unsafe package var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + offset }
 
   /// Bytes of a row.
   var rowByteCount: Int { tk_row_bytes(type, columns) }
@@ -95,23 +95,11 @@ struct Matrix: Sendable {
       count = rows * columns
     }
   }
-
-  /// The kernel's arguments for `y = self · x (+ bias)` over `n` rows, with the adapters' `terms` in the sum.
-  @unsafe func map(
-    x: UnsafePointer<Float>, xStride: Int, n: Int, y: UnsafeMutablePointer<Float>, yStride: Int,
-    bias: UnsafePointer<Float>? = nil, add: Bool = false, terms: UnsafePointer<tk_low_rank>? = nil,
-    termCount: Int = 0
-  ) -> tk_linear_args {
-    unsafe tk_linear_args(
-      weights: baseAddress, type: type, rows: rows, columns: columns, bias: bias,
-      x: x, x_stride: xStride, n: n, y: y, y_stride: yStride, add: add,
-      terms: terms, term_count: termCount, activations: activations.kernelType)
-  }
 }
 
 /// A small vector held in float32 for as long as the model lives (norm weights, biases).
-@safe final class Vector: Sendable {
-  nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
+@safe package final class Vector: Sendable {
+  package nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
   let count: Int
 
   init(_ values: [Float]) {
@@ -121,25 +109,4 @@ struct Matrix: Sendable {
   }
 
   deinit { unsafe pointer.deallocate() }
-}
-
-/// Float32 scratch.
-typealias FloatBuffer = Scratch<Float>
-
-/// Scratch of trivial elements that grows when asked for more and is reused otherwise.
-@safe final class Scratch<Element: BitwiseCopyable> {
-  private var storage: UnsafeMutablePointer<Element>?
-  private var capacity = 0
-
-  /// Room for `count` elements; what it held before is lost when it grows.
-  @unsafe func reserve(_ count: Int) -> UnsafeMutablePointer<Element> {
-    if let storage = unsafe storage, count <= capacity { return unsafe storage }
-    unsafe storage?.deallocate()
-    let grown = UnsafeMutablePointer<Element>.allocate(capacity: max(count, 1))
-    unsafe storage = grown
-    capacity = count
-    return unsafe grown
-  }
-
-  deinit { unsafe storage?.deallocate() }
 }

@@ -10,7 +10,7 @@ public final class Model: Sendable {
   public let threads: Int
   /// What activations are rounded to where they meet weights.
   public let activations: ActivationType
-  let weights: Qwen2Weights
+  package let weights: Qwen2Weights
   let compute: Compute
 
   /// The path of instructions that computes: `avx2`, `portable`, …

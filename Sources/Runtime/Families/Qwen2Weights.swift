@@ -1,48 +1,14 @@
 import Foundation
 import ModelFiles
 
-/// The seven linear maps of a Qwen2 block that an adapter can change.
-enum Projection: Int, CaseIterable, Sendable {
-  case q, k, v, o, gate, up, down
-
-  /// The module's path inside its layer, as PEFT names it.
-  var path: String {
-    switch self {
-    case .q: "self_attn.q_proj"
-    case .k: "self_attn.k_proj"
-    case .v: "self_attn.v_proj"
-    case .o: "self_attn.o_proj"
-    case .gate: "mlp.gate_proj"
-    case .up: "mlp.up_proj"
-    case .down: "mlp.down_proj"
-    }
-  }
-
-  /// Whether Qwen2 gives this map a bias.
-  var hasBias: Bool { self == .q || self == .k || self == .v }
-
-  /// `[out, in]` of this map under `config`.
-  func shape(_ config: Qwen2Config) -> (out: Int, input: Int) {
-    let queries = config.headCount * config.headDim
-    let keys = config.keyValueHeadCount * config.headDim
-    return switch self {
-    case .q: (queries, config.hiddenSize)
-    case .k, .v: (keys, config.hiddenSize)
-    case .o: (config.hiddenSize, queries)
-    case .gate, .up: (config.intermediateSize, config.hiddenSize)
-    case .down: (config.hiddenSize, config.intermediateSize)
-    }
-  }
-}
-
 /// The weights of one block.
-struct Qwen2Layer: Sendable {
-  let inputNorm: Vector  // [hidden]
-  let postAttentionNorm: Vector  // [hidden]
+package struct Qwen2Layer: Sendable {
+  package let inputNorm: Vector  // [hidden]
+  package let postAttentionNorm: Vector  // [hidden]
   let projections: [Matrix]  // by Projection.rawValue, each [out, in]
   let biases: [Vector?]  // by Projection.rawValue, each [out]
 
-  subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
+  package subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
 }
 
 /// A tensor of plain elements, or of blocks.
@@ -86,11 +52,11 @@ private enum StoredTensor {
 }
 
 /// A Qwen2 model's tensors, each found, of the right shape, and left in the mapped files.
-struct Qwen2Weights: Sendable {
+package struct Qwen2Weights: Sendable {
   let embedding: Matrix  // [vocabulary, hidden]
-  let layers: [Qwen2Layer]
-  let finalNorm: Vector  // [hidden]
-  let head: Matrix  // [vocabulary, hidden]; the embedding itself when tied
+  package let layers: [Qwen2Layer]
+  package let finalNorm: Vector  // [hidden]
+  package let head: Matrix  // [vocabulary, hidden]; the embedding itself when tied
 
   /// Takes every tensor that `config` calls for out of `weights`.
   ///

@@ -10,41 +10,22 @@ struct Segment {
   let logits: Range<Int>
 }
 
-/// The Qwen2 forward pass over a batch of rows from any number of sequences and adapters.
-///
-/// Every row's result depends on the weights, its adapter and the tokens before it alone, bit for bit: the
-/// kernels sum in one order, and nothing here mixes rows.
+/// The sampler's forward pass over a batch of rows from any number of sequences and adapters.
 @safe final class ForwardPass {
   let config: Qwen2Config
-  private let weights: Qwen2Weights
-  let pool: OpaquePointer
-  private let rotary: RotaryTable
-  private var maps: [tk_linear_args] = unsafe []
-
-  // Activations, [rows, width] each.
-  private let hidden = FloatBuffer()
-  private let normed = FloatBuffer()
-  private let queries = FloatBuffer()
-  private let keys = FloatBuffer()
-  private let values = FloatBuffer()
-  private let attended = FloatBuffer()
-  private let gate = FloatBuffer()
-  private let up = FloatBuffer()
-  private let lowRank = FloatBuffer()
-  private let lowRankTerms = unsafe Scratch<tk_low_rank>()
+  private let decoder: Decoder
+  private let arrays = BlockArrays(keepsAll: false)
   private let lastHidden = FloatBuffer()
   private let logits = FloatBuffer()
 
+  /// The threads, as kernels take them.
+  var pool: OpaquePointer { unsafe decoder.pool.threads }
+
   /// - Throws: `RuntimeError.threadsUnavailable`.
   init(config: Qwen2Config, weights: Qwen2Weights, threads: Int) throws(RuntimeError) {
-    guard let pool = unsafe tk_pool_create(threads) else { throw .threadsUnavailable(count: threads) }
     self.config = config
-    self.weights = weights
-    unsafe self.pool = pool
-    rotary = RotaryTable(config)
+    decoder = try Decoder(config, weights, threads: threads)
   }
-
-  deinit { unsafe tk_pool_destroy(pool) }
 
   /// Computes all rows of `segments`, appends their keys and values to the caches, and hands the logits
   /// `[wanted rows, vocabulary]`, in the order of the segments, to `body`. `entering` is told each layer before its
@@ -53,30 +34,24 @@ struct Segment {
     _ segments: [Segment], entering: (Int) -> Void = { _ in }, _ body: (UnsafePointer<Float>, Int) -> T
   ) -> T {
     let batch = Batch(segments)
-    let n = batch.rowCount
-    let x = unsafe hidden.reserve(n * config.hiddenSize)
-    unsafe embed(batch, into: x)
-    for segment in segments { segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count) }
+    let x = unsafe begin(batch)
     for layer in 0..<config.layerCount {
       entering(layer)
-      unsafe block(layer, batch, x)
+      unsafe decoder.block(layer, batch, arrays, output: x)
     }
-    for segment in segments { segment.cache.advance(by: segment.tokens.count) }
     entering(config.layerCount)
-    return unsafe head(batch, x, body)
+    return unsafe end(batch, x, body)
   }
 
   /// Whether two segments of one row each differ in their logits. It stops as soon as the rows are further apart
-  /// than `share` of their length, which no rounding further on makes good; when they never are, the logits
-  /// themselves are compared.
+  /// than `share` of their length, which later rounding can't undo; when they never are, the logits themselves are
+  /// compared.
   func differ(_ segments: [Segment], share: Float = 0x1p-12) -> Bool {
     let batch = Batch(segments)
     let width = config.hiddenSize
-    let x = unsafe hidden.reserve(batch.rowCount * width)
-    unsafe embed(batch, into: x)
-    for segment in segments { segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count) }
+    let x = unsafe begin(batch)
     for layer in 0..<config.layerCount {
-      unsafe block(layer, batch, x)
+      unsafe decoder.block(layer, batch, arrays, output: x)
       var (apart, length): (Float, Float) = (0, 0)
       for i in 0..<width {
         let (a, b) = unsafe (x[i], x[width + i])
@@ -85,156 +60,38 @@ struct Segment {
       }
       if apart > share * share * length { return true }
     }
-    for segment in segments { segment.cache.advance(by: segment.tokens.count) }
-    return unsafe head(batch, x) { logits, _ in
+    return unsafe end(batch, x) { logits, _ in
       let count = config.vocabSize
       for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
       return false
     }
   }
 
-  private func embed(_ batch: Batch, into x: UnsafeMutablePointer<Float>) {
-    let table = weights.embedding
-    let width = config.hiddenSize
-    for (row, token) in batch.tokens.enumerated() {
-      unsafe table.widen(rows: token..<token + 1, into: x + row * width)
+  /// Embeds the rows, makes room in their caches, and returns where the blocks' input and output lies.
+  private func begin(_ batch: Batch) -> UnsafeMutablePointer<Float> {
+    let x = unsafe arrays.input.reserve(batch.tokens.count * config.hiddenSize)
+    unsafe decoder.embed(batch.tokens, into: x)
+    for segment in batch.segments {
+      segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count)
     }
+    return unsafe x
   }
 
-  /// One transformer block: x += attention(norm(x)); x += mlp(norm(x)).
-  private func block(_ index: Int, _ batch: Batch, _ x: UnsafeMutablePointer<Float>) {
-    let layer = weights.layers[index]
-    let n = batch.rowCount
-    let hiddenSize = config.hiddenSize
-    let h = unsafe normed.reserve(n * hiddenSize)
-    unsafe tk_rmsnorm(pool, x, n, hiddenSize, layer.inputNorm.pointer, config.rmsNormEps, h)
-
-    let queryWidth = config.headCount * config.headDim
-    let keyWidth = config.keyValueHeadCount * config.headDim
-    let q = unsafe queries.reserve(n * queryWidth)
-    let k = unsafe keys.reserve(n * keyWidth)
-    let v = unsafe values.reserve(n * keyWidth)
-    unsafe project([(.q, q), (.k, k), (.v, v)], index, batch, input: h, add: false)
-    unsafe attend(index, batch, q, k, v)
-    let a = unsafe attended.reserve(n * queryWidth)
-    unsafe project([(.o, x)], index, batch, input: a, add: true)
-
-    unsafe tk_rmsnorm(pool, x, n, hiddenSize, layer.postAttentionNorm.pointer, config.rmsNormEps, h)
-    let g = unsafe gate.reserve(n * config.intermediateSize)
-    let u = unsafe up.reserve(n * config.intermediateSize)
-    unsafe project([(.gate, g), (.up, u)], index, batch, input: h, add: false)
-    unsafe tk_swiglu(pool, g, u, n, config.intermediateSize)
-    unsafe project([(.down, x)], index, batch, input: g, add: true)
-  }
-
-  /// output (+)= W · input + bias, the adapter's scale · B · (A · input) being part of the sum for the rows that
-  /// have one. All in one parallel region.
-  private func project(
-    _ targets: [(Projection, UnsafeMutablePointer<Float>)], _ index: Int, _ batch: Batch,
-    input: UnsafePointer<Float>, add: Bool
-  ) {
-    let layer = weights.layers[index]
-    let terms = unsafe lowRankTerms.reserve(targets.count * batch.adapted.count)
-    let scratch = unsafe lowRank.reserve(lowRankSize(targets.map(\.0), index, batch))
-    var used = (terms: 0, floats: 0)
-    unsafe maps.removeAll(keepingCapacity: true)
-    for i in unsafe targets.indices {
-      let (projection, output) = unsafe targets[i]
-      let matrix = layer[projection]
-      let first = used.terms
-      for (adapter, rows) in batch.adapted {
-        guard let pair = adapter.pairs[index][projection.rawValue] else { continue }
-        unsafe (terms + used.terms).initialize(
-          to: tk_low_rank(
-            a: pair.a.baseAddress, b: pair.b.baseAddress, a_type: pair.a.type,
-            b_type: pair.b.type, rank: pair.a.rows, scale: pair.scale, first: rows.lowerBound,
-            count: rows.count, u: scratch + used.floats))
-        used.terms += 1
-        used.floats += rows.count * pair.a.rows
-      }
-      unsafe maps.append(
-        matrix.map(
-          x: input, xStride: matrix.columns, n: batch.rowCount, y: output, yStride: matrix.rows,
-          bias: layer.biases[projection.rawValue].map { unsafe UnsafePointer($0.pointer) }, add: add,
-          terms: terms + first, termCount: used.terms - first))
-    }
-    unsafe tk_linear(pool, maps, maps.count)
-  }
-
-  /// Floats that A · input takes for all adapted rows of these projections.
-  private func lowRankSize(_ projections: [Projection], _ index: Int, _ batch: Batch) -> Int {
-    projections.reduce(0) { sum, projection in
-      batch.adapted.reduce(sum) {
-        $0 + $1.rows.count * ($1.adapter.pairs[index][projection.rawValue]?.a.rows ?? 0)
-      }
-    }
-  }
-
-  /// Rotates queries and keys, stores keys and values, and attends; the result is in `attended`.
-  private func attend(
-    _ index: Int, _ batch: Batch, _ q: UnsafeMutablePointer<Float>, _ k: UnsafeMutablePointer<Float>,
-    _ v: UnsafeMutablePointer<Float>
-  ) {
-    let n = batch.rowCount
-    let queryWidth = config.headCount * config.headDim
-    let keyWidth = config.keyValueHeadCount * config.headDim
-    let (cosine, sine) = unsafe rotary.tables(positions: batch.maxKeys)
-    unsafe tk_rope(q, n, queryWidth, config.headCount, config.headDim, cosine, sine, batch.positions)
-    unsafe tk_rope(k, n, keyWidth, config.keyValueHeadCount, config.headDim, cosine, sine, batch.positions)
-
-    let output = unsafe attended.reserve(n * queryWidth)
-    var rows: [tk_attention_row] = unsafe []
-    unsafe rows.reserveCapacity(n)
-    let window = config.window(layer: index)
-    for (segment, first) in zip(batch.segments, batch.firstRows) {
-      let start = segment.cache.count
-      unsafe segment.cache.store(
-        layer: index, start: start, tokens: segment.tokens.count, keys: k + first * keyWidth,
-        values: v + first * keyWidth)
-      let pages = unsafe segment.cache.pageTable
-      for offset in 0..<segment.tokens.count {
-        let visible = start + offset + 1
-        let row = first + offset
-        unsafe rows.append(
-          tk_attention_row(
-            query: q + row * queryWidth, output: output + row * queryWidth, pages: pages, keys: visible,
-            first: window.map { max(0, visible - $0) } ?? 0))
-      }
-    }
-    let layout = batch.segments[0].cache.layout
-    var shape = tk_attention_shape(
-      heads: config.headCount, kv_heads: config.keyValueHeadCount, head_dim: config.headDim,
-      page_tokens: CacheLayout.pageTokens, key_offset: layout.keyOffset(layer: index),
-      value_offset: layout.valueOffset(layer: index), type: layout.type.kernelType,
-      scale: 1 / Float(config.headDim).squareRoot())
-    unsafe tk_attention(pool, &shape, rows, n, batch.maxKeys)
-  }
-
-  /// The final norm and the vocabulary projection, for the rows that want logits.
-  private func head<T>(
+  /// After all blocks: the caches hold the new tokens, and `body` gets the logits.
+  private func end<T>(
     _ batch: Batch, _ x: UnsafePointer<Float>, _ body: (UnsafePointer<Float>, Int) -> T
   ) -> T {
+    for segment in batch.segments { segment.cache.advance(by: segment.tokens.count) }
     let wanted = batch.logitRows
-    let width = config.hiddenSize
     let output = unsafe logits.reserve(wanted.count * config.vocabSize)
-    if !wanted.isEmpty {
-      let rows = unsafe lastHidden.reserve(2 * wanted.count * width)
-      let normedRows = unsafe rows + wanted.count * width
-      for (i, row) in wanted.enumerated() {
-        unsafe (rows + i * width).update(from: x + row * width, count: width)
-      }
-      unsafe tk_rmsnorm(
-        pool, rows, wanted.count, width, weights.finalNorm.pointer, config.rmsNormEps, normedRows)
-      let map = unsafe weights.head.map(
-        x: normedRows, xStride: width, n: wanted.count, y: output, yStride: config.vocabSize)
-      unsafe withUnsafePointer(to: map) { unsafe tk_linear(pool, $0, 1) }
-    }
+    unsafe decoder.head(
+      wanted, of: x, gathered: lastHidden.reserve(wanted.count * config.hiddenSize), into: output)
     return unsafe body(output, wanted.count)
   }
 }
 
 /// The rows of a step, flattened.
-private struct Batch {
+private struct Batch: BlockRows {
   let segments: [Segment]
   var tokens: [Int] = []
   var positions: [UInt32] = []
@@ -243,8 +100,6 @@ private struct Batch {
   /// Runs of neighbouring rows that share an adapter.
   var adapted: [(adapter: AttachedAdapter, rows: Range<Int>)] = []
   var maxKeys = 0
-
-  var rowCount: Int { tokens.count }
 
   init(_ segments: [Segment]) {
     self.segments = segments
@@ -262,5 +117,29 @@ private struct Batch {
         adapted.append((adapter, first..<tokens.count))
       }
     }
+  }
+
+  @unsafe func project(
+    _ targets: [(Projection, UnsafeMutablePointer<Float>)], layer: Int, input: UnsafePointer<Float>,
+    accumulates: Bool, _ decoder: Decoder
+  ) {
+    for i in unsafe targets.indices {
+      let (projection, output) = unsafe targets[i]
+      unsafe decoder.addMap(
+        projection, layer: layer, x: input, count: tokens.count, y: output, accumulates: accumulates)
+      for (adapter, rows) in adapted {
+        guard let pair = adapter.pairs[layer][projection.rawValue] else { continue }
+        unsafe decoder.maps.addTerm(pair, rows: rows)
+      }
+    }
+    decoder.maps.run()
+  }
+
+  @unsafe func attend(layer: Int, _ arrays: BlockArrays, _ decoder: Decoder) {
+    for (segment, first) in zip(segments, firstRows) {
+      let rows = first..<first + segment.tokens.count
+      unsafe decoder.attention.add(rows, to: segment.cache, layer: layer, arrays)
+    }
+    decoder.attention.run(layer: layer, layout: segments[0].cache.layout)
   }
 }

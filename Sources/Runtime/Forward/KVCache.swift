@@ -1,5 +1,5 @@
-import CKernels
-import ModelFiles
+package import CKernels
+package import ModelFiles
 
 /// The element type in which keys and values are kept.
 public enum CacheType: String, Sendable, CaseIterable {
@@ -10,7 +10,7 @@ public enum CacheType: String, Sendable, CaseIterable {
   /// bfloat16.
   case bf16
 
-  var kernelType: tk_type {
+  package var kernelType: tk_type {
     switch self {
     case .f32: TK_F32
     case .f16: TK_F16
@@ -24,38 +24,39 @@ public enum CacheType: String, Sendable, CaseIterable {
 
 /// How a page of the cache is laid out: for each layer its keys, then its values, each
 /// `[pageTokens, keyValueHeads, headDim]`.
-struct CacheLayout: Sendable {
+package struct CacheLayout: Sendable {
   static let pageTokens = 32
 
-  let type: CacheType
+  package let type: CacheType
   let width: Int  // keyValueHeads * headDim
+  /// Layers that a page has room for. When it is 1, each layer's keys and values take the place of the last one's.
   let layerCount: Int
 
-  init(_ config: Qwen2Config, type: CacheType) {
+  package init(_ config: Qwen2Config, type: CacheType, layerCount: Int? = nil) {
     self.type = type
-    width = config.keyValueHeadCount * config.headDim
-    layerCount = config.layerCount
+    width = config.keyWidth
+    self.layerCount = layerCount ?? config.layerCount
   }
 
   var tokenBytes: Int { width * type.byteSize }
   var planeBytes: Int { Self.pageTokens * tokenBytes }
   var pageBytes: Int { 2 * layerCount * planeBytes }
-  func keyOffset(layer: Int) -> Int { 2 * layer * planeBytes }
-  func valueOffset(layer: Int) -> Int { (2 * layer + 1) * planeBytes }
+  func keyOffset(layer: Int) -> Int { 2 * (layer % layerCount) * planeBytes }
+  func valueOffset(layer: Int) -> Int { keyOffset(layer: layer) + planeBytes }
 }
 
 /// The keys and values of one sequence: a table of pages, some of which other sequences may hold too.
 ///
 /// Pages that are full never change, so they can be shared; a page that is not full has one holder.
-@safe final class SequenceCache {
+@safe package final class SequenceCache {
   let pool: PagePool
   var layout: CacheLayout { pool.layout }
-  private(set) var count = 0  // tokens held
+  package private(set) var count = 0  // tokens held
   private(set) var pages: [Int] = []
   private var tableCapacity = 0
   private var table: UnsafeMutablePointer<UnsafePointer<UInt8>>?
 
-  init(_ pool: PagePool) { self.pool = pool }
+  package init(_ pool: PagePool) { self.pool = pool }
 
   /// A cache with memory of its own, without limit.
   convenience init(_ layout: CacheLayout) { self.init(PagePool(layout)) }
@@ -88,7 +89,7 @@ struct CacheLayout: Sendable {
   }
 
   /// Makes room for `tokens` tokens in all, which the pool must have.
-  func reserve(tokens: Int) {
+  package func reserve(tokens: Int) {
     guard tryReserve(tokens: tokens) else { preconditionFailure("pages are reserved before a step") }
   }
 
@@ -124,7 +125,7 @@ struct CacheLayout: Sendable {
 
   /// A cache that holds the first `tokens` tokens of this one: full pages are shared, the rest is copied.
   /// Nil when the pool has no page for the copy.
-  func fork(tokens: Int) -> SequenceCache? {
+  package func fork(tokens: Int) -> SequenceCache? {
     precondition(tokens <= count)
     let copy = SequenceCache(pool)
     let full = tokens / CacheLayout.pageTokens
@@ -183,5 +184,5 @@ struct CacheLayout: Sendable {
   }
 
   /// Tokens whose keys and values are complete in every layer.
-  func advance(by tokens: Int) { count += tokens }
+  package func advance(by tokens: Int) { count += tokens }
 }

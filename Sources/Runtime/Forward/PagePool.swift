@@ -3,8 +3,8 @@ import Foundation
 /// Pages of keys and values: counted, handed out again when nobody holds them, at most `limit` of them.
 ///
 /// Freed pages are kept, because the system's first touch of new memory is slow. One thread at a time.
-@safe final class PagePool {
-  let layout: CacheLayout
+@safe package final class PagePool {
+  package let layout: CacheLayout
   /// The most pages that may be handed out at once.
   let limit: Int
 
@@ -13,7 +13,7 @@ import Foundation
   private var holders: [Int32] = []  // by page
   private var free: [Int] = []
 
-  init(_ layout: CacheLayout, limit: Int = .max) {
+  package init(_ layout: CacheLayout, limit: Int = .max) {
     self.layout = layout
     self.limit = limit
   }

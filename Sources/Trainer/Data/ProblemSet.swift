@@ -1,3 +1,4 @@
+import AdapterFormat
 import Foundation
 import ModelFiles
 import TinaRuntime
@@ -109,7 +110,7 @@ struct ProblemSet: Sendable {
   func order(epoch: Int, seed: UInt64) -> [Int] {
     var order = Array(problems.indices)
     for i in stride(from: order.count - 1, to: 0, by: -1) {
-      let block = CounterRandom.block(
+      let block = Philox.block(
         counter: (UInt32(truncatingIfNeeded: i), UInt32(truncatingIfNeeded: epoch), 0x5368_7566, 0),
         key: (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
       let word = UInt64(block.0) << 32 | UInt64(block.1)

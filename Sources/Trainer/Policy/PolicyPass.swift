@@ -7,18 +7,17 @@ import Support
 ///
 /// One such object is used for a whole run; it keeps its memory between passes. Not for several threads at once.
 @safe public final class PolicyPass {
-  let model: Model
-  let pool: WorkPool
-  let cacheType: CacheType
+  private let decoder: Decoder
   /// Bytes that the kept activations of one pass may take; above it they are computed again, block by block.
   var activationLimit: Int
-  private let rotary: TrainingRotary
-  private let workspace = BlockPass.Workspace()
-  private let headScratch = HeadScratch()
+  private let workspace: BlockPass.Workspace
+  private let headWorkspace = HeadPass.Workspace()
   private var records: [LayerRecord] = []
-  private let hidden = Scratch()
-  private let blockInputs = Scratch()
-  private let targetGradients = Scratch()
+  private let hidden = FloatBuffer()
+  private let blockInputs = FloatBuffer()
+  private let targetGradients = FloatBuffer()
+  /// The threads that compute.
+  var pool: WorkPool { decoder.pool }
   /// Where time went since it was reset.
   var clock: PassClock { workspace.clock }
 
@@ -27,15 +26,13 @@ import Support
   ///   - cacheType: how the sampler keeps keys and values; they are rounded alike here.
   ///   - threads: how many compute; the model's number when nil. No result depends on it.
   ///   - activationLimit: bytes that activations may take before they are recomputed.
-  /// - Throws: ``TrainerError`` when threads cannot be started.
+  /// - Throws: `RuntimeError.threadsUnavailable`.
   public init(
     _ model: Model, cacheType: CacheType = .f16, threads: Int? = nil, activationLimit: Int = 1 << 30
-  ) throws(TrainerError) {
-    self.model = model
-    self.cacheType = cacheType
+  ) throws(RuntimeError) {
+    decoder = try Decoder(model.config, model.weights, threads: threads ?? model.threads)
     self.activationLimit = activationLimit
-    pool = try WorkPool(threads: threads ?? model.threads)
-    rotary = TrainingRotary(model.config)
+    workspace = BlockPass.Workspace(CacheLayout(model.config, type: cacheType, layerCount: 1))
   }
 
   /// What a pass yields, for each completion its tokens.
@@ -71,12 +68,14 @@ import Support
   ) throws(TrainerError) -> Values {
     let start = ContinuousClock.now
     defer { clock.add(.pass, (ContinuousClock.now - start).inSeconds, 0) }
-    let config = model.config
+    let config = decoder.config
     let n = batch.rowCount
     let width = config.hiddenSize
     let blocks = BlockPass(
-      model, batch, adapter: adapter, dropout: dropout, pool: pool, cacheType: cacheType, rotary: rotary,
-      workspace: workspace)
+      decoder: decoder, batch: batch,
+      adapter: adapter.map {
+        AdapterProducts(decoder: decoder, parameters: $0, batch: batch, dropout: dropout)
+      }, workspace: workspace)
     let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.settings.rank ?? 0)
     let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
     // Without all records one serves every block; the inputs, from which blocks are recomputed, stay.
@@ -85,22 +84,23 @@ import Support
       gradient != nil && !keepsAll ? unsafe blockInputs.reserve(n * width * config.layerCount) : nil
 
     let x = unsafe hidden.reserve(n * width)
-    unsafe embed(batch, into: x)
+    unsafe decoder.embed(batch.tokens, into: x)
     for index in 0..<config.layerCount {
       let record = records[keepsAll ? index : 0]
-      unsafe record.input.reserve(n * width).update(from: x, count: n * width)
+      unsafe record.arrays.input.reserve(n * width).update(from: x, count: n * width)
       if let inputs = unsafe inputs { unsafe (inputs + index * n * width).update(from: x, count: n * width) }
       unsafe blocks.forward(index, record, output: x)
     }
-    let head = HeadPass(model: model, batch: batch, pool: pool, temperature: temperature)
+    let head = HeadPass(
+      decoder: decoder, batch: batch, temperature: temperature, workspace: headWorkspace)
     let targets = gradient == nil ? nil : unsafe targetGradients.reserve(batch.targets.count * width)
     let headStart = ContinuousClock.now
-    let result = unsafe try head.run(x, gradients: targets, scratch: headScratch)
+    let scores = unsafe try head.run(x, gradients: targets)
     clock.add(
       .head, (ContinuousClock.now - headStart).inSeconds,
       Double((gradient == nil ? 2 : 4) * batch.targets.count * config.vocabSize * width))
     let values = Values(
-      logProbabilities: split(result.logProbabilities, batch), entropies: split(result.entropies, batch))
+      logProbabilities: split(scores.logProbabilities, batch), entropies: split(scores.entropies, batch))
     guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
 
     // x has served; it becomes the gradient with respect to itself.
@@ -117,7 +117,7 @@ import Support
     for index in (0..<config.layerCount).reversed() {
       let record = records[keepsAll ? index : 0]
       if let inputs = unsafe inputs {
-        unsafe record.input.reserve(n * width).update(
+        unsafe record.arrays.input.reserve(n * width).update(
           from: inputs + index * n * width, count: n * width)
         unsafe blocks.forward(index, record, output: nil)
       }
@@ -131,13 +131,6 @@ import Support
     return batch.completions.map { completion in
       defer { start += completion.count }
       return Array(flat[start..<start + completion.count])
-    }
-  }
-
-  @unsafe private func embed(_ batch: GroupBatch, into x: UnsafeMutablePointer<Float>) {
-    let width = model.config.hiddenSize
-    for (row, token) in batch.tokens.enumerated() {
-      unsafe model.frozenEmbedding.widen(rows: token..<token + 1, into: x + row * width)
     }
   }
 }

@@ -24,7 +24,6 @@ struct UpdateSettings: Sendable {
   var masksTruncated = false
   /// Divides the logits in the loss; 1 as in Tina.
   var temperature: Float = 1
-  var dropout = 0.05
   var seed: UInt64 = 42
   /// Rows of a pass at most, but for a single completion that is longer.
   var rowLimit = 4096
@@ -234,7 +233,7 @@ struct Generation {
           try sums
           + learn(
             generation, g, sequences[g], Array(weights.weights[m][next..<next + size]),
-            checks: iteration == 0 && (settings.dropout == 0 || g == 0), &metrics)
+            checks: iteration == 0 && (parameters.settings.dropout == 0 || g == 0), &metrics)
         next += size
       }
       if !sums.loss.isFinite {
@@ -264,7 +263,7 @@ struct Generation {
       let batch = GroupBatch(
         prompt: group.prompt, completions: Array(group.completions[range]), firstSequence: range.lowerBound)
       passes += 1
-      let dropout = Dropout(probability: settings.dropout, seed: settings.seed, pass: passes)
+      let dropout = Dropout(probability: parameters.settings.dropout, seed: settings.seed, pass: passes)
       let values = try pass.logProbabilities(
         batch, adapter: parameters, dropout: dropout, temperature: settings.temperature, gradient: gradient
       ) { values in

@@ -91,31 +91,65 @@ struct RecipeReader {
     return scalar.string
   }
 
+  // MARK: Values that stay as they are when the recipe lacks the key
+
+  mutating func read(
+    _ key: String, into value: inout Int, _ range: ClosedRange<Int> = 0...1 << 53
+  ) throws(TrainerError) {
+    if let found = try integer(key, range) { value = found }
+  }
+
+  mutating func read(_ key: String, into value: inout Int?, _ range: ClosedRange<Int>) throws(TrainerError) {
+    if let found = try integer(key, range) { value = found }
+  }
+
+  mutating func read(_ key: String, into value: inout UInt64) throws(TrainerError) {
+    if let found = try integer(key, 0...1 << 53) { value = UInt64(found) }
+  }
+
+  mutating func read(
+    _ key: String, into value: inout Double,
+    _ range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
+  ) throws(TrainerError) {
+    if let found = try number(key, range) { value = found }
+  }
+
+  mutating func read(_ key: String, into value: inout Float, _ range: ClosedRange<Double>)
+    throws(TrainerError)
+  {
+    if let found = try number(key, range) { value = Float(found) }
+  }
+
+  mutating func read(_ key: String, into value: inout Bool) throws(TrainerError) {
+    if let found = try flag(key) { value = found }
+  }
+
+  mutating func read(_ key: String, into value: inout String) throws(TrainerError) {
+    if let found = try text(key) { value = found }
+  }
+
+  mutating func read<T: RawRepresentable & CaseIterable>(
+    _ key: String, into value: inout T
+  ) throws(TrainerError) where T.RawValue == String {
+    guard let text = try text(key) else { return }
+    value = try self.value(key, text)
+  }
+
+  /// The case that `text` names.
+  func value<T: RawRepresentable & CaseIterable>(_ key: String, _ text: String) throws(TrainerError) -> T
+  where T.RawValue == String {
+    if let value = T(rawValue: text) { return value }
+    let names = T.allCases.map(\.rawValue)
+    throw error(
+      key, found: text, expected: "one of " + names.joined(separator: ", "),
+      advice: Nearest.advice(text, names))
+  }
+
+  // MARK: Values that may be absent
+
   mutating func text(_ key: String) throws(TrainerError) -> String? {
     guard let node = take(key) else { return nil }
     return try scalar(key, node, "a text")
-  }
-
-  mutating func number(_ key: String) throws(TrainerError) -> Double? {
-    guard let node = take(key) else { return nil }
-    return try number(key, node)
-  }
-
-  private func number(_ key: String, _ node: Node) throws(TrainerError) -> Double {
-    let text = try scalar(key, node, "a number")
-    guard let value = Double(text), value.isFinite else {
-      throw error(key, found: String(text.prefix(100)), expected: "a number")
-    }
-    return value
-  }
-
-  mutating func integer(_ key: String) throws(TrainerError) -> Int? {
-    guard let value = try number(key) else { return nil }
-    guard value.rounded() == value, abs(value) < 0x1p53 else {
-      throw error(key, found: "\(value)", expected: "a whole number")
-    }
-    guard value >= 0 else { throw error(key, found: "\(Int(value))", expected: "0 or more") }
-    return Int(value)
   }
 
   mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
@@ -135,38 +169,27 @@ struct RecipeReader {
   private static let flags = ["true": true, "false": false, "yes": true, "no": false]
 
   mutating func texts(_ key: String) throws(TrainerError) -> [String]? {
+    try items(key, "a list of names")?.map { (item) throws(TrainerError) in
+      try scalar(key, item, "a list of names")
+    }
+  }
+
+  mutating func numbers(_ key: String, _ range: ClosedRange<Double>) throws(TrainerError) -> [Double]? {
+    try items(key, "a list of numbers")?.map { (item) throws(TrainerError) in try number(key, item, range) }
+  }
+
+  private mutating func items(_ key: String, _ expected: String) throws(TrainerError) -> [Node]? {
     guard let node = take(key) else { return nil }
     guard let sequence = node.sequence, sequence.count <= 1000 else {
-      throw error(key, found: "something else", expected: "a list of names")
+      throw error(key, found: "something else", expected: expected)
     }
-    var result: [String] = []
-    for item in sequence { result.append(try scalar(key, item, "a list of names")) }
-    return result
+    return Array(sequence)
   }
 
-  mutating func numbers(_ key: String) throws(TrainerError) -> [Double]? {
-    guard let node = take(key) else { return nil }
-    guard let sequence = node.sequence, sequence.count <= 1000 else {
-      throw error(key, found: "something else", expected: "a list of numbers")
-    }
-    var result: [Double] = []
-    for item in sequence { result.append(try number(key, item)) }
-    return result
-  }
-
-  mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String) throws(TrainerError) -> T?
-  where T.RawValue == String {
-    guard let text = try text(key) else { return nil }
-    guard let value = T(rawValue: text) else {
-      let names = T.allCases.map(\.rawValue)
-      throw error(
-        key, found: text, expected: "one of " + names.joined(separator: ", "),
-        advice: Nearest.advice(text, names))
-    }
-    return value
-  }
-
-  mutating func nestedNumber(_ key: String, _ inner: String) throws(TrainerError) -> Double? {
+  /// A number under the only key that a mapping may have.
+  mutating func number(
+    _ key: String, _ inner: String, _ range: ClosedRange<Double>
+  ) throws(TrainerError) -> Double? {
     guard let node = take(key) else { return nil }
     guard let mapping = node.mapping else { throw error(key, found: "something else", expected: "a mapping") }
     var result: Double?
@@ -174,9 +197,48 @@ struct RecipeReader {
       guard name.string == inner else {
         throw error(key, found: "the key \(name.string ?? "?")", expected: inner)
       }
-      result = try number(key + "." + inner, value)
+      result = try number(key + ": " + inner, value, range)
     }
     return result
+  }
+
+  private mutating func number(
+    _ key: String, _ range: ClosedRange<Double>
+  ) throws(TrainerError) -> Double? {
+    guard let node = take(key) else { return nil }
+    return try number(key, node, range)
+  }
+
+  private func number(
+    _ key: String, _ node: Node, _ range: ClosedRange<Double>
+  ) throws(TrainerError) -> Double {
+    let value = try number(key, node)
+    guard range.contains(value) else {
+      throw error(key, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  private func number(_ key: String, _ node: Node) throws(TrainerError) -> Double {
+    let text = try scalar(key, node, "a number")
+    guard let value = Double(text), value.isFinite else {
+      throw error(key, found: String(text.prefix(100)), expected: "a number")
+    }
+    return value
+  }
+
+  private mutating func integer(_ key: String, _ range: ClosedRange<Int>) throws(TrainerError) -> Int? {
+    guard let node = take(key) else { return nil }
+    let number = try number(key, node)
+    guard number.rounded() == number, abs(number) < 0x1p53 else {
+      throw error(key, found: "\(number)", expected: "a whole number")
+    }
+    let value = Int(number)
+    guard value >= 0 else { throw error(key, found: "\(value)", expected: "0 or more") }
+    guard range.contains(value) else {
+      throw error(key, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
   }
 
   /// - Throws: an error for the first key that nobody asked for.
@@ -185,31 +247,5 @@ struct RecipeReader {
     throw error(
       unknown.key, found: "a key that no setting has", expected: "the name of a setting",
       advice: Nearest.advice(unknown.key, asked + Self.machinery))
-  }
-}
-
-/// The name that somebody probably meant.
-enum Nearest {
-  static func advice(_ name: String, _ names: some Swift.Sequence<String>) -> String {
-    guard name.utf8.count < 200,
-      let best = names.sorted().min(by: { distance(name, $0) < distance(name, $1) })
-    else { return "" }
-    return "Did you mean \(best)?"
-  }
-
-  /// Letters to be changed, left out or added.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let (x, y) = (Array(a.utf8), Array(b.utf8))
-    var row = Array(0...y.count)
-    for i in x.indices {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in y.indices {
-        let change = diagonal + (x[i] == y[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(change, diagonal + 1, row[j] + 1)
-      }
-    }
-    return row[y.count]
   }
 }

@@ -52,31 +52,6 @@ public enum RewardKind: String, Sendable, CaseIterable {
   var needsAnswer: Bool { self == .accuracy || self == .length || self == .cosine }
 }
 
-/// Numbers that the components' formulas take.
-public struct RewardSettings: Sendable, Equatable {
-  /// `cosine`: the length at which a wrong answer earns least.
-  public var cosineMaxLength = 1000
-  /// `cosine`: what a wrong answer of length 0 earns.
-  public var cosineMinWrong = 0.0
-  /// `cosine`: what a wrong answer of the largest length earns.
-  public var cosineMaxWrong = -0.5
-  /// `cosine`: what a right answer of the largest length earns.
-  public var cosineMinCorrect = 0.5
-  /// `cosine`: what a right answer of length 0 earns.
-  public var cosineMaxCorrect = 1.0
-  /// `repetition_penalty`: words of an n-gram.
-  public var repetitionNGram = 3
-  /// `repetition_penalty`: what nothing but repetition costs.
-  public var repetitionMaxPenalty = -1.0
-  /// `soft_overlong_punishment`: the length limit in tokens.
-  public var maxCompletionTokens = 3584
-  /// `soft_overlong_punishment`: tokens before the limit over which the punishment grows.
-  public var softPunishTokens = 512
-
-  /// Tina's numbers.
-  public init() {}
-}
-
 /// A component with its weight.
 public struct WeightedReward: Sendable, Equatable {
   /// Which component.

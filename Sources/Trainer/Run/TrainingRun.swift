@@ -152,7 +152,6 @@ public final class TrainingRun {
     settings.iterations = recipe.iterations
     settings.masksTruncated = recipe.masksTruncated
     settings.temperature = recipe.scalesLogits ? recipe.sampling.temperature : 1
-    settings.dropout = recipe.lora.dropout
     settings.seed = recipe.seed
     settings.rowLimit = state.rowLimit
     update = PolicyUpdate(

@@ -8,15 +8,9 @@ extension LoRAParameters {
     pairs.map { pair in
       AdapterModule(
         name: pair.name, rank: pair.rank, scale: pair.scale, alpha: settings.alpha,
-        a: tensor(pair.name + ".lora_A", [pair.rank, pair.input], at: pair.a),
-        b: tensor(pair.name + ".lora_B", [pair.output, pair.rank], at: pair.b))
+        a: values.tensor(pair.name + ".lora_A", [pair.rank, pair.input], at: pair.a),
+        b: values.tensor(pair.name + ".lora_B", [pair.output, pair.rank], at: pair.b))
     }
-  }
-
-  private func tensor(_ name: String, _ shape: [Int], at offset: Int) -> Tensor {
-    Tensor(
-      name: name, elementType: .f32, shape: shape, storage: .memory(values.bytes),
-      byteRange: 4 * offset..<4 * (offset + shape[0] * shape[1]))
   }
 
   /// What the sampler applies. It is made anew after each change, so that nothing computed with older numbers is

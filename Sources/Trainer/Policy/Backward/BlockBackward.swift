@@ -11,7 +11,7 @@ extension BlockPass {
     _ index: Int, _ record: LayerRecord, gradient: FloatMemory, dx: UnsafeMutablePointer<Float>,
     needsInput: Bool
   ) {
-    let layer = model.frozenLayer(index)
+    let layer = decoder.weights.layers[index]
     let n = batch.rowCount
     let hidden = config.hiddenSize
     let inner = config.intermediateSize
@@ -21,41 +21,42 @@ extension BlockPass {
     let du = unsafe workspace.b.reserve(n * inner)
     let dh = unsafe workspace.c.reserve(n * hidden)
     unsafe mapBackward(
-      [(.down, UnsafePointer(dx))], index, record, input: record.product.reserve(n * inner), gradient,
+      [(.down, UnsafePointer(dx))], index, record, input: record.arrays.product.start, gradient,
       into: dp)
     unsafe swigluBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
     unsafe mapBackward(
       [(.gate, UnsafePointer(dp)), (.up, UnsafePointer(du))], index, record,
-      input: record.middleNormed.reserve(n * hidden), gradient, into: dh)
-    unsafe normBackward(record.middle.reserve(n * hidden), layer.postAttentionNorm, dh, into: dx)
+      input: record.arrays.middleNormed.start, gradient, into: dh)
+    unsafe normBackward(record.arrays.middle.start, layer.postAttentionNorm.pointer, dh, into: dx)
 
     // Attention: m = x + o(attention(q, k, v)), of h = norm(x).
     let da = unsafe workspace.a.reserve(n * queryWidth)
     unsafe mapBackward(
-      [(.o, UnsafePointer(dx))], index, record, input: record.attended.reserve(n * queryWidth), gradient,
+      [(.o, UnsafePointer(dx))], index, record, input: record.arrays.attended.start, gradient,
       into: da)
     let dq = unsafe workspace.b.reserve(n * queryWidth)
     let dkv = unsafe workspace.d.reserve(2 * n * keyWidth)
     let dv = unsafe dkv + n * keyWidth
     unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
-    unsafe rotate(dq, heads: config.headCount, inverse: true)
-    unsafe rotate(dkv, heads: config.keyValueHeadCount, inverse: true)
+    let rows = RecordedRows(pass: self, record: record)
+    unsafe decoder.rotate(dq, heads: config.headCount, rows, inverse: true)
+    unsafe decoder.rotate(dkv, heads: config.keyValueHeadCount, rows, inverse: true)
     unsafe mapBackward(
       [(.q, UnsafePointer(dq)), (.k, UnsafePointer(dkv)), (.v, UnsafePointer(dv))], index, record,
-      input: record.normed.reserve(n * hidden), gradient, into: needsInput ? dh : nil)
-    if needsInput { unsafe normBackward(record.input.reserve(n * hidden), layer.inputNorm, dh, into: dx) }
+      input: record.arrays.normed.start, gradient, into: needsInput ? dh : nil)
+    if needsInput { unsafe normBackward(record.arrays.input.start, layer.inputNorm.pointer, dh, into: dx) }
   }
 
   /// dX = Σ dY · W over maps that share an input, with what their adapters add to it; and the adapters' gradients.
   /// Of a first block, before which nothing is trained, `dX` is nil.
   @unsafe private func mapBackward(
-    _ maps: [(projection: TrainableProjection, dY: UnsafePointer<Float>)], _ index: Int,
+    _ maps: [(projection: Projection, dY: UnsafePointer<Float>)], _ index: Int,
     _ record: LayerRecord,
     input x: UnsafePointer<Float>, _ gradient: FloatMemory, into dX: UnsafeMutablePointer<Float>?
   ) {
     guard let adapter else { preconditionFailure("only an adapter is trained") }
     let n = batch.rowCount
-    let layer = model.frozenLayer(index)
+    let layer = decoder.weights.layers[index]
     var operations = 0
     workspace.clock.measure(.backwardMaps) {
       var products: [tk_product_args] = unsafe []
@@ -72,13 +73,13 @@ extension BlockPass {
         let du = unsafe workspace.lowRank[i].reserve(n * pair.rank)
         unsafe adapter.innerBackward(dY, pair, into: du)
         unsafe adapter.addGradients(
-          dY, pair, input: x, inner: record.inner[projection.rawValue].reserve(n * pair.rank), du: du,
+          dY, pair, input: x, inner: record.inner[projection.rawValue].start, du: du,
           to: gradient, scratch: workspace.dropped)
         guard let dX = unsafe dX else { continue }
         if adapter.dropout.isActive {
           unsafe dropped.append((pair, du))
         } else {
-          unsafe products.append(adapter.product(du, pair, into: dX, add: true))
+          unsafe products.append(pair.matrices.a.product(dY: du, n: n, into: dX, add: true))
         }
       }
       unsafe PooledProducts(pool: pool).run(products)
@@ -86,7 +87,7 @@ extension BlockPass {
       for i in unsafe dropped.indices {
         let (pair, du) = unsafe dropped[i]
         let wide = unsafe workspace.dropped.reserve(n * pair.input)
-        unsafe PooledProducts(pool: pool).run([adapter.product(du, pair, into: wide, add: false)])
+        unsafe PooledProducts(pool: pool).run([pair.matrices.a.product(dY: du, n: n, into: wide, add: false)])
         unsafe adapter.dropped(wide, pair, into: dX, add: true)
       }
       return operations
@@ -98,8 +99,8 @@ extension BlockPass {
     _ record: LayerRecord, dp: UnsafeMutablePointer<Float>, du: UnsafeMutablePointer<Float>
   ) {
     let count = batch.rowCount * config.intermediateSize
-    let g = unsafe record.gate.reserve(count)
-    let u = unsafe record.up.reserve(count)
+    let g = unsafe record.arrays.gate.start
+    let u = unsafe record.arrays.up.start
     pool.run(count: count, inPiecesOf: 16384) { range in
       let start = range.lowerBound
       unsafe tk_swiglu_backward(g + start, u + start, dp + start, du + start, range.count)

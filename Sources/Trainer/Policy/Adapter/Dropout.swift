@@ -1,4 +1,4 @@
-import TinaRuntime
+import AdapterFormat
 
 /// Dropout on an adapter's input, PEFT's kind: each module drops elements of its own.
 ///
@@ -30,7 +30,7 @@ struct Dropout {
     let factor = factor
     let key = (UInt32(truncatingIfNeeded: seed) ^ 0x4472_6F70, UInt32(truncatingIfNeeded: seed >> 32))
     for first in stride(from: 0, to: count, by: 8) {
-      let block = CounterRandom.block(
+      let block = Philox.block(
         counter: (UInt32(first / 8) | UInt32(module) << 16, position, sequence, pass), key: key)
       let words = [block.0, block.1, block.2, block.3] as InlineArray<4, UInt32>
       for j in 0..<min(8, count - first) {

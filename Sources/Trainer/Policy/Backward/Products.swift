@@ -42,6 +42,17 @@ enum Product {
   }
 }
 
+extension Matrix {
+  /// The arguments for dX (+)= dY · self over `n` rows: what goes back from a map's output to its input.
+  @unsafe func product(
+    dY: UnsafePointer<Float>, n: Int, into dX: UnsafeMutablePointer<Float>, add: Bool
+  ) -> tk_product_args {
+    unsafe tk_product_args(
+      m: n, n: columns, k: rows, scale: 1, a: dY, a_row: rows, a_column: 1, b: baseAddress, type: type,
+      b_row: columns, b_column: 1, first_row: 0, first_column: 0, c: dX, c_row: columns, add: add)
+  }
+}
+
 /// Products of many rows, spread over the pool.
 struct PooledProducts {
   let pool: WorkPool

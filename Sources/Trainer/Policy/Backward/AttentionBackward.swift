@@ -36,8 +36,8 @@ extension BlockPass {
     }
 
     let operands = unsafe AttentionOperands(
-      q: record.queries.reserve(n * width), k: record.keys.reserve(n * keyWidth),
-      v: record.values.reserve(n * keyWidth), output: record.attended.reserve(n * width), dOutput: dOutput,
+      q: record.arrays.queries.start, k: record.arrays.keys.start,
+      v: record.arrays.values.start, output: record.arrays.attended.start, dOutput: dOutput,
       dq: dq,
       queryWidth: width, keyWidth: keyWidth, headDim: config.headDim, window: config.window(layer: index))
     let group = config.headCount / config.keyValueHeadCount
@@ -59,7 +59,7 @@ extension BlockPass {
           AttentionPart(first: 0, count: prompt, dk: keyParts + offset, dv: valueParts + offset), at: 0)
       }
       unsafe operands.backward(
-        rows: rows, parts: parts, queryHead: head, keyHead: head / group, scratch: workspace.scores)
+        rows: rows, parts: parts, queryHead: head, keyHead: head / group, pieces: workspace.pieces)
     }
     pool.run(count: n, inPiecesOf: 32) { range in
       for row in range {
@@ -113,10 +113,10 @@ extension BlockPass {
   /// One query head over the rows of a segment. The last part holds the segment's own keys, of which a row sees
   /// those up to itself; parts before it are seen whole.
   @unsafe func backward(
-    rows: Range<Int>, parts: [AttentionPart], queryHead: Int, keyHead: Int, scratch: SharedScratch
+    rows: Range<Int>, parts: [AttentionPart], queryHead: Int, keyHead: Int, pieces: FloatBufferPool
   ) {
     let prefix = parts.dropLast().reduce(0) { $0 + $1.count }
-    unsafe scratch.use(2 * Self.block * (prefix + rows.count)) { p in
+    unsafe pieces.use(2 * Self.block * (prefix + rows.count)) { p in
       for start in stride(from: 0, to: rows.count, by: Self.block) {
         let height = min(Self.block, rows.count - start)
         unsafe backward(

@@ -1,0 +1,35 @@
+/// Group-relative advantages.
+public enum Advantages {
+  /// What is added to a standard deviation before it divides.
+  static let epsilon = 1e-4
+
+  /// The advantage of each completion over the mean of its group.
+  ///
+  /// - Parameters:
+  ///   - rewards: a group's total rewards each; nil for a completion that no component could judge, which
+  ///     counts in no mean and has advantage 0.
+  ///   - scaling: what the differences to the mean are divided by.
+  public static func compute(_ rewards: [[Double?]], scaling: RewardScaling) -> [[Double]] {
+    let whole = deviation(rewards.flatMap { $0 })
+    return rewards.map { group in
+      let known = group.compactMap { $0 }
+      if known.isEmpty { return group.map { _ in 0 } }
+      let mean = known.reduce(0, +) / Double(known.count)
+      let divisor =
+        switch scaling {
+        case .group: deviation(group) + epsilon
+        case .batch: whole + epsilon
+        case .none: 1.0
+        }
+      return group.map { $0.map { ($0 - mean) / divisor } ?? 0 }
+    }
+  }
+
+  /// The standard deviation with n - 1 in the denominator; 0 for fewer than two known values.
+  public static func deviation(_ values: [Double?]) -> Double {
+    let known = values.compactMap { $0 }
+    if known.count < 2 { return 0 }
+    let mean = known.reduce(0, +) / Double(known.count)
+    return (known.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(known.count - 1)).squareRoot()
+  }
+}

@@ -1,0 +1,107 @@
+import AdapterFormat
+public import ModelFiles
+import Support
+import TinaRuntime
+
+/// One trained pair, and where its A `[rank, in]` and B `[out, rank]` begin in the flat memory.
+struct TrainedPair: Sendable {
+  let name: String  // layers.3.self_attn.q_proj
+  let layer: Int
+  let projection: Projection
+  /// The matrices, as the sampler and the trainer compute with them.
+  let matrices: LoRAPair
+  let a: Int
+  let b: Int
+
+  var rank: Int { matrices.a.rows }
+  var input: Int { matrices.a.columns }
+  var output: Int { matrices.b.rows }
+  var scale: Float { matrices.scale }
+  var aCount: Int { rank * input }
+  var bCount: Int { output * rank }
+}
+
+/// All matrices of an adapter in one piece of memory: what the sampler reads is what the optimiser writes.
+public final class LoRAParameters: Sendable {
+  let pairs: [TrainedPair]
+  /// `[layer][projection]`, nil where nothing is trained.
+  let places: [[TrainedPair?]]
+  let values: FloatMemory
+  /// Number of floats, gaps for alignment among them.
+  var count: Int { values.count }
+  /// Number of trained numbers.
+  public let parameterCount: Int
+  /// Rank, alpha, dropout and targets.
+  public let settings: LoRASettings
+
+  /// Lays the matrices out for `config`, by layer and then in the order q, k, v, o, gate, up, down.
+  ///
+  /// - Throws: ``TrainerError`` for targets that Qwen2 does not have and numbers out of range.
+  public init(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) {
+    let values = FloatMemory(try Self.count(settings, for: config))
+    var pairs: [TrainedPair] = []
+    var next = 0
+    func matrix(_ rows: Int, _ columns: Int) -> (matrix: Matrix, offset: Int) {
+      defer { next += Self.aligned(rows * columns) }
+      return (Matrix(values.tensor("", [rows, columns], at: next)), next)
+    }
+    for layer in 0..<config.layerCount {
+      for projection in settings.projections {
+        let (out, input) = projection.shape(config)
+        let (a, b) = (matrix(settings.rank, input), matrix(out, settings.rank))
+        pairs.append(
+          TrainedPair(
+            name: projection.module(layer: layer), layer: layer, projection: projection,
+            matrices: LoRAPair(
+              a: a.matrix, b: b.matrix, scale: Float(settings.alpha / Double(settings.rank))),
+            a: a.offset, b: b.offset))
+      }
+    }
+    self.settings = settings
+    self.pairs = pairs
+    self.values = values
+    var places = [[TrainedPair?]](
+      repeating: Projection.allCases.map { _ in nil }, count: config.layerCount)
+    for pair in pairs { places[pair.layer][pair.projection.rawValue] = pair }
+    self.places = places
+    parameterCount = pairs.reduce(0) { $0 + $1.aCount + $1.bCount }
+  }
+
+  /// How many floats the matrices of such an adapter take, gaps for alignment among them.
+  ///
+  /// - Throws: ``TrainerError`` as the initializer does.
+  static func count(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) -> Int {
+    try settings.check()
+    return config.layerCount
+      * settings.projections.reduce(0) { sum, projection in
+        let (out, input) = projection.shape(config)
+        return sum + aligned(settings.rank * input) + aligned(out * settings.rank)
+      }
+  }
+
+  /// Matrices begin at multiples of 64 bytes.
+  private static func aligned(_ count: Int) -> Int { (count + 15) & ~15 }
+
+  /// The initial adapter: A uniform on (-1/√in, 1/√in) as PEFT draws it, B zero.
+  ///
+  /// The numbers are those of the `.tina` format's seeded predictor, so that a file need not store them.
+  public func initialise(seed: UInt64) {
+    values.clear()
+    for pair in pairs {
+      let bound = Float(1 / Double(pair.input).squareRoot())
+      let hash = Digest.twoWords(of: pair.name)
+      let key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+      for group in 0..<(pair.aCount + 3) / 4 {
+        let block = Philox.block(
+          counter: (
+            UInt32(truncatingIfNeeded: group), UInt32(truncatingIfNeeded: group >> 32), hash.0, hash.1
+          ), key: key)
+        for (j, word) in [block.0, block.1, block.2, block.3].enumerated() {
+          let index = 4 * group + j
+          if index >= pair.aCount { break }
+          unsafe values.pointer[pair.a + index] = (Float(word >> 8) * 0x1p-23 - 1) * bound
+        }
+      }
+    }
+  }
+}

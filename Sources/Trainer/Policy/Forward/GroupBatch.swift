@@ -1,0 +1,50 @@
+/// One prompt and completions of it, laid out in rows: the prompt's tokens once, then each completion's tokens
+/// but the last, whose successor nobody asks for.
+///
+/// A completion attends to the prompt's keys and to its own, so the prompt is computed once for the group.
+struct GroupBatch {
+  let prompt: [Int]
+  let completions: [[Int]]
+  /// First row and number of rows of each segment: the prompt, then the completions.
+  let segments: [Range<Int>]
+  let tokens: [Int]
+  let positions: [UInt32]
+  /// For each completion token in order: the row whose logits predict it, and the token.
+  let targets: [(row: Int, token: Int)]
+  /// Which of a pass's sequences a row belongs to, for dropout: 0 the prompt, 1 + index a completion.
+  let sequences: [UInt32]
+
+  /// - Parameter firstSequence: the index of the first completion within its group, for dropout.
+  init(prompt: [Int], completions: [[Int]], firstSequence: Int = 0) {
+    precondition(!prompt.isEmpty && completions.allSatisfy { !$0.isEmpty })
+    self.prompt = prompt
+    self.completions = completions
+    var segments = [0..<prompt.count]
+    var tokens = prompt
+    var positions = prompt.indices.map { UInt32($0) }
+    var sequences = [UInt32](repeating: 0, count: prompt.count)
+    var targets: [(row: Int, token: Int)] = []
+    for (index, completion) in completions.enumerated() {
+      let first = tokens.count
+      tokens += completion.dropLast()
+      for offset in 0..<completion.count - 1 { positions.append(UInt32(prompt.count + offset)) }
+      sequences += [UInt32](repeating: UInt32(1 + firstSequence + index), count: completion.count - 1)
+      segments.append(first..<tokens.count)
+      for (offset, token) in completion.enumerated() {
+        targets.append((offset == 0 ? prompt.count - 1 : first + offset - 1, token))
+      }
+    }
+    self.segments = segments
+    self.tokens = tokens
+    self.positions = positions
+    self.sequences = sequences
+    self.targets = targets
+  }
+
+  var rowCount: Int { tokens.count }
+  var promptCount: Int { prompt.count }
+  /// Pairs of a row and a key that it sees, without a window.
+  var attendedPairs: Int { positions.reduce(0) { $0 + Int($1) + 1 } }
+  /// Keys that the last row of the longest segment sees.
+  var maxKeys: Int { promptCount + (segments.dropFirst().map(\.count).max() ?? 0) }
+}
