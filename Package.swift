@@ -130,7 +130,7 @@ let package = Package(
       resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(
       name: "ServingTests",
-      dependencies: ["Serving", "TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization"]
+      dependencies: ["Serving", "TinaRuntime", "AdapterFormat", "ModelFiles", "Support", "Tokenization"]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
         }, swiftSettings: house),

@@ -1,6 +1,7 @@
 #if Server
   import Foundation
   import ModelFiles
+  import Support
   import Testing
   import TinaRuntime
 

@@ -68,7 +68,9 @@ public struct Recipe: Sendable {
   /// `temperature`, `top_p`, `top_k`, `min_p`.
   public var sampling = SamplingParameters(temperature: 0.9, seed: 42)
   /// `seed` of everything that is drawn.
-  public var seed: UInt64 = 42 { didSet { sampling.seed = seed } }
+  public var seed: UInt64 = 42 {
+    didSet { sampling.seed = seed }
+  }
   /// `save_steps`.
   public var saveSteps = 500
   /// `save_total_limit`: how many checkpoints are kept.

@@ -80,7 +80,7 @@ struct Train: AsyncParsableCommand {
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
     if let stopAt { recipe.stopStep = stopAt }
-    if let seed { recipe.use(seed: seed) }
+    if let seed { recipe.seed = seed }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
     let base = try Model(path: try ModelLocator.path(named), threads: threads)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
