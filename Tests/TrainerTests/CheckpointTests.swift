@@ -9,11 +9,11 @@ import Testing
 /// The files of checkpoints: differences from one another, and never from one that is gone.
 @Suite struct CheckpointTests {
   private func parent(_ short: ShortRun, _ step: Int) throws -> ContentDigest? {
-    try TinaFile(path: short.folder + "/checkpoint-\(step)/adapter.tina").parentDigest
+    try TinaFile(path: short.files.adapter(step)).parentDigest
   }
 
   private func content(_ short: ShortRun, _ step: Int) throws -> ContentDigest {
-    try TinaFile(path: short.folder + "/checkpoint-\(step)/adapter.tina").contentDigest
+    try TinaFile(path: short.files.adapter(step)).contentDigest
   }
 
   @Test func filesAreDifferencesFromTheCheckpointBefore() async throws {
@@ -55,7 +55,7 @@ import Testing
     _ = try await whole.run(stopAt: 5)
     for stop in 2...5 {
       _ = try await short.run(stopAt: stop)
-      let steps = Checkpoint.steps(in: short.folder)
+      let steps = short.files.steps
       // Beside the newest two there may be the one before a turn that is still possible.
       #expect(steps.suffix(2) == [stop - 1, stop] && steps.count <= 3)
       for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(stop) \(step)") }
@@ -63,7 +63,7 @@ import Testing
     // In one go, with differences still between those that stay.
     short.remove()
     _ = try await short.run(stopAt: 5)
-    let steps = Checkpoint.steps(in: short.folder)
+    let steps = short.files.steps
     #expect(steps.suffix(2) == [4, 5] && steps.count <= 3)
     for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(step)") }
     #expect(
@@ -78,12 +78,12 @@ import Testing
     _ = try await short.run(stopAt: 4)
     let before = try short.adapter(3)
     let digest = try content(short, 3)
-    try Checkpoint.detach(3, initialSeed: 42, run: short.folder)
+    try short.files.detach(3)
     #expect(try parent(short, 3) == nil && content(short, 3) == digest && short.adapter(3) == before)
-    try Checkpoint.remove(1, initialSeed: 42, run: short.folder)
-    try Checkpoint.remove(2, initialSeed: 42, run: short.folder)
+    try short.files.remove(1)
+    try short.files.remove(2)
     #expect(try short.adapter(3) == before)
-    #expect(Checkpoint.steps(in: short.folder) == [3, 4])
+    #expect(short.files.steps == [3, 4])
   }
 
   /// What a kill leaves of a checkpoint is removed at the next start and never taken for one.
@@ -96,7 +96,7 @@ import Testing
         atPath: short.folder + name, withIntermediateDirectories: true)
       try Data([1]).write(to: URL(fileURLWithPath: short.folder + name + "/adapter.tina"))
     }
-    #expect(Checkpoint.steps(in: short.folder) == [1])
+    #expect(short.files.steps == [1])
     #expect(try await short.run(stopAt: 3).step == 3)
     #expect(!FileManager.default.fileExists(atPath: short.folder + "/.partial-checkpoint-2"))
     #expect(try short.adapter(3).count == 70)

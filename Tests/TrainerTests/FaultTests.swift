@@ -59,6 +59,7 @@ struct ShortRun {
     }
   }
 
+  var files: RunFolder { RunFolder(path: folder, seed: 42) }
   var lines: [MetricsLog.Line] { MetricsLog.lines(folder + "/metrics.jsonl") }
   func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }
@@ -122,7 +123,7 @@ final class Poison: GradientSum {
       #expect(error.description.contains("three steps in a row"))
     }
     // What was saved before is whole, and the run goes on from it.
-    #expect(Checkpoint.steps(in: short.folder).last == 6)
+    #expect(short.files.steps.last == 6)
     #expect(try await short.run(stopAt: 8).step == 8)
   }
 

@@ -111,7 +111,7 @@ import Tokenization
     let turn = try #require(marks["transition_step"]?.int)
     #expect(abs(turn - 40) <= 10, "dated \(turn)")
     // The last checkpoint before the turn was kept although newer ones came, and needs no other.
-    let steps = Checkpoint.steps(in: short.folder)
+    let steps = short.files.steps
     #expect(steps.last == result.step)
     let before = try #require(marks["last_before_transition"]?.int)
     #expect(before == turn / 10 * 10 && steps.contains(before))

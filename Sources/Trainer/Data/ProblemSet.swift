@@ -105,8 +105,20 @@ struct ProblemSet: Sendable {
     return info?.object?["answer"]?.object.flatMap { Self.text($0, ["value"]) }
   }
 
-  /// The problem at a place in the run: each epoch goes through all of them in an order of its own, which depends
-  /// on (seed, epoch) alone.
+  /// The problems at some places of a run.
+  func problems(at places: Range<Int>, seed: UInt64) -> [Problem] {
+    var epoch = -1
+    var order: [Int] = []
+    return places.map { place in
+      if place / problems.count != epoch {
+        epoch = place / problems.count
+        order = self.order(epoch: epoch, seed: seed)
+      }
+      return problems[order[place % problems.count]]
+    }
+  }
+
+  /// Each epoch goes through all problems in an order of its own, which depends on (seed, epoch) alone.
   func order(epoch: Int, seed: UInt64) -> [Int] {
     var order = Array(problems.indices)
     for i in stride(from: order.count - 1, to: 0, by: -1) {

@@ -27,6 +27,20 @@ struct UpdateSettings: Sendable {
   var seed: UInt64 = 42
   /// Rows of a pass at most, but for a single completion that is longer.
   var rowLimit = 4096
+
+  init() {}
+
+  init(_ recipe: Recipe, rowLimit: Int) {
+    loss = recipe.loss
+    optimizer = recipe.optimizer
+    scaling = recipe.scaling
+    groupsPerMicroBatch = recipe.batchSize / recipe.generations
+    iterations = recipe.iterations
+    masksTruncated = recipe.masksTruncated
+    temperature = recipe.scalesLogits ? recipe.sampling.temperature : 1
+    seed = recipe.seed
+    self.rowLimit = rowLimit
+  }
 }
 
 /// What one update did.
@@ -91,6 +105,9 @@ struct Generation {
   var passes: UInt32 = 0
   private let gradient: FloatMemory
   private let exchange: any GradientSum
+
+  /// What a checkpoint holds besides the state: matrices and moments.
+  var memories: [FloatMemory] { [parameters.values, optimizer.first, optimizer.second] }
 
   init(
     _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,

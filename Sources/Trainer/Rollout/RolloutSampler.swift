@@ -1,0 +1,104 @@
+import Grading
+import Support
+import TinaRuntime
+import Tokenization
+
+/// Samples completions of problems under the adapter that is trained, and scores them.
+struct RolloutSampler {
+  let recipe: Recipe
+  let builder: PromptBuilder
+  let source: any CompletionSource
+  private let reward: RewardFunction
+  private let grader = Grader()
+
+  init(_ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource) {
+    self.recipe = recipe
+    self.builder = builder
+    self.source = source
+    reward = RewardFunction(recipe.rewards, settings: recipe.rewardSettings)
+  }
+
+  /// The groups of a rollout and what they earned.
+  ///
+  /// - Parameter number: counts the rollouts of the run from 0; it decides which problems come next.
+  func sample(_ set: ProblemSet, number: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
+    let start = ContinuousClock.now
+    let places = number * recipe.promptsPerStep..<(number + 1) * recipe.promptsPerStep
+    var rollout = Rollout()
+    rollout.problems = set.problems(at: places, seed: recipe.seed)
+    rollout.values = reward.components.map { _ in [] }
+    let requests = zip(places, rollout.problems).map { request($1, adapter, promptIndex: $0) }
+    let all = try await source.complete(requests, samples: recipe.generations)
+    for (g, completions) in all.enumerated() {
+      let prompt = requests[g].prompt
+      let texts = completions.map { builder.text($0.ids) }
+      let values = score(texts, completions.map(\.ids.count), rollout.problems[g])
+      for (i, row) in values.enumerated() { rollout.values[i].append(row) }
+      rollout.texts.append(texts)
+      rollout.tokens += prompt.count + completions.reduce(0) { $0 + $1.ids.count }
+      rollout.groups.append(
+        ScoredGroup(
+          prompt: prompt, completions: completions.map(\.ids),
+          isTruncated: completions.map { $0.reason != .stop }, rewards: reward.totals(values),
+          sampled: sampled(completions)))
+    }
+    rollout.seconds = (ContinuousClock.now - start).inSeconds
+    return rollout
+  }
+
+  /// What the sampler said of its tokens under the loss's temperature; nil from a source that does not tell.
+  private func sampled(_ completions: [CompletedText]) -> [[Float]]? {
+    let said = completions.map { recipe.scalesLogits ? $0.temperedLogProbabilities : $0.logProbabilities }
+    return zip(said, completions).allSatisfy { $0.count == $1.ids.count } ? said : nil
+  }
+
+  private func request(_ problem: Problem, _ adapter: AttachedAdapter, promptIndex: Int) -> GenerationRequest
+  {
+    GenerationRequest(
+      prompt: builder.prompt(problem), adapter: adapter, sampling: recipe.sampling,
+      maxTokens: recipe.maxCompletionLength, stopTokens: builder.stopTokens,
+      allowedTokens: builder.tokenizer.idCount, promptIndex: promptIndex)
+  }
+
+  /// `[component][completion]`
+  private func score(_ texts: [String], _ tokens: [Int], _ problem: Problem) -> [[Double?]] {
+    let needsAnswer = reward.components.contains { $0.kind.needsAnswer }
+    let gold = needsAnswer ? problem.gold.map { grader.prepare(gold: $0) } : nil
+    return reward.values(
+      zip(texts, tokens).map { text, count in
+        RewardInput(
+          text: text, gold: problem.gold, tokens: count,
+          isCorrect: gold.flatMap { grader.grade($0, prediction: text).isEqual })
+      })
+  }
+
+  /// How an adapter does on held-out problems.
+  func evaluate(_ set: ProblemSet, _ adapter: AttachedAdapter) async throws -> HeldOutScore {
+    var score = HeldOutScore()
+    let requests = set.problems.enumerated().map { index, problem in
+      request(problem, adapter, promptIndex: 1 << 30 | index)
+    }
+    let all = try await source.complete(requests, samples: recipe.evalSamples)
+    for (problem, completions) in zip(set.problems, all) {
+      for completion in completions {
+        let text = builder.text(completion.ids)
+        score.total += 1
+        if let gold = problem.gold, grader.grade(gold: gold, prediction: text).isEqual == true {
+          score.correct += 1
+        }
+        if TextRewards.format(text) == 1 { score.formatted += 1 }
+      }
+    }
+    return score
+  }
+}
+
+/// Completions of held-out problems, counted.
+struct HeldOutScore {
+  var correct = 0
+  var formatted = 0
+  var total = 0
+
+  var pass: Double { Double(correct) / Double(max(total, 1)) }
+  var format: Double { Double(formatted) / Double(max(total, 1)) }
+}

@@ -1,0 +1,174 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+
+/// A run's folder and its checkpoints.
+///
+/// A folder `checkpoint-N` is whole or absent: `adapter.tina`, and the exact state from which the run goes on.
+struct RunFolder {
+  let path: String
+  /// Seed of the initial adapter, from which a `.tina` file may store differences.
+  let seed: UInt64
+
+  private static let partialPrefix = ".partial-checkpoint-"
+
+  /// Steps of the whole checkpoints, ascending.
+  var steps: [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.compactMap { name in
+      guard name.hasPrefix("checkpoint-"), let step = Int(name.dropFirst(11)), step >= 0 else { return nil }
+      return FileManager.default.fileExists(atPath: path + "/" + name + "/state.json") ? step : nil
+    }.sorted()
+  }
+
+  func checkpoint(_ step: Int) -> String { path + "/checkpoint-\(step)" }
+  func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
+  private func partial(_ step: Int) -> String { path + "/" + Self.partialPrefix + "\(step)" }
+
+  /// Makes the folder, removes what a kill left half written or half removed, and finds where a run goes on.
+  ///
+  /// - Parameters:
+  ///   - first: the state in which the run would begin.
+  ///   - resumes: whether a run that is there may go on.
+  /// - Returns: the last whole checkpoint's state; nil when there is none.
+  /// - Throws: ``TrainerError`` when the folder holds another run, or one that may not go on.
+  func open(expecting first: RunState, resumes: Bool) throws -> RunState? {
+    let files = FileManager.default
+    try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+    for name in (try? files.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(Self.partialPrefix)
+    {
+      try? files.removeItem(atPath: path + "/" + name)
+    }
+    guard let step = steps.last else { return nil }
+    guard resumes else {
+      throw TrainerError(
+        .checkpoint, place: path, found: "a run at step \(step)", expected: "an empty folder",
+        advice: "Name another folder with --output, or leave out --no-resume to go on.")
+    }
+    let last = try state(step)
+    try last.check(against: first, folder: path)
+    return last
+  }
+
+  /// Writes everything to a folder of another name, then renames it.
+  ///
+  /// - Parameter parent: the step of a checkpoint from which the adapter's file holds differences; nil for a file that
+  ///   needs no other.
+  func save(
+    _ state: RunState, _ update: PolicyUpdate, _ archive: AdapterArchive, parent: Int?, peft: Bool
+  ) throws {
+    let (target, partial) = (checkpoint(state.step), partial(state.step))
+    let files = FileManager.default
+    try? files.removeItem(atPath: partial)
+    try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
+    do {
+      var options = TinaOptions()
+      options.seed = seed
+      // A parent that cannot be read is no reason to lose this step.
+      if let parent {
+        let file = try? TinaFile(path: adapter(parent))
+        if (try? file?.archive()) != nil { options.parent = file }
+      }
+      try TinaWriter.write(archive, to: partial + "/adapter.tina", options: options)
+      if peft { try archive.export(.peft, to: partial + "/peft") }
+      let writer = try FileWriter(path: partial + "/optimizer.bin")
+      for memory in update.memories {
+        let bytes = memory.bytes
+        try writer.write(bytes.bytes)
+      }
+      try writer.finish()
+      try Self.write(state.json, to: partial + "/state.json")
+      Self.sync(partial)
+      // Only a run that was taken back to an earlier step finds its own name here.
+      try? files.removeItem(atPath: target)
+      try files.moveItem(atPath: partial, toPath: target)
+      Self.sync(path)
+    } catch {
+      try? files.removeItem(atPath: partial)
+      throw error
+    }
+  }
+
+  /// Makes a checkpoint's adapter a file that needs no other; its content stays as it is.
+  func detach(_ step: Int) throws {
+    let file = try TinaFile(path: adapter(step))
+    guard file.parentDigest != nil else { return }
+    var options = TinaOptions()
+    options.keep(from: file, tensorsChange: false)
+    options.seed = seed
+    // The writer puts the new file in the old one's place when it is whole.
+    try TinaWriter.write(file.archive(), to: adapter(step), options: options)
+  }
+
+  /// Removes a checkpoint, after those that hold differences from it have become files of their own.
+  func remove(_ step: Int) throws {
+    let digest = (try? TinaFile(path: adapter(step)))?.contentDigest
+    for other in steps where other != step {
+      guard let digest, let file = try? TinaFile(path: adapter(other)), file.parentDigest == digest
+      else { continue }
+      try detach(other)
+    }
+    // Half removed it must not look whole.
+    let files = FileManager.default
+    try? files.removeItem(atPath: partial(step))
+    try files.moveItem(atPath: checkpoint(step), toPath: partial(step))
+    try? files.removeItem(atPath: partial(step))
+  }
+
+  /// Reads a checkpoint's state without its matrices.
+  func state(_ step: Int) throws(TrainerError) -> RunState {
+    let file = checkpoint(step) + "/state.json"
+    let found: String
+    do throws(ModelFilesError) {
+      if let state = try JSON.parse(path: file).object.flatMap({ RunState($0) }), state.step == step {
+        return state
+      }
+      found = "missing members"
+    } catch {
+      found = "\(error)"
+    }
+    throw damaged(file, found: found, expected: "the state of a run")
+  }
+
+  /// Puts a checkpoint's matrices and moments back.
+  func restore(_ update: PolicyUpdate, _ state: RunState) throws {
+    let path = checkpoint(state.step) + "/optimizer.bin"
+    let file = try MappedFile(path: path)
+    let memories = update.memories
+    let size = memories[0].bytes.byteCount
+    guard file.byteCount == memories.count * size else {
+      throw damaged(path, found: "\(file.byteCount) bytes", expected: "\(memories.count * size)")
+    }
+    for (i, memory) in memories.enumerated() {
+      unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(
+        from: file.baseAddress + i * size, byteCount: size)
+    }
+    update.optimizer.step = state.optimizerSteps
+    update.passes = state.passes
+  }
+
+  private func damaged(_ file: String, found: String, expected: String) -> TrainerError {
+    TrainerError(
+      .checkpoint, place: file, found: found, expected: expected,
+      advice: "Remove this checkpoint's folder to go on from the one before.")
+  }
+
+  /// Writes an object for people and programs, whole or not at all.
+  static func write(_ object: JSONObject, to path: String) throws(ModelFilesError) {
+    try write(JSONValue.object(object).text(indent: 1) + "\n", to: path)
+  }
+
+  static func write(_ text: String, to path: String) throws(ModelFilesError) {
+    let writer = try FileWriter(path: path)
+    try writer.write(Array(text.utf8))
+    try writer.finish()
+  }
+
+  private static func sync(_ folder: String) {
+    let descriptor = unsafe Foundation.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor >= 0 {
+      fsync(descriptor)
+      close(descriptor)
+    }
+  }
+}

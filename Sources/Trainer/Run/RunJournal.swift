@@ -1,0 +1,64 @@
+import Foundation
+import ModelFiles
+
+/// What a run writes down beside its checkpoints: metrics, samples, marks, and lines for people.
+struct RunJournal {
+  let folder: RunFolder
+  private var log: MetricsLog
+  private(set) var marks = RunMarks()
+  private(set) var transition = PhaseTransition()
+  /// Told one line a step.
+  var onLine: (String) -> Void = { _ in }
+
+  /// - Parameter step: the step after which a run goes on, nil for one that begins; what was written of later steps is
+  ///   dropped.
+  init(_ folder: RunFolder, goingOnAfter step: Int?) throws {
+    self.folder = folder
+    log = MetricsLog(folder: folder.path)
+    try log.cut(after: step ?? 0)
+    guard step != nil else { return }
+    marks = RunMarks(readFrom: folder.path)
+    for line in log.lines() { observe(line) }
+  }
+
+  /// Writes a step down.
+  mutating func write(_ report: StepReport, line: String) throws {
+    let step = report.state.step
+    if let why = report.metrics.skipped {
+      onLine("step \(step): not made, because \(why); the adapter is as it was")
+    }
+    let values = report.values
+    try log.write(step: step, values)
+    try log.writeSamples(step: step, report.rollout)
+    observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))
+    onLine(line)
+  }
+
+  /// Writes down how the held-out problems went, and marks the best checkpoint.
+  mutating func write(_ score: HeldOutScore, step: Int) throws {
+    try log.write(step: step, [("eval/pass_at_1", score.pass), ("eval/format", score.format)])
+    if score.pass > marks.bestPass, folder.steps.contains(step) {
+      marks.best = step
+      marks.bestPass = score.pass
+      try folder.detach(step)
+      try marks.write(folder.path)
+    }
+    onLine(
+      String(
+        format: "held out at step %d: Pass@1 %.1f %%, format %.1f %% (%d completions)", step,
+        100 * score.pass, 100 * score.format, score.total))
+  }
+
+  /// Feeds the detector of the phase transition; also with what was logged before a resumption.
+  private mutating func observe(_ line: MetricsLog.Line) {
+    guard let format = line.values["rewards/format_reward/mean"],
+      let length = line.values["completions/mean_length"],
+      transition.add(step: line.step, format: format, length: length), let turn = transition.turn
+    else { return }
+    marks.transition = turn
+    marks.beforeTransition = folder.steps.last { $0 <= turn }
+    try? marks.write(folder.path)
+    if let step = marks.beforeTransition { try? folder.detach(step) }
+    onLine("phase transition at step \(turn), certain at step \(line.step)")
+  }
+}

@@ -1,0 +1,97 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+import TinaRuntime
+
+/// What a run needs, opened and checked before anything is computed.
+struct RunSetup {
+  let recipe: Recipe
+  let model: Model
+  let builder: PromptBuilder
+  let problems: ProblemSet
+  let heldOut: ProblemSet?
+  let base: BaseIdentity
+  let plan: MemoryPlan
+  /// Steps of the learning-rate schedule.
+  let totalSteps: Int
+  /// The step after which the run ends.
+  let stopStep: Int
+
+  /// - Parameter memory: bytes that the run may take; nil for a share of what is free.
+  /// - Throws: ``TrainerError`` for a recipe, base, data or machine with which the run can't work; the errors of
+  ///   tokenizer and files.
+  init(_ recipe: Recipe, _ model: Model, memory: Int?) throws {
+    self.recipe = recipe
+    self.model = model
+    try Self.checkBase(model)
+    builder = try PromptBuilder(recipe, model)
+    guard let dataset = recipe.datasetPath else {
+      throw TrainerError(
+        .recipe, place: recipe.path + ": dataset_path", found: "no data set", expected: "a file of problems",
+        advice: "Give one with --data, as JSON lines with problem and solution or answer.")
+    }
+    problems = try ProblemSet(path: recipe.resolve(dataset))
+    heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in
+      try ProblemSet(path: recipe.resolve(path))
+    }
+    totalSteps = recipe.totalSteps(problems: problems.problems.count)
+    stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
+    base = try BaseIdentity(of: try openedBase(model.directory))
+    if recipe.rewards.contains(where: \.kind.needsAnswer),
+      let index = problems.problems.firstIndex(where: { $0.gold == nil })
+    {
+      throw TrainerError(
+        .data, place: "\(problems.path), problem \(index + 1)", found: "no answer",
+        expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
+    }
+    plan = try MemoryPlan(recipe, model, limit: memory)
+  }
+
+  private static func checkBase(_ model: Model) throws(TrainerError) {
+    guard let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) else { return }
+    throw TrainerError(
+      .recipe, place: model.directory.path, found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
+      expected: "a base in F32, F16 or BF16",
+      advice:
+        "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
+        + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
+  }
+
+  /// The state of a run that begins.
+  var firstState: RunState {
+    RunState(
+      recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
+      rowLimit: plan.rowLimit)
+  }
+
+  /// An engine of this process that samples for the run.
+  func engine(_ cacheType: CacheType) -> Engine {
+    let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
+    return Engine(
+      model: model, cacheType: cacheType, contextLimit: context, batchLimit: 256,
+      memoryBudget: plan.cacheBytes)
+  }
+
+  /// The adapter after a step, as files hold it, with what it was trained on.
+  func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
+    let training = JSONObject([
+      ("algorithm", .string("grpo")), ("step", JSONValue(step)), ("recipe_sha256", .string(recipe.digest)),
+      ("loss_type", .string(recipe.loss.type.rawValue)),
+      ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
+      ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),
+      ("data", .string(recipe.datasetName)), ("data_sha256", .string(problems.digest)),
+      ("seed", JSONValue(Int(clamping: recipe.seed))),
+    ])
+    let name = NSString(string: model.directory.path).lastPathComponent
+    return parameters.archive(baseModelName: name, base: base, training: training)
+  }
+}
+
+extension Recipe {
+  /// A path that the recipe names: as it is if there is such a file, otherwise from the recipe's folder.
+  fileprivate func resolve(_ name: String) -> String {
+    if name.hasPrefix("/") || FileManager.default.fileExists(atPath: name) { return name }
+    let folder = NSString(string: path).deletingLastPathComponent
+    return (folder.isEmpty ? "." : folder) + "/" + name
+  }
+}

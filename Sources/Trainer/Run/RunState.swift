@@ -1,0 +1,57 @@
+import ModelFiles
+
+/// Where a run is, and what must be the same for it to go on: `state.json` of a checkpoint.
+struct RunState {
+  var step = 0
+  var optimizerSteps = 0
+  var passes: UInt32 = 0
+  let recipe: String
+  let data: String
+  let base: String
+  let seed: UInt64
+  let rowLimit: Int
+  var skipped = 0
+  var tokens = 0
+  var spentSeconds = 0.0
+
+  var json: JSONObject {
+    JSONObject([
+      ("step", JSONValue(step)), ("optimizer_steps", JSONValue(optimizerSteps)),
+      ("passes", JSONValue(Int(passes))), ("recipe_sha256", .string(recipe)), ("data_sha256", .string(data)),
+      ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
+      ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
+      ("spent_seconds", JSONValue(spentSeconds)),
+    ])
+  }
+
+  /// Nil when a member is missing or has another type.
+  init?(_ object: JSONObject) {
+    guard let step = object["step"]?.int, let optimizerSteps = object["optimizer_steps"]?.int,
+      let passes = object["passes"]?.int.flatMap({ UInt32(exactly: $0) }),
+      let recipe = object["recipe_sha256"]?.string, let data = object["data_sha256"]?.string,
+      let base = object["base_sha256"]?.string, let seed = object["seed"]?.string.flatMap({ UInt64($0) }),
+      let rowLimit = object["row_limit"]?.int, let skipped = object["skipped_steps"]?.int,
+      let tokens = object["tokens"]?.int, let spentSeconds = object["spent_seconds"]?.double
+    else { return nil }
+    self.init(recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit)
+    (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
+    (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
+  }
+
+  init(recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int) {
+    (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
+  }
+
+  /// - Throws: ``TrainerError`` when this state, found in `folder`, is not of the run that `other` begins.
+  func check(against other: RunState, folder: String) throws(TrainerError) {
+    let pairs = [
+      ("recipe", recipe, other.recipe), ("data set", data, other.data), ("base", base, other.base),
+      ("seed", "\(seed)", "\(other.seed)"),
+    ]
+    for (what, found, expected) in pairs where found != expected {
+      throw TrainerError(
+        .checkpoint, place: folder, found: "a run of another \(what) (\(found.prefix(12)))",
+        expected: "this one (\(expected.prefix(12)))", advice: "Name another folder with --output.")
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Foundation
+
+/// Ends a run that would teach nothing, or whose numbers are wrong.
+struct SignalCheck {
+  let recipe: Recipe
+  /// Whether a missing signal is left to the user.
+  let isIgnored: Bool
+  private var truncatedInRow = 0
+  private var skippedInRow = 0
+
+  init(_ recipe: Recipe, isIgnored: Bool) {
+    self.recipe = recipe
+    self.isIgnored = isIgnored
+  }
+
+  /// - Parameter step: the step that these completions are for.
+  /// - Throws: ``TrainerError`` when most completions are cut off, or a reward is the same for all of the first step.
+  mutating func check(_ rollout: Rollout, step: Int) throws(TrainerError) {
+    if isIgnored { return }
+    let flag = " Give --ignore-missing-signal to go on all the same."
+    truncatedInRow = rollout.truncatedShare > 0.5 ? truncatedInRow + 1 : 0
+    if rollout.truncatedShare > 0.5, step == 1 || truncatedInRow >= 3 {
+      throw TrainerError(
+        .noSignal, place: "step \(step)",
+        found: "\(Int(100 * rollout.truncatedShare)) % of completions cut off at "
+          + "\(recipe.maxCompletionLength) tokens",
+        expected: "at most half", advice: "Raise max_completion_length." + flag)
+    }
+    guard step == 1 else { return }
+    for (component, row) in zip(recipe.rewards, rollout.values) {
+      let all = row.flatMap { $0 }
+      guard let first = all.first, all.allSatisfy({ $0 == first }) else { continue }
+      let sample = rollout.texts.first?.first ?? ""
+      throw TrainerError(
+        .noSignal, place: "step 1: the reward " + component.kind.rawValue,
+        found: "\(first.map { "\($0)" } ?? "undecided") for all \(all.count) completions",
+        expected: "values that differ",
+        advice: "A constant component teaches nothing. The first completion ended in: "
+          + "\"\(sample.suffix(120).replacingOccurrences(of: "\n", with: "\\n"))\"." + flag)
+    }
+  }
+
+  /// - Throws: ``TrainerError`` when sampler and trainer disagree, or three steps in a row were not made.
+  mutating func check(_ metrics: UpdateMetrics, step: Int) throws(TrainerError) {
+    skippedInRow = metrics.skipped == nil ? 0 : skippedInRow + 1
+    if metrics.differingTokens > 0 {
+      throw TrainerError(
+        .notFinite, place: "step \(step)",
+        found: "\(metrics.differingTokens) of \(metrics.checkedTokens) log-probabilities of the sampler "
+          + "that differ from the trainer's",
+        expected: "the same bits", advice: "This is a defect of the program; please report it.")
+    }
+    if skippedInRow >= 3 {
+      throw TrainerError(
+        .notFinite, place: "step \(step)",
+        found: "three steps in a row that could not be made (\(metrics.skipped ?? ""))",
+        expected: "finite numbers",
+        advice: "Lower learning_rate or max_grad_norm and go on from the last checkpoint.")
+    }
+  }
+}

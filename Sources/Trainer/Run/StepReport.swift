@@ -1,0 +1,76 @@
+import Foundation
+
+/// What one step says of itself: numbers under TRL's names, and a line for people.
+struct StepReport {
+  let recipe: Recipe
+  /// The run after the step.
+  let state: RunState
+  let metrics: UpdateMetrics
+  let rollout: Rollout
+  let seconds: Double
+  /// ‖the adapter's matrices‖
+  let adapterNorm: Double
+
+  /// By name, in the order in which they are written.
+  var values: [(String, Double)] {
+    let lengths = rollout.lengths.map(Double.init)
+    let ended = zip(lengths, rollout.truncated).filter { !$0.1 }.map(\.0)
+    let mean = { (values: [Double]) in values.reduce(0, +) / Double(max(values.count, 1)) }
+    let totals = rollout.groups.flatMap(\.rewards)
+    var values: [(String, Double)] = [
+      ("loss", metrics.loss), ("grad_norm", metrics.gradientNorm), ("learning_rate", metrics.learningRate),
+      ("reward", mean(totals.compactMap { $0 })), ("reward_std", Advantages.deviation(totals)),
+      ("frac_reward_zero_std", flatShare), ("completion_length", mean(lengths)),
+      ("completions/mean_length", mean(lengths)), ("completions/min_length", lengths.min() ?? 0),
+      ("completions/max_length", lengths.max() ?? 0), ("completions/clipped_ratio", rollout.truncatedShare),
+      ("completions/mean_terminated_length", mean(ended)),
+      ("completions/min_terminated_length", ended.min() ?? 0),
+      ("completions/max_terminated_length", ended.max() ?? 0), ("entropy", metrics.entropy),
+      ("clip_ratio/low_mean", metrics.lowClipMean), ("clip_ratio/low_min", metrics.lowClipMin),
+      ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
+      ("clip_ratio/region_mean", metrics.regionClipMean), ("num_tokens", Double(state.tokens)),
+      ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / seconds),
+      ("speed/rollout_seconds", rollout.seconds), ("adapter_norm", adapterNorm),
+      ("update_norm", metrics.changeNorm), ("sampling/checked_tokens", Double(metrics.checkedTokens)),
+      ("sampling/differing_tokens", Double(metrics.differingTokens)),
+      ("skipped_steps", Double(state.skipped)),
+    ]
+    if let kl = metrics.kl { values.append(("kl", kl)) }
+    if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
+    if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }
+    for (component, rows) in zip(recipe.rewards, rollout.values) {
+      let all = rows.flatMap { $0 }
+      values.append(("rewards/\(component.kind.loggedName)/mean", mean(all.compactMap { $0 })))
+      values.append(("rewards/\(component.kind.loggedName)/std", Advantages.deviation(all)))
+    }
+    return values
+  }
+
+  private var flatShare: Double {
+    let flat = rollout.groups.count { Advantages.deviation($0.rewards) < 1e-8 }
+    return Double(flat) / Double(max(rollout.groups.count, 1))
+  }
+
+  /// The step in a line for people.
+  func line(stopStep: Int, dollarsPerHour: Double) -> String {
+    let v = Dictionary(values) { $1 }
+    let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }
+    let parts = recipe.rewards.map { component in
+      let name = "rewards/" + component.kind.loggedName
+      return component.kind.rawValue + " " + f("%.2f", name + "/mean") + " ± " + f("%.2f", name + "/std")
+    }
+    let left = Double(stopStep - state.step) * state.spentSeconds / Double(max(state.step, 1))
+    return [
+      "step \(state.step)/\(stopStep)",
+      "reward " + f("%.2f", "reward") + " (" + parts.joined(separator: ", ") + ")",
+      "flat groups " + String(format: "%.0f %%", 100 * flatShare),
+      metrics.kl.map { String(format: "KL %.4f", $0) }, "gradient " + f("%.2g", "grad_norm"),
+      "adapter " + f("%.2f", "adapter_norm") + " + " + f("%.1e", "update_norm"),
+      "length " + f("%.0f", "completions/mean_length"),
+      "cut " + String(format: "%.0f %%", 100 * rollout.truncatedShare),
+      f("%.0f tokens/s", "tokens_per_second"),
+      dollarsPerHour > 0 ? String(format: "$%.2f", state.spentSeconds / 3600 * dollarsPerHour) : nil,
+      left >= 90 ? String(format: "%.0f min left", left / 60) : String(format: "%.0f s left", left),
+    ].compactMap(\.self).joined(separator: " · ")
+  }
+}
