@@ -1,30 +1,30 @@
 /// Why a training run did not start or did not go on.
 public struct TrainerError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The family, for programs that react to it.
+  /// The kind of error, for programs that react to it.
   public enum Kind: Sendable, Equatable {
-    /// A recipe with a key or value that cannot be.
+    /// The recipe has an unknown key or a value out of range.
     case recipe
-    /// A data set that cannot be used.
+    /// The data set can't be read, or lacks what the recipe needs.
     case data
-    /// Memory, threads or disk are too small.
+    /// Memory does not suffice.
     case resources
-    /// Numbers that are not finite.
+    /// A number is NaN or infinite.
     case notFinite
-    /// The run as it stands would teach nothing.
+    /// The rewards or completions would teach nothing.
     case noSignal
-    /// A checkpoint or run directory that cannot be read or written.
+    /// A checkpoint or run folder can't be read or written.
     case checkpoint
   }
 
-  /// The family of the error.
+  /// The kind of error.
   public let kind: Kind
-  /// File, line, key, step: where it is; may be empty.
+  /// Where it is: file, line, key or step; may be empty.
   public let place: String
   /// What stands there.
   public let found: String
   /// What should stand there.
   public let expected: String
-  /// What can be done about it; a sentence or several.
+  /// What to do about it, in whole sentences; may be empty.
   public let advice: String
 
   /// Makes an error; texts are fragments without capital letter and full stop, the advice is a sentence.

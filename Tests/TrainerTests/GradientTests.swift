@@ -71,7 +71,7 @@ struct GradientCase {
     let pass = try PolicyPass(model, cacheType: .f32)
     let gradient = FloatMemory(parameters.count)
     let values = try pass.logProbabilities(
-      golden.batch, adapter: parameters, dropout: Dropout(probability: 0, seed: 0, pass: 0),
+      golden.batch, adapter: parameters, dropout: .none,
       temperature: golden.temperature, gradient: gradient
     ) { _ in golden.weights }
     for (mine, theirs) in zip(values.logProbabilities.flatMap { $0 }, golden.logProbabilities) {

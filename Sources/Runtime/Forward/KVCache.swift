@@ -45,9 +45,9 @@ package struct CacheLayout: Sendable {
   func valueOffset(layer: Int) -> Int { keyOffset(layer: layer) + planeBytes }
 }
 
-/// The keys and values of one sequence: a table of pages, some of which other sequences may hold too.
+/// The keys and values of one sequence: a table of pages, some shared with other sequences.
 ///
-/// Pages that are full never change, so they can be shared; a page that is not full has one holder.
+/// Full pages never change, so sequences can share them. A partial page has one holder.
 @safe package final class SequenceCache {
   let pool: PagePool
   var layout: CacheLayout { pool.layout }
@@ -77,7 +77,7 @@ package struct CacheLayout: Sendable {
     return unsafe UnsafePointer(table)
   }
 
-  /// Makes room for `tokens` tokens in all; false, and nothing changed, when the pool has too few pages.
+  /// Makes room for `tokens` tokens in all. When the pool has too few pages, it changes nothing and returns false.
   func tryReserve(tokens: Int) -> Bool {
     let missing = Self.pageCount(tokens) - pages.count
     guard missing <= pool.available else { return false }
@@ -88,12 +88,12 @@ package struct CacheLayout: Sendable {
     return true
   }
 
-  /// Makes room for `tokens` tokens in all, which the pool must have.
+  /// Makes room for `tokens` tokens in all. The pool must have enough pages.
   package func reserve(tokens: Int) {
     guard tryReserve(tokens: tokens) else { preconditionFailure("pages are reserved before a step") }
   }
 
-  /// Takes over a full page that holds the next tokens, in place of one that was reserved for them.
+  /// Takes a full page that holds the next tokens, in place of the one reserved for them.
   func adopt(_ page: Int) {
     let index = count / CacheLayout.pageTokens
     precondition(count % CacheLayout.pageTokens == 0, "only at the end of a page")
@@ -106,16 +106,16 @@ package struct CacheLayout: Sendable {
     count += CacheLayout.pageTokens
   }
 
-  /// Copies the first `tokens` tokens of somebody else's page into the page that was reserved for the next ones.
+  /// Copies the first `tokens` tokens of another sequence's page into the page reserved for the next tokens.
   func copy(_ tokens: Int, from page: Int) {
     let own = pages[count / CacheLayout.pageTokens]
     precondition(count % CacheLayout.pageTokens == 0 && pool.holderCount(own) == 1, "into a page of its own")
-    // Whole planes of all layers: what lies behind the tokens is never read.
+    // The whole page: nothing reads what lies behind the tokens.
     unsafe pool.address(own).copyMemory(from: pool.address(page), byteCount: layout.pageBytes)
     count += tokens
   }
 
-  /// Holds `page`, which has the same contents or will be adopted, instead of its own page at `index`.
+  /// Replaces the page at `index` by `page`, which has the same contents or will be adopted.
   func replace(_ index: Int, with page: Int) {
     pool.retain(page)
     pool.release(pages[index])
@@ -123,8 +123,8 @@ package struct CacheLayout: Sendable {
     unsafe table?[index] = UnsafePointer(pool.address(page).assumingMemoryBound(to: UInt8.self))
   }
 
-  /// A cache that holds the first `tokens` tokens of this one: full pages are shared, the rest is copied.
-  /// Nil when the pool has no page for the copy.
+  /// A cache with the first `tokens` tokens of this one: it shares full pages and copies the rest. Nil when the pool
+  /// has no page for the copy.
   package func fork(tokens: Int) -> SequenceCache? {
     precondition(tokens <= count)
     let copy = SequenceCache(pool)
@@ -138,7 +138,7 @@ package struct CacheLayout: Sendable {
     return copy
   }
 
-  /// Pretends that the first `tokens` tokens are there, all zeros. For measuring.
+  /// Fills the cache with `tokens` tokens of zeros, for measurements.
   func clear(tokens: Int) {
     for page in pages {
       unsafe pool.address(page).initializeMemory(as: UInt8.self, repeating: 0, count: layout.pageBytes)

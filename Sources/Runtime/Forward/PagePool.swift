@@ -1,8 +1,8 @@
 import Foundation
 
-/// Pages of keys and values: counted, handed out again when nobody holds them, at most `limit` of them.
+/// Pages of keys and values with counts of holders. A page without a holder is handed out again.
 ///
-/// Freed pages are kept, because the system's first touch of new memory is slow. One thread at a time.
+/// Freed pages stay allocated, because the first touch of new memory is slow. One thread at a time uses a pool.
 @safe package final class PagePool {
   package let layout: CacheLayout
   /// The most pages that may be handed out at once.
@@ -20,9 +20,9 @@ import Foundation
 
   deinit { for i in unsafe slabs.indices { unsafe Foundation.free(slabs[i]) } }
 
-  /// Pages that somebody holds.
+  /// Pages with a holder.
   private(set) var used = 0
-  /// Pages that can still be handed out.
+  /// Pages that it can still hand out.
   var available: Int { limit - used }
   /// Bytes taken from the system.
   var allocatedBytes: Int { holders.count * layout.pageBytes }
@@ -52,14 +52,13 @@ import Foundation
 
   @unsafe func address(_ page: Int) -> UnsafeMutableRawPointer { unsafe addresses[page] }
 
-  /// As many pages again as there are, up to some megabytes at once, so that large pages of the system can
-  /// serve.
+  /// Doubles the number of pages, by at most some megabytes, in slabs that suit the system's large pages.
   private func addSlab() {
     let most = max(1, (8 << 20) / layout.pageBytes)
     let count = max(1, min(holders.count, most, limit - holders.count))
     let alignment = count * layout.pageBytes >= 2 << 20 ? 2 << 20 : 64
     var slab: UnsafeMutableRawPointer?
-    // Out of memory within the budget: nothing sensible can follow.
+    // Out of memory within the budget: no way to continue.
     guard unsafe posix_memalign(&slab, alignment, count * layout.pageBytes) == 0, let slab = unsafe slab
     else { fatalError("out of memory: \(count * layout.pageBytes) bytes for keys and values") }
     #if os(Linux)

@@ -1,4 +1,4 @@
-/// What besides the tokens decides their keys and values: the adapter's content, and the factor on it.
+/// What decides keys and values besides the tokens: the adapter's content, and the factor on it.
 struct PrefixKey: Hashable {
   /// Zero for the base alone.
   let content: UInt64
@@ -6,7 +6,7 @@ struct PrefixKey: Hashable {
 
   init(_ adapter: AttachedAdapter?) {
     content = adapter?.identity.current ?? 0
-    // -0 and 0 are equal, and so is what they do.
+    // -0 and 0 are equal as keys, and in effect.
     scale = adapter?.scale ?? 1
   }
 }
@@ -26,10 +26,10 @@ final class PrefixNode {
   }
 }
 
-/// Full pages of prompts and answers, found again by exactly their tokens, or by the first of them, and all tokens
-/// before them under the same adapter and scale. The tokens themselves are compared, not a digest of them.
+/// Full pages of prompts and answers. A page is found by its tokens, or the first of them, and all tokens before it,
+/// under the same adapter and scale. The tokens themselves are compared, not a digest.
 ///
-/// It holds each of its pages once; what nobody else holds can be evicted, least recently used first.
+/// The cache is one holder of each page. It can evict pages without another holder, least recently used first.
 final class PrefixCache {
   private let pool: PagePool
   private var roots: [PrefixKey: PrefixNode] = [:]
@@ -38,7 +38,7 @@ final class PrefixCache {
   init(_ pool: PagePool) { self.pool = pool }
 
   deinit {
-    // One by one: a long chain of nodes that frees itself would go as deep as it is long.
+    // One by one, because a long chain of nodes would free itself recursively.
     var all = Array(roots.values)
     while let node = all.popLast() {
       if node.page >= 0 { pool.release(node.page) }
@@ -47,21 +47,21 @@ final class PrefixCache {
     }
   }
 
-  /// Pages that it holds.
+  /// Number of pages in the cache.
   private(set) var pageCount = 0
-  /// Pages that were given back because the room was needed.
+  /// Number of pages evicted so far.
   private(set) var evictions = 0
 
-  /// The page that follows `node`, or the empty prefix if nil, with these tokens.
+  /// The page with these tokens after `node`, or after the empty prefix if nil.
   func child(of node: PrefixNode?, _ tokens: [Int32], key: PrefixKey) -> PrefixNode? {
     guard let child = (node ?? roots[key])?.children[tokens] else { return nil }
     touch(child)
     return child
   }
 
-  /// The page that follows `node`, or the empty prefix if nil, and begins with most of `tokens`, and how many those are;
-  /// nil when none begins with the first. Where very many pages follow, none is looked for: that is no conversation,
-  /// and the search would cost more than it finds.
+  /// Among the pages after `node`, or after the empty prefix if nil, the one that begins with most of `tokens`, and how
+  /// many those are; nil when no page begins with the first. Where very many pages follow, it does not search: that is
+  /// no conversation, and the search would cost more than it finds.
   func beginning(
     of tokens: ArraySlice<Int>, below node: PrefixNode?, key: PrefixKey
   ) -> (page: Int, count: Int)? {
@@ -80,8 +80,8 @@ final class PrefixCache {
     return (node.page, count)
   }
 
-  /// Adds a full page below `node`, or the empty prefix if nil. When the same page is there already, that
-  /// one is returned and `page` is not taken.
+  /// Adds a full page after `node`, or after the empty prefix if nil. Returns the page that is there already if it has
+  /// these tokens.
   func insert(below node: PrefixNode?, _ tokens: [Int32], page: Int, key: PrefixKey) -> PrefixNode {
     if let known = child(of: node, tokens, key: key) { return known }
     let parent = node ?? roots[key] ?? PrefixNode(tokens: [], page: -1, parent: nil)
@@ -99,8 +99,8 @@ final class PrefixCache {
     node.lastUse = clock
   }
 
-  /// Gives up to `count` pages back that only the cache holds, and with each batch some more, so that the
-  /// search for them pays. Returns whether at least one was.
+  /// Evicts up to `count` pages that only the cache holds, or some more, so that one search serves several calls.
+  /// Returns whether it evicted any.
   func evict(_ count: Int) -> Bool {
     let target = pageCount - max(count, min(pageCount / 16, 64))
     var freed = false
@@ -117,7 +117,7 @@ final class PrefixCache {
     return freed
   }
 
-  /// Gives up everything under `key`, which no sequence may be using.
+  /// Removes all pages under `key`, which no sequence may be using.
   func drop(_ key: PrefixKey) {
     guard let root = roots.removeValue(forKey: key) else { return }
     var all = Array(root.children.values)

@@ -1,14 +1,13 @@
 /// Group-relative advantages.
 public enum Advantages {
-  /// What is added to a standard deviation before it divides.
+  /// Added to a standard deviation before dividing by it.
   static let epsilon = 1e-4
 
   /// The advantage of each completion over the mean of its group.
   ///
   /// - Parameters:
-  ///   - rewards: a group's total rewards each; nil for a completion that no component could judge, which
-  ///     counts in no mean and has advantage 0.
-  ///   - scaling: what the differences to the mean are divided by.
+  ///   - rewards: the total rewards of each group. An undecided completion, nil, counts in no mean and has advantage 0.
+  ///   - scaling: what divides the differences from the mean.
   public static func compute(_ rewards: [[Double?]], scaling: RewardScaling) -> [[Double]] {
     let whole = deviation(rewards.flatMap { $0 })
     return rewards.map { group in

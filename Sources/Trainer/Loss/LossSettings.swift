@@ -20,22 +20,22 @@ public enum LossType: String, Sendable, CaseIterable {
   case dapo
 }
 
-/// What the loss is made of.
+/// Settings of the loss.
 public struct LossSettings: Sendable, Equatable {
   /// How tokens are averaged.
   public var type: LossType
   /// Weight of the KL divergence from the base; 0 leaves it out.
   public var beta: Double
-  /// How far below 1 a probability ratio counts.
+  /// A probability ratio is clipped this far below 1.
   public var epsilon: Double
-  /// How far above 1 a probability ratio counts.
+  /// A probability ratio is clipped this far above 1.
   public var epsilonHigh: Double
-  /// Whether the KL divergence is weighted by the probability ratio, as newer TRL does; the default does not.
+  /// Whether the KL divergence is weighted by the probability ratio, as in newer TRL.
   public var correctsKL: Bool
   /// The length that `dr_grpo` divides by.
   public var maxCompletionLength: Int
 
-  /// Tina's loss unless told otherwise.
+  /// Tina's loss by default.
   public init(
     type: LossType = .grpo, beta: Double = 0.04, epsilon: Double = 0.2, epsilonHigh: Double? = nil,
     correctsKL: Bool = false, maxCompletionLength: Int = 3584
@@ -49,11 +49,11 @@ public struct LossSettings: Sendable, Equatable {
   }
 
   mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
-    try reader.read("loss_type", into: &type)
-    try reader.read("beta", into: &beta, 0...1000)
-    try reader.read("epsilon", into: &epsilon, 0...1)
+    type = try reader.choice("loss_type") ?? type
+    beta = try reader.number("beta", 0...1000) ?? beta
+    epsilon = try reader.number("epsilon", 0...1) ?? epsilon
     epsilonHigh = epsilon
-    try reader.read("epsilon_high", into: &epsilonHigh, 0...1000)
-    try reader.read("use_bias_correction_kl", into: &correctsKL)
+    epsilonHigh = try reader.number("epsilon_high", 0...1000) ?? epsilonHigh
+    correctsKL = try reader.flag("use_bias_correction_kl") ?? correctsKL
   }
 }

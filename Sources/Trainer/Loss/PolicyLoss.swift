@@ -5,17 +5,16 @@ struct LossSequence {
   /// Number of its tokens.
   let length: Int
   let advantage: Double
-  /// Masked completions weigh nothing: those that were cut off, if the recipe masks them.
+  /// Whether it weighs nothing: it was cut off, and the recipe masks such completions.
   let isMasked: Bool
 }
 
-/// The weight of each completion's tokens in a step's loss. It depends on lengths alone, so it is known before
-/// any log-probability is.
+/// The weight of each completion's tokens in a step's loss, which depends on lengths alone.
 struct LossWeights {
   /// `[micro-batch][completion]`
   let weights: [[Double]]
 
-  /// - Parameter microBatches: the completions of a step, in the micro-batches over which losses are averaged.
+  /// - Parameter microBatches: the completions of a step, by the micro-batches over which losses are averaged.
   init(_ microBatches: [[LossSequence]], _ settings: LossSettings) {
     let active = { (s: LossSequence) in s.isMasked ? 0 : s.length }
     let stepTokens = microBatches.reduce(0) { $0 + $1.reduce(0) { $0 + active($1) } }
@@ -63,7 +62,7 @@ struct PolicyLoss {
   ///
   /// - Parameters:
   ///   - new: ln p of each token now.
-  ///   - old: ln p when it was sampled; nil if nothing was learned since, so that the ratio is 1.
+  ///   - old: ln p when sampled; nil if nothing was learned since, so that the ratio is 1.
   ///   - reference: ln p under the base; nil if beta is 0.
   ///   - weight: from ``LossWeights``.
   func evaluate(

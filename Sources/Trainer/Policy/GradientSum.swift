@@ -1,26 +1,26 @@
-/// How the processes of a run share a step and add up what they found.
+/// How the processes of a run share a step and add up its gradient.
 ///
-/// All processes hold all completions of a step; each learns from its share of the micro-batches. The sums must come out
-/// with the same bits in every process, so that all take the same step: terms are added in the order of the processes.
+/// All processes hold all completions of a step; each learns from its share of the micro-batches. Terms are added in
+/// the order of the processes, so that all get the same bits and take the same step.
 public protocol GradientSum: Sendable {
-  /// The micro-batches of a step that this process learns from; every one belongs to one process.
+  /// The micro-batches of a step that this process learns from. Each belongs to exactly one process.
   func share(ofMicroBatches count: Int) -> Range<Int>
-  /// Replaces a gradient, which is valid during the call, by the sum over all processes.
+  /// Replaces a gradient by its sum over all processes. The memory is valid during the call.
   ///
-  /// - Throws: when a process is gone; the step is then not made.
+  /// - Throws: when a process is gone. The step is then not taken.
   @unsafe func sum(gradient: UnsafeMutableBufferPointer<Float>) throws
-  /// Replaces numbers beside the gradient (loss and metrics) by their sums.
+  /// Replaces loss and metrics by their sums over all processes.
   func sum(numbers: inout [Double]) throws
 }
 
-/// One process, which learns from everything.
+/// A run of one process.
 public struct SingleProcess: GradientSum {
-  /// Nothing to be set.
+  /// Makes the only process.
   public init() {}
-  /// All of them.
+  /// All micro-batches.
   public func share(ofMicroBatches count: Int) -> Range<Int> { 0..<count }
-  /// Leaves it: the sum over one.
+  /// Leaves the gradient as it is.
   @unsafe public func sum(gradient: UnsafeMutableBufferPointer<Float>) {}
-  /// Leaves them.
+  /// Leaves the numbers as they are.
   public func sum(numbers: inout [Double]) {}
 }

@@ -1,33 +1,32 @@
 import CKernels
 import ModelFiles
-public import TinaRuntime
+import TinaRuntime
 import Support
 
 /// Log-probabilities of a group's completions and their gradient with respect to an adapter.
 ///
-/// One such object is used for a whole run; it keeps its memory between passes. Not for several threads at once.
-@safe public final class PolicyPass {
+/// A run uses one such object, which keeps its memory between passes. One thread at a time may use it.
+@safe final class PolicyPass {
   private let decoder: Decoder
-  /// Bytes that the kept activations of one pass may take; above it they are computed again, block by block.
-  var activationLimit: Int
+  /// Bytes of activations that a pass may keep. Above that it computes them again, block by block.
+  private let activationLimit: Int
   private let workspace: BlockPass.Workspace
   private let headWorkspace = HeadPass.Workspace()
   private var records: [LayerRecord] = []
   private let hidden = FloatBuffer()
   private let blockInputs = FloatBuffer()
   private let targetGradients = FloatBuffer()
-  /// The threads that compute.
   var pool: WorkPool { decoder.pool }
-  /// Where time went since it was reset.
+  /// Time and operations since the last reset.
   var clock: PassClock { workspace.clock }
 
   /// - Parameters:
   ///   - model: the base.
-  ///   - cacheType: how the sampler keeps keys and values; they are rounded alike here.
-  ///   - threads: how many compute; the model's number when nil. No result depends on it.
-  ///   - activationLimit: bytes that activations may take before they are recomputed.
+  ///   - cacheType: the type of the sampler's keys and values; this pass rounds its own alike.
+  ///   - threads: number of threads; the model's when nil. No result depends on it.
+  ///   - activationLimit: bytes of activations that a pass may keep.
   /// - Throws: `RuntimeError.threadsUnavailable`.
-  public init(
+  init(
     _ model: Model, cacheType: CacheType = .f16, threads: Int? = nil, activationLimit: Int = 1 << 30
   ) throws(RuntimeError) {
     decoder = try Decoder(model.config, model.weights, threads: threads ?? model.threads)
@@ -35,7 +34,7 @@ import Support
     workspace = BlockPass.Workspace(CacheLayout(model.config, type: cacheType, layerCount: 1))
   }
 
-  /// What a pass yields, for each completion its tokens.
+  /// What a pass finds, by completion and token.
   struct Values {
     var logProbabilities: [[Float]]
     var entropies: [[Float]]
@@ -45,16 +44,13 @@ import Support
   func logProbabilities(
     _ batch: GroupBatch, adapter: LoRAParameters?, temperature: Float = 1
   ) throws(TrainerError) -> Values {
-    try run(batch, adapter: adapter, dropout: Dropout(probability: 0, seed: 0, pass: 0), temperature, nil) {
-      _ in
-      nil
-    }
+    try run(batch, adapter: adapter, dropout: .none, temperature, nil) { _ in nil }
   }
 
   /// ln p of every completion token, and the gradient of Σ weight · ln p added to `gradient`.
   ///
-  /// - Parameter weights: called once with the log-probabilities; for each completion's token its weight, or nil
-  ///   when all are zero and nothing is to be done.
+  /// - Parameter weights: called once with the log-probabilities. It returns the weight of each completion's tokens, or
+  ///   nil when all are zero.
   func logProbabilities(
     _ batch: GroupBatch, adapter: LoRAParameters, dropout: Dropout, temperature: Float = 1,
     gradient: FloatMemory, weights: (Values) throws(TrainerError) -> [[Float]]?
@@ -78,7 +74,7 @@ import Support
       }, workspace: workspace)
     let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.settings.rank ?? 0)
     let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
-    // Without all records one serves every block; the inputs, from which blocks are recomputed, stay.
+    // One record serves every block unless all are kept; then the blocks' inputs are kept, to compute them again.
     while records.count < (keepsAll ? config.layerCount : 1) { records.append(LayerRecord()) }
     let inputs =
       gradient != nil && !keepsAll ? unsafe blockInputs.reserve(n * width * config.layerCount) : nil
@@ -103,7 +99,7 @@ import Support
       logProbabilities: split(scores.logProbabilities, batch), entropies: split(scores.entropies, batch))
     guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
 
-    // x has served; it becomes the gradient with respect to itself.
+    // From here on x holds the gradient with respect to the last block's output.
     unsafe x.update(repeating: 0, count: n * width)
     var index = 0
     for completion in weights {

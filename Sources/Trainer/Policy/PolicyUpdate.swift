@@ -1,15 +1,15 @@
 import Foundation
 import TinaRuntime
 
-/// A prompt, its completions and what they earned.
+/// A prompt, its completions and their rewards.
 struct ScoredGroup {
   let prompt: [Int]
   let completions: [[Int]]
-  /// Whether a completion was cut off before it ended by itself.
+  /// Whether a completion was cut off at the length limit.
   let isTruncated: [Bool]
-  /// Total rewards; nil where no component could judge.
+  /// Total rewards; nil where every component is undecided.
   let rewards: [Double?]
-  /// What the sampler said, under the loss's temperature; nil for completions from elsewhere.
+  /// The sampler's log-probabilities under the loss's temperature; nil when the source tells none.
   let sampled: [[Float]]?
 }
 
@@ -25,7 +25,7 @@ struct UpdateSettings: Sendable {
   /// Divides the logits in the loss; 1 as in Tina.
   var temperature: Float = 1
   var seed: UInt64 = 42
-  /// Rows of a pass at most, but for a single completion that is longer.
+  /// Most rows of a pass; a single longer completion is a pass of its own.
   var rowLimit = 4096
 
   init() {}
@@ -43,7 +43,7 @@ struct UpdateSettings: Sendable {
   }
 }
 
-/// What one update did.
+/// Numbers of one step.
 struct UpdateMetrics: Sendable {
   var loss = 0.0
   var gradientNorm = 0.0
@@ -55,18 +55,18 @@ struct UpdateMetrics: Sendable {
   var highClipMean = 0.0
   var highClipMax = 0.0
   var regionClipMean = 0.0
-  /// Tokens whose log-probability was compared with the sampler's, and how many differed in a bit.
+  /// Tokens whose log-probability was compared with the sampler's, and how many of them differ in a bit.
   var checkedTokens = 0
   var differingTokens = 0
-  /// ‖change of the adapter's matrices‖
+  /// Norm of the change of the adapter's matrices.
   var changeNorm = 0.0
-  /// Why the update was not made; nil if it was.
+  /// Why the step was not taken; nil if it was.
   var skipped: String?
-  /// Billions of operations a second: in products with weights and adapter, and over whole passes.
+  /// Billions of operations a second, in products with weights and adapter, and over whole passes.
   var productRate: Double?
   var passRate: Double?
 
-  /// What is added up over the processes of a run.
+  /// The numbers that the processes of a run add up.
   fileprivate var sums: [Double] {
     get {
       [
@@ -84,29 +84,29 @@ struct UpdateMetrics: Sendable {
   }
 }
 
-/// Completions that are learned from, once or several times.
+/// Completions to learn from, in one or several steps.
 struct Generation {
   let groups: [ScoredGroup]
   let advantages: [[Double]]
-  /// ln p when sampled, under the loss's temperature; nil if it is learned from once only.
+  /// ln p when sampled, under the loss's temperature; nil when one step learns from them.
   let old: [[[Float]]]?
   /// ln p under the base; nil if beta is 0.
   let reference: [[[Float]]]?
 }
 
-/// The part of GRPO between rewards and a changed adapter.
+/// GRPO from rewards to a changed adapter: advantages, loss, gradient, optimiser.
 @safe final class PolicyUpdate {
   let pass: PolicyPass
   let parameters: LoRAParameters
   let settings: UpdateSettings
   let schedule: LearningRateSchedule
   let optimizer: AdamW
-  /// Passes with dropout so far: each has its own mask.
+  /// Number of passes with dropout so far; each has its own mask.
   var passes: UInt32 = 0
   private let gradient: FloatMemory
   private let exchange: any GradientSum
 
-  /// What a checkpoint holds besides the state: matrices and moments.
+  /// Matrices and moments, which a checkpoint stores.
   var memories: [FloatMemory] { [parameters.values, optimizer.first, optimizer.second] }
 
   init(
@@ -122,30 +122,22 @@ struct Generation {
     gradient = FloatMemory(parameters.count)
   }
 
-  /// Advantages, and the log-probabilities that do not change while it is learned from.
+  /// Computes advantages, and log-probabilities that stay fixed over the steps on these completions.
   func prepare(_ groups: [ScoredGroup]) throws(TrainerError) -> Generation {
     var old: [[[Float]]]?
     var reference: [[[Float]]]?
     if settings.iterations > 1 {
-      var all: [[[Float]]] = []
-      for group in groups {
-        if let sampled = group.sampled {
-          all.append(sampled)
-        } else {
-          all.append(try logProbabilities(group, adapter: parameters))
-        }
+      old = try groups.map { (group) throws(TrainerError) in
+        if let sampled = group.sampled { return sampled }
+        return try logProbabilities(group, adapter: parameters)
       }
-      old = all
     }
     if settings.loss.beta != 0 {
-      var all: [[[Float]]] = []
-      for group in groups { all.append(try logProbabilities(group, adapter: nil)) }
-      reference = all
+      reference = try groups.map { (group) throws(TrainerError) in try logProbabilities(group, adapter: nil) }
     }
     return Generation(
       groups: groups, advantages: Advantages.compute(groups.map(\.rewards), scaling: settings.scaling),
-      old: old,
-      reference: reference)
+      old: old, reference: reference)
   }
 
   private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError)
@@ -160,7 +152,7 @@ struct Generation {
     return result
   }
 
-  /// A group's completions in runs that fit into one pass.
+  /// Divides a group's completions into runs that fit into one pass.
   private func slices(_ group: ScoredGroup) -> [Range<Int>] {
     var result: [Range<Int>] = []
     var start = 0
@@ -177,11 +169,11 @@ struct Generation {
     return result
   }
 
-  /// One optimiser step on a generation. A loss or gradient that is not finite leaves the adapter as it is.
+  /// Takes one optimiser step. A loss or gradient that is not finite leaves the adapter as it is.
   ///
-  /// - Parameter iteration: how often it was learned from before.
-  /// - Throws: what the exchange with other processes throws, and ``TrainerError`` when a step of finite numbers led
-  ///   to an adapter that is none.
+  /// - Parameter iteration: number of earlier steps on the same generation.
+  /// - Throws: errors of the exchange with other processes, and ``TrainerError`` when a finite step leads to an adapter
+  ///   that is not finite.
   func step(_ generation: Generation, iteration: Int) throws -> UpdateMetrics {
     var metrics = UpdateMetrics(
       learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
@@ -192,7 +184,7 @@ struct Generation {
       try learn(generation, iteration: iteration, &metrics)
     } catch {
       guard error.kind == .notFinite else { throw error }
-      // The other processes must hear of it too.
+      // The loss tells the other processes too.
       metrics.loss = .nan
       metrics.skipped = error.found
     }
@@ -224,7 +216,7 @@ struct Generation {
     return metrics
   }
 
-  /// Adds up gradient and metrics over this process's share of the step.
+  /// Adds up gradient and metrics of this process's share of the step.
   private func learn(
     _ generation: Generation, iteration: Int, _ metrics: inout UpdateMetrics
   ) throws(TrainerError) {
@@ -299,7 +291,7 @@ struct Generation {
         return isZero ? nil : slopes
       }
       guard checks, let sampled = group.sampled else { continue }
-      // With dropout the policy pass is not what was sampled from: one without it is compared.
+      // The sampler uses no dropout: compare with a pass without it.
       let mine =
         dropout.isActive
         ? try pass.logProbabilities(batch, adapter: parameters, temperature: settings.temperature)

@@ -1,4 +1,4 @@
-/// Finds the name that somebody probably meant.
+/// Suggests the nearest known name for an unknown one.
 enum Nearest {
   static func advice(_ name: String, _ names: some Swift.Sequence<String>) -> String {
     guard name.utf8.count < 200,
@@ -7,7 +7,7 @@ enum Nearest {
     return "Did you mean \(best)?"
   }
 
-  /// Letters to be changed, left out or added.
+  /// The number of bytes to change, remove or insert.
   static func distance(_ a: String, _ b: String) -> Int {
     let (x, y) = (Array(a.utf8), Array(b.utf8))
     var row = Array(0...y.count)

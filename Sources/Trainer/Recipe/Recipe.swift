@@ -3,21 +3,21 @@ public import TinaRuntime
 import Yams
 import Support
 
-/// A training recipe: Tina's YAML files with their key names, and a few keys of this program's own.
+/// A training recipe: a YAML file with the keys of Tina's recipes and a few more.
 public struct Recipe: Sendable {
-  /// The file, as it was named.
+  /// The file's path, as given.
   public let path: String
   /// SHA-256 of the file.
   public let digest: String
   /// `model_name_or_path`: a directory.
   public var model = ""
-  /// `model_post_train_dataset_name`: a name of Tina's, for its system prompt; or a file.
+  /// `model_post_train_dataset_name`: a data set of Tina's; it decides the system prompt.
   public var datasetName = ""
   /// `dataset_path`: the file with the problems.
   public var datasetPath: String?
   /// `eval_dataset_path`: held-out problems.
   public var heldOutPath: String?
-  /// `system_prompt`: what stands before every problem; Tina's own for the data set when nil.
+  /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
   public var promptTemplate = PromptTemplate.reason
@@ -39,13 +39,13 @@ public struct Recipe: Sendable {
   public var minimumRateShare = 0.0
   /// `warmup_ratio`.
   public var warmupRatio = 0.0
-  /// `warmup_steps`, which goes before the ratio.
+  /// `warmup_steps`, which overrides the ratio.
   public var warmupSteps: Int?
   /// `max_steps`: steps of the schedule.
   public var maxSteps: Int?
-  /// `stop_at_step`: where the run ends although the schedule goes on.
+  /// `stop_at_step`: the run ends here, although the schedule is longer.
   public var stopStep: Int?
-  /// `num_train_epochs`, if `max_steps` is not given.
+  /// `num_train_epochs`, without effect beside `max_steps`.
   public var epochs = 1.0
   /// `num_generations`: completions of a prompt.
   public var generations = 8
@@ -53,9 +53,9 @@ public struct Recipe: Sendable {
   public var batchSize = 8
   /// `gradient_accumulation_steps`.
   public var accumulation = 1
-  /// `num_processes` of the run that the recipe was made for; here it multiplies the micro-batches.
+  /// `num_processes` of the published run; here a factor of the number of micro-batches.
   public var processes = 1
-  /// `num_iterations`: how often a step's completions are learned from.
+  /// `num_iterations`: steps on the same completions.
   public var iterations = 1
   /// `mask_truncated_completions`.
   public var masksTruncated = false
@@ -67,19 +67,19 @@ public struct Recipe: Sendable {
   public var maxCompletionLength = 256
   /// `temperature`, `top_p`, `top_k`, `min_p`.
   public var sampling = SamplingParameters(temperature: 0.9, seed: 42)
-  /// `seed` of everything that is drawn.
+  /// `seed` of all random numbers.
   public var seed: UInt64 = 42 {
     didSet { sampling.seed = seed }
   }
   /// `save_steps`.
   public var saveSteps = 500
-  /// `save_total_limit`: how many checkpoints are kept.
+  /// `save_total_limit`: number of checkpoints that stay.
   public var saveLimit: Int?
-  /// `eval_steps`: how often the held-out problems are tried.
+  /// `eval_steps`: steps between evaluations on the held-out problems.
   public var evalSteps: Int?
   /// `eval_samples`: completions of a held-out problem.
   public var evalSamples = 1
-  /// What should be known about how the recipe was read, one sentence each.
+  /// Facts about the reading of the recipe that a person should know, one sentence each.
   public var notes: [String] = []
 
   /// How a problem becomes a prompt.
@@ -92,7 +92,7 @@ public struct Recipe: Sendable {
 
   /// Reads a recipe.
   ///
-  /// - Throws: ``TrainerError`` naming the key: unknown, of the wrong type, out of range, contradicting another.
+  /// - Throws: ``TrainerError`` naming a key that is unknown, of the wrong type, out of range, or contradicts another.
   public init(path: String) throws(TrainerError) {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw TrainerError(
@@ -113,18 +113,18 @@ public struct Recipe: Sendable {
     try reader.finish()
   }
 
-  /// Prompts of a step.
+  /// Number of prompts of a step.
   public var promptsPerStep: Int { batchSize * accumulation * processes / generations }
 
   private mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
-    try reader.read("model_name_or_path", into: &model)
-    try reader.read("model_post_train_dataset_name", into: &datasetName)
+    model = try reader.text("model_name_or_path") ?? model
+    datasetName = try reader.text("model_post_train_dataset_name") ?? datasetName
     datasetPath = try reader.text("dataset_path")
     heldOutPath = try reader.text("eval_dataset_path")
     systemPrompt = try reader.text("system_prompt")
-    try reader.read("prompt_template", into: &promptTemplate)
-    try reader.read("max_prompt_length", into: &maxPromptLength, 1...1 << 24)
-    try reader.read("max_completion_length", into: &maxCompletionLength, 1...1 << 24)
+    promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
+    maxPromptLength = try reader.integer("max_prompt_length", 1...1 << 24) ?? maxPromptLength
+    maxCompletionLength = try reader.integer("max_completion_length", 1...1 << 24) ?? maxCompletionLength
     try readRewards(&reader)
     try lora.read(&reader)
     try loss.read(&reader)
@@ -132,33 +132,33 @@ public struct Recipe: Sendable {
     try readScaling(&reader)
     try optimizer.read(&reader)
     try readSteps(&reader)
-    try reader.read("seed", into: &seed)
-    try reader.read("temperature", into: &sampling.temperature, 1e-3...100)
-    try reader.read("top_k", into: &sampling.topK, 0...1 << 30)
-    try reader.read("top_p", into: &sampling.topP, 1e-6...1)
-    try reader.read("min_p", into: &sampling.minP, 0...1)
-    try reader.read("mask_truncated_completions", into: &masksTruncated)
-    try reader.read("scale_logits_by_temperature", into: &scalesLogits)
+    seed = try reader.integer("seed").map { UInt64($0) } ?? seed
+    sampling.temperature =
+      try reader.number("temperature", 1e-3...100).map { Float($0) } ?? sampling.temperature
+    sampling.topK = try reader.integer("top_k", 0...1 << 30) ?? sampling.topK
+    sampling.topP = try reader.number("top_p", 1e-6...1).map { Float($0) } ?? sampling.topP
+    sampling.minP = try reader.number("min_p", 0...1).map { Float($0) } ?? sampling.minP
+    masksTruncated = try reader.flag("mask_truncated_completions") ?? masksTruncated
+    scalesLogits = try reader.flag("scale_logits_by_temperature") ?? scalesLogits
   }
 
   private mutating func readSteps(_ reader: inout RecipeReader) throws(TrainerError) {
-    try reader.read("lr_scheduler_type", into: &scheduleKind)
+    scheduleKind = try reader.choice("lr_scheduler_type") ?? scheduleKind
     minimumRateShare = try reader.number("lr_scheduler_kwargs", "min_lr_rate", 0...1) ?? minimumRateShare
-    try reader.read("warmup_ratio", into: &warmupRatio, 0...1)
-    try reader.read("warmup_steps", into: &warmupSteps, 0...1 << 40)
-    try reader.read("max_steps", into: &maxSteps, 1...1 << 40)
-    try reader.read("stop_at_step", into: &stopStep, 1...1 << 40)
-    try reader.read("num_train_epochs", into: &epochs, 0...1e6)
-    try reader.read("num_generations", into: &generations, 2...4096)
-    batchSize = generations
-    try reader.read("per_device_train_batch_size", into: &batchSize, 1...65536)
-    try reader.read("gradient_accumulation_steps", into: &accumulation, 1...65536)
-    try reader.read("num_processes", into: &processes, 1...65536)
-    try reader.read("num_iterations", into: &iterations, 1...1024)
-    try reader.read("save_steps", into: &saveSteps, 1...1 << 40)
-    try reader.read("save_total_limit", into: &saveLimit, 1...1 << 30)
-    try reader.read("eval_steps", into: &evalSteps, 1...1 << 40)
-    try reader.read("eval_samples", into: &evalSamples, 1...1024)
+    warmupRatio = try reader.number("warmup_ratio", 0...1) ?? warmupRatio
+    warmupSteps = try reader.integer("warmup_steps", 0...1 << 40)
+    maxSteps = try reader.integer("max_steps", 1...1 << 40)
+    stopStep = try reader.integer("stop_at_step", 1...1 << 40)
+    epochs = try reader.number("num_train_epochs", 0...1e6) ?? epochs
+    generations = try reader.integer("num_generations", 2...4096) ?? generations
+    batchSize = try reader.integer("per_device_train_batch_size", 1...65536) ?? generations
+    accumulation = try reader.integer("gradient_accumulation_steps", 1...65536) ?? accumulation
+    processes = try reader.integer("num_processes", 1...65536) ?? processes
+    iterations = try reader.integer("num_iterations", 1...1024) ?? iterations
+    saveSteps = try reader.integer("save_steps", 1...1 << 40) ?? saveSteps
+    saveLimit = try reader.integer("save_total_limit", 1...1 << 30)
+    evalSteps = try reader.integer("eval_steps", 1...1 << 40)
+    evalSamples = try reader.integer("eval_samples", 1...1024) ?? evalSamples
     let completions = batchSize * accumulation * processes
     guard batchSize.isMultiple(of: generations) else {
       throw reader.error(
@@ -192,12 +192,12 @@ public struct Recipe: Sendable {
     rewardSettings.maxCompletionTokens = maxCompletionLength
   }
 
-  /// `scale_rewards` as TRL has it, and `scale_reward`, which the published recipes write and TRL ignores.
+  /// Reads `scale_rewards` as in TRL, and `scale_reward`, which published recipes write and TRL ignores.
   private mutating func readScaling(_ reader: inout RecipeReader) throws(TrainerError) {
     if reader.peekFlag("scale_rewards") != nil {
       scaling = try reader.flag("scale_rewards") == true ? .group : .none
     } else {
-      try reader.read("scale_rewards", into: &scaling)
+      scaling = try reader.choice("scale_rewards") ?? scaling
     }
     guard let typo = try reader.flag("scale_reward") else { return }
     scaling = typo ? .group : .none
@@ -209,7 +209,7 @@ public struct Recipe: Sendable {
         + (typo ? "." : ", and token losses are averaged over the micro-batch (bnpo)."))
   }
 
-  /// Steps of the learning-rate schedule, for a data set of `problems`.
+  /// Steps of the learning-rate schedule, for a data set of that many problems.
   public func totalSteps(problems: Int) -> Int {
     maxSteps ?? max(1, Int((epochs * Double(problems) / Double(promptsPerStep)).rounded(.up)) * iterations)
   }

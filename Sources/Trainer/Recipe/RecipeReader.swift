@@ -1,13 +1,13 @@
 import Foundation
 import Yams
 
-/// Takes values out of a recipe by key; what nobody took is an error at the end.
+/// Takes values out of a recipe by key. A key that no setting took is an error at the end.
 struct RecipeReader {
   private let path: String
   private var values: [(key: String, node: Node)]
   private var asked: [String] = []
 
-  /// Keys of Tina's recipes that concern machinery which this program does not have; they change nothing here.
+  /// Keys of Tina's recipes for machinery that this program lacks. They have no effect.
   private static let machinery: Set<String> = [
     "model_post_train_type", "model_post_train_dataset_config", "attn_implementation", "use_peft", "bf16",
     "fp16",
@@ -48,10 +48,10 @@ struct RecipeReader {
     }
   }
 
-  /// The parser calls itself for what is nested, so its depth is bounded before.
+  /// Bounds the nesting, because the parser is recursive.
   private static func checkNesting(_ yaml: String, _ path: String) throws(TrainerError) {
     var brackets = 0
-    var marks = 0  // of sequences and keys in one line
+    var marks = 0  // Of sequences and keys in one line.
     var previous: UInt8 = 0
     for byte in yaml.utf8 {
       switch byte {
@@ -91,48 +91,17 @@ struct RecipeReader {
     return scalar.string
   }
 
-  // MARK: Values that stay as they are when the recipe lacks the key
+  // MARK: Values; nil where the recipe lacks the key
 
-  mutating func read(
-    _ key: String, into value: inout Int, _ range: ClosedRange<Int> = 0...1 << 53
-  ) throws(TrainerError) {
-    if let found = try integer(key, range) { value = found }
+  mutating func text(_ key: String) throws(TrainerError) -> String? {
+    guard let node = take(key) else { return nil }
+    return try scalar(key, node, "a text")
   }
 
-  mutating func read(_ key: String, into value: inout Int?, _ range: ClosedRange<Int>) throws(TrainerError) {
-    if let found = try integer(key, range) { value = found }
-  }
-
-  mutating func read(_ key: String, into value: inout UInt64) throws(TrainerError) {
-    if let found = try integer(key, 0...1 << 53) { value = UInt64(found) }
-  }
-
-  mutating func read(
-    _ key: String, into value: inout Double,
-    _ range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
-  ) throws(TrainerError) {
-    if let found = try number(key, range) { value = found }
-  }
-
-  mutating func read(_ key: String, into value: inout Float, _ range: ClosedRange<Double>)
-    throws(TrainerError)
-  {
-    if let found = try number(key, range) { value = Float(found) }
-  }
-
-  mutating func read(_ key: String, into value: inout Bool) throws(TrainerError) {
-    if let found = try flag(key) { value = found }
-  }
-
-  mutating func read(_ key: String, into value: inout String) throws(TrainerError) {
-    if let found = try text(key) { value = found }
-  }
-
-  mutating func read<T: RawRepresentable & CaseIterable>(
-    _ key: String, into value: inout T
-  ) throws(TrainerError) where T.RawValue == String {
-    guard let text = try text(key) else { return }
-    value = try self.value(key, text)
+  mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String) throws(TrainerError) -> T?
+  where T.RawValue == String {
+    guard let text = try text(key) else { return nil }
+    return try value(key, text)
   }
 
   /// The case that `text` names.
@@ -145,13 +114,6 @@ struct RecipeReader {
       advice: Nearest.advice(text, names))
   }
 
-  // MARK: Values that may be absent
-
-  mutating func text(_ key: String) throws(TrainerError) -> String? {
-    guard let node = take(key) else { return nil }
-    return try scalar(key, node, "a text")
-  }
-
   mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
     guard let node = take(key) else { return nil }
     let text = try scalar(key, node, "true or false")
@@ -161,7 +123,7 @@ struct RecipeReader {
     return value
   }
 
-  /// The value of a key that may be a flag or something else.
+  /// The flag that a key holds, without taking it; nil if the value is no flag.
   func peekFlag(_ key: String) -> Bool? {
     values.first { $0.key == key }?.node.scalar.flatMap { Self.flags[$0.string.lowercased()] }
   }
@@ -202,32 +164,29 @@ struct RecipeReader {
     return result
   }
 
-  private mutating func number(
-    _ key: String, _ range: ClosedRange<Double>
+  mutating func number(
+    _ key: String, _ range: ClosedRange<Double> = Self.anyNumber
   ) throws(TrainerError) -> Double? {
     guard let node = take(key) else { return nil }
     return try number(key, node, range)
   }
 
-  private func number(
-    _ key: String, _ node: Node, _ range: ClosedRange<Double>
-  ) throws(TrainerError) -> Double {
-    let value = try number(key, node)
-    guard range.contains(value) else {
-      throw error(key, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
-    }
-    return value
-  }
+  static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
 
-  private func number(_ key: String, _ node: Node) throws(TrainerError) -> Double {
+  private func number(
+    _ key: String, _ node: Node, _ range: ClosedRange<Double> = Self.anyNumber
+  ) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
     guard let value = Double(text), value.isFinite else {
       throw error(key, found: String(text.prefix(100)), expected: "a number")
     }
+    try check(key, value, range)
     return value
   }
 
-  private mutating func integer(_ key: String, _ range: ClosedRange<Int>) throws(TrainerError) -> Int? {
+  mutating func integer(
+    _ key: String, _ range: ClosedRange<Int> = 0...1 << 53
+  ) throws(TrainerError) -> Int? {
     guard let node = take(key) else { return nil }
     let number = try number(key, node)
     guard number.rounded() == number, abs(number) < 0x1p53 else {
@@ -235,13 +194,17 @@ struct RecipeReader {
     }
     let value = Int(number)
     guard value >= 0 else { throw error(key, found: "\(value)", expected: "0 or more") }
-    guard range.contains(value) else {
-      throw error(key, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
-    }
+    try check(key, value, range)
     return value
   }
 
-  /// - Throws: an error for the first key that nobody asked for.
+  private func check<T>(_ key: String, _ value: T, _ range: ClosedRange<T>) throws(TrainerError) {
+    guard range.contains(value) else {
+      throw error(key, found: "\(value)", expected: "\(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+
+  /// - Throws: an error for the first key that no setting took.
   func finish() throws(TrainerError) {
     guard let unknown = values.first(where: { !Self.machinery.contains($0.key) }) else { return }
     throw error(

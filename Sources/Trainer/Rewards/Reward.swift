@@ -1,14 +1,14 @@
 import Foundation
 
-/// A completion as rewards see it.
+/// A completion, as rewards see it.
 public struct RewardInput: Sendable {
-  /// What the model said, the `<think>` that its prompt ended in included.
+  /// The completion's text, after the `<think>` that the prompt may end in.
   public let text: String
   /// The reference answer; nil if the data has none.
   public let gold: String?
   /// Number of tokens drawn.
   public let tokens: Int
-  /// Whether the answer is right; nil if that could not be decided.
+  /// Whether the answer is right; nil if undecided.
   public let isCorrect: Bool?
 
   /// Makes an input.
@@ -48,7 +48,7 @@ public enum RewardKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether it asks if the answer is right.
+  /// Whether its value depends on the answer being right.
   var needsAnswer: Bool { self == .accuracy || self == .length || self == .cosine }
 }
 
@@ -56,7 +56,7 @@ public enum RewardKind: String, Sendable, CaseIterable {
 public struct WeightedReward: Sendable, Equatable {
   /// Which component.
   public let kind: RewardKind
-  /// What it is multiplied by in the sum.
+  /// Its factor in the sum.
   public let weight: Double
 
   /// Makes a weighted component.
@@ -79,12 +79,12 @@ public struct RewardFunction: Sendable {
     self.settings = settings
   }
 
-  /// `[component][completion]`; nil where a component could not judge.
+  /// The components' values, `[component][completion]`; nil where undecided.
   public func values(_ group: [RewardInput]) -> [[Double?]] {
     components.map { value($0.kind, group) }
   }
 
-  /// The weighted sums; what a component could not judge is left out, and a completion that none could is nil.
+  /// The weighted sums over decided values; nil for a completion without any.
   public func totals(_ values: [[Double?]]) -> [Double?] {
     guard let count = values.first?.count else { return [] }
     return (0..<count).map { i in
@@ -116,7 +116,7 @@ public struct RewardFunction: Sendable {
     }
   }
 
-  /// Kimi 1.5's reward: short right answers earn most, long wrong ones cost most, within the group.
+  /// Kimi 1.5's reward: within the group, short right answers earn most and long wrong ones least.
   private func lengths(_ group: [RewardInput]) -> [Double?] {
     let all = group.map(\.length)
     guard let low = all.min(), let high = all.max(), low < high else { return group.map { _ in 0 } }
@@ -126,11 +126,11 @@ public struct RewardFunction: Sendable {
     }
   }
 
-  /// Right answers earn less the longer they are, wrong ones cost more. An undecided gold answer earns 1.
+  /// Right answers earn less the longer they are, and wrong ones more. An undecided answer earns 1.
   private func cosine(_ input: RewardInput) -> Double {
     guard let isCorrect = input.isCorrect else { return 1 }
     let c = cos(.pi * Double(input.length) / Double(settings.cosineMaxLength))
-    // A wrong answer's ends are swapped: the short one earns the larger value.
+    // A short wrong answer earns the larger of its two values, as in the published code.
     let (low, high) =
       isCorrect
       ? (settings.cosineMinCorrect, settings.cosineMaxCorrect)
@@ -138,7 +138,7 @@ public struct RewardFunction: Sendable {
     return low + 0.5 * (high - low) * (1 + c)
   }
 
-  /// DAPO's punishment: 0 up to a margin before the limit, then falling to -1 at it.
+  /// DAPO's punishment: 0 up to a margin before the limit, then falling to -1 at the limit.
   private func softOverlong(_ tokens: Int) -> Double {
     let start = settings.maxCompletionTokens - settings.softPunishTokens
     if tokens <= start { return 0 }

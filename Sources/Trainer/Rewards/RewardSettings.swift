@@ -1,18 +1,18 @@
-/// Numbers that the components' formulas take.
+/// Numbers in the formulas of rewards.
 public struct RewardSettings: Sendable, Equatable {
-  /// `cosine`: the length at which a wrong answer earns least.
+  /// `cosine`: the length, in Unicode scalars, that counts as the largest.
   public var cosineMaxLength = 1000
-  /// `cosine`: what a wrong answer of length 0 earns.
+  /// `cosine`: value of a wrong answer of length 0.
   public var cosineMinWrong = 0.0
-  /// `cosine`: what a wrong answer of the largest length earns.
+  /// `cosine`: value of a wrong answer of the largest length.
   public var cosineMaxWrong = -0.5
-  /// `cosine`: what a right answer of the largest length earns.
+  /// `cosine`: value of a right answer of the largest length.
   public var cosineMinCorrect = 0.5
-  /// `cosine`: what a right answer of length 0 earns.
+  /// `cosine`: value of a right answer of length 0.
   public var cosineMaxCorrect = 1.0
   /// `repetition_penalty`: words of an n-gram.
   public var repetitionNGram = 3
-  /// `repetition_penalty`: what nothing but repetition costs.
+  /// `repetition_penalty`: value of a text of nothing but repetition.
   public var repetitionMaxPenalty = -1.0
   /// `soft_overlong_punishment`: the length limit in tokens.
   public var maxCompletionTokens = 3584
@@ -24,13 +24,13 @@ public struct RewardSettings: Sendable, Equatable {
 
   mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
     let values = -1e6...1e6
-    try reader.read("cosine_max_len", into: &cosineMaxLength, 1...1 << 30)
-    try reader.read("cosine_min_value_wrong", into: &cosineMinWrong, values)
-    try reader.read("cosine_max_value_wrong", into: &cosineMaxWrong, values)
-    try reader.read("cosine_min_value_correct", into: &cosineMinCorrect, values)
-    try reader.read("cosine_max_value_correct", into: &cosineMaxCorrect, values)
-    try reader.read("repetition_n_grams", into: &repetitionNGram, 1...1000)
-    try reader.read("repetition_max_penalty", into: &repetitionMaxPenalty, values)
-    try reader.read("soft_punish_cache", into: &softPunishTokens, 1...1 << 30)
+    cosineMaxLength = try reader.integer("cosine_max_len", 1...1 << 30) ?? cosineMaxLength
+    cosineMinWrong = try reader.number("cosine_min_value_wrong", values) ?? cosineMinWrong
+    cosineMaxWrong = try reader.number("cosine_max_value_wrong", values) ?? cosineMaxWrong
+    cosineMinCorrect = try reader.number("cosine_min_value_correct", values) ?? cosineMinCorrect
+    cosineMaxCorrect = try reader.number("cosine_max_value_correct", values) ?? cosineMaxCorrect
+    repetitionNGram = try reader.integer("repetition_n_grams", 1...1000) ?? repetitionNGram
+    repetitionMaxPenalty = try reader.number("repetition_max_penalty", values) ?? repetitionMaxPenalty
+    softPunishTokens = try reader.integer("soft_punish_cache", 1...1 << 30) ?? softPunishTokens
   }
 }

@@ -1,16 +1,16 @@
 /// Rewards that read the text alone.
 enum TextRewards {
-  /// 1 if the thinking ends exactly once, on a line of its own. Answer tags are not asked for.
+  /// 1 if the thinking ends exactly once, on a line of its own. Answer tags are not needed.
   static func format(_ text: String) -> Double { count("\n</think>\n", in: text) == 1 ? 1 : 0 }
 
-  /// One half for each thinking tag that stands there exactly once, followed (and for the closing one preceded) by
-  /// a line's end.
+  /// One half for each thinking tag that occurs exactly once and ends its line; the closing one must also begin its
+  /// line.
   static func tagCount(_ text: String) -> Double {
     (count("<think>\n", in: text) == 1 ? 0.5 : 0) + (count("\n</think>\n", in: text) == 1 ? 0.5 : 0)
   }
 
-  /// One third for each mark of a step, at most 1: `Step 3:`, a list's item, `First,`, `Second,`, `Next,`,
-  /// `Finally,`, or a number and a full stop at the text's very beginning.
+  /// One third for each mark of a reasoning step, at most 1: `Step 3:`, a list's item, `First,`, `Second,`, `Next,`,
+  /// `Finally,`, or a number and a full stop at the text's beginning.
   static func reasoningSteps(_ text: String) -> Double {
     let scalars = Array(text.unicodeScalars)
     let words = ["\n-", "\n*", "First,", "Second,", "Next,", "Finally,"].map { Array($0.unicodeScalars) }
@@ -21,7 +21,7 @@ enum TextRewards {
     func matches(_ word: [Unicode.Scalar], _ i: Int) -> Bool {
       i + word.count <= scalars.count && word.indices.allSatisfy { scalars[i + $0] == word[$0] }
     }
-    /// The end of digits that begin at `i` and are followed by `end`.
+    /// The place after digits from `i` on that `end` follows; nil when there are none.
     func number(_ i: Int, _ end: Unicode.Scalar) -> Int? {
       var j = i
       while isDigit(j) { j += 1 }
@@ -50,7 +50,7 @@ enum TextRewards {
     return (1 - Double(seen.count) / Double(total)) * maxPenalty
   }
 
-  /// Occurrences that do not overlap, counted by scalars as Python's `count` does.
+  /// The number of occurrences that do not overlap, as Python's `count` counts them.
   static func count(_ needle: String, in text: String) -> Int {
     let pattern = Array(needle.utf8)
     let bytes = Array(text.utf8)

@@ -1,23 +1,23 @@
 public import TinaRuntime
 
-/// Where completions come from: rollouts and held-out problems ask nothing else of a sampler.
+/// A source of completions for rollouts and held-out problems.
 ///
-/// What learns checks what it gets: a source whose log-probabilities differ from the trainer's in a bit ends the run.
+/// The trainer compares log-probabilities: a source whose differ from its own in a bit ends the run.
 public protocol CompletionSource: Sendable {
-  /// Completes each request `samples` times, with the adapter as it is during the call.
+  /// Completes each request `samples` times, with the adapter's numbers at the time of the call.
   ///
-  /// - Returns: for each request its completions, in the order of their sample numbers.
+  /// - Returns: each request's completions, in the order of their sample numbers.
   func complete(_ requests: [GenerationRequest], samples: Int) async throws -> [[CompletedText]]
 }
 
-/// This process's engine, on the very weights that are trained.
+/// This process's engine, which reads the trained matrices in place.
 public struct LocalCompletions: CompletionSource {
   let engine: Engine
 
-  /// Completions by `engine`.
+  /// Takes completions from `engine`.
   public init(_ engine: Engine) { self.engine = engine }
 
-  /// All requests are in the engine at once, so that its batch is full for as long as possible.
+  /// Gives the engine all requests at once, so that its batch stays full.
   public func complete(_ requests: [GenerationRequest], samples: Int) async throws -> [[CompletedText]] {
     let running = try requests.map { try engine.generate($0, samples: samples) }
     var result: [[CompletedText]] = []

@@ -3,7 +3,7 @@ import Grading
 import TinaRuntime
 import Tokenization
 
-/// The completions of a step and what they earned.
+/// Completions of some problems and their rewards.
 struct Rollout {
   var groups: [ScoredGroup] = []
   var texts: [[String]] = []
@@ -11,7 +11,7 @@ struct Rollout {
   /// `[component][group][completion]`
   var values: [[[Double?]]] = []
   var tokens = 0
-  /// How long sampling and scoring took.
+  /// Seconds of sampling and scoring.
   var seconds = 0.0
 
   var lengths: [Int] { groups.flatMap { $0.completions.map(\.count) } }

@@ -18,9 +18,9 @@ struct RolloutSampler {
     reward = RewardFunction(recipe.rewards, settings: recipe.rewardSettings)
   }
 
-  /// The groups of a rollout and what they earned.
+  /// Samples and scores the groups of a rollout.
   ///
-  /// - Parameter number: counts the rollouts of the run from 0; it decides which problems come next.
+  /// - Parameter number: number of the rollout within the run, from 0. It decides which problems come next.
   func sample(_ set: ProblemSet, number: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
     let start = ContinuousClock.now
     let places = number * recipe.promptsPerStep..<(number + 1) * recipe.promptsPerStep
@@ -46,7 +46,7 @@ struct RolloutSampler {
     return rollout
   }
 
-  /// What the sampler said of its tokens under the loss's temperature; nil from a source that does not tell.
+  /// The sampler's log-probabilities under the loss's temperature; nil when the source tells none.
   private func sampled(_ completions: [CompletedText]) -> [[Float]]? {
     let said = completions.map { recipe.scalesLogits ? $0.temperedLogProbabilities : $0.logProbabilities }
     return zip(said, completions).allSatisfy { $0.count == $1.ids.count } ? said : nil
@@ -72,7 +72,7 @@ struct RolloutSampler {
       })
   }
 
-  /// How an adapter does on held-out problems.
+  /// Samples and grades held-out problems.
   func evaluate(_ set: ProblemSet, _ adapter: AttachedAdapter) async throws -> HeldOutScore {
     var score = HeldOutScore()
     let requests = set.problems.enumerated().map { index, problem in
@@ -93,7 +93,7 @@ struct RolloutSampler {
   }
 }
 
-/// Completions of held-out problems, counted.
+/// Counts of held-out problems' completions.
 struct HeldOutScore {
   var correct = 0
   var formatted = 0

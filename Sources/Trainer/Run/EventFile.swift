@@ -1,11 +1,11 @@
 import Foundation
 import ModelFiles
 
-/// Scalars for TensorBoard: records of protocol buffers, each framed with masked CRC-32C sums.
+/// Scalars for TensorBoard: protocol buffers, each framed by its length and masked CRC-32C checksums.
 struct EventFile {
   let path: String
 
-  /// Begins a file for a run that goes on after `step`.
+  /// Begins a file for the steps from `step` on.
   init(folder: String, step: Int, time: Double) throws(TrainerError) {
     path = folder + "/events.out.tfevents.\(Int(time)).tina.\(step)"
     var event = Protobuf()
@@ -32,14 +32,13 @@ struct EventFile {
   private func append(_ bytes: [UInt8]) throws(TrainerError) { try AppendingFile.append(bytes, to: path) }
 
   static func record(_ data: [UInt8]) -> [UInt8] {
-    let length = (0..<8).map { UInt8(truncatingIfNeeded: data.count >> (8 * $0)) }
+    let length = littleEndian(UInt64(data.count))
     return length + masked(length) + data + masked(data)
   }
 
   private static func masked(_ bytes: [UInt8]) -> [UInt8] {
     let crc = checksum(bytes)
-    let value = (crc >> 15 | crc << 17) &+ 0xA282_EAD8
-    return (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
+    return littleEndian((crc >> 15 | crc << 17) &+ 0xA282_EAD8)
   }
 
   /// CRC-32C (Castagnoli).
@@ -53,7 +52,11 @@ struct EventFile {
   }
 }
 
-/// The four kinds of fields that an event needs.
+private func littleEndian<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
+  (0..<T.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> (8 * T($0))) }
+}
+
+/// Writes the four kinds of protocol buffer fields that an event needs.
 private struct Protobuf {
   var data: [UInt8] = []
 
@@ -73,12 +76,12 @@ private struct Protobuf {
 
   mutating func double(_ field: UInt64, _ value: Double) {
     varint(field << 3 | 1)
-    data += (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt64($0))) }
+    data += littleEndian(value.bitPattern)
   }
 
   mutating func float(_ field: UInt64, _ value: Float) {
     varint(field << 3 | 5)
-    data += (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
+    data += littleEndian(value.bitPattern)
   }
 
   mutating func bytes(_ field: UInt64, _ value: [UInt8]) {
@@ -88,7 +91,7 @@ private struct Protobuf {
   }
 }
 
-/// Files that only grow.
+/// Appends to files, past interrupted and partial writes.
 enum AppendingFile {
   static func append(_ bytes: [UInt8], to path: String) throws(TrainerError) {
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)

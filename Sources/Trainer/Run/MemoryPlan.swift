@@ -3,11 +3,11 @@ import ModelFiles
 import Support
 import TinaRuntime
 
-/// What a run will take, and how passes are cut so that it fits.
+/// A run's memory, and how large passes may be so that it fits.
 struct MemoryPlan {
   /// Rows of a pass at most.
   let rowLimit: Int
-  /// Bytes for activations that are kept instead of recomputed.
+  /// Bytes for activations that a pass keeps instead of computing them again.
   let activationBytes: Int
   /// Bytes for the sampler's keys and values.
   let cacheBytes: Int
@@ -19,7 +19,7 @@ struct MemoryPlan {
     let total = limit ?? MachineMemory.available * 7 / 10
     // Matrices, gradient and two moments.
     let state = 4 * 4 * (try LoRAParameters.count(recipe.lora, for: config))
-    // Of a row while blocks are recomputed: every block's input, one record, and what flows back.
+    // A row while blocks are recomputed: every block's input, one record, and the gradients.
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)
       + LayerRecord.bytes(rows: 1, config, rank: recipe.lora.rank)
@@ -36,14 +36,15 @@ struct MemoryPlan {
         advice: "Lower max_completion_length or num_generations, or give --memory if more is free.")
     }
     let rest = total - state - head - cache
-    // The limit does not follow every megabyte that is free: a run that resumes keeps its own.
+    // A run that resumes keeps its own limit, whatever memory is free then.
     rowLimit = max(sequence, min(8192, rest / 2 / row))
     activationBytes = max(0, rest - row * rowLimit)
     cacheBytes = max(cache, min(total / 4, 8 * cache))
     notes = [
       String(
         format:
-          "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; weights stay in the page cache",
+          "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; "
+          + "weights stay in the page cache",
         Double(state + head + row * rowLimit + cache) / 1e9, Double(total) / 1e9, rowLimit)
     ]
   }

@@ -1,7 +1,7 @@
 import Foundation
 import ModelFiles
 
-/// A run's numbers: `metrics.jsonl` and TensorBoard's files, under TRL's names; `samples.jsonl` with completions.
+/// Writes a run's numbers to `metrics.jsonl` and TensorBoard's files, and completions to `samples.jsonl`.
 struct MetricsLog {
   struct Line {
     let step: Int
@@ -24,7 +24,7 @@ struct MetricsLog {
     try events?.write(finite, step: step, time: now)
   }
 
-  /// One completion of each of the first two groups.
+  /// Writes one completion of each of the first two groups.
   func writeSamples(step: Int, _ rollout: Rollout) throws(TrainerError) {
     for g in rollout.groups.indices.prefix(2) {
       guard let text = rollout.texts[g].first else { continue }
@@ -56,7 +56,7 @@ struct MetricsLog {
     }
   }
 
-  /// Drops what was written after a step that the run goes back to.
+  /// Drops records of steps after `step`, from which the run continues.
   func cut(after step: Int) throws {
     for name in ["metrics.jsonl", "samples.jsonl"]
     where FileManager.default.fileExists(atPath: folder + "/" + name) {

@@ -1,23 +1,25 @@
-/// Watches a run for Tina's phase transition: the format reward turns down after its rise while completions, having
-/// become shorter, grow again.
+/// Finds Tina's phase transition: the format reward falls after its rise, while completions grow again after they
+/// became shorter.
 ///
-/// Both series are smoothed exponentially (factor 0.1). The turn is confirmed when, for `patience` steps in a row, the
-/// smoothed length is at least `rebound` above its minimum so far, that minimum lies at least `rebound` below where
-/// the length began, and the smoothed format reward is at least `fall` below its maximum so far. It is dated back to the
-/// earlier of the two turning points. A run without a format reward has no such transition.
+/// Both series are smoothed exponentially. The turn is certain when these hold for `patience` steps in a row:
+/// - the smoothed length is at least `rebound` above its minimum so far,
+/// - that minimum is at least `rebound` below the first length,
+/// - the smoothed format reward is at least `fall` below its maximum so far.
+///
+/// The turn is dated to the earlier of the two extremes. A run without a format reward has no such transition.
 public struct PhaseTransition: Sendable {
   /// Weight of a new value.
   public var smoothing = 0.1
-  /// Relative growth of the length that counts.
+  /// Least relative change of the length.
   public var rebound = 0.05
-  /// Fall of the format reward that counts.
+  /// Least fall of the format reward.
   public var fall = 0.03
-  /// Steps in a row that confirm a turn.
+  /// Steps in a row that make a turn certain.
   public var patience = 10
-  /// The step at which the curves turned, once that is certain.
+  /// The step of the turn, once it is certain.
   public private(set) var turn: Int?
 
-  /// Where the curves would have turned if they went on like that: the checkpoint before it must not be removed yet.
+  /// Where the turn would be if the curves go on like this. The checkpoint before it must stay.
   public var candidate: Int { turn ?? min(peak.step, valley.step) }
 
   private var format: Double?
@@ -27,10 +29,10 @@ public struct PhaseTransition: Sendable {
   private var valley = (value: Double.infinity, step: 0)
   private var run = 0
 
-  /// A watcher with the documented settings.
+  /// A detector with the default settings.
   public init() {}
 
-  /// Takes a step's mean format reward and mean completion length; returns whether this step made it certain.
+  /// Adds a step's mean format reward and mean completion length; returns whether this step made the turn certain.
   public mutating func add(step: Int, format newFormat: Double, length newLength: Double) -> Bool {
     guard turn == nil else { return false }
     let f = format.map { $0 + smoothing * (newFormat - $0) } ?? newFormat

@@ -4,15 +4,15 @@ import ModelFiles
 
 /// A run's folder and its checkpoints.
 ///
-/// A folder `checkpoint-N` is whole or absent: `adapter.tina`, and the exact state from which the run goes on.
+/// A folder `checkpoint-N` is whole or absent. It holds `adapter.tina` and the state from which the run continues.
 struct RunFolder {
   let path: String
-  /// Seed of the initial adapter, from which a `.tina` file may store differences.
+  /// Seed of the initial adapter; a `.tina` file may store differences from it.
   let seed: UInt64
 
   private static let partialPrefix = ".partial-checkpoint-"
 
-  /// Steps of the whole checkpoints, ascending.
+  /// Steps of all whole checkpoints, ascending.
   var steps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.compactMap { name in
@@ -25,13 +25,13 @@ struct RunFolder {
   func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
   private func partial(_ step: Int) -> String { path + "/" + Self.partialPrefix + "\(step)" }
 
-  /// Makes the folder, removes what a kill left half written or half removed, and finds where a run goes on.
+  /// Makes the folder, removes what a killed process left half done, and finds the last checkpoint.
   ///
   /// - Parameters:
-  ///   - first: the state in which the run would begin.
-  ///   - resumes: whether a run that is there may go on.
+  ///   - first: the state in which a new run would begin.
+  ///   - resumes: whether a run that is there may continue.
   /// - Returns: the last whole checkpoint's state; nil when there is none.
-  /// - Throws: ``TrainerError`` when the folder holds another run, or one that may not go on.
+  /// - Throws: ``TrainerError`` when the folder holds another run, or one that may not continue.
   func open(expecting first: RunState, resumes: Bool) throws -> RunState? {
     let files = FileManager.default
     try files.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -50,10 +50,9 @@ struct RunFolder {
     return last
   }
 
-  /// Writes everything to a folder of another name, then renames it.
+  /// Saves a checkpoint: writes a folder of another name, then renames it.
   ///
-  /// - Parameter parent: the step of a checkpoint from which the adapter's file holds differences; nil for a file that
-  ///   needs no other.
+  /// - Parameter parent: the checkpoint from which the adapter's file stores differences; nil for a whole file.
   func save(
     _ state: RunState, _ update: PolicyUpdate, _ archive: AdapterArchive, parent: Int?, peft: Bool
   ) throws {
@@ -64,7 +63,7 @@ struct RunFolder {
     do {
       var options = TinaOptions()
       options.seed = seed
-      // A parent that cannot be read is no reason to lose this step.
+      // A parent that can't be read is no reason to lose this step.
       if let parent {
         let file = try? TinaFile(path: adapter(parent))
         if (try? file?.archive()) != nil { options.parent = file }
@@ -79,7 +78,7 @@ struct RunFolder {
       try writer.finish()
       try Self.write(state.json, to: partial + "/state.json")
       Self.sync(partial)
-      // Only a run that was taken back to an earlier step finds its own name here.
+      // The name is taken only when the run was taken back to an earlier step.
       try? files.removeItem(atPath: target)
       try files.moveItem(atPath: partial, toPath: target)
       Self.sync(path)
@@ -89,18 +88,18 @@ struct RunFolder {
     }
   }
 
-  /// Makes a checkpoint's adapter a file that needs no other; its content stays as it is.
+  /// Rewrites a checkpoint's adapter as a whole file, without differences; its content stays.
   func detach(_ step: Int) throws {
     let file = try TinaFile(path: adapter(step))
     guard file.parentDigest != nil else { return }
     var options = TinaOptions()
     options.keep(from: file, tensorsChange: false)
     options.seed = seed
-    // The writer puts the new file in the old one's place when it is whole.
+    // The writer replaces the old file once the new one is whole.
     try TinaWriter.write(file.archive(), to: adapter(step), options: options)
   }
 
-  /// Removes a checkpoint, after those that hold differences from it have become files of their own.
+  /// Removes a checkpoint, after rewriting adapters that store differences from it.
   func remove(_ step: Int) throws {
     let digest = (try? TinaFile(path: adapter(step)))?.contentDigest
     for other in steps where other != step {
@@ -108,14 +107,14 @@ struct RunFolder {
       else { continue }
       try detach(other)
     }
-    // Half removed it must not look whole.
+    // Renamed first, because a half removed checkpoint must not look whole.
     let files = FileManager.default
     try? files.removeItem(atPath: partial(step))
     try files.moveItem(atPath: checkpoint(step), toPath: partial(step))
     try? files.removeItem(atPath: partial(step))
   }
 
-  /// Reads a checkpoint's state without its matrices.
+  /// A checkpoint's state, without its matrices.
   func state(_ step: Int) throws(TrainerError) -> RunState {
     let file = checkpoint(step) + "/state.json"
     let found: String
@@ -153,7 +152,7 @@ struct RunFolder {
       advice: "Remove this checkpoint's folder to go on from the one before.")
   }
 
-  /// Writes an object for people and programs, whole or not at all.
+  /// Writes a JSON file, whole or not at all.
   static func write(_ object: JSONObject, to path: String) throws(ModelFilesError) {
     try write(JSONValue.object(object).text(indent: 1) + "\n", to: path)
   }

@@ -1,17 +1,16 @@
 import Foundation
 import ModelFiles
 
-/// What a run writes down beside its checkpoints: metrics, samples, marks, and lines for people.
+/// A run's records beside its checkpoints: metrics, samples, marks, and lines for people.
 struct RunJournal {
   let folder: RunFolder
   private var log: MetricsLog
   private(set) var marks = RunMarks()
   private(set) var transition = PhaseTransition()
-  /// Told one line a step.
+  /// Receives one line a step.
   var onLine: (String) -> Void = { _ in }
 
-  /// - Parameter step: the step after which a run goes on, nil for one that begins; what was written of later steps is
-  ///   dropped.
+  /// - Parameter step: the step after which the run continues; nil for a new run. Drops records of later steps.
   init(_ folder: RunFolder, goingOnAfter step: Int?) throws {
     self.folder = folder
     log = MetricsLog(folder: folder.path)
@@ -21,7 +20,7 @@ struct RunJournal {
     for line in log.lines() { observe(line) }
   }
 
-  /// Writes a step down.
+  /// Records a step.
   mutating func write(_ report: StepReport, line: String) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
@@ -34,7 +33,7 @@ struct RunJournal {
     onLine(line)
   }
 
-  /// Writes down how the held-out problems went, and marks the best checkpoint.
+  /// Records a score on the held-out problems, and marks the best checkpoint.
   mutating func write(_ score: HeldOutScore, step: Int) throws {
     try log.write(step: step, [("eval/pass_at_1", score.pass), ("eval/format", score.format)])
     if score.pass > marks.bestPass, folder.steps.contains(step) {
@@ -49,7 +48,7 @@ struct RunJournal {
         100 * score.pass, 100 * score.format, score.total))
   }
 
-  /// Feeds the detector of the phase transition; also with what was logged before a resumption.
+  /// Feeds the detector of the phase transition; after a resumption also with the earlier steps.
   private mutating func observe(_ line: MetricsLog.Line) {
     guard let format = line.values["rewards/format_reward/mean"],
       let length = line.values["completions/mean_length"],

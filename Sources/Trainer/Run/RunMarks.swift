@@ -9,7 +9,7 @@ struct RunMarks {
 
   init() {}
 
-  /// What an earlier process marked; the transition is found again in the metrics.
+  /// Reads the best checkpoint that an earlier process marked. The metrics tell the transition again.
   init(readFrom folder: String) {
     guard let object = (try? JSON.parse(path: folder + "/marks.json"))?.object else { return }
     best = object["best_on_held_out"]?.int

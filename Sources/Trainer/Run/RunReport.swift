@@ -2,7 +2,7 @@ import Foundation
 import ModelFiles
 import Support
 
-/// A run's curves and sample completions as one HTML page that needs nothing else.
+/// A run's curves and sample completions as one HTML page, which needs no other file.
 public enum RunReport {
   /// Makes the page from a run's folder.
   ///
@@ -41,13 +41,16 @@ public enum RunReport {
       facts.append("last checkpoint before it: checkpoint-\(last)")
     }
     let samples = spread(MetricsLog.objects(folder + "/samples.jsonl"), 12).map { sample in
-      "<h3>Step \(sample["step"]?.int ?? 0), reward \(sample["reward"]?.double.map { String(format: "%.2f", $0) } ?? "none")</h3>"
-        + "<p>\(htmlEscaped(sample["problem"]?.string ?? ""))</p><pre>\(htmlEscaped(sample["completion"]?.string ?? ""))</pre>"
+      let reward = sample["reward"]?.double.map { String(format: "%.2f", $0) } ?? "none"
+      let text = { (key: String) in htmlEscaped(sample[key]?.string ?? "") }
+      return "<h3>Step \(sample["step"]?.int ?? 0), reward \(reward)</h3>"
+        + "<p>\(text("problem"))</p><pre>\(text("completion"))</pre>"
     }
     return """
       <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
       <title>Training run</title><style>
-      body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+      body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;\
+      background:#fff}
       .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.5rem}
       figure{margin:0}figcaption{font-weight:600}svg{width:100%;height:auto}
       pre{white-space:pre-wrap;background:#f5f5f5;padding:.7rem;border-radius:4px}
@@ -59,7 +62,7 @@ public enum RunReport {
       """ + "\n"
   }
 
-  /// What a run did and gained, in a few words.
+  /// The run's length and gains, in a few words.
   private static func summary(_ lines: [MetricsLog.Line]) -> [String] {
     var facts: [String] = []
     let seconds = lines.compactMap { $0.values["step_time"] }.reduce(0, +)
@@ -87,7 +90,7 @@ public enum RunReport {
     return (0..<count).map { all[$0 * (all.count - 1) / (count - 1)] }
   }
 
-  /// Values in grey, smoothed values in blue, the transition as a red line.
+  /// A chart: values in grey, smoothed values in blue, the transition as a red line.
   private static func chart(_ name: String, _ points: [(Double, Double)], turn: Int?) -> String {
     let (width, height, left, bottom) = (360.0, 180.0, 48.0, 20.0)
     let xs = points.map(\.0)

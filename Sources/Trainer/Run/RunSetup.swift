@@ -18,8 +18,8 @@ struct RunSetup {
   let stopStep: Int
 
   /// - Parameter memory: bytes that the run may take; nil for a share of what is free.
-  /// - Throws: ``TrainerError`` for a recipe, base, data or machine with which the run can't work; the errors of
-  ///   tokenizer and files.
+  /// - Throws: ``TrainerError`` for a recipe, base, data set or machine that does not fit the run; errors of tokenizer
+  ///   and files.
   init(_ recipe: Recipe, _ model: Model, memory: Int?) throws {
     self.recipe = recipe
     self.model = model
@@ -57,14 +57,14 @@ struct RunSetup {
         + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
   }
 
-  /// The state of a run that begins.
+  /// The state in which a new run begins.
   var firstState: RunState {
     RunState(
       recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
       rowLimit: plan.rowLimit)
   }
 
-  /// An engine of this process that samples for the run.
+  /// An engine in this process that samples for the run.
   func engine(_ cacheType: CacheType) -> Engine {
     let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
     return Engine(
@@ -72,7 +72,7 @@ struct RunSetup {
       memoryBudget: plan.cacheBytes)
   }
 
-  /// The adapter after a step, as files hold it, with what it was trained on.
+  /// The adapter after a step, as files hold it, with a record of its training.
   func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
     let training = JSONObject([
       ("algorithm", .string("grpo")), ("step", JSONValue(step)), ("recipe_sha256", .string(recipe.digest)),
@@ -88,7 +88,7 @@ struct RunSetup {
 }
 
 extension Recipe {
-  /// A path that the recipe names: as it is if there is such a file, otherwise from the recipe's folder.
+  /// Resolves a path in the recipe: as it stands if such a file exists, otherwise from the recipe's folder.
   fileprivate func resolve(_ name: String) -> String {
     if name.hasPrefix("/") || FileManager.default.fileExists(atPath: name) { return name }
     let folder = NSString(string: path).deletingLastPathComponent

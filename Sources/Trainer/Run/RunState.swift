@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// Where a run is, and what must be the same for it to go on: `state.json` of a checkpoint.
+/// How far a run is, and what must not change when it continues: `state.json` of a checkpoint.
 struct RunState {
   var step = 0
   var optimizerSteps = 0
@@ -42,7 +42,7 @@ struct RunState {
     (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
   }
 
-  /// - Throws: ``TrainerError`` when this state, found in `folder`, is not of the run that `other` begins.
+  /// - Throws: ``TrainerError`` when this state, found in `folder`, belongs to another run than `other`.
   func check(against other: RunState, folder: String) throws(TrainerError) {
     let pairs = [
       ("recipe", recipe, other.recipe), ("data set", data, other.data), ("base", base, other.base),

@@ -3,7 +3,7 @@ import Foundation
 /// Ends a run that would teach nothing, or whose numbers are wrong.
 struct SignalCheck {
   let recipe: Recipe
-  /// Whether a missing signal is left to the user.
+  /// Whether the run continues although it may teach nothing.
   let isIgnored: Bool
   private var truncatedInRow = 0
   private var skippedInRow = 0
@@ -13,7 +13,7 @@ struct SignalCheck {
     self.isIgnored = isIgnored
   }
 
-  /// - Parameter step: the step that these completions are for.
+  /// - Parameter step: the step that learns from these completions.
   /// - Throws: ``TrainerError`` when most completions are cut off, or a reward is the same for all of the first step.
   mutating func check(_ rollout: Rollout, step: Int) throws(TrainerError) {
     if isIgnored { return }

@@ -1,17 +1,17 @@
 import Foundation
 
-/// What one step says of itself: numbers under TRL's names, and a line for people.
+/// A step's numbers under TRL's names, and its line for people.
 struct StepReport {
   let recipe: Recipe
-  /// The run after the step.
+  /// The run's state after the step.
   let state: RunState
   let metrics: UpdateMetrics
   let rollout: Rollout
   let seconds: Double
-  /// ‖the adapter's matrices‖
+  /// Norm of the adapter's matrices.
   let adapterNorm: Double
 
-  /// By name, in the order in which they are written.
+  /// Names and numbers, in the order of the log.
   var values: [(String, Double)] {
     let lengths = rollout.lengths.map(Double.init)
     let ended = zip(lengths, rollout.truncated).filter { !$0.1 }.map(\.0)
@@ -51,7 +51,7 @@ struct StepReport {
     return Double(flat) / Double(max(rollout.groups.count, 1))
   }
 
-  /// The step in a line for people.
+  /// One line for people.
   func line(stopStep: Int, dollarsPerHour: Double) -> String {
     let v = Dictionary(values) { $1 }
     let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// A request to end a run after the step that it is in; a signal's handler may make it.
+/// Asks a run to end after its current step. A signal handler may call it.
 public final class StopRequest: Sendable {
   private let flag = Atomic<Bool>(false)
-  /// A request that nobody has made yet.
+  /// A request that is not made yet.
   public init() {}
-  /// Makes it.
+  /// Makes the request.
   public func stop() { flag.store(true, ordering: .relaxed) }
-  /// Whether it was made.
+  /// Whether the request was made.
   public var isMade: Bool { flag.load(ordering: .relaxed) }
 }

@@ -1,22 +1,22 @@
 public import TinaRuntime
 
-/// What a run does beside its recipe.
+/// Options of a run that its recipe does not hold.
 public struct TrainingOptions: Sendable {
   /// The run's folder.
   public var output: String
-  /// Whether a run that the folder holds goes on; otherwise it is an error.
+  /// Whether to continue a run that the folder holds; otherwise finding one is an error.
   public var resumes = true
-  /// Goes on where a stop with an explanation would follow.
+  /// Continues even when the rewards or completions would teach nothing.
   public var ignoresMissingSignal = false
-  /// Ends the run when the phase transition is certain.
+  /// Ends the run once the phase transition is certain.
   public var untilTransition = false
-  /// Writes PEFT's files into each checkpoint too.
+  /// Also writes PEFT's files into each checkpoint.
   public var peft = false
-  /// What an hour costs, for the health line.
+  /// Dollars that an hour costs, for each step's line.
   public var dollarsPerHour = 0.0
-  /// How the sampler keeps keys and values.
+  /// Type in which the sampler keeps keys and values.
   public var cacheType = CacheType.f16
-  /// Bytes that the run may take; 70 % of what is free when nil.
+  /// Bytes of memory that the run may take; 70 % of the free memory when nil.
   public var memory: Int?
 
   /// The defaults, writing to `output`.

@@ -3,7 +3,7 @@ import ModelFiles
 import Support
 public import TinaRuntime
 
-/// A GRPO run: rollouts by this process's engine, steps by this process, one set of weights for both.
+/// A GRPO run: this process samples, scores and learns, on one copy of the weights.
 public final class TrainingRun {
   private let setup: RunSetup
   private let options: TrainingOptions
@@ -17,23 +17,23 @@ public final class TrainingRun {
 
   private var recipe: Recipe { setup.recipe }
 
-  /// Told one line a step.
+  /// Receives one line a step.
   public var onLine: (String) -> Void {
     get { journal.onLine }
     set { journal.onLine = newValue }
   }
 
-  /// What should be known before the run starts, one sentence each.
+  /// Facts that a person should know before the run starts, one sentence each.
   public let notes: [String]
 
-  /// Opens everything that the recipe names, and refuses what cannot work, before anything is computed.
+  /// Opens everything that the recipe names, and refuses what can't work, before anything is computed.
   ///
   /// - Parameters:
-  ///   - recipe: what is to be done.
+  ///   - recipe: the recipe.
   ///   - model: the base.
-  ///   - options: what is not the recipe's.
-  ///   - completions: where they come from; an engine of this process when nil.
-  ///   - gradients: how they are added up.
+  ///   - options: what the recipe does not hold.
+  ///   - completions: the source of completions; an engine of this process when nil.
+  ///   - gradients: how the processes of a run add up their gradients.
   /// - Throws: ``TrainerError``, and the errors of model, tokenizer and files.
   public init(
     _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
@@ -62,7 +62,7 @@ public final class TrainingRun {
     self.options = options
   }
 
-  /// Runs to the end, to a request to stop, or to an error that needs a person.
+  /// Runs to the last step, to a request to stop, or to an error.
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
     if state.step == 0 { try await evaluateHeldOut() }
     var reason = "all steps are done"
@@ -87,7 +87,7 @@ public final class TrainingRun {
     return TrainingResult(step: state.step, adapter: folder.adapter(state.step), reason: reason)
   }
 
-  /// Samples completions once, and makes the recipe's number of steps on them.
+  /// Samples completions once, and takes the recipe's number of steps on them.
   private func learnFromRollout() async throws {
     var start = ContinuousClock.now
     let rollout = try await sampler.sample(
@@ -119,17 +119,17 @@ public final class TrainingRun {
     try journal.write(try await sampler.evaluate(heldOut, attached()), step: state.step)
   }
 
-  /// What the sampler applies now.
+  /// The adapter as it is now, for the sampler.
   private func attached() throws -> AttachedAdapter {
     try parameters.attach(to: setup.model, step: state.step)
   }
 
-  /// Every so many checkpoints a file needs no other, so that no chain of differences is longer.
+  /// One in so many checkpoints stores a whole file, so that no chain of differences is longer.
   private static let chain = 8
 
-  /// Saves a checkpoint, and removes those that the recipe no longer keeps.
+  /// Saves a checkpoint, and removes those above the recipe's limit.
   ///
-  /// - Parameter isLast: whether the run ends here: the file then needs no other.
+  /// - Parameter isLast: whether the run ends here: the adapter's file then stores no differences.
   private func save(isLast: Bool) throws {
     let earlier = folder.steps.filter { $0 < state.step }
     let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0

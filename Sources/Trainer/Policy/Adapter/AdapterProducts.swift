@@ -1,7 +1,8 @@
 import CKernels
 import TinaRuntime
 
-/// What an adapter's pairs do to a batch outside the base's maps: with dropout forward, and on the way back.
+/// Products of a batch with an adapter's pairs, other than the terms of the base's maps: forward under dropout, and
+/// backward.
 struct AdapterProducts {
   let decoder: Decoder
   let parameters: LoRAParameters
@@ -10,7 +11,7 @@ struct AdapterProducts {
 
   private var pool: WorkPool { decoder.pool }
 
-  /// The adapter's input with some elements dropped, `[rows, in]`.
+  /// Writes, or adds, dropout(x), `[rows, in]`.
   @unsafe func dropped(
     _ x: UnsafePointer<Float>, _ pair: TrainedPair, into y: UnsafeMutablePointer<Float>, add: Bool = false
   ) {
@@ -25,7 +26,7 @@ struct AdapterProducts {
     }
   }
 
-  /// dropout(x) in `scratch`, or x itself where nothing is dropped.
+  /// dropout(x) in `scratch`; x itself without dropout.
   @unsafe private func input(
     _ x: UnsafePointer<Float>, _ pair: TrainedPair, _ scratch: FloatBuffer
   ) -> UnsafePointer<Float> {
@@ -52,7 +53,7 @@ struct AdapterProducts {
     decoder.maps.run()
   }
 
-  /// du = scale · dY · B, what goes back to the inner vectors, `[rows, rank]`.
+  /// du = scale · dY · B, the gradient with respect to u, `[rows, rank]`.
   @unsafe func innerBackward(
     _ dY: UnsafePointer<Float>, _ pair: TrainedPair, into du: UnsafeMutablePointer<Float>
   ) {
@@ -73,7 +74,7 @@ struct AdapterProducts {
     let (rank, width, out) = (pair.rank, pair.input, pair.output)
     let dA = unsafe gradient.pointer + pair.a
     let dB = unsafe gradient.pointer + pair.b
-    // Narrow maps are cut too, so that all threads have something to do.
+    // Narrow maps are cut too, so that all threads have work.
     let parts = 2 * pool.count
     pool.run(count: out, inPiecesOf: min(240, max(24, (out + parts - 1) / parts + 11) / 12 * 12)) { columns in
       unsafe Product.firstTransposed(

@@ -1,15 +1,18 @@
 import AdapterFormat
 
-/// Dropout on an adapter's input, PEFT's kind: each module drops elements of its own.
+/// Dropout on an adapter's input, as in PEFT: each module drops other elements.
 ///
-/// What is dropped is a function of (seed, pass, layer, module, sequence, position, column), so that the backward
-/// pass and a resumed run draw the same mask again.
+/// The mask depends on (seed, pass, layer, module, sequence, position, column) alone, so that the backward pass and a
+/// resumed run draw it again.
 struct Dropout {
   /// An element is dropped when its 16-bit number is below this.
   private let threshold: UInt32
   let seed: UInt64
-  /// Counts the passes of a run; no two share a mask.
+  /// Number of the pass within the run; no two share a mask.
   let pass: UInt32
+
+  /// Drops nothing.
+  static let none = Dropout(probability: 0, seed: 0, pass: 0)
 
   init(probability: Double, seed: UInt64, pass: UInt32) {
     threshold = UInt32((probability * 65536).rounded())
@@ -19,7 +22,7 @@ struct Dropout {
 
   var isActive: Bool { threshold > 0 }
 
-  /// What is kept is divided by the probability of keeping it, to the last bit the one that is drawn with.
+  /// Kept elements are divided by the exact probability of keeping them.
   private var factor: Float { Float(65536 / Double(65536 - threshold)) }
 
   /// y = mask ∘ x / (1 - p), or y += that, over one row.

@@ -3,7 +3,7 @@ import ModelFiles
 import TinaRuntime
 
 extension LoRAParameters {
-  /// The matrices as tensors on the memory that is trained; nothing is copied.
+  /// The matrices as tensors on the trained memory; nothing is copied.
   func modules() -> [AdapterModule] {
     pairs.map { pair in
       AdapterModule(
@@ -13,13 +13,13 @@ extension LoRAParameters {
     }
   }
 
-  /// What the sampler applies. It is made anew after each change, so that nothing computed with older numbers is
-  /// taken for current.
+  /// The adapter for the sampler. Made anew after each change, it has a new identity, so that no cache serves results
+  /// of older numbers.
   func attach(to model: Model, step: Int) throws -> AttachedAdapter {
     try AttachedAdapter(Adapter(name: "the adapter at step \(step)", modules: modules()), to: model)
   }
 
-  /// The adapter as files hold it.
+  /// The adapter as files store it.
   func archive(baseModelName: String?, base: BaseIdentity?, training: JSONObject) -> AdapterArchive {
     let entries = zip(pairs, modules()).map { pair, module in
       AdapterEntry(

@@ -1,14 +1,14 @@
 import AdapterFormat
-public import ModelFiles
+import ModelFiles
 import Support
 import TinaRuntime
 
-/// One trained pair, and where its A `[rank, in]` and B `[out, rank]` begin in the flat memory.
+/// One trained pair, and where its A `[rank, in]` and B `[out, rank]` begin in the flat memory, in floats.
 struct TrainedPair: Sendable {
   let name: String  // layers.3.self_attn.q_proj
   let layer: Int
   let projection: Projection
-  /// The matrices, as the sampler and the trainer compute with them.
+  /// The matrices in place, as sampler and trainer compute with them.
   let matrices: LoRAPair
   let a: Int
   let b: Int
@@ -21,23 +21,21 @@ struct TrainedPair: Sendable {
   var bCount: Int { output * rank }
 }
 
-/// All matrices of an adapter in one piece of memory: what the sampler reads is what the optimiser writes.
-public final class LoRAParameters: Sendable {
+/// All matrices of an adapter in one piece of memory, which the optimiser writes and the sampler reads.
+final class LoRAParameters: Sendable {
   let pairs: [TrainedPair]
   /// `[layer][projection]`, nil where nothing is trained.
   let places: [[TrainedPair?]]
   let values: FloatMemory
-  /// Number of floats, gaps for alignment among them.
+  /// Number of floats, including gaps for alignment.
   var count: Int { values.count }
-  /// Number of trained numbers.
-  public let parameterCount: Int
   /// Rank, alpha, dropout and targets.
-  public let settings: LoRASettings
+  let settings: LoRASettings
 
   /// Lays the matrices out for `config`, by layer and then in the order q, k, v, o, gate, up, down.
   ///
-  /// - Throws: ``TrainerError`` for targets that Qwen2 does not have and numbers out of range.
-  public init(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) {
+  /// - Throws: ``TrainerError`` for unknown targets and numbers out of range.
+  init(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) {
     let values = FloatMemory(try Self.count(settings, for: config))
     var pairs: [TrainedPair] = []
     var next = 0
@@ -64,10 +62,9 @@ public final class LoRAParameters: Sendable {
       repeating: Projection.allCases.map { _ in nil }, count: config.layerCount)
     for pair in pairs { places[pair.layer][pair.projection.rawValue] = pair }
     self.places = places
-    parameterCount = pairs.reduce(0) { $0 + $1.aCount + $1.bCount }
   }
 
-  /// How many floats the matrices of such an adapter take, gaps for alignment among them.
+  /// Number of floats that such an adapter takes, including gaps for alignment; allocates nothing.
   ///
   /// - Throws: ``TrainerError`` as the initializer does.
   static func count(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) -> Int {
@@ -82,10 +79,10 @@ public final class LoRAParameters: Sendable {
   /// Matrices begin at multiples of 64 bytes.
   private static func aligned(_ count: Int) -> Int { (count + 15) & ~15 }
 
-  /// The initial adapter: A uniform on (-1/√in, 1/√in) as PEFT draws it, B zero.
+  /// Sets the initial adapter: A uniform on (-1/√in, 1/√in) as PEFT draws it, B zero.
   ///
-  /// The numbers are those of the `.tina` format's seeded predictor, so that a file need not store them.
-  public func initialise(seed: UInt64) {
+  /// The `.tina` format's seeded predictor draws the same numbers, so that a file need not store them.
+  func initialise(seed: UInt64) {
     values.clear()
     for pair in pairs {
       let bound = Float(1 / Double(pair.input).squareRoot())

@@ -1,17 +1,17 @@
 import TinaRuntime
 
-/// What an adapter to be trained looks like.
+/// The shape of the adapter that is trained.
 public struct LoRASettings: Sendable, Equatable {
   /// Inner dimension of each pair.
   public var rank: Int
   /// The scale is `alpha / rank`.
   public var alpha: Double
-  /// The share of the adapter's input that is dropped in training, below 1.
+  /// Probability of dropping an element of a module's input; at most 0.99.
   public var dropout: Double
   /// Names of the targeted projections, as PEFT has them: `q_proj`, ..., `down_proj`.
   public var targets: [String]
 
-  /// Tina's own settings unless told otherwise.
+  /// Tina's settings by default.
   public init(
     rank: Int = 32, alpha: Double = 128, dropout: Double = 0.05,
     targets: [String] = ["q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "up_proj", "gate_proj"]
@@ -23,15 +23,15 @@ public struct LoRASettings: Sendable, Equatable {
   }
 
   mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
-    try reader.read("lora_r", into: &rank)
-    try reader.read("lora_alpha", into: &alpha)
-    try reader.read("lora_dropout", into: &dropout)
+    rank = try reader.integer("lora_r") ?? rank
+    alpha = try reader.number("lora_alpha") ?? alpha
+    dropout = try reader.number("lora_dropout") ?? dropout
     targets = try reader.texts("lora_target_modules") ?? targets
     try check(reader.error)
   }
 
   /// - Parameter bad: makes the error from key, found, expected and advice.
-  /// - Throws: ``TrainerError`` for targets that Qwen2 does not have and numbers out of range.
+  /// - Throws: ``TrainerError`` for unknown targets and numbers out of range.
   func check(
     _ bad: (String, String, String, String) -> TrainerError = {
       TrainerError(.recipe, place: $0, found: $1, expected: $2, advice: $3)

@@ -3,11 +3,10 @@ import ModelFiles
 import TinaRuntime
 
 extension BlockPass {
-  /// Gradients of queries, keys and values, all rotated, from that of the attention's output.
+  /// Gradients with respect to rotated queries, keys and values, from the one with respect to the attention's output.
   ///
-  /// The work is cut by segment and query head: each piece writes columns of its own. What query heads send to the
-  /// keys and values that they share, and completions to the prompt's, waits in a part each; the parts are added in
-  /// their order.
+  /// The work is cut by segment and query head; each piece writes its own columns. Query heads share keys and values,
+  /// and completions share the prompt's: each writes its part of their gradients, and the parts are added in order.
   @unsafe func attentionBackward(
     _ index: Int, _ record: LayerRecord, dOutput: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
     dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>
@@ -41,7 +40,7 @@ extension BlockPass {
       dq: dq,
       queryWidth: width, keyWidth: keyWidth, headDim: config.headDim, window: config.window(layer: index))
     let group = config.headCount / config.keyValueHeadCount
-    // The longest pieces first: what is left at the end is short.
+    // The longest pieces first, so that threads end at about the same time.
     let segments = batch.segments.indices.sorted { batch.segments[$0].count > batch.segments[$1].count }
     pool.run(segments.count * config.headCount) { chunk in
       let segment = segments[chunk / config.headCount]
@@ -69,7 +68,7 @@ extension BlockPass {
     }
   }
 
-  /// The sum over completions and query heads of what a row's keys or values received.
+  /// Adds up the parts of a row's keys or values over completions and query heads.
   @unsafe private func gather(
     _ parts: UnsafePointer<Float>, _ row: Int, _ group: Int, into target: UnsafeMutablePointer<Float>
   ) {
@@ -88,7 +87,7 @@ extension BlockPass {
   }
 }
 
-/// Keys that lie one after another: the prompt's, or a segment's own.
+/// A run of neighbouring keys: the prompt's, or a segment's own.
 @safe private struct AttentionPart {
   let first: Int  // row of the batch
   let count: Int
@@ -110,8 +109,8 @@ extension BlockPass {
 
   static let block = 96  // query rows at a time
 
-  /// One query head over the rows of a segment. The last part holds the segment's own keys, of which a row sees
-  /// those up to itself; parts before it are seen whole.
+  /// One query head over the rows of a segment. A row sees the earlier parts whole, and of the last one, the segment's
+  /// own keys, those up to itself.
   @unsafe func backward(
     rows: Range<Int>, parts: [AttentionPart], queryHead: Int, keyHead: Int, pieces: FloatBufferPool
   ) {
@@ -127,7 +126,7 @@ extension BlockPass {
     }
   }
 
-  /// `height` rows from `firstRow` on, the first of which sees `seen` keys and itself; `p` has room for two blocks.
+  /// `height` rows from `firstRow` on. The first sees `seen` keys and itself. `p` has room for two blocks.
   @unsafe private func backward(
     _ firstRow: Int, _ height: Int, seen: Int, _ parts: [AttentionPart], _ qColumn: Int, _ kColumn: Int,
     _ p: UnsafeMutablePointer<Float>
@@ -153,7 +152,7 @@ extension BlockPass {
       let visible = seen + i + 1
       let hidden = window.map { max(0, visible - $0) } ?? 0
       let (pRow, dRow) = unsafe (p + i * width, dS + i * width)
-      var mean: Float = 0  // of dP under p, which is dO · O
+      var mean: Float = 0  // of dP under p, equal to dO · O
       let out = unsafe output + (firstRow + i) * queryWidth + qColumn
       for d in 0..<headDim { unsafe mean += out[d] * doBlock[i * queryWidth + d] }
       unsafe tk_softmax_backward(pRow + hidden, dRow + hidden, visible - hidden, mean, scale)

@@ -3,8 +3,8 @@ import ModelFiles
 import TinaRuntime
 
 extension BlockPass {
-  /// Replaces `dx`, the gradient with respect to the block's output, by that with respect to its input, and adds
-  /// to the gradients of the block's pairs.
+  /// Replaces `dx`, the gradient with respect to the block's output, by the one with respect to its input, and adds to
+  /// the gradients of the block's pairs.
   ///
   /// - Parameter needsInput: false for the first block, before which nothing is trained.
   @unsafe func backward(
@@ -17,9 +17,9 @@ extension BlockPass {
     let inner = config.intermediateSize
 
     // MLP: y = m + down(silu(gate(h)) * up(h)), h = norm(m).
-    let dp = unsafe workspace.a.reserve(n * inner)
-    let du = unsafe workspace.b.reserve(n * inner)
-    let dh = unsafe workspace.c.reserve(n * hidden)
+    let dp = unsafe workspace.product.reserve(n * inner)
+    let du = unsafe workspace.up.reserve(n * inner)
+    let dh = unsafe workspace.normed.reserve(n * hidden)
     unsafe mapBackward(
       [(.down, UnsafePointer(dx))], index, record, input: record.arrays.product.start, gradient,
       into: dp)
@@ -30,12 +30,12 @@ extension BlockPass {
     unsafe normBackward(record.arrays.middle.start, layer.postAttentionNorm.pointer, dh, into: dx)
 
     // Attention: m = x + o(attention(q, k, v)), of h = norm(x).
-    let da = unsafe workspace.a.reserve(n * queryWidth)
+    let da = unsafe workspace.attended.reserve(n * queryWidth)
     unsafe mapBackward(
       [(.o, UnsafePointer(dx))], index, record, input: record.arrays.attended.start, gradient,
       into: da)
-    let dq = unsafe workspace.b.reserve(n * queryWidth)
-    let dkv = unsafe workspace.d.reserve(2 * n * keyWidth)
+    let dq = unsafe workspace.queries.reserve(n * queryWidth)
+    let dkv = unsafe workspace.keysAndValues.reserve(2 * n * keyWidth)
     let dv = unsafe dkv + n * keyWidth
     unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
     let rows = RecordedRows(pass: self, record: record)
@@ -47,8 +47,9 @@ extension BlockPass {
     if needsInput { unsafe normBackward(record.arrays.input.start, layer.inputNorm.pointer, dh, into: dx) }
   }
 
-  /// dX = Σ dY · W over maps that share an input, with what their adapters add to it; and the adapters' gradients.
-  /// Of a first block, before which nothing is trained, `dX` is nil.
+  /// Adds the pairs' gradients of maps that share an input, and writes dX = Σ dY · (W + scale · B · A).
+  ///
+  /// - Parameter dX: nil in the first block, before which nothing is trained.
   @unsafe private func mapBackward(
     _ maps: [(projection: Projection, dY: UnsafePointer<Float>)], _ index: Int,
     _ record: LayerRecord,
@@ -94,7 +95,7 @@ extension BlockPass {
     }
   }
 
-  /// From the gradient of silu(gate) * up, in `dp`, those of the gate, in `dp`, and of up.
+  /// Replaces `dp`, the gradient of silu(gate) * up, by that of the gate, and writes that of up.
   @unsafe private func swigluBackward(
     _ record: LayerRecord, dp: UnsafeMutablePointer<Float>, du: UnsafeMutablePointer<Float>
   ) {
@@ -107,7 +108,7 @@ extension BlockPass {
     }
   }
 
-  /// dx += the gradient with respect to the input of y = x / rms(x) * weight.
+  /// Adds the gradient with respect to the input of y = x / rms(x) * weight to `dx`.
   @unsafe func normBackward(
     _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     into dx: UnsafeMutablePointer<Float>
@@ -123,7 +124,7 @@ extension BlockPass {
   }
 }
 
-/// dx += the gradient of one row's RMS norm.
+/// Adds the gradient of one row's RMS norm to `dx`.
 @unsafe func rmsNormBackward(
   _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ width: Int,
   _ epsilon: Float, into dx: UnsafeMutablePointer<Float>

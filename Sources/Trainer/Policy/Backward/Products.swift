@@ -1,11 +1,12 @@
 import CKernels
 import TinaRuntime
 
-/// Matrix products of the backward pass, row-major, on the calling thread; each element's order of summation is
-/// fixed (tk_product.h), so that a gradient's bits depend on neither the machine nor how the work is cut.
+/// Row-major matrix products of the backward pass, on the calling thread.
+///
+/// Each element's order of summation is fixed (tk_product.h): a gradient's bits depend neither on the machine nor on
+/// how the work is cut.
 enum Product {
-  /// C `[m, n]` (+)= scale · A `[m, k]` · B `[k, n]`; the last two arguments of each operand are its address and the
-  /// distance between its rows.
+  /// C `[m, n]` (+)= scale · A `[m, k]` · B `[k, n]`. Beside each address stands the distance between rows.
   @unsafe static func plain(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
     _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1, add: Bool = false
@@ -43,7 +44,7 @@ enum Product {
 }
 
 extension Matrix {
-  /// The arguments for dX (+)= dY · self over `n` rows: what goes back from a map's output to its input.
+  /// The arguments for dX (+)= dY · self over `n` rows: a map's gradient with respect to its input.
   @unsafe func product(
     dY: UnsafePointer<Float>, n: Int, into dX: UnsafeMutablePointer<Float>, add: Bool
   ) -> tk_product_args {
@@ -53,14 +54,14 @@ extension Matrix {
   }
 }
 
-/// Products of many rows, spread over the pool.
+/// Products of many rows, on all threads.
 struct PooledProducts {
   let pool: WorkPool
 
-  /// Runs products that add up in one C `[m, n]`, one after another for each part of it.
+  /// Runs products that add up in one C `[m, n]`, one after another within each part of C.
   ///
-  /// B stays in its file's type, and each part widens the columns that it needs. Parts are cut so that all threads
-  /// have some and that packing is shared by many rows and columns.
+  /// B stays in its file's type; each part widens the columns that it needs. Parts are small enough for all threads to
+  /// have some, and large enough for many rows and columns to share the packing.
   @unsafe func run(_ products: [tk_product_args]) {
     guard let first = unsafe products.first, unsafe first.m > 0, unsafe first.n > 0 else { return }
     let (m, n) = unsafe (first.m, first.n)
@@ -82,7 +83,7 @@ struct PooledProducts {
     }
   }
 
-  /// Rows and columns of a part; columns are a multiple of the longest quantised block.
+  /// Rows and columns of a part. Columns are a multiple of the longest quantised block.
   static func cut(_ m: Int, _ n: Int, threads: Int) -> (height: Int, width: Int) {
     let wanted = 3 * threads
     var result = (height: 24, width: 256)
@@ -93,7 +94,7 @@ struct PooledProducts {
       result = ((m + rows - 1) / rows, width)
       if rows * columns >= wanted { break }
     }
-    // Whole tiles of both kinds of registers.
+    // Whole tiles for both register sizes.
     return ((result.height + 11) / 12 * 12, result.width)
   }
 }

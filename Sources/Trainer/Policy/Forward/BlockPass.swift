@@ -2,7 +2,7 @@ import CKernels
 import ModelFiles
 import TinaRuntime
 
-/// The blocks over the rows of one batch: the sampler's forward pass, with records kept for the way back.
+/// The blocks over the rows of one batch. The forward pass is the sampler's, and keeps records for the backward pass.
 struct BlockPass {
   let decoder: Decoder
   let batch: GroupBatch
@@ -15,16 +15,19 @@ struct BlockPass {
   var queryWidth: Int { config.queryWidth }
   var keyWidth: Int { config.keyWidth }
 
-  /// Memory that passes share: it is as large as the largest of them needed.
+  /// Memory that passes share.
   final class Workspace {
     /// Pages for the keys and values of one layer at a time.
     let pages: PagePool
     let dropped = FloatBuffer()
     let lowRank = [FloatBuffer(), FloatBuffer(), FloatBuffer()]
-    let a = FloatBuffer()
-    let b = FloatBuffer()
-    let c = FloatBuffer()
-    let d = FloatBuffer()
+    // Gradients with respect to a block's arrays; those that are not alive together share memory.
+    let product = FloatBuffer()
+    var attended: FloatBuffer { product }
+    let up = FloatBuffer()
+    var queries: FloatBuffer { up }
+    let normed = FloatBuffer()
+    let keysAndValues = FloatBuffer()
     let keyParts = FloatBuffer()
     let valueParts = FloatBuffer()
     let pieces = FloatBufferPool()
@@ -33,8 +36,8 @@ struct BlockPass {
     init(_ layout: CacheLayout) { pages = PagePool(layout) }
   }
 
-  /// Fills `record` from the block's input, which it must hold already, and writes the block's output unless
-  /// that is nil because only the record is wanted again.
+  /// Fills `record`, which holds the block's input already, and writes the block's output. When a record is computed
+  /// again, `output` is nil.
   @unsafe func forward(_ index: Int, _ record: LayerRecord, output: UnsafeMutablePointer<Float>?) {
     unsafe decoder.block(index, RecordedRows(pass: self, record: record), record.arrays, output: output)
     if unsafe output == nil, let adapter,
@@ -48,7 +51,7 @@ struct BlockPass {
   }
 }
 
-/// The rows of a batch of which a block's forward pass keeps a record.
+/// A batch's rows in one block, whose arrays go into a record.
 struct RecordedRows: BlockRows {
   let pass: BlockPass
   let record: LayerRecord
@@ -57,7 +60,7 @@ struct RecordedRows: BlockRows {
   var positions: [UInt32] { batch.positions }
   var maxKeys: Int { batch.maxKeys }
 
-  /// With dropout the adapter's input is another than the map's, so its part is added afterwards.
+  /// Under dropout the adapter's input differs from the map's, so its part is added afterwards.
   @unsafe func project(
     _ targets: [(Projection, UnsafeMutablePointer<Float>)], layer: Int, input: UnsafePointer<Float>,
     accumulates: Bool, _ decoder: Decoder
@@ -95,9 +98,9 @@ struct RecordedRows: BlockRows {
     unsafe record.inner[pair.projection.rawValue].reserve(batch.rowCount * pair.rank)
   }
 
-  /// Completions share the prompt's whole pages and own a copy of its last, unfinished one.
+  /// Completions share the prompt's full pages and own a copy of its last, partial one.
   @unsafe func attend(layer: Int, _ arrays: BlockArrays, _ decoder: Decoder) {
-    // The backward pass must see the keys and values that were attended to.
+    // The backward pass needs the keys and values as attention sees them.
     unsafe round(arrays.keys.start)
     unsafe round(arrays.values.start)
     let pages = pass.workspace.pages

@@ -1,17 +1,17 @@
-/// One prompt and completions of it, laid out in rows: the prompt's tokens once, then each completion's tokens
-/// but the last, whose successor nobody asks for.
+/// One prompt and its completions as rows: the prompt's tokens once, then each completion's tokens except the last,
+/// which predicts nothing that is needed.
 ///
-/// A completion attends to the prompt's keys and to its own, so the prompt is computed once for the group.
+/// A completion attends to the prompt's keys and to its own, so that the prompt is computed once.
 struct GroupBatch {
   let prompt: [Int]
   let completions: [[Int]]
-  /// First row and number of rows of each segment: the prompt, then the completions.
+  /// Rows of each segment: the prompt, then the completions.
   let segments: [Range<Int>]
   let tokens: [Int]
   let positions: [UInt32]
   /// For each completion token in order: the row whose logits predict it, and the token.
   let targets: [(row: Int, token: Int)]
-  /// Which of a pass's sequences a row belongs to, for dropout: 0 the prompt, 1 + index a completion.
+  /// Each row's sequence, for dropout: 0 for the prompt, 1 + index for a completion.
   let sequences: [UInt32]
 
   /// - Parameter firstSequence: the index of the first completion within its group, for dropout.
@@ -43,8 +43,8 @@ struct GroupBatch {
 
   var rowCount: Int { tokens.count }
   var promptCount: Int { prompt.count }
-  /// Pairs of a row and a key that it sees, without a window.
+  /// Number of pairs of a row and a key that it sees, without a window.
   var attendedPairs: Int { positions.reduce(0) { $0 + Int($1) + 1 } }
-  /// Keys that the last row of the longest segment sees.
+  /// Number of keys that the last row of the longest completion sees.
   var maxKeys: Int { promptCount + (segments.dropFirst().map(\.count).max() ?? 0) }
 }

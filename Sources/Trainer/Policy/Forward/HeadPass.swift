@@ -2,10 +2,10 @@ import CKernels
 import ModelFiles
 import TinaRuntime
 
-/// Log-probabilities of the batch's targets from the last block's output, and how they change with it.
+/// The targets' log-probabilities from the last block's output, and their gradients with respect to it.
 ///
-/// Logits exist for `chunk` positions at a time. The gradient of ln p with respect to the hidden state does not
-/// depend on the loss, so it is taken in the same pass, before the loss is known, and scaled later.
+/// Logits exist for `chunk` positions at a time. The gradient of ln p with respect to the hidden state does not depend
+/// on the loss, so the same pass takes it, and it is scaled once the loss is known.
 struct HeadPass {
   let decoder: Decoder
   let batch: GroupBatch
@@ -23,7 +23,7 @@ struct HeadPass {
     let back = FloatBuffer()
   }
 
-  /// What a pass finds out about each target.
+  /// What a pass finds for each target.
   struct Scores {
     /// ln p of each target.
     var logProbabilities: [Float]
@@ -90,7 +90,7 @@ struct HeadPass {
     }
   }
 
-  /// Entropies; and each row becomes d ln p / d logits if that is wanted.
+  /// Computes entropies, and turns each row into d ln p / d logits if wanted.
   @unsafe private func differentiate(
     _ logits: UnsafeMutablePointer<Float>, _ targets: Range<Int>, wantsGradient: Bool, _ scores: inout Scores
   ) {
@@ -101,7 +101,7 @@ struct HeadPass {
         let row = unsafe logits + i * vocabulary
         let target = targets.lowerBound + i
         let token = batch.targets[target].token
-        // ln of the softmax's denominator, from the token's own probability
+        // ln of the softmax's denominator, from the token's own probability.
         let logSum = unsafe Double(row[token]) * Double(factor) - Double(logProbabilities[target])
         let expectation = unsafe tk_head_backward(row, vocabulary, factor, Float(logSum), wantsGradient)
         if wantsGradient { unsafe row[token] += factor }

@@ -1,13 +1,13 @@
 import ModelFiles
 import TinaRuntime
 
-/// What a block's backward pass needs of its forward pass.
+/// Arrays of a block's forward pass that its backward pass needs.
 struct LayerRecord {
   let arrays = BlockArrays(keepsAll: true)
   /// The adapter's scale · A · x, `[rows, rank]`, by projection.
   let inner = Projection.allCases.map { _ in FloatBuffer() }
 
-  /// Bytes that a record of `rows` rows takes, apart from the input.
+  /// Bytes of a record of `rows` rows, apart from the input.
   static func bytes(rows: Int, _ config: Qwen2Config, rank: Int) -> Int {
     4 * rows * (BlockArrays.rowCount(config) + Projection.allCases.count * rank)
   }

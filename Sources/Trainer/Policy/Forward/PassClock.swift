@@ -1,25 +1,25 @@
 import Support
 
-/// How long the parts of passes took, and how many operations they had.
+/// Adds up time and operations of the parts of passes.
 @safe final class PassClock {
-  /// The parts that are told apart.
+  /// Parts of a pass.
   enum Part: Int, CaseIterable {
-    /// Linear maps forward, adapters among them.
+    /// Linear maps forward, with adapters.
     case maps
-    /// What goes back through them, and the adapters' gradients.
+    /// Linear maps backward, and the adapters' gradients.
     case backwardMaps
     case attention
     case backwardAttention
-    /// Logits of the targets, forward and back.
+    /// Logits of the targets, forward and backward.
     case head
-    /// Whole passes, all of the above and the rest.
+    /// Whole passes: all of the above and the rest.
     case pass
   }
 
   private(set) var seconds = [Double](repeating: 0, count: Part.allCases.count)
   private(set) var operations = [Double](repeating: 0, count: Part.allCases.count)
 
-  /// Runs `body`, which returns how many multiplications and additions it made.
+  /// Measures `body`, which returns its number of multiplications and additions.
   func measure(_ part: Part, _ body: () -> Int) {
     let start = ContinuousClock.now
     let count = body()
@@ -38,13 +38,13 @@ import Support
     }
   }
 
-  /// Operations a second over whole passes, in billions: all that parts had, in the time that passes took.
+  /// Billions of operations a second over whole passes: all parts' operations in the time of the passes.
   var wholeRate: Double? {
     let time = seconds[Part.pass.rawValue]
     return time > 0 ? operations.reduce(0, +) / time / 1e9 : nil
   }
 
-  /// Operations a second over some parts, in billions; nil if they took no time.
+  /// Billions of operations a second over some parts; nil if they took no time.
   func rate(_ parts: [Part]) -> Double? {
     let time = parts.reduce(0) { $0 + seconds[$1.rawValue] }
     return time > 0 ? parts.reduce(0) { $0 + operations[$1.rawValue] } / time / 1e9 : nil

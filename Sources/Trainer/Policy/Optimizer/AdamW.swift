@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 import TinaRuntime
 
-/// AdamW as PyTorch has it, moments in float32.
+/// PyTorch's AdamW, with moments in float32.
 @safe final class AdamW {
   let settings: OptimizerSettings
   let first: FloatMemory
@@ -16,7 +16,7 @@ import TinaRuntime
     second = FloatMemory(count)
   }
 
-  /// What PyTorch's clip_grad_norm_ multiplies a gradient of this norm by.
+  /// The factor by which PyTorch's clip_grad_norm_ scales a gradient of this norm.
   func clipFactor(norm: Double) -> Double {
     settings.maxGradNorm > 0 ? min(1, settings.maxGradNorm / (norm + 1e-6)) : 1
   }

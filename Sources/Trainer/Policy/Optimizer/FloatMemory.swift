@@ -3,8 +3,8 @@ import ModelFiles
 
 /// Float32 memory of a fixed size, aligned for vectors.
 ///
-/// The bytes are ``ModelFiles/OwnedBytes``, so that tensors, and through them the sampler, can read them in place.
-/// They change only in the optimiser's step, while nobody samples.
+/// Tensors read it in place, and through them the sampler does. It changes only in the optimiser's step, while nobody
+/// samples.
 @safe final class FloatMemory: @unchecked Sendable {
   nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
   let count: Int
@@ -24,7 +24,7 @@ import ModelFiles
     unsafe pointer = start.bindMemory(to: Float.self, capacity: max(count, 16))
   }
 
-  /// A matrix that begins at float `offset`, in place.
+  /// A matrix in place, from float `offset` on.
   func tensor(_ name: String, _ shape: [Int], at offset: Int) -> Tensor {
     Tensor(
       name: name, elementType: .f32, shape: shape, storage: .memory(bytes),
@@ -38,6 +38,6 @@ import ModelFiles
     return true
   }
 
-  /// The square root of the sum of squares, in double precision and one order.
+  /// The Euclidean norm, summed in double precision and a fixed order.
   var norm: Double { unsafe tk_square_sum(pointer, count).squareRoot() }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// How the step size changes over a run.
+/// The step size over a run, under the names of Hugging Face's trainer.
 public struct LearningRateSchedule: Sendable, Equatable {
-  /// The schedules' names in Hugging Face's trainer.
+  /// The shape of a schedule.
   public enum Kind: String, Sendable, CaseIterable {
     case constant
     case constantWithWarmup = "constant_with_warmup"
@@ -28,7 +28,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     self.minimumShare = minimumShare
   }
 
-  /// The share of the largest rate that step number `step` takes, counted from 0.
+  /// The step size of step number `step`, counted from 0, as a share of the largest.
   public func share(_ step: Int) -> Double {
     if kind == .constant { return 1 }
     if step < warmupSteps { return Double(step) / Double(max(1, warmupSteps)) }

@@ -1,4 +1,4 @@
-/// How matrices follow their gradients.
+/// Settings of AdamW.
 public struct OptimizerSettings: Sendable, Equatable {
   /// The largest step size.
   public var learningRate: Double
@@ -8,12 +8,12 @@ public struct OptimizerSettings: Sendable, Equatable {
   public var beta2: Double
   /// Added to the root of the mean square.
   public var epsilon: Double
-  /// Decay of the weights themselves, decoupled from the gradient.
+  /// Decay of the weights, decoupled from the gradient.
   public var weightDecay: Double
-  /// The gradient is scaled down to this norm; 0 leaves it.
+  /// Largest norm of a gradient; larger ones are scaled down. 0: no limit.
   public var maxGradNorm: Double
 
-  /// The defaults of Hugging Face's trainer, with Tina's step size.
+  /// Defaults: those of Hugging Face's trainer, with Tina's step size.
   public init(
     learningRate: Double = 1e-6, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, maxGradNorm: Double = 1
@@ -27,11 +27,11 @@ public struct OptimizerSettings: Sendable, Equatable {
   }
 
   mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
-    try reader.read("learning_rate", into: &learningRate, 0...10)
-    try reader.read("adam_beta1", into: &beta1, 0...0.999999)
-    try reader.read("adam_beta2", into: &beta2, 0...0.9999999)
-    try reader.read("adam_epsilon", into: &epsilon, 1e-30...1)
-    try reader.read("weight_decay", into: &weightDecay, 0...1)
-    try reader.read("max_grad_norm", into: &maxGradNorm, 0...1e9)
+    learningRate = try reader.number("learning_rate", 0...10) ?? learningRate
+    beta1 = try reader.number("adam_beta1", 0...0.999999) ?? beta1
+    beta2 = try reader.number("adam_beta2", 0...0.9999999) ?? beta2
+    epsilon = try reader.number("adam_epsilon", 1e-30...1) ?? epsilon
+    weightDecay = try reader.number("weight_decay", 0...1) ?? weightDecay
+    maxGradNorm = try reader.number("max_grad_norm", 0...1e9) ?? maxGradNorm
   }
 }
