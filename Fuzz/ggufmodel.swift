@@ -7,11 +7,11 @@ private let file = MemoryFile("ggufmodel")
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
-  if let model = try? ModelDirectory(path: file.path) {
+  if let model = try? StoredModel(path: file.path) {
     let config = model.config
     precondition(config.headCount.isMultiple(of: config.keyValueHeadCount) && config.headDim.isMultiple(of: 2))
-    precondition(model.weights.shape("model.embed_tokens.weight")?.first == config.vocabSize)
-    for tensor in model.weights.tensors.values where [.f32, .f16, .bf16].contains(tensor.elementType) {
+    precondition(model.weights["model.embed_tokens.weight"]?.shape.first == config.vocabSize)
+    for tensor in model.weights.tensors.values where tensor.elementType.readsAsFloats {
       precondition(tensor.floats().count == tensor.elementCount)
     }
   }

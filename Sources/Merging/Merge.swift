@@ -79,15 +79,15 @@ public struct Merge: Sendable {
   ///
   /// - Throws: ``MergeError`` for a quantised base, whose rounding again would take most of a change away.
   public static func ownFileType(_ model: Model) throws(MergeError) -> GGUFFileType {
-    if let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) {
+    if let tensor = model.directory.quantisedTensor {
       throw .invalidSetting(
-        name: "dtype", found: "none, with a base in \(tensor.type.name)",
+        name: "dtype", found: "none, with a base in \(tensor.elementType.rawValue)",
         expected:
-          "f32, f16, bf16, q8_0 … (--dtype): rounding to \(tensor.type.name) again would take most of the "
+          "f32, f16, bf16, q8_0 … (--dtype): rounding to \(tensor.elementType.rawValue) again would take most of the "
           + "change away. On a quantised base keep the adapter attached (tina run MODEL.gguf --adapter …), which "
           + "loses nothing, or merge into the base that it was made from")
     }
-    switch model.directory.weights.tensors["model.embed_tokens.weight"]?.elementType {
+    switch model.directory.weights["model.embed_tokens.weight"]?.elementType {
     case .f16: return .f16
     case .bf16: return .bf16
     default: return .f32
@@ -102,7 +102,7 @@ public struct Merge: Sendable {
   public func run(
     onProgress: @escaping @Sendable (MergeProgress) -> Void = { _ in }
   ) async throws -> (report: MergeReport, cost: MergeCost) {
-    let base = try openedBase(model.directory)
+    let base = try StoredBase(model.directory)
     let sums = LowRankSum.all(adapters)
     let plan =
       if let fileType = settings.fileType {

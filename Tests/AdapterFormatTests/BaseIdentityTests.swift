@@ -34,7 +34,7 @@ private struct TestModel {
     directory.write("config.json", "{\"model_type\":\"test\",\"hidden_size\":64\(config)}")
   }
 
-  var base: HuggingFaceBase { get throws { try HuggingFaceBase(path: directory.path) } }
+  var base: StoredBase { get throws { try StoredBase(path: directory.path) } }
 
   /// Values in the pattern of a type.
   static func bytes(_ values: [Float], _ type: SampledElement) -> [UInt8] {
@@ -66,7 +66,7 @@ private struct TestModel {
 struct BaseIdentityTests {
   @Test("the bytes are those of the reference", arguments: ["bf16", "f16", "sharded", "tied"])
   func reference(name: String) throws {
-    let identity = try BaseIdentity(of: HuggingFaceBase(path: model("tiny-" + name)))
+    let identity = try BaseIdentity(of: StoredBase(path: model("tiny-" + name)))
     #expect(try identity.bytes == golden(name))
     #expect(try BaseIdentity(bytes: golden(name), file: "x") == identity)
     #expect(identity.architecture == "qwen2" && identity.digestText.utf8.count == 64)
@@ -74,10 +74,10 @@ struct BaseIdentityTests {
 
   @Test("one file or several: one identity")
   func shards() throws {
-    #expect(try BaseIdentity(of: HuggingFaceBase(path: model("tiny-f32"))).bytes == golden("sharded"))
+    #expect(try BaseIdentity(of: StoredBase(path: model("tiny-f32"))).bytes == golden("sharded"))
     let identity = try BaseIdentity(bytes: golden("sharded"), file: "x")
-    #expect(identity.compare(to: try HuggingFaceBase(path: model("tiny-f32"))) == .same)
-    #expect(identity.compare(to: try HuggingFaceBase(path: model("tiny-sharded"))) == .same)
+    #expect(identity.compare(to: try StoredBase(path: model("tiny-f32"))) == .same)
+    #expect(identity.compare(to: try StoredBase(path: model("tiny-sharded"))) == .same)
   }
 
   @Test("equal weights have one digest in every type that holds them")
@@ -150,7 +150,7 @@ struct BaseIdentityTests {
   func shapes() throws {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     guard
-      case .otherShape(let differences) = identity.compare(to: try HuggingFaceBase(path: model("tiny-bf16")))
+      case .otherShape(let differences) = identity.compare(to: try StoredBase(path: model("tiny-bf16")))
     else {
       Issue.record("not refused")
       return

@@ -41,7 +41,7 @@ import Testing
       unsafe tk_dequantise(found, type, &back, values.count)
       #expect(zip(back, read).allSatisfy { $0.bitPattern == $1.bitPattern }, "\(name) read, \(isa)")
       // The other reader of blocks.
-      let stored = try #require(GGUFTensorType.allCases.first { $0.name == name })
+      let stored = try #require(ElementType(rawValue: name))
       let first = try #require(GGUFBlock(Array(found.prefix(stored.block.bytes)), stored))
       #expect(first.values == Array(read.prefix(stored.block.elements)))
       #expect(first.widths.count == first.values.count && first.widths.allSatisfy { $0 >= 0 })
@@ -67,7 +67,7 @@ import Testing
   /// Which matrix gets which type: the mixture that llama.cpp makes for 28 layers of rows of 1536 and 8960.
   @Test func mixturesAreThoseOfLlamaCpp() {
     func type(_ file: GGUFFileType, _ name: String, _ shape: [Int], layers: Int = 28, tied: Bool = false)
-      -> GGUFTensorType
+      -> ElementType
     {
       file.type(of: name, shape: shape, layerCount: layers, isTied: tied)
     }

@@ -271,7 +271,7 @@ import TinaRuntime
     let rounded = scratch.path("base-bf16")
     _ = try await merge(tiny("tiny-f32"), [(tiny("adapter-zero"), 1)], to: rounded) { $0.elementType = .bf16 }
     var file = try AdapterFile(path: tiny("adapter-all-r4"))
-    file.archive.base = try BaseIdentity(of: HuggingFaceBase(path: tiny("tiny-f32")))
+    file.archive.base = try BaseIdentity(of: StoredBase(path: tiny("tiny-f32")))
     let adapter = try Adapter(file)
     for (base, recognised) in [(rounded, "same in another encoding"), (tiny("tiny-f32"), "same")] {
       let model = try Model(path: base, threads: 2)

@@ -24,7 +24,7 @@ private let mixed = tiny("gguf/quantised.gguf")
     let written = try #require(try JSON.parse(path: scratch.path("out.merge-report.json")).object)
     #expect(written == report.json.object && written["dtype"]?.string == types.0.rawValue)
     #expect(report.files == ["out.gguf"] && report.modules.count == 14)
-    let file = try ModelDirectory(path: scratch.path("out.gguf"))
+    let file = try StoredModel(path: scratch.path("out.gguf"))
     let base = try WeightFiles(directory: tiny("tiny-bf16")).tensors
     for (name, tensor) in try WeightFiles(directory: scratch.path("out")).tensors {
       let other = try #require(file.weights.tensors[name])
@@ -43,7 +43,7 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect(report.modules.allSatisfy { abs(($0.survived ?? 0) - 1) < 0.1 && ($0.error ?? 0) > 0 })
     #expect(report.logits.relativeDifference < 0.05)
     let file = try GGUFFile(path: scratch.path("out.gguf"))
-    #expect(file.tensors.contains { $0.type == .q8_0 } && file["general.file_type"]?.integer == 7)
+    #expect(file.tensors.contains { $0.elementType == .q8_0 } && file["general.file_type"]?.integer == 7)
   }
 
   /// M1: a change below a quantisation step of the base is rounded away. It is measured, and nothing is left.

@@ -49,7 +49,7 @@ import TinaRuntime
     for name in ["tiny-f32", "tiny-bf16", "tiny-tied"] {
       let probes = LogitProbes(all: [("", (0..<count).map { $0 * 7 % 60 }), ("", [5, 6, 7])])
       let expected = try probes.logits(try Model(path: tiny(name), threads: 2))
-      let directory = try ModelDirectory(path: tiny(name))
+      let directory = try StoredModel(path: tiny(name))
       var window = LayerWindow(directory)
       var entered: [Int] = []
       let found = try probes.logits(try Model(directory, threads: 2)) { layer in

@@ -55,7 +55,7 @@ private let mixed = tiny("gguf/quantised.gguf")
       let messages = [ChatMessage(role: .user, content: text)]
       #expect(own.encode(messages) == reference.encode(messages))
     }
-    let (a, b) = (try ModelDirectory(path: file), try ModelDirectory(path: pico))
+    let (a, b) = (try StoredModel(path: file), try StoredModel(path: pico))
     #expect(a.generation.temperature.map { Float($0) } == b.generation.temperature.map { Float($0) })
     #expect(a.generation.doSample == b.generation.doSample && a.eosTokenIDs == b.eosTokenIDs)
     #expect(try a.weightsDigest() == b.weightsDigest())
@@ -77,17 +77,18 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect(away < bounds[type] ?? 0 && (away > 0) == type.isQuantised, "\(type.rawValue): \(away)")
     if type.isQuantised { #expect((report.error ?? 0) > 0.001 && (report.error ?? 1) < 0.1) }
     var archive = try AdapterFile(path: pico + "/adapter")
-    archive.archive.base = try BaseIdentity(of: HuggingFaceBase(path: pico))
+    archive.archive.base = try BaseIdentity(of: StoredBase(path: pico))
     let model = try Model(path: file, threads: 2)
     let attached = try AttachedAdapter(Adapter(archive), to: model)
     #expect(attached.notes.isEmpty, "\(attached.notes)")
-    guard case .sameInOtherEncoding? = archive.archive.base?.compare(to: GGUFBase(model.directory)) else {
+    guard case .sameInOtherEncoding? = try archive.archive.base?.compare(to: StoredBase(model.directory))
+    else {
       Issue.record("not recognised as the same in another encoding")
       return
     }
     // The same weights a little changed are not recognised.
-    let other = try BaseIdentity(of: HuggingFaceBase(path: pico)).compare(
-      to: GGUFBase(try changed(file, scratch)))
+    let other = try BaseIdentity(of: StoredBase(path: pico)).compare(
+      to: StoredBase(try changed(file, scratch)))
     guard case .otherWeights = other else {
       Issue.record("other weights were taken for the base: \(other)")
       return
@@ -95,19 +96,19 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   /// The file with the rows of one embedding exchanged.
-  private func changed(_ path: String, _ scratch: Scratch) throws -> ModelDirectory {
+  private func changed(_ path: String, _ scratch: Scratch) throws -> StoredModel {
     let file = try GGUFFile(path: path)
     let target = scratch.path("changed.gguf")
     var tensors = file.tensors
     for (i, tensor) in tensors.enumerated() where tensor.name == "token_embd.weight" {
       let bytes = tensor.storage.copy(tensor.byteRange)
       let row = bytes.count / tensor.shape[0]
-      tensors[i] = GGUFTensor(
-        name: tensor.name, type: tensor.type, shape: tensor.shape,
-        storage: .memory(OwnedBytes(Array(bytes[row...] + bytes[..<row]))), byteRange: 0..<bytes.count)
+      tensors[i] = Tensor(
+        name: tensor.name, elementType: tensor.elementType, shape: tensor.shape,
+        memory: OwnedBytes(Array(bytes[row...] + bytes[..<row])))
     }
     try GGUFWriter.write(metadata: file.metadata, tensors: tensors, to: target)
-    return try ModelDirectory(path: target)
+    return try StoredModel(path: target)
   }
 
   /// Real super-blocks: the rows of this model are 256 long.
@@ -121,7 +122,7 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect(distance(try logits(floats, ids), try logits(mixed, ids)) < 1e-5)
     let file = scratch.path("k.gguf")
     let report = try quantise(floats, type, to: file)
-    #expect(report.types.contains { $0.type == type.mainType.name })
+    #expect(report.types.contains { $0.type == type.mainType.rawValue })
     #expect(distance(try logits(file, ids), try logits(floats, ids)) < 0.3)
   }
 
@@ -203,7 +204,7 @@ private let mixed = tiny("gguf/quantised.gguf")
     let model = try Model(path: file, threads: 1)
     #expect(model.config.tieWordEmbeddings)
     let embedding = try GGUFFile(path: file).tensors.first { $0.name == "token_embd.weight" }
-    #expect(embedding?.type == .q8_0)
+    #expect(embedding?.elementType == .q8_0)
   }
 
   @Test func whatGGUFHasNoWordForIsRefused() throws {

@@ -200,28 +200,28 @@ struct ConfigTests {
   func modelDirectory() throws {
     _ = try config(["eos_token_id": "5"])
     _ = directory.write("model.safetensors", safetensors([("w", .bf16, [3])]))
-    let bare = try ModelDirectory(path: directory.path)
+    let bare = try StoredModel(path: directory.path)
     #expect(
       bare.generation == GenerationConfig() && bare.eosTokenIDs == [5] && bare.weights.tensors.count == 1)
     _ = directory.write("generation_config.json", #"{"eos_token_id":[6,5]}"#)
-    #expect(try ModelDirectory(path: directory.path).eosTokenIDs == [5, 6])
+    #expect(try StoredModel(path: directory.path).eosTokenIDs == [5, 6])
   }
 
   @Test("what is no model directory says what it is")
   func noModelDirectory() throws {
     expectFailure(["/nowhere", "no such directory"], kind: .missing) { () throws(ModelFilesError) in
-      try ModelDirectory(path: "/nowhere")
+      try StoredModel(path: "/nowhere")
     }
     let file = directory.write("model.safetensors", safetensors([("w", .bf16, [3])]))
     expectFailure([file, "found a file", "directory with config.json"]) { () throws(ModelFilesError) in
-      try ModelDirectory(path: file)
+      try StoredModel(path: file)
     }
     expectFailure([directory.path, "no config.json"]) { () throws(ModelFilesError) in
-      try ModelDirectory(path: directory.path)
+      try StoredModel(path: directory.path)
     }
     _ = directory.write("adapter_config.json", "{}")
     expectFailure([directory.path, "an adapter without its base"]) { () throws(ModelFilesError) in
-      try ModelDirectory(path: directory.path)
+      try StoredModel(path: directory.path)
     }
   }
 
@@ -234,7 +234,7 @@ struct ConfigTests {
     #expect(config.slidingWindow == nil && !config.tieWordEmbeddings && config.eosTokenIDs == [151643])
     let generation = try GenerationConfig(path: saved + "/generation_config.json")
     #expect(generation.temperature == 0.6 && generation.bosTokenID == 151646)
-    let model = try ModelDirectory(path: data + "/models/story-qwen2-derived")
+    let model = try StoredModel(path: data + "/models/story-qwen2-derived")
     #expect(model.config.tieWordEmbeddings && model.config.headDim == 16 && model.eosTokenIDs == [2])
     // The index of a model whose shards are not there.
     expectFailure(["model-00001-of-00002.safetensors", "no such file"]) { () throws(ModelFilesError) in

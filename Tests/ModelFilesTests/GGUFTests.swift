@@ -14,14 +14,14 @@ struct GGUFTests {
     ("a.nested", .array(.array, [.array(.uint8, [.uint8(1), .uint8(2)]), .array(.uint8, [])])),
   ]
 
-  private static func tensors() -> [GGUFTensor] {
+  private static func tensors() -> [Tensor] {
     [
-      GGUFTensor(Tensor(name: "x", shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]), name: "first"),
-      GGUFTensor(
-        name: "quantised", type: .q4_0, shape: [3, 64],
-        storage: .memory(OwnedBytes((0..<108).map { UInt8($0) })), byteRange: 0..<108),
-      GGUFTensor(Tensor(name: "y", shape: [1], floats: [7]), name: "last"),
-    ].compactMap { $0 }
+      Tensor(name: "first", shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]),
+      Tensor(
+        name: "quantised", elementType: .q4_0, shape: [3, 64],
+        memory: OwnedBytes((0..<108).map { UInt8($0) })),
+      Tensor(name: "last", shape: [1], floats: [7]),
+    ]
   }
 
   private static func file() throws -> (TemporaryDirectory, String, [UInt8]) {
@@ -40,7 +40,7 @@ struct GGUFTests {
     for (key, value) in Self.metadata { #expect(file[key] == value, "\(key)") }
     #expect(file.tensors.map(\.name) == ["first", "quantised", "last"] && file.alignment == 32)
     #expect(file.tensors.map(\.shape) == [[2, 3], [3, 64], [1]])
-    #expect(file.tensors[0].plain?.floats() == [1, 2, 3, 4, 5, 6] && file.tensors[1].plain == nil)
+    #expect(file.tensors[0].floats() == [1, 2, 3, 4, 5, 6] && file.tensors[1].elementType == .q4_0)
     #expect(file.tensors.allSatisfy { $0.byteRange.lowerBound % 32 == 0 })
     guard case .file(let map) = file.tensors[1].storage else { return }
     #expect(map.copy(file.tensors[1].byteRange) == (0..<108).map { UInt8($0) })
@@ -67,7 +67,7 @@ struct GGUFTests {
     let tensor = Tensor(name: "x", shape: [1], floats: [1])
     func write(_ names: [String]) throws {
       try GGUFWriter.write(
-        metadata: [], tensors: names.compactMap { GGUFTensor(tensor, name: $0) }, to: path)
+        metadata: [], tensors: names.map { tensor.renamed($0) }, to: path)
     }
     let long = String(repeating: "n", count: 64)
     #expect(throws: ModelFilesError.self) { try write([long]) }
@@ -123,11 +123,15 @@ struct GGUFTests {
 
   @Test("block sizes: a row of whole blocks or none")
   func blocks() {
-    #expect(GGUFTensorType.allCases.count == 32)
-    #expect(GGUFTensorType.q4_K.name == "Q4_K" && GGUFTensorType.iq2_XXS.name == "IQ2_XXS")
-    for type in GGUFTensorType.allCases {
-      #expect((type.elementType.map { $0.byteSize == type.block.bytes && type.block.elements == 1 }) ?? true)
-    }
+    let quantised = ElementType.allCases.filter(\.isQuantised)
+    #expect(quantised.count == 24 && quantised.allSatisfy { $0.rawValue == "\($0)".uppercased() })
+    #expect(quantised.allSatisfy { $0.byteCount(shape: [2, $0.block.elements]) == 2 * $0.block.bytes })
+    #expect(quantised.allSatisfy { $0.byteCount(shape: [$0.block.elements, 1]) == nil })
+    #expect(
+      ElementType.q4_K.byteCount(shape: []) == nil
+        && ElementType.q4_K.byteCount(shape: [1 << 62, 256]) == nil)
+    #expect(
+      ElementType.f4.byteCount(shape: [2, 1]) == 1 && ElementType.f6e2m3.byteCount(shape: [3, 1]) == nil)
   }
 }
 

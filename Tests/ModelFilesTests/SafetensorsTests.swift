@@ -274,7 +274,7 @@ struct SafetensorsTests {
       validCount += 1
       for tensor in file.tensors {
         #expect(tensor.byteRange.upperBound <= bytes.count)
-        if [.f32, .f16, .bf16].contains(tensor.elementType) {
+        if tensor.elementType.readsAsFloats {
           #expect(tensor.floats().count == tensor.elementCount)
         }
       }

@@ -44,7 +44,7 @@ struct TensorTests {
 
   @Test("sizes of all element types")
   func sizes() {
-    #expect(ElementType.allCases.count == 22)
+    #expect(ElementType.allCases.filter { !$0.isQuantised }.count == 22)
     #expect(ElementType.f32.byteSize == 4 && ElementType.bf16.byteSize == 2 && ElementType.c64.byteSize == 8)
     #expect(ElementType.f4.bitSize == 4 && ElementType.f6e2m3.bitSize == 6 && ElementType.f8e4m3.bitSize == 8)
   }

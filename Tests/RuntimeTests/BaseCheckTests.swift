@@ -10,7 +10,7 @@ import Testing
 struct BaseCheckTests {
   private func adapter(of base: String) throws -> Adapter {
     var adapter = try Adapter(path: fixture("adapter-all-r4"))
-    adapter.base = try BaseIdentity(of: HuggingFaceBase(path: fixture(base)))
+    adapter.base = try BaseIdentity(of: StoredBase(path: fixture(base)))
     return adapter
   }
 
@@ -66,7 +66,7 @@ struct BaseCheckTests {
 
   @Test("the check reads the sketch only", .enabled(if: bigModel != nil, "TINA_BIG_MODEL names no model"))
   func cost() throws {
-    let directory = try HuggingFaceBase(path: bigModel ?? "")
+    let directory = try StoredBase(path: bigModel ?? "")
     let clock = ContinuousClock()
     var identity: BaseIdentity?
     let making = try clock.measure { identity = try BaseIdentity(of: directory) }
@@ -74,7 +74,7 @@ struct BaseCheckTests {
     for turn in 1...3 {
       var result: BaseComparison?
       let checking = try clock.measure {
-        result = try identity?.compare(to: HuggingFaceBase(model.directory))
+        result = try identity?.compare(to: StoredBase(model.directory))
       }
       print("| check \(turn) | \(checking) |")
       #expect(result == .same)

@@ -11,7 +11,7 @@ import Tokenization
 @Suite(.serialized) struct GGUFBaseTests {
   private let path = fixture("gguf/quantised.gguf")
 
-  static let types: [(name: String, type: tk_type, stored: GGUFTensorType)] = [
+  static let types: [(name: String, type: tk_type, stored: ElementType)] = [
     ("Q4_0", TK_Q4_0, .q4_0), ("Q8_0", TK_Q8_0, .q8_0), ("Q4_K", TK_Q4_K, .q4_K), ("Q5_K", TK_Q5_K, .q5_K),
     ("Q6_K", TK_Q6_K, .q6_K),
   ]
@@ -130,8 +130,8 @@ import Tokenization
   }
 
   @Test func anIdentityReadsEveryTypeOfTensor() throws {
-    let directory = try ModelDirectory(path: path)
-    let base = GGUFBase(directory)
+    let directory = try StoredModel(path: path)
+    let base = try StoredBase(directory)
     #expect(base.tensors.count == 15)
     let kinds = Set(base.tensors.map { "\($0.encoding)" })
     #expect(kinds == ["Q6_K", "Q8_0", "Q4_K", "Q5_K", "Q4_0", "F16", "F32"])
@@ -147,7 +147,7 @@ import Tokenization
 
   /// Pico with its matrices as they are, or in Q8_0.
   private func writePico(quantised: Bool, to target: String) throws {
-    let directory = try ModelDirectory(path: pico)
+    let directory = try StoredModel(path: pico)
     let config = directory.config
     var metadata = try GGUFFile(path: path).metadata.filter { $0.key.hasPrefix("tokenizer.") }
     metadata += [
@@ -160,18 +160,17 @@ import Tokenization
       ("qwen2.attention.layer_norm_rms_epsilon", .float32(config.rmsNormEps)),
       ("qwen2.rope.freq_base", .float32(Float(config.ropeTheta))),
     ]
-    var tensors: [GGUFTensor] = []
+    var tensors: [Tensor] = []
     for (name, tensor) in directory.weights.tensors.sorted(by: { $0.key < $1.key }) {
       let other = try #require(GGUFModel.ggufName(name))
       #expect(GGUFModel.name(other) == name)
       if quantised, tensor.shape.count == 2 {
-        let memory = OwnedBytes(Self.q8(tensor.floats()))
         tensors.append(
-          GGUFTensor(
-            name: other, type: .q8_0, shape: tensor.shape, storage: .memory(memory),
-            byteRange: 0..<memory.byteCount))
+          Tensor(
+            name: other, elementType: .q8_0, shape: tensor.shape, memory: OwnedBytes(Self.q8(tensor.floats()))
+          ))
       } else {
-        tensors.append(try #require(GGUFTensor(tensor, name: other)))
+        tensors.append(tensor.renamed(other))
       }
     }
     try GGUFWriter.write(metadata: metadata, tensors: tensors, to: target)
@@ -217,10 +216,11 @@ import Tokenization
     let target = scratchFile()
     defer { try? FileManager.default.removeItem(atPath: target) }
     try writePico(quantised: true, to: target)
-    let identity = try BaseIdentity(of: HuggingFaceBase(path: pico))
+    let identity = try BaseIdentity(of: StoredBase(path: pico))
     let model = try Model(path: target, threads: 2)
-    guard case .sameInOtherEncoding(let deviation, _) = identity.compare(to: GGUFBase(model.directory)) else {
-      Issue.record("not recognised: \(identity.compare(to: GGUFBase(model.directory)))")
+    let comparison = try identity.compare(to: StoredBase(model.directory))
+    guard case .sameInOtherEncoding(let deviation, _) = comparison else {
+      Issue.record("not recognised: \(comparison)")
       return
     }
     #expect(deviation > 0 && deviation < 0.02)

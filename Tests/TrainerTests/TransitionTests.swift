@@ -62,7 +62,7 @@ import Tokenization
       formatted = tokenizer.encode("1\n</think>\n", addSpecialTokens: false)
       plain = tokenizer.encode("1", addSpecialTokens: false)
       filler = try #require(tokenizer.encode(" 1", addSpecialTokens: false).last)
-      stop = try #require(try ModelDirectory(path: pico).eosTokenIDs.first)
+      stop = try #require(try StoredModel(path: pico).eosTokenIDs.first)
     }
 
     func complete(_ requests: [GenerationRequest], samples: Int) async throws -> [[CompletedText]] {

@@ -76,7 +76,7 @@ extension AdapterArchive {
   public func nonFinite(path: String) -> [AdapterError.Violation] {
     entries.flatMap { entry in
       zip(entry.tensors, entry.peftNames).compactMap { tensor, name in
-        guard [.f32, .f16, .bf16].contains(tensor.elementType), let index = tensor.firstNonFinite else {
+        guard tensor.elementType.readsAsFloats, let index = tensor.firstNonFinite else {
           return nil
         }
         return AdapterError.Violation(

@@ -139,8 +139,7 @@ public struct AdapterDifference: Sendable {
     {
       return item(.different, nil, [nil, nil], "scales \(scale) and \(other)")
     }
-    let types: [ElementType] = [.f32, .f16, .bf16]
-    guard types.contains(a.elementType), types.contains(b.elementType) else {
+    guard a.elementType.readsAsFloats, b.elementType.readsAsFloats else {
       let isSame = a.elementType == b.elementType && haveEqualBytes(a, b)
       return item(
         isSame ? .same : .different, isSame ? 0 : nil, [nil, nil],

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// How a base holds the numbers of a tensor.
 public enum BaseEncoding: Sendable, Hashable, CustomStringConvertible {
   /// IEEE 754 single precision.
@@ -18,6 +20,16 @@ public enum BaseEncoding: Sendable, Hashable, CustomStringConvertible {
     case .f16: "F16"
     case .bf16: "BF16"
     case .quantised(let name), .unjudged(let name): name
+    }
+  }
+
+  init(_ type: ElementType) {
+    switch type {
+    case .f32: self = .f32
+    case .f16: self = .f16
+    case .bf16: self = .bf16
+    case .q8_0, .q4_0, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K: self = .quantised(type.rawValue)
+    default: self = .unjudged(type.rawValue)
     }
   }
 

@@ -6,8 +6,8 @@ struct GGUFAdapterReader {
   let base: BaseArchitecture?
 
   private struct Halves {
-    var a: GGUFTensor?
-    var b: GGUFTensor?
+    var a: Tensor?
+    var b: Tensor?
   }
 
   private func bad(
@@ -137,12 +137,12 @@ struct GGUFAdapterReader {
   }
 
   /// Plain floats, or Q8_0 widened to F32, which holds its products exactly.
-  private func floats(_ tensor: GGUFTensor, _ faults: inout [AdapterError.Violation]) -> Tensor? {
-    if let plain = tensor.plain, [.f32, .f16, .bf16].contains(plain.elementType) { return plain }
-    guard tensor.type == .q8_0 else {
+  private func floats(_ tensor: Tensor, _ faults: inout [AdapterError.Violation]) -> Tensor? {
+    if tensor.elementType.readsAsFloats { return tensor }
+    guard tensor.elementType == .q8_0 else {
       faults.append(
         bad(
-          .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.type.name,
+          .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,
           expected: "F32, F16, BF16 or Q8_0"))
       return nil
     }

@@ -14,7 +14,7 @@ enum GGUFAdapterWriter {
           found: "an entry of the kind " + entry.kind,
           expected: "low-rank pairs of linear layers and of embed_tokens: llama.cpp applies nothing else"))
     }
-    var tensors: [GGUFTensor] = []
+    var tensors: [Tensor] = []
     var metadata: [(key: String, value: GGUFValue)] = []
     do throws(AdapterError.Violation) {
       let names = try GGUFModuleNames(base ?? architecture(of: archive), file: path)
@@ -54,7 +54,7 @@ enum GGUFAdapterWriter {
 
   private static func tensors(
     _ entry: AdapterEntry, _ names: GGUFModuleNames, _ scale: GGUFScale, file: String
-  ) throws(AdapterError.Violation) -> [GGUFTensor] {
+  ) throws(AdapterError.Violation) -> [Tensor] {
     guard isRepresentable(entry), let pair = entry.pair else { return [] }
     let place = "module " + quoted(entry.module)
     guard let name = names.name(of: entry.module) else {
@@ -77,8 +77,7 @@ enum GGUFAdapterWriter {
     // The table's A is kept with a row a token.
     let a = entry.module == "embed_tokens" ? pair.a.transposed() : pair.a
     let ordered = names.toGGUF(b, module: entry.module)
-    let both = [GGUFTensor(a, name: name + ".lora_a"), GGUFTensor(ordered, name: name + ".lora_b")]
-    return both.compactMap { $0 }
+    return [a.renamed(name + ".lora_a"), ordered.renamed(name + ".lora_b")]
   }
 
   private static func metadata(

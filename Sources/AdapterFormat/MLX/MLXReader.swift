@@ -167,7 +167,7 @@ struct MLXReader {
           advice: "Configuration and weights are of different adapters, or it is a mixture of experts."))
       return nil
     }
-    for tensor in [a, b] where ![.f32, .f16, .bf16].contains(tensor.elementType) {
+    for tensor in [a, b] where !tensor.elementType.readsAsFloats {
       faults.append(
         bad(
           .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,

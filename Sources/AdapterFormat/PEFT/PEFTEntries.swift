@@ -159,7 +159,7 @@ struct PEFTEntries {
           advice: "Configuration and weights are of different adapters."))
       return
     }
-    if ![.f32, .f16, .bf16].contains(tensor.elementType) {
+    if !tensor.elementType.readsAsFloats {
       faults.append(
         bad(.badTensor, tensor, found: "type " + tensor.elementType.rawValue, expected: "F32, F16 or BF16"))
     }

@@ -34,7 +34,7 @@ struct LowRankSum: Sendable {
       for i in terms.indices {
         let a = terms[i].a
         unsafe tk_merge_pack(
-          a.baseAddress, kernelType(a), a.shape[0], columns, rank, first, buffer.baseAddress!)
+          a.baseAddress, a.elementType.kernel, a.shape[0], columns, rank, first, buffer.baseAddress!)
         first += a.shape[0]
       }
       count = tk_merge_packed_floats(rank, columns)
@@ -52,7 +52,7 @@ struct LowRankSum: Sendable {
       for (i, row) in rows.enumerated() {
         unsafe target.withUnsafeMutableBufferPointer { target in
           let part = unsafe target.baseAddress! + i * rank + first
-          unsafe tk_to_f32(b.baseAddress + row * width * size, kernelType(b), part, width)
+          unsafe tk_to_f32(b.baseAddress + row * width * size, b.elementType.kernel, part, width)
           unsafe tk_scale(part, scale, width)
         }
       }
@@ -61,15 +61,10 @@ struct LowRankSum: Sendable {
   }
 }
 
-/// The kernels' name for a float tensor's type.
-func kernelType(_ tensor: Tensor) -> tk_type { kernelType(tensor.elementType) }
-
-/// The kernels' name for F32, F16 or BF16.
-func kernelType(_ type: ElementType) -> tk_type {
-  switch type {
-  case .f32: TK_F32
-  case .f16: TK_F16
-  case .bf16: TK_BF16
-  default: preconditionFailure("no float type that is computed on: \(type.rawValue)")
+extension ElementType {
+  /// The kernels' name for a type that is computed on.
+  var kernel: tk_type {
+    guard let type = kernelType else { preconditionFailure("a type that is not computed on: \(rawValue)") }
+    return type
   }
 }

@@ -58,7 +58,7 @@ public struct Quantization: Sendable {
       let memory = anonymousByteCount()
       try place.finish(file: Self.name)
       return QuantizationReport(
-        output: output, type: type, sourceByteCount: file.tensors.reduce(0) { $0 + $1.source.byteCount },
+        output: output, type: type, sourceByteCount: file.tensors.reduce(0) { $0 + $1.source.byteRange.count },
         byteCount: file.byteCount, types: Self.types(file), roundings: measures, writing: clock.now - began,
         privateByteCount: memory)
     } catch {
@@ -74,10 +74,10 @@ public struct Quantization: Sendable {
       throw .invalidSetting(name: "threads", found: "\(threads)", expected: "1 to 1024")
     }
     guard type.isQuantised || type == .f16 || type == .bf16, !requantises,
-      let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name })
+      let tensor = model.directory.quantisedTensor
     else { return }
     throw .invalidSetting(
-      name: "model", found: "a model in \(tensor.type.name) already (\(tensor.name))",
+      name: "model", found: "a model in \(tensor.elementType.rawValue) already (\(tensor.name))",
       expected:
         "the model that it was made from: rounding a second time adds errors. --requantize does it all "
         + "the same; --type F32 loses nothing")
@@ -86,8 +86,8 @@ public struct Quantization: Sendable {
   private static func types(_ file: PlannedFile) -> [(type: String, tensors: Int, byteCount: Int)] {
     var counts: [String: (tensors: Int, byteCount: Int)] = [:]
     for tensor in file.tensors {
-      counts[tensor.type.name, default: (0, 0)].tensors += 1
-      counts[tensor.type.name, default: (0, 0)].byteCount += tensor.byteCount
+      counts[tensor.type.rawValue, default: (0, 0)].tensors += 1
+      counts[tensor.type.rawValue, default: (0, 0)].byteCount += tensor.byteCount
     }
     return counts.sorted { ($1.value.byteCount, $0.key) < ($0.value.byteCount, $1.key) }
       .map { ($0.key, $0.value.tensors, $0.value.byteCount) }

@@ -29,16 +29,16 @@ public struct RuntimeMerge: Sendable {
   public init(
     _ adapters: [AttachedAdapter], into base: Model, elementType: ElementType, acceptsLoss: Bool = false
   ) throws {
-    guard [.f32, .f16, .bf16].contains(elementType) else {
+    guard elementType.readsAsFloats else {
       throw MergeError.invalidSetting(
         name: "merged type", found: elementType.rawValue, expected: "f32, f16 or bf16")
     }
     let sums = LowRankSum.all(adapters)
     var planned: [PlannedTensor] = []
     var offset = 0
-    for weight in StoredWeight.all(base.directory.weights).sorted(by: { $0.name < $1.name }) {
+    for weight in base.directory.weights.tensors.values.sorted(by: { $0.name < $1.name }) {
       guard let sum = sums[OutputPlan.module(weight.name)] else { continue }
-      planned.append(PlannedTensor(source: weight, type: .plain(elementType), offset: offset, sum: sum))
+      planned.append(PlannedTensor(source: weight, type: elementType, offset: offset, sum: sum))
       // Kernels like rows that begin at a multiple of 64.
       offset += (planned[planned.count - 1].byteCount + 63) / 64 * 64
     }

@@ -54,7 +54,7 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
   }
 
   /// The type of most matrices.
-  public var mainType: GGUFTensorType {
+  public var mainType: ElementType {
     switch self {
     case .f32: .f32
     case .f16: .f16
@@ -70,7 +70,7 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
   }
 
   /// Whether numbers are rounded by blocks.
-  public var isQuantised: Bool { mainType.elementType == nil }
+  public var isQuantised: Bool { mainType.isQuantised }
 
   /// The type of one tensor in a file of this type.
   ///
@@ -79,7 +79,7 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
   ///   - shape: its sizes.
   ///   - layerCount: layers of the model.
   ///   - isTied: whether the head is the embedding.
-  public func type(of name: String, shape: [Int], layerCount: Int, isTied: Bool) -> GGUFTensorType {
+  public func type(of name: String, shape: [Int], layerCount: Int, isTied: Bool) -> ElementType {
     // Vectors and norms stay exact.
     guard shape.count == 2, name.hasSuffix(".weight"), !name.contains("_norm.weight") else { return .f32 }
     guard isQuantised else { return mainType }
@@ -112,9 +112,9 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
   }
 
   /// The type itself, or a relative whose blocks divide the rows.
-  private static func fitting(_ type: GGUFTensorType, _ columns: Int) -> GGUFTensorType {
+  private static func fitting(_ type: ElementType, _ columns: Int) -> ElementType {
     if columns.isMultiple(of: type.block.elements) { return type }
-    let relative: GGUFTensorType =
+    let relative: ElementType =
       switch type {
       case .q4_K: .q5_0
       case .q5_K: .q5_1

@@ -9,7 +9,7 @@ enum GGUFMetadata {
   /// A model that is a GGUF file already keeps what it says; one of a Hugging Face directory is described as
   /// llama.cpp's converter does it.
   static func describing(
-    _ directory: ModelDirectory, type: GGUFFileType
+    _ directory: StoredModel, type: GGUFFileType
   ) throws -> [(key: String, value: GGUFValue)] {
     let version: (key: String, value: GGUFValue) = ("general.quantization_version", .uint32(2))
     let fileType: (key: String, value: GGUFValue) = ("general.file_type", .uint32(type.code))
@@ -74,7 +74,7 @@ enum GGUFMetadata {
     return metadata
   }
 
-  private static func parameterCount(_ directory: ModelDirectory) -> Int {
+  private static func parameterCount(_ directory: StoredModel) -> Int {
     directory.weights.tensors.values.reduce(0) { $0 + $1.elementCount }
   }
 

@@ -146,18 +146,19 @@ struct ShardWriter {
     let count = piece.rows.count * columns
     let source =
       unsafe tensor.source.baseAddress
-      + tensor.source.type.byteCount(piece.rows.lowerBound * columns)
-    if tensor.sum == nil, tensor.type == tensor.source.type {
+      + tensor.source.elementType.byteCount(piece.rows.lowerBound * columns)
+    if tensor.sum == nil, tensor.type == tensor.source.elementType {
       unsafe target.copyMemory(from: source, byteCount: tensor.type.byteCount(count))
       return nil
     }
     var sums = tk_merge_sums()
-    if !tensor.type.isPlain || !tensor.source.type.isPlain {
+    if tensor.type.isQuantised || tensor.source.elementType.isQuantised {
       unsafe throughFloats(tensor, piece.rows, source, target, &scratch, &sums)
     } else if let sum = tensor.sum {
       unsafe merge(tensor, sum, piece.rows, source, target, &scratch, &sums)
     } else {
-      sums.infinite = unsafe tk_convert(source, tensor.source.kernel, count, target, tensor.kernel)
+      sums.infinite = unsafe tk_convert(
+        source, tensor.source.elementType.kernel, count, target, tensor.type.kernel)
     }
     return sums
   }
@@ -175,8 +176,8 @@ struct ShardWriter {
       delta(sum, start..<end, &scratch)
       let done = (start - rows.lowerBound) * columns
       unsafe tk_merge(
-        source + tensor.source.type.byteCount(done), tensor.source.kernel, scratch.delta,
-        (end - start) * columns, target + tensor.type.byteCount(done), tensor.kernel, rounding,
+        source + tensor.source.elementType.byteCount(done), tensor.source.elementType.kernel, scratch.delta,
+        (end - start) * columns, target + tensor.type.byteCount(done), tensor.type.kernel, rounding,
         UInt64(start * columns), &sums)
     }
   }
@@ -221,29 +222,30 @@ struct ShardWriter {
       let count = (end - start) * columns
       let done = (start - rows.lowerBound) * columns
       unsafe tk_dequantise(
-        source + tensor.source.type.byteCount(done), tensor.source.kernel, &scratch.values, count)
+        source + tensor.source.elementType.byteCount(done), tensor.source.elementType.kernel, &scratch.values,
+        count)
       if let sum = tensor.sum { delta(sum, start..<end, &scratch) }
       let target = unsafe output + tensor.type.byteCount(done)
-      switch (tensor.type.isPlain, tensor.sum != nil) {
-      case (true, true):
-        unsafe tk_merge(
-          scratch.values, TK_F32, scratch.delta, count, target, tensor.kernel, rounding,
-          UInt64(start * columns), &sums)
-      case (true, false):
-        sums.infinite += unsafe tk_convert(scratch.values, TK_F32, count, target, tensor.kernel)
+      switch (tensor.type.isQuantised, tensor.sum != nil) {
       case (false, true):
-        // What the blocks would hold without the adapters is what the change is measured from.
-        _ = unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
-        unsafe tk_dequantise(target, tensor.kernel, &scratch.before, count)
-        unsafe tk_add(&scratch.values, scratch.delta, count)
-        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
-        unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
-        unsafe tk_merge_measure(scratch.before, scratch.after, scratch.delta, count, &sums)
+        unsafe tk_merge(
+          scratch.values, TK_F32, scratch.delta, count, target, tensor.type.kernel, rounding,
+          UInt64(start * columns), &sums)
       case (false, false):
-        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.kernel)
+        sums.infinite += unsafe tk_convert(scratch.values, TK_F32, count, target, tensor.type.kernel)
+      case (true, true):
+        // What the blocks would hold without the adapters is what the change is measured from.
+        _ = unsafe tk_quantise(scratch.values, count, target, tensor.type.kernel)
+        unsafe tk_dequantise(target, tensor.type.kernel, &scratch.before, count)
+        unsafe tk_add(&scratch.values, scratch.delta, count)
+        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.type.kernel)
+        unsafe tk_dequantise(target, tensor.type.kernel, &scratch.after, count)
+        unsafe tk_merge_measure(scratch.before, scratch.after, scratch.delta, count, &sums)
+      case (true, false):
+        sums.infinite += unsafe tk_quantise(scratch.values, count, target, tensor.type.kernel)
         guard measuresRounding else { break }
         // From nothing to what the blocks hold: the error is that of rounding.
-        unsafe tk_dequantise(target, tensor.kernel, &scratch.after, count)
+        unsafe tk_dequantise(target, tensor.type.kernel, &scratch.after, count)
         unsafe tk_merge_measure(scratch.before, scratch.after, scratch.values, count, &sums)
       }
     }
@@ -272,24 +274,8 @@ struct ShardWriter {
     if let first = infinite.keys.min() {
       let tensor = file.tensors[first]
       throw .notFinite(
-        tensor: tensor.source.name, count: infinite[first] ?? 0, type: tensor.type.name)
+        tensor: tensor.source.name, count: infinite[first] ?? 0, type: tensor.type.rawValue)
     }
     return measures
   }
-}
-
-extension PlannedTensor {
-  /// The kernels' name of the output's type.
-  fileprivate var kernel: tk_type { kernelType(type) }
-}
-
-extension StoredWeight {
-  /// The kernels' name of the base's type.
-  fileprivate var kernel: tk_type { kernelType(type) }
-}
-
-/// The kernels' name of a type that is computed on.
-private func kernelType(_ type: StoredType) -> tk_type {
-  guard let kernel = type.kernel else { preconditionFailure("no type that is computed on: \(type.name)") }
-  return kernel
 }

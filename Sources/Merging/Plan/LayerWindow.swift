@@ -28,7 +28,7 @@ struct LayerWindow {
   /// Begins to read the first layers.
   ///
   /// What the system still has of the files is forgotten: everything comes from the disk.
-  init(_ directory: ModelDirectory) {
+  init(_ directory: StoredModel) {
     for file in directory.weights.mappedFiles {
       file.drop(0..<file.byteCount)
       file.expectScatteredReads()
@@ -36,8 +36,9 @@ struct LayerWindow {
     let layers = directory.config.layerCount
     let head = directory.config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
     var stages = [[Part]](repeating: [], count: layers + 1)
-    for (name, storage, range) in Self.places(directory.weights) {
-      guard case .file(let file) = storage else { continue }
+    for (name, tensor) in directory.weights.tensors {
+      guard let file = tensor.file else { continue }
+      let range = tensor.byteRange
       if name == head {
         stages[layers].append((file, range))
       } else if let layer = Self.layer(name), layer < layers {
@@ -73,13 +74,6 @@ struct LayerWindow {
   }
 
   private static func byteCount(_ parts: [Part]) -> Int { parts.reduce(0) { $0 + $1.range.count } }
-
-  private static func places(_ weights: WeightFiles) -> [(
-    name: String, storage: ByteStorage, range: Range<Int>
-  )] {
-    weights.tensors.values.map { ($0.name, $0.storage, $0.byteRange) }
-      + weights.blocks.map { ($0.key, $0.value.storage, $0.value.byteRange) }
-  }
 
   /// 7 of `model.layers.7.mlp.up_proj.weight`.
   private static func layer(_ name: String) -> Int? {

@@ -36,7 +36,7 @@ public struct MergeSettings: Sendable {
   public init() {}
 
   func validate() throws(MergeError) {
-    if let elementType, ![.f32, .f16, .bf16].contains(elementType) {
+    if let elementType, !elementType.readsAsFloats {
       throw .invalidSetting(name: "dtype", found: elementType.rawValue, expected: "f32, f16 or bf16")
     }
     if case .stochastic = rounding, elementType == .f32 {

@@ -2,8 +2,8 @@ import ModelFiles
 
 /// A tensor of the output, and where its numbers come from.
 struct PlannedTensor: Sendable {
-  let source: StoredWeight
-  let type: StoredType
+  let source: Tensor
+  let type: ElementType
   /// Where it begins in its file.
   let offset: Int
   /// What adapters add to it.
@@ -34,12 +34,12 @@ struct OutputPlan: Sendable {
   ///   - type: what the matrices are stored as.
   ///   - name: the file's name.
   init(
-    _ directory: ModelDirectory, sums: [String: LowRankSum], type: GGUFFileType, name: String
+    _ directory: StoredModel, sums: [String: LowRankSum], type: GGUFFileType, name: String
   ) throws {
     let metadata = try GGUFMetadata.describing(directory, type: type)
     let config = directory.config
-    var weights: [(weight: StoredWeight, name: String)] = []
-    for weight in StoredWeight.all(directory.weights) {
+    var weights: [(weight: Tensor, name: String)] = []
+    for weight in directory.weights.tensors.values {
       // A second copy of a tied head, and tables that programs compute for themselves, have no name there.
       if config.tieWordEmbeddings, weight.name == "lm_head.weight" { continue }
       guard let name = GGUFModel.ggufName(weight.name) else { continue }
@@ -58,7 +58,7 @@ struct OutputPlan: Sendable {
     for ((weight, type), range) in zip(zip(weights.map(\.weight), types), layout.ranges) {
       planned.append(
         PlannedTensor(
-          source: weight, type: StoredType(type), offset: range.lowerBound,
+          source: weight, type: type, offset: range.lowerBound,
           sum: sums[Self.module(weight.name)]))
     }
     files = [PlannedFile(name: name, header: layout.header, tensors: planned, byteCount: layout.byteCount)]
@@ -80,7 +80,7 @@ struct OutputPlan: Sendable {
     }
     func elementType(_ tensor: Tensor) -> ElementType {
       // Tables that no weight is, such as rotary frequencies, stay as they are.
-      guard [.f32, .f16, .bf16].contains(tensor.elementType), !tensor.name.hasSuffix(".rotary_emb.inv_freq")
+      guard tensor.elementType.readsAsFloats, !tensor.name.hasSuffix(".rotary_emb.inv_freq")
       else { return tensor.elementType }
       return settings.elementType ?? tensor.elementType
     }
@@ -158,7 +158,7 @@ struct OutputPlan: Sendable {
     offset = header.count
     for (tensor, elementType, sum) in tensors {
       planned.append(
-        PlannedTensor(source: .plain(tensor), type: .plain(elementType), offset: offset, sum: sum))
+        PlannedTensor(source: tensor, type: elementType, offset: offset, sum: sum))
       offset += planned[planned.count - 1].byteCount
     }
     return PlannedFile(name: name, header: header, tensors: planned, byteCount: offset)

@@ -19,7 +19,7 @@ struct MergeVerification: Sendable {
   func expected() throws -> Expected {
     let probes = LogitProbes(model, texts: settings.probes)
     let exact =
-      model.activations == .f32 || (model.activations == .int8 && model.directory.weights.blocks.isEmpty)
+      model.activations == .f32 || (model.activations == .int8 && !model.directory.weights.isQuantised)
       ? model : try Model(model.directory, threads: model.threads, activations: .f32)
     return Expected(
       probes: probes, logits: try probes.logits(exact, AttachedAdapter.sum(adapters, on: exact)))
@@ -30,7 +30,7 @@ struct MergeVerification: Sendable {
   /// - Returns: the comparison, and the private memory when both sides were there.
   /// - Throws: ``MergeError/notEquivalent(found:expected:)`` for a difference that rounding does not explain.
   func check(_ path: String, against expected: Expected) throws -> (check: LogitCheck, memory: Int?) {
-    let directory = try ModelDirectory(path: path)
+    let directory = try StoredModel(path: path)
     var window = LayerWindow(directory)
     let merged = try Model(directory, threads: model.threads, activations: .f32)
     let logits = try expected.probes.logits(merged) { window.enter($0) }

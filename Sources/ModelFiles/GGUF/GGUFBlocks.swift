@@ -10,7 +10,7 @@ public struct GGUFBlock: Sendable {
   /// Takes one block apart; nil for a type that is not known here.
   ///
   /// - Precondition: as many bytes as a block of the type has.
-  public init?(_ bytes: [UInt8], _ type: GGUFTensorType) {
+  public init?(_ bytes: [UInt8], _ type: ElementType) {
     precondition(bytes.count == type.block.bytes)
     func half(_ at: Int) -> Float { float(float16: UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8) }
     switch type {

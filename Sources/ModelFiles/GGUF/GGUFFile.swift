@@ -8,7 +8,7 @@ public struct GGUFFile: Sendable {
   /// The metadata in the order of the file; no key twice.
   public let metadata: [(key: String, value: GGUFValue)]
   /// The tensors in the order of the file.
-  public let tensors: [GGUFTensor]
+  public let tensors: [Tensor]
   /// Every tensor begins at a multiple of this.
   public let alignment: Int
   private let index: [String: Int]
@@ -206,10 +206,10 @@ private struct GGUFReader {
     return Int(alignment)
   }
 
-  mutating func tensors(_ count: Int, alignment: Int) throws(ModelFilesError) -> [GGUFTensor] {
+  mutating func tensors(_ count: Int, alignment: Int) throws(ModelFilesError) -> [Tensor] {
     struct Info {
       let name: String
-      let type: GGUFTensorType
+      let type: ElementType
       let shape: [Int]
       let offset: UInt64
       let byteCount: Int
@@ -237,12 +237,12 @@ private struct GGUFReader {
         shape.insert(size, at: 0)
       }
       let code = try number(UInt32.self)
-      guard let type = GGUFTensorType(rawValue: code) else {
+      guard let type = ElementType(ggufCode: code) else {
         throw failure(.badTensor, place, found: "type \(code)", expected: "a type of GGUF that is known")
       }
-      guard let byteCount = GGUFTensor.byteCount(type, shape) else {
+      guard let byteCount = type.byteCount(shape: shape) else {
         throw failure(
-          .badTensor, place, found: "shape \(shape) of \(type.name)",
+          .badTensor, place, found: "shape \(shape) of \(type.rawValue)",
           expected: "rows of whole blocks of \(type.block.elements), and a size below 2^63 bytes")
       }
       infos.append(
@@ -250,7 +250,7 @@ private struct GGUFReader {
     }
     let dataStart = (position + alignment - 1) / alignment * alignment
     var expected = 0
-    var tensors: [GGUFTensor] = []
+    var tensors: [Tensor] = []
     for info in infos {
       let place = "tensor " + quoted(info.name)
       guard info.offset == UInt64(expected) else {
@@ -265,8 +265,8 @@ private struct GGUFReader {
           expected: overflow ? "a size below 2^63 bytes" : "a file of \(end) bytes at least")
       }
       tensors.append(
-        GGUFTensor(
-          name: info.name, type: info.type, shape: info.shape, storage: .file(file),
+        Tensor(
+          name: info.name, elementType: info.type, shape: info.shape, file: file,
           byteRange: dataStart + expected..<end))
       expected += (info.byteCount + alignment - 1) / alignment * alignment
     }

@@ -5,12 +5,12 @@ public struct GGUFLayout: Sendable {
     /// Name of at most ``GGUFFile/maximumNameByteCount`` bytes.
     public let name: String
     /// How the elements are stored.
-    public let type: GGUFTensorType
+    public let type: ElementType
     /// Sizes from the slowest to the fastest dimension; a row is a whole number of blocks.
     public let shape: [Int]
 
     /// Describes a tensor.
-    public init(name: String, type: GGUFTensorType, shape: [Int]) {
+    public init(name: String, type: ElementType, shape: [Int]) {
       self.name = name
       self.type = type
       self.shape = shape
@@ -29,7 +29,7 @@ public struct GGUFLayout: Sendable {
   /// - Parameters:
   ///   - metadata: keys and values in their order; `general.alignment` rules the layout if it is among them.
   ///   - path: the file, for errors.
-  /// - Throws: ``ModelFilesError`` for a name that is too long or comes twice, and for rows of no whole blocks.
+  /// - Throws: ``ModelFilesError`` for a name that is too long or comes twice, and for what GGUF can't hold.
   public init(
     metadata: [(key: String, value: GGUFValue)], tensors: [Entry], path: String
   ) throws(ModelFilesError) {
@@ -61,15 +61,15 @@ public struct GGUFLayout: Sendable {
           found: "a name of \(tensor.name.utf8.count) bytes, \(tensor.shape.count) dimensions",
           expected: "every name once, at most \(GGUFFile.maximumNameByteCount) bytes, 4 dimensions")
       }
-      guard let count = GGUFTensor.byteCount(tensor.type, tensor.shape) else {
+      guard let code = tensor.type.ggufCode, let count = tensor.type.byteCount(shape: tensor.shape) else {
         throw Self.bad(
-          path, place, found: "shape \(tensor.shape) of \(tensor.type.name)",
-          expected: "rows of whole blocks of \(tensor.type.block.elements)")
+          path, place, found: "shape \(tensor.shape) of \(tensor.type.rawValue)",
+          expected: "a type of GGUF, and rows of whole blocks of \(tensor.type.block.elements)")
       }
       Self.append(Array(tensor.name.utf8), to: &head)
       Self.append(UInt32(tensor.shape.count), to: &head)
       for size in tensor.shape.reversed() { Self.append(UInt64(size), to: &head) }
-      Self.append(tensor.type.rawValue, to: &head)
+      Self.append(code, to: &head)
       Self.append(UInt64(offset), to: &head)
       places.append(offset..<offset + count)
       offset += Self.padded(count, alignment)

@@ -20,21 +20,16 @@ package struct GGUFModel {
         "general.architecture", .unsupported, expected: "\"qwen2\"",
         advice: "Only models of the Qwen2 architecture can be run (Qwen2, Qwen2.5, R1-Distill-Qwen).")
     }
-    var plain: [String: Tensor] = [:]
-    var blocks: [String: GGUFTensor] = [:]
+    var tensors: [String: Tensor] = [:]
     for tensor in file.tensors {
       guard let name = Self.name(tensor.name) else {
         throw ModelFilesError(
           .badTensor, file: file.path, place: "tensor " + quoted(tensor.name),
           found: "a tensor that is not part of Qwen2", expected: "names such as \"blk.0.attn_q.weight\"")
       }
-      if let values = tensor.plain {
-        plain[name] = values.renamed(name)
-      } else {
-        blocks[name] = tensor
-      }
+      tensors[name] = tensor.renamed(name)
     }
-    weights = WeightFiles(tensors: plain, blocks: blocks, file: file.path)
+    weights = WeightFiles(tensors: tensors, files: [file.path])
     config = try Self.config(keys, weights)
     generation = try Self.generation(keys)
   }
@@ -116,7 +111,7 @@ package struct GGUFModel {
         advice: "Rotary embeddings of this type are not computed.")
     }
     // The embedding's rows; the tokenizer may have fewer tokens.
-    guard let vocabulary = weights.shape("model.embed_tokens.weight")?.first,
+    guard let vocabulary = weights["model.embed_tokens.weight"]?.shape.first,
       (1...(1 << 24)).contains(vocabulary)
     else {
       throw ModelFilesError(
@@ -136,7 +131,7 @@ package struct GGUFModel {
       maxPositions: try keys.integer("qwen2.context_length", 1...(1 << 28)) ?? 32768,
       ropeTheta: try keys.number("qwen2.rope.freq_base", 1e-3...1e18) ?? 10000,
       rmsNormEps: Float(try keys.number("qwen2.attention.layer_norm_rms_epsilon", 0...1) ?? 1e-6),
-      tieWordEmbeddings: weights.shape("lm_head.weight") == nil,
+      tieWordEmbeddings: weights["lm_head.weight"] == nil,
       bosTokenID: try keys.integer("tokenizer.ggml.bos_token_id", 0...Int(Int32.max)), eosTokenIDs: ends)
   }
 }

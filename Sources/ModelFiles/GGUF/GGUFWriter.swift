@@ -8,11 +8,12 @@ public enum GGUFWriter {
   ///   - path: an existing file is replaced in one step.
   /// - Throws: ``ModelFilesError`` if a name is too long or comes twice, or the file cannot be written.
   public static func write(
-    metadata: [(key: String, value: GGUFValue)], tensors: [GGUFTensor], to path: String
+    metadata: [(key: String, value: GGUFValue)], tensors: [Tensor], to path: String
   ) throws(ModelFilesError) {
     let layout = try GGUFLayout(
       metadata: metadata,
-      tensors: tensors.map { GGUFLayout.Entry(name: $0.name, type: $0.type, shape: $0.shape) }, path: path)
+      tensors: tensors.map { GGUFLayout.Entry(name: $0.name, type: $0.elementType, shape: $0.shape) },
+      path: path)
     let writer = try FileWriter(path: path)
     try writer.write(layout.header)
     for (tensor, range) in zip(tensors, layout.ranges) {

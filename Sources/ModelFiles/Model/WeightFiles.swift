@@ -3,10 +3,8 @@ import Foundation
 /// The weights of a Hugging Face directory: `model.safetensors`, or the shards that
 /// `model.safetensors.index.json` lists; or those of a GGUF file.
 public struct WeightFiles: Sendable {
-  /// Every tensor of plain elements by its name.
+  /// Every tensor by its name in the checkpoint, which is the tensor's own name too.
   public let tensors: [String: Tensor]
-  /// Block-quantised tensors by the names that they have in the checkpoint; empty unless the file is a GGUF one.
-  public let blocks: [String: GGUFTensor]
   /// Paths of the files that hold them.
   public let files: [String]
 
@@ -26,7 +24,6 @@ public struct WeightFiles: Sendable {
     } else {
       throw Self.absent(directory)
     }
-    blocks = [:]
     guard !tensors.isEmpty else {
       throw ModelFilesError(.malformed, file: files.first ?? index, found: "no tensors", expected: "weights")
     }
@@ -39,30 +36,24 @@ public struct WeightFiles: Sendable {
   public init(index: String) throws(ModelFilesError) {
     let slash = index.utf8.lastIndex(of: UInt8(ascii: "/"))
     (tensors, files) = try Self.openShards(slash.map { String(index[..<$0]) } ?? ".", index: index)
-    blocks = [:]
-  }
-
-  /// Tensors of one file, under the names of the checkpoint.
-  init(tensors: [String: Tensor], blocks: [String: GGUFTensor], file: String) {
-    self.tensors = tensors
-    self.blocks = blocks
-    files = [file]
   }
 
   /// These weights with some of them, of the same names and shapes, exchanged.
   package func replacing(_ others: [String: Tensor]) -> WeightFiles {
-    WeightFiles(
-      tensors: tensors.merging(others) { $1 }, blocks: blocks.filter { others[$0.key] == nil }, files: files)
+    WeightFiles(tensors: tensors.merging(others) { $1 }, files: files)
   }
 
-  private init(tensors: [String: Tensor], blocks: [String: GGUFTensor], files: [String]) {
+  /// Takes tensors under their names in the checkpoint.
+  init(tensors: [String: Tensor], files: [String]) {
     self.tensors = tensors
-    self.blocks = blocks
     self.files = files
   }
 
-  /// The shape of a tensor of either kind, or nil if there is none.
-  public func shape(_ name: String) -> [Int]? { tensors[name]?.shape ?? blocks[name]?.shape }
+  /// The tensor of a name in the checkpoint, or nil.
+  public subscript(name: String) -> Tensor? { tensors[name] }
+
+  /// Whether some tensor is in quantised blocks, which only a GGUF file holds.
+  public var isQuantised: Bool { tensors.values.contains { $0.elementType.isQuantised } }
 
   /// Asks the system to read all files ahead; returns at once.
   public func prefetch() {
@@ -72,8 +63,8 @@ public struct WeightFiles: Sendable {
   /// The files that tensors lie in, each once.
   package var mappedFiles: [MappedFile] {
     var seen: Set<ObjectIdentifier> = []
-    return (tensors.values.map(\.storage) + blocks.values.map(\.storage)).compactMap { storage in
-      guard case .file(let file) = storage, seen.insert(ObjectIdentifier(file)).inserted else { return nil }
+    return tensors.values.compactMap { tensor in
+      guard let file = tensor.file, seen.insert(ObjectIdentifier(file)).inserted else { return nil }
       return file
     }
   }

@@ -71,7 +71,7 @@ struct SafetensorsHeader {
       switch key {
       case "dtype" where elementType == nil:
         let type = try reader.string()
-        guard let known = ElementType(rawValue: type) else {
+        guard let known = ElementType(rawValue: type), !known.isQuantised else {
           throw bad(name, found: "dtype " + quoted(type), expected: "one of safetensors' types")
         }
         elementType = known

@@ -17,6 +17,11 @@ public enum SafetensorsWriter {
         .unsupported, file: path, place: "tensor " + quoted(tensor.name), found: "this name a second time",
         expected: "every name once, and none \"__metadata__\"")
     }
+    if let tensor = tensors.first(where: \.elementType.isQuantised) {
+      throw ModelFilesError(
+        .unsupported, file: path, place: "tensor " + quoted(tensor.name), found: tensor.elementType.rawValue,
+        expected: "one of safetensors' types")
+    }
     let sorted = tensors.sorted {
       $0.elementType != $1.elementType
         ? order($0.elementType) > order($1.elementType)

@@ -1,4 +1,4 @@
-/// The element types of safetensors, by their names in the file.
+/// How a tensor stores its numbers: one by one, under safetensors' names, or in quantised blocks, under ggml's.
 public enum ElementType: String, Sendable, CaseIterable {
   /// One byte, 0 or 1.
   case bool = "BOOL"
@@ -45,20 +45,123 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// Unsigned 64-bit integer.
   case u64 = "U64"
 
-  /// Size of one element in bits.
-  public var bitSize: Int {
+  /// Four bits and a scale a block.
+  case q4_0 = "Q4_0"
+  /// Four bits, a scale and a minimum a block.
+  case q4_1 = "Q4_1"
+  /// Five bits and a scale a block.
+  case q5_0 = "Q5_0"
+  /// Five bits, a scale and a minimum a block.
+  case q5_1 = "Q5_1"
+  /// Eight bits and a scale a block.
+  case q8_0 = "Q8_0"
+  /// Eight bits, a scale and a sum a block.
+  case q8_1 = "Q8_1"
+  /// K-quants of two bits.
+  case q2_K = "Q2_K"
+  /// K-quants of three bits.
+  case q3_K = "Q3_K"
+  /// K-quants of four bits.
+  case q4_K = "Q4_K"
+  /// K-quants of five bits.
+  case q5_K = "Q5_K"
+  /// K-quants of six bits.
+  case q6_K = "Q6_K"
+  /// K-quants of eight bits.
+  case q8_K = "Q8_K"
+  /// Codebooks, 2.06 bits a weight.
+  case iq2_XXS = "IQ2_XXS"
+  /// Codebooks, 2.31 bits a weight.
+  case iq2_XS = "IQ2_XS"
+  /// Codebooks, 3.06 bits a weight.
+  case iq3_XXS = "IQ3_XXS"
+  /// Codebooks, 1.56 bits a weight.
+  case iq1_S = "IQ1_S"
+  /// Four bits, not linear.
+  case iq4_NL = "IQ4_NL"
+  /// Codebooks, 3.44 bits a weight.
+  case iq3_S = "IQ3_S"
+  /// Codebooks, 2.56 bits a weight.
+  case iq2_S = "IQ2_S"
+  /// Four bits, not linear, 4.25 bits a weight.
+  case iq4_XS = "IQ4_XS"
+  /// Codebooks, 1.75 bits a weight.
+  case iq1_M = "IQ1_M"
+  /// Ternary, 1.69 bits a weight.
+  case tq1_0 = "TQ1_0"
+  /// Ternary, 2.06 bits a weight.
+  case tq2_0 = "TQ2_0"
+  /// Four-bit floats with a shared exponent.
+  case mxfp4 = "MXFP4"
+
+  /// Elements that are stored together, and their bytes. A row is a whole number of quantised blocks.
+  public var block: (elements: Int, bytes: Int) {
     switch self {
-    case .f4: 4
-    case .f6e2m3, .f6e3m2: 6
-    case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz: 8
-    case .i16, .u16, .f16, .bf16: 16
-    case .i32, .u32, .f32: 32
-    case .c64, .f64, .i64, .u64: 64
+    case .f4: (2, 1)
+    case .f6e2m3, .f6e3m2: (4, 3)
+    case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz: (1, 1)
+    case .i16, .u16, .f16, .bf16: (1, 2)
+    case .i32, .u32, .f32: (1, 4)
+    case .c64, .f64, .i64, .u64: (1, 8)
+    case .q4_0, .iq4_NL: (32, 18)
+    case .q4_1: (32, 20)
+    case .q5_0: (32, 22)
+    case .q5_1: (32, 24)
+    case .q8_0: (32, 34)
+    case .q8_1: (32, 40)
+    case .mxfp4: (32, 17)
+    case .q2_K: (256, 84)
+    case .q3_K, .iq3_S: (256, 110)
+    case .q4_K: (256, 144)
+    case .q5_K: (256, 176)
+    case .q6_K: (256, 210)
+    case .q8_K: (256, 292)
+    case .iq2_XXS: (256, 66)
+    case .iq2_XS: (256, 74)
+    case .iq3_XXS: (256, 98)
+    case .iq1_S: (256, 50)
+    case .iq2_S: (256, 82)
+    case .iq4_XS: (256, 136)
+    case .iq1_M: (256, 56)
+    case .tq1_0: (256, 54)
+    case .tq2_0: (256, 66)
     }
   }
 
-  /// Size of one element in bytes; elements of 4 and 6 bits are packed, for them this is 1 (see ``bitSize``).
+  /// Whether the elements are in quantised blocks, which only GGUF files hold.
+  public var isQuantised: Bool { block.elements >= 32 }
+
+  /// Whether ``Tensor/floats()`` reads it: F32, F16 and BF16.
+  public var readsAsFloats: Bool { self == .f32 || self == .f16 || self == .bf16 }
+
+  /// Size of one element in bits; of quantised elements the whole bits.
+  public var bitSize: Int { 8 * block.bytes / block.elements }
+
+  /// Size of one element in bytes; elements of less than 8 bits are stored together, for them this is 1.
   public var byteSize: Int { (bitSize + 7) / 8 }
+
+  /// Bytes of so many elements.
+  ///
+  /// - Precondition: a whole number of blocks.
+  package func byteCount(_ elements: Int) -> Int { elements / block.elements * block.bytes }
+
+  /// Bytes of a tensor; nil if they are no whole number, a row is no whole number of quantised blocks, or the size
+  /// overflows.
+  package func byteCount(shape: [Int]) -> Int? {
+    let (elements, bytes) = block
+    var sizes = shape
+    if isQuantised {
+      guard let columns = sizes.popLast(), columns.isMultiple(of: elements) else { return nil }
+      sizes.append(columns / elements)
+    }
+    // A zero anywhere makes the product zero, whatever the others multiply to.
+    if sizes.contains(0) { return 0 }
+    var count = bytes
+    var overflow = false
+    for size in sizes where !overflow { (count, overflow) = count.multipliedReportingOverflow(by: size) }
+    guard !overflow else { return nil }
+    return isQuantised ? count : count.isMultiple(of: elements) ? count / elements : nil
+  }
 }
 
 /// The float whose upper 16 bits are given and whose lower bits are zero.

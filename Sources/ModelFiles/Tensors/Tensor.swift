@@ -2,7 +2,7 @@
 public struct Tensor: Sendable {
   /// Name in the file.
   public let name: String
-  /// How each element is stored, little-endian.
+  /// How the elements are stored, little-endian.
   public let elementType: ElementType
   /// Sizes from the slowest to the fastest dimension; `[]` for a single number.
   public let shape: [Int]
@@ -40,7 +40,7 @@ public struct Tensor: Sendable {
     self.shape = shape
     self.storage = storage
     self.byteRange = byteRange
-    precondition(elementCount * elementType.bitSize == byteRange.count * 8)
+    precondition(elementType.byteCount(shape: shape) == byteRange.count)
   }
 
   /// Makes an F32 tensor in memory.
@@ -62,11 +62,27 @@ public struct Tensor: Sendable {
     Tensor(name: name, elementType: elementType, shape: shape, storage: storage, byteRange: byteRange)
   }
 
+  /// Some of the elements as a row of their own, in place.
+  ///
+  /// - Precondition: the range lies in the tensor and begins and ends between blocks.
+  package func elements(_ range: Range<Int>) -> Tensor {
+    let start = byteRange.lowerBound + elementType.byteCount(range.lowerBound)
+    return Tensor(
+      name: name, elementType: elementType, shape: [range.count], storage: storage,
+      byteRange: start..<start + elementType.byteCount(range.count))
+  }
+
   /// The file that holds it, or nil if it is in memory.
   public var file: MappedFile? { if case .file(let file) = storage { file } else { nil } }
 
   /// Number of elements, the product of ``shape``.
   public var elementCount: Int { shape.contains(0) ? 0 : shape.reduce(1, *) }
+
+  /// Size of the fastest dimension; 1 for a single number.
+  package var columns: Int { shape.last ?? 1 }
+
+  /// Number of rows, each of ``columns`` elements.
+  package var rows: Int { columns == 0 ? 0 : elementCount / columns }
 
   /// The tensor's bytes.
   public var bytes: RawSpan {

@@ -74,7 +74,7 @@ public final class AttachedAdapter: Sendable {
     }
     let candidate: any BaseCandidate
     do throws(ModelFilesError) {
-      candidate = try openedBase(model.directory)
+      candidate = try StoredBase(model.directory)
     } catch {
       throw .weightsMismatch(path: base, violations: [error.description])
     }
@@ -124,7 +124,7 @@ public final class AttachedAdapter: Sendable {
       if module.b.shape != [out, rank] {
         violations.append("\(module.name): lora_B has shape \(module.b.shape), expected [\(out), \(rank)]")
       }
-      if module.a.elementType.kernelType == nil || module.b.elementType.kernelType == nil {
+      if !module.a.elementType.readsAsFloats || !module.b.elementType.readsAsFloats {
         violations.append(
           "\(module.name): found element types \(module.a.elementType.rawValue) and "
             + "\(module.b.elementType.rawValue), expected F32, F16 or BF16")

@@ -2,12 +2,19 @@ package import CKernels
 package import ModelFiles
 
 extension ElementType {
-  /// The kernels' name for this element, nil for those that no kernel computes on.
-  var kernelType: tk_type? {
+  /// The kernels' name for this type, nil for those that no kernel computes on.
+  package var kernelType: tk_type? {
     switch self {
     case .f32: TK_F32
     case .f16: TK_F16
     case .bf16: TK_BF16
+    case .q4_0: TK_Q4_0
+    case .q5_0: TK_Q5_0
+    case .q5_1: TK_Q5_1
+    case .q8_0: TK_Q8_0
+    case .q4_K: TK_Q4_K
+    case .q5_K: TK_Q5_K
+    case .q6_K: TK_Q6_K
     default: nil
     }
   }
@@ -19,22 +26,6 @@ extension ActivationType {
     case .int8: TK_ACTIVATIONS_INT8
     case .f32: TK_ACTIVATIONS_F32
     case .bf16: TK_ACTIVATIONS_BF16
-    }
-  }
-}
-
-extension GGUFTensorType {
-  /// The kernels' name for these blocks, nil for those that no kernel computes on.
-  var kernelType: tk_type? {
-    switch self {
-    case .q4_0: TK_Q4_0
-    case .q8_0: TK_Q8_0
-    case .q4_K: TK_Q4_K
-    case .q5_K: TK_Q5_K
-    case .q6_K: TK_Q6_K
-    case .q5_0: TK_Q5_0
-    case .q5_1: TK_Q5_1
-    default: elementType?.kernelType
     }
   }
 }
@@ -52,28 +43,14 @@ package struct Matrix: Sendable {
   /// `tensor` must have two dimensions and an element type that the kernels know.
   package init(_ tensor: Tensor, activations: ActivationType = .f32) {
     guard tensor.shape.count == 2, let type = tensor.elementType.kernelType else {
-      preconditionFailure("\(tensor.name) is no matrix of f32, f16 or bf16")
+      preconditionFailure("\(tensor.name) is no matrix that kernels compute on")
     }
-    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, activations)
-  }
-
-  /// `tensor` must have two dimensions and a type that the kernels know.
-  init(_ tensor: GGUFTensor, activations: ActivationType) {
-    guard tensor.shape.count == 2, let type = tensor.type.kernelType else {
-      preconditionFailure("\(tensor.name) is no matrix of blocks that are computed on")
-    }
-    self.init(tensor.storage, tensor.byteRange.lowerBound, tensor.shape, type, activations)
-  }
-
-  private init(
-    _ storage: ByteStorage, _ offset: Int, _ shape: [Int], _ type: tk_type, _ activations: ActivationType
-  ) {
     self.activations = activations
-    self.storage = storage
-    self.offset = offset
     self.type = type
-    rows = shape[0]
-    columns = shape[1]
+    storage = tensor.storage
+    offset = tensor.byteRange.lowerBound
+    rows = tensor.shape[0]
+    columns = tensor.shape[1]
   }
 
   /// Address of the first element; valid as long as the matrix lives.

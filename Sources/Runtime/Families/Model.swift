@@ -5,7 +5,7 @@ public import ModelFiles
 /// A base model, opened: nothing is copied, its weights stay in the mapped files.
 public final class Model: Sendable {
   /// The directory that the model was opened from.
-  public let directory: ModelDirectory
+  public let directory: StoredModel
   /// Threads that a forward pass runs on, the calling one included.
   public let threads: Int
   /// What activations are rounded to where they meet weights.
@@ -29,11 +29,11 @@ public final class Model: Sendable {
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.
   public convenience init(path: String, threads: Int? = nil, activations: ActivationType = .int8) throws {
-    try self.init(ModelDirectory(path: path), threads: threads, activations: activations)
+    try self.init(StoredModel(path: path), threads: threads, activations: activations)
   }
 
   /// The same for a model that was opened, or whose weights are in memory.
-  package init(_ directory: ModelDirectory, threads: Int?, activations: ActivationType = .int8) throws {
+  package init(_ directory: StoredModel, threads: Int?, activations: ActivationType = .int8) throws {
     self.directory = directory
     self.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     guard (1...1024).contains(self.threads) else {

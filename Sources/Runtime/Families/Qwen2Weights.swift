@@ -11,43 +11,10 @@ package struct Qwen2Layer: Sendable {
   package subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
 }
 
-/// A tensor of plain elements, or of blocks.
-private enum StoredTensor {
-  case plain(Tensor)
-  case blocks(GGUFTensor)
-
-  var shape: [Int] {
-    switch self {
-    case .plain(let tensor): tensor.shape
-    case .blocks(let tensor): tensor.shape
-    }
-  }
-
-  var typeName: String {
-    switch self {
-    case .plain(let tensor): tensor.elementType.rawValue
-    case .blocks(let tensor): tensor.type.name
-    }
-  }
-
+extension Tensor {
   /// Whether kernels compute on it: vectors are floats always.
-  var isComputable: Bool {
-    switch self {
-    case .plain(let tensor): tensor.elementType.kernelType != nil
-    case .blocks(let tensor): tensor.shape.count == 2 && tensor.type.kernelType != nil
-    }
-  }
-
-  func matrix(_ activations: ActivationType) -> Matrix {
-    switch self {
-    case .plain(let tensor): Matrix(tensor, activations: activations)
-    case .blocks(let tensor): Matrix(tensor, activations: activations)
-    }
-  }
-
-  var vector: Vector {
-    guard case .plain(let tensor) = self else { preconditionFailure("a vector of blocks") }
-    return Vector(tensor.floats())
+  fileprivate var isComputable: Bool {
+    elementType.readsAsFloats || (shape.count == 2 && elementType.kernelType != nil)
   }
 }
 
@@ -61,12 +28,12 @@ package struct Qwen2Weights: Sendable {
   /// Takes every tensor that `config` calls for out of `weights`.
   ///
   /// - Throws: `RuntimeError.weightsMismatch` with every missing, misshapen, mistyped or extra tensor.
-  init(_ directory: ModelDirectory, activations: ActivationType) throws(RuntimeError) {
+  init(_ directory: StoredModel, activations: ActivationType) throws(RuntimeError) {
     let config = directory.config
     var taker = TensorTaker(directory.weights)
     let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
     let norm = taker.take("model.norm.weight", [config.hiddenSize])
-    var layers: [[StoredTensor?]] = []
+    var layers: [[Tensor?]] = []
     for layer in 0..<config.layerCount {
       let prefix = "model.layers.\(layer)."
       var tensors = [
@@ -81,7 +48,7 @@ package struct Qwen2Weights: Sendable {
       layers.append(tensors)
       if taker.violations.count > 1000 { break }
     }
-    var head: StoredTensor?
+    var head: Tensor?
     if config.tieWordEmbeddings {
       taker.dropTiedHead(equalTo: embedding)
     } else {
@@ -92,18 +59,18 @@ package struct Qwen2Weights: Sendable {
       throw .weightsMismatch(path: directory.path, violations: violations)
     }
 
-    self.embedding = embedding.matrix(activations)
-    self.head = (head ?? embedding).matrix(activations)
-    finalNorm = norm.vector
+    self.embedding = Matrix(embedding, activations: activations)
+    self.head = Matrix(head ?? embedding, activations: activations)
+    finalNorm = Vector(norm.floats())
     self.layers = layers.map { tensors in
       var rest = tensors.compactMap { $0 }[...]
-      let inputNorm = rest.removeFirst().vector
-      let postNorm = rest.removeFirst().vector
+      let inputNorm = Vector(rest.removeFirst().floats())
+      let postNorm = Vector(rest.removeFirst().floats())
       var matrices: [Matrix] = []
       var biases: [Vector?] = []
       for projection in Projection.allCases {
-        matrices.append(rest.removeFirst().matrix(activations))
-        biases.append(projection.hasBias ? rest.removeFirst().vector : nil)
+        matrices.append(Matrix(rest.removeFirst(), activations: activations))
+        biases.append(projection.hasBias ? Vector(rest.removeFirst().floats()) : nil)
       }
       return Qwen2Layer(
         inputNorm: inputNorm, postAttentionNorm: postNorm, projections: matrices, biases: biases)
@@ -113,15 +80,12 @@ package struct Qwen2Weights: Sendable {
 
 /// Takes tensors by name and remembers everything that is wrong.
 private struct TensorTaker {
-  var available: [String: StoredTensor]
+  var available: [String: Tensor]
   var violations: [String] = []
 
-  init(_ weights: WeightFiles) {
-    available = weights.tensors.mapValues { .plain($0) }
-    for (name, tensor) in weights.blocks { available[name] = .blocks(tensor) }
-  }
+  init(_ weights: WeightFiles) { available = weights.tensors }
 
-  mutating func take(_ name: String, _ shape: [Int]) -> StoredTensor? {
+  mutating func take(_ name: String, _ shape: [Int]) -> Tensor? {
     guard let tensor = available.removeValue(forKey: name) else {
       violations.append("\(name): missing, expected shape \(shape)")
       return nil
@@ -132,7 +96,7 @@ private struct TensorTaker {
     }
     guard tensor.isComputable else {
       violations.append(
-        "\(name): found element type \(tensor.typeName), expected F32, F16 or BF16"
+        "\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16"
           + (shape.count == 2 ? ", or Q4_0, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
       return nil
     }
@@ -140,10 +104,8 @@ private struct TensorTaker {
   }
 
   /// Some exporters write the tied head a second time. The same bytes are no contradiction; others are.
-  mutating func dropTiedHead(equalTo embedding: StoredTensor?) {
-    guard case .plain(let embedding)? = embedding, case .plain(let head)? = available["lm_head.weight"] else {
-      return
-    }
+  mutating func dropTiedHead(equalTo embedding: Tensor?) {
+    guard let embedding, let head = available["lm_head.weight"] else { return }
     let same =
       head.shape == embedding.shape && head.elementType == embedding.elementType
       && sameBytes(head, embedding)

@@ -36,7 +36,7 @@ struct RunSetup {
     }
     totalSteps = recipe.totalSteps(problems: problems.problems.count)
     stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
-    base = try BaseIdentity(of: try openedBase(model.directory))
+    base = try BaseIdentity(of: StoredBase(model.directory))
     if recipe.rewards.contains(where: \.kind.needsAnswer),
       let index = problems.problems.firstIndex(where: { $0.gold == nil })
     {
@@ -48,9 +48,9 @@ struct RunSetup {
   }
 
   private static func checkBase(_ model: Model) throws(TrainerError) {
-    guard let tensor = model.directory.weights.blocks.values.min(by: { $0.name < $1.name }) else { return }
+    guard let tensor = model.directory.quantisedTensor else { return }
     throw TrainerError(
-      .recipe, place: model.directory.path, found: "a base quantised to \(tensor.type.name) (\(tensor.name))",
+      .recipe, place: model.directory.path, found: "a base quantised to \(tensor.elementType.rawValue) (\(tensor.name))",
       expected: "a base in F32, F16 or BF16",
       advice:
         "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "

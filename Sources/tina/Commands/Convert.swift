@@ -152,9 +152,9 @@ struct Convert: ParsableCommand {
     if unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue
     {
       // A GGUF file. A quantised one can confirm an identity, but not found one.
-      let directory = try ModelDirectory(path: path)
-      if needsIdentity || archive.base != nil || directory.weights.blocks.isEmpty {
-        try archive.identify(GGUFBase(directory))
+      let directory = try StoredModel(path: path)
+      if needsIdentity || archive.base != nil || !directory.weights.isQuantised {
+        try archive.identify(StoredBase(directory))
       }
       return
     }
@@ -163,7 +163,7 @@ struct Convert: ParsableCommand {
       FileManager.default.fileExists(atPath: path + "/" + $0)
     }
     guard hasWeights || needsIdentity else { return }
-    let candidate = try HuggingFaceBase(path: path)
+    let candidate = try StoredBase(path: path)
     try archive.identify(candidate)
   }
 

@@ -20,7 +20,7 @@ struct VerifiedModel {
 
   init(_ path: String) {
     do {
-      let directory = try ModelDirectory(path: path)
+      let directory = try StoredModel(path: path)
       // Every tensor that the configuration calls for, with its shape, in a type that is computed on.
       _ = try Model(path: path, threads: 1)
       violations = directory.nonFinite().map(Self.violation)
@@ -45,7 +45,7 @@ struct VerifiedModel {
       advice: error.advice)
   }
 
-  private mutating func checkTokenizer(_ directory: ModelDirectory) {
+  private mutating func checkTokenizer(_ directory: StoredModel) {
     let isThere =
       directory.gguf.map { $0["tokenizer.ggml.model"] != nil }
       ?? FileManager.default.fileExists(atPath: directory.path + "/tokenizer.json")
@@ -63,15 +63,12 @@ struct VerifiedModel {
     }
   }
 
-  private mutating func summarise(_ directory: ModelDirectory) throws {
+  private mutating func summarise(_ directory: StoredModel) throws {
     let weights = directory.weights
-    let types = Set(
-      weights.tensors.values.map(\.elementType.rawValue) + weights.blocks.values.map(\.type.name))
-    let count =
-      weights.tensors.values.reduce(0) { $0 + $1.elementCount }
-      + weights.blocks.values.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    let types = Set(weights.tensors.values.map(\.elementType.rawValue))
+    let count = weights.tensors.values.reduce(0) { $0 + $1.elementCount }
     summary =
-      "\(Figures.count(weights.tensors.count + weights.blocks.count, "tensor")) in"
+      "\(Figures.count(weights.tensors.count, "tensor")) in"
       + " \(types.sorted().joined(separator: ", ")), \(Figures.grouped(count)) weights, weights digest"
       + " \(try directory.weightsDigest())"
     remarks.append(

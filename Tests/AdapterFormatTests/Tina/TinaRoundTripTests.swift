@@ -24,7 +24,7 @@ struct TinaRoundTripTests {
     #expect(report.isValid && report.contentDigest == summary.contentDigest, "\(report.violations)")
   }
 
-  @Test("every element type, with random bits", arguments: ElementType.allCases)
+  @Test("every element type, with random bits", arguments: ElementType.allCases.filter { !$0.isQuantised })
   func types(type: ElementType) throws {
     var random = TestRandom(UInt64(type.tinaCode))
     var entries: [AdapterEntry] = []

@@ -80,7 +80,7 @@ struct TinaEncoder: Sendable {
 
   private func isQuantized(_ entry: Int) -> Bool {
     guard maxError != nil, entries[entry].tinaKind == .lowRank else { return false }
-    return tensors[entry].allSatisfy { [.f32, .f16, .bf16].contains($0.elementType) }
+    return tensors[entry].allSatisfy { $0.elementType.readsAsFloats }
   }
 
   /// The parent's tensor, if it has one of the same type and shape.

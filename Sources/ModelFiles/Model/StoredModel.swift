@@ -1,7 +1,7 @@
 import Foundation
 
 /// A model as the Hugging Face hub keeps it: a directory with configuration and weights.
-public struct ModelDirectory: Sendable {
+public struct StoredModel: Sendable {
   /// The directory or GGUF file, as it was given.
   public let path: String
   /// `config.json`, or what a GGUF file says instead.
@@ -56,8 +56,8 @@ public struct ModelDirectory: Sendable {
   }
 
   /// The same model with other numbers in some of its tensors.
-  package func replacing(_ tensors: [String: Tensor]) -> ModelDirectory {
-    ModelDirectory(
+  package func replacing(_ tensors: [String: Tensor]) -> StoredModel {
+    StoredModel(
       path: path, config: config, generation: generation, weights: weights.replacing(tensors), gguf: gguf)
   }
 
@@ -69,6 +69,11 @@ public struct ModelDirectory: Sendable {
     self.generation = generation
     self.weights = weights
     self.gguf = gguf
+  }
+
+  /// The first of a GGUF file's tensors, by its own names, that is in quantised blocks; nil if there is none.
+  package var quantisedTensor: Tensor? {
+    gguf?.tensors.filter(\.elementType.isQuantised).min { $0.name < $1.name }
   }
 
   /// Whether a file's first bytes are GGUF's.
