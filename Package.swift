@@ -8,6 +8,9 @@ let docs = ProcessInfo.processInfo.environment["TINA_DOCS"] != nil
 // Warnings are errors in CI; a newer compiler's new warning must not stop a user.
 let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
+// No target has `unsafeFlags`: a package with them cannot be depended on by version. What they would say stands in
+// Sources/CKernels/kernel.h for the kernels' arithmetic, and in scripts/lib.sh for debug builds that run tests.
+
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
 let house: [SwiftSetting] =
   [
@@ -16,14 +19,9 @@ let house: [SwiftSetting] =
     .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
-    // Tests run in debug, where -Onone arithmetic is 25 times too slow.
-    .unsafeFlags(["-O"], .when(configuration: .debug)),
   ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
-let kernels: [CSetting] =
-  [
-    .unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"])
-  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+let houseC: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
 let package = Package(
   name: "tina",
@@ -52,14 +50,14 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .systemLibrary(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
-    .target(name: "CKernels", cSettings: kernels),
+    .target(name: "CKernels", cSettings: houseC),
     .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
     .target(name: "ModelFiles", dependencies: ["Support"], swiftSettings: house),
     .target(
       name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS"],
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
-    .target(name: "CTransfer", cSettings: strict ? [.treatAllWarnings(as: .error)] : []),
+    .target(name: "CTransfer", cSettings: houseC),
     .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(
       name: "TinaRuntime",

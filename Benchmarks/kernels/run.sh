@@ -5,6 +5,6 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${TMPDIR:-/tmp}/tina-kernels-$$
 trap 'rm -f "$out"' EXIT
-${CC:-clang} -O3 -ffp-contract=off -fno-math-errno -Wno-nullability-completeness \
+${CC:-clang} -O2 -Wno-nullability-completeness \
   -I"$here/../../Sources/CKernels/include" "$here"/../../Sources/CKernels/*.c "$here/kernels.c" -lm -lpthread -o "$out"
 "$out" "$@"

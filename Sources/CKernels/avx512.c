@@ -1,4 +1,6 @@
 // x86-64 with AVX-512: 32 registers of 16 floats, each holding the 8 lanes of two rows.
+#include "kernel.h"
+
 #include <math.h>
 #include <string.h>
 

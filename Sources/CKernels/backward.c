@@ -1,4 +1,6 @@
 // What only a backward pass needs: chooses the path of instructions, and keeps each thread's scratch for products.
+#include "kernel.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 

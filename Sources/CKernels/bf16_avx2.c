@@ -1,4 +1,6 @@
 // x86-64 with AVX2 and FMA: bf16 is widened, and the processor told to flush meanwhile.
+#include "kernel.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -1,4 +1,6 @@
 // x86-64 with AVX512-BF16: two products of bf16 a lane in one instruction.
+#include "kernel.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -1,4 +1,6 @@
 // Any processor: the oracle for the other paths, and arm64's.
+#include "kernel.h"
+
 #include "vector.inc"
 
 #include "bf16.inc"

@@ -1,4 +1,6 @@
 // Chooses a path of instructions once, and spreads the kernels over the pool.
+#include "kernel.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
 // x86-64 with AVX2: bytes are multiplied in pairs.
+#include "kernel.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

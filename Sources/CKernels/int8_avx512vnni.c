@@ -1,4 +1,6 @@
 // x86-64 with AVX-512 VNNI: four bytes at once, in registers of 512 bits.
+#include "kernel.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

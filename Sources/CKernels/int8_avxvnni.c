@@ -1,4 +1,6 @@
 // x86-64 with AVX-VNNI: four bytes at once, in registers of 256 bits.
+#include "kernel.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -1,4 +1,6 @@
 // arm64: four bytes at once where the compiler may assume it (every Apple processor; -march=armv8.2-a+dotprod).
+#include "kernel.h"
+
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #endif

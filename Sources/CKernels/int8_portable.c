@@ -1,4 +1,6 @@
 // Any processor: the oracle for the other paths.
+#include "kernel.h"
+
 #include "vector.inc"
 #include "include/tk_quant.h"
 

@@ -1,4 +1,6 @@
 // The machine's own limits. Plain vector code, widest that the path in use has.
+#include "kernel.h"
+
 #include <stdatomic.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
 // Cuts linear maps into chunks for the pool.
+#include "kernel.h"
+
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

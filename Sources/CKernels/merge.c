@@ -1,4 +1,6 @@
 // Chooses the merging kernels by the path that all kernels take.
+#include "kernel.h"
+
 #include "merge.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
 // Any processor: the oracle for the other path, and NEON's own on arm64.
+#include "kernel.h"
+
 #include "vector.inc"
 #include "merge.inc"
 

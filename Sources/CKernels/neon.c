@@ -1,4 +1,6 @@
 // arm64.
+#include "kernel.h"
+
 #include <math.h>
 #include <string.h>
 

@@ -3,6 +3,8 @@
 // Threads claim chunks one by one from a ticket that holds the region's number, so that a late thread cannot
 // take a chunk of the next region by mistake, and one that was descheduled holds nobody up: the others, the
 // caller among them, finish the work.
+#include "kernel.h"
+
 #include "pool.h"
 
 #include <pthread.h>

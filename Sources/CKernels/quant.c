@@ -1,4 +1,6 @@
 // Sizes of the types, and the path that dequantises.
+#include "kernel.h"
+
 #include "quant.h"
 
 #include <string.h>

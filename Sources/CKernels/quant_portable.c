@@ -1,4 +1,6 @@
 // Any processor.
+#include "kernel.h"
+
 #include "vector.inc"
 #include "quant.inc"
 

@@ -1,4 +1,6 @@
 // Chooses the path that makes blocks.
+#include "kernel.h"
+
 #include "quantise.h"
 
 #include <string.h>

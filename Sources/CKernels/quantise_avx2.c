@@ -1,4 +1,6 @@
 // x86-64 with AVX2, FMA and F16C.
+#include "kernel.h"
+
 #include <math.h>
 #include <string.h>
 

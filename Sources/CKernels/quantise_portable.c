@@ -1,4 +1,6 @@
 // Any processor.
+#include "kernel.h"
+
 #include "quantise.h"
 #include "vector.inc"
 #include "quantise.inc"

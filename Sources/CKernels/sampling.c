@@ -1,4 +1,6 @@
 // Spreads rows of logits over the pool.
+#include "kernel.h"
+
 #include <stdlib.h>
 #include <string.h>
 

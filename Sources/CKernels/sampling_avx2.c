@@ -1,4 +1,6 @@
 // x86-64 with AVX2 and FMA; AVX-512 machines use it too, it is bound by memory.
+#include "kernel.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
 // Any processor: the oracle for the other path.
+#include "kernel.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
 // A path of instructions is used only if it gives the portable path's bits on this very processor.
+#include "kernel.h"
+
 #include <stdlib.h>
 #include <string.h>
 

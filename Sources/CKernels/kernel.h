@@ -1,0 +1,16 @@
+// Every source of this target includes this first: it says here what others say by flags of the compiler, because a
+// package that passes such flags cannot be depended on by version.
+#ifndef TK_KERNEL_H
+#define TK_KERNEL_H
+
+// A product and a sum are two roundings, unless a kernel asks for a fused one.
+#pragma STDC FP_CONTRACT OFF
+
+// A function that is part of its caller: vectors are never passed between translation units.
+#define INLINE static inline __attribute__((always_inline))
+
+// Before a loop whose number of rounds is a constant once it is inlined: what it indexes may then stay in registers.
+// At -O2 the compiler unrolls short loops only.
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+#endif
