@@ -40,7 +40,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),  // the command line
-    .package(url: "https://github.com/attaswift/BigInt", from: "6.0.0"),  // exact arithmetic in grading
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // training recipes
     .package(url: "https://github.com/apple/swift-nio", from: "2.86.0"),  // HTTP, with the trait Server
   ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
@@ -65,8 +64,9 @@ let package = Package(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization"],
       path: "Sources/Runtime", swiftSettings: house),
-    .target(
-      name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
+    .systemLibrary(name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
+    .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
+    .target(name: "Grading", dependencies: ["CArb", "CFlint"], swiftSettings: house),
     .target(
       name: "Evaluation",
       dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
