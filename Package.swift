@@ -66,16 +66,20 @@ let package = Package(
       path: "Sources/Runtime", swiftSettings: house),
     .systemLibrary(name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
     .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
-    .target(name: "Grading", dependencies: ["CArb", "CFlint"], swiftSettings: house),
+    .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: house),
+    .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
+    .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(
       name: "Evaluation",
-      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
-      swiftSettings: house),
+      dependencies: [
+        "AdapterFormat", "Grading", "ModelFiles", "Problems", "Reporting", "Support", "Tokenization",
+        "TinaRuntime",
+      ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Support", "Tokenization",
-        "TinaRuntime",
+        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
+        "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
@@ -91,8 +95,8 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Serving",
-        "Support", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Problems",
+        "Serving", "Support", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -119,11 +123,13 @@ let package = Package(
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
+    .testTarget(name: "ProblemsTests", dependencies: ["Problems"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Problems"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
-      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
+      dependencies: [
+        "Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Problems", "Tokenization",
+      ], resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(
       name: "MergingTests",
       dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],
