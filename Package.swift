@@ -38,7 +38,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),  // the command line
-    .package(url: "https://github.com/attaswift/BigInt", from: "6.0.0"),  // exact arithmetic in grading
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // training recipes
     .package(url: "https://github.com/apple/swift-nio", from: "2.86.0"),  // HTTP, with the trait Server
   ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
@@ -63,17 +62,22 @@ let package = Package(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization"],
       path: "Sources/Runtime", swiftSettings: house),
-    .target(
-      name: "Grading", dependencies: [.product(name: "BigInt", package: "BigInt")], swiftSettings: house),
+    .systemLibrary(name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
+    .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
+    .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: house),
+    .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
+    .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(
       name: "Evaluation",
-      dependencies: ["AdapterFormat", "Grading", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
-      swiftSettings: house),
+      dependencies: [
+        "AdapterFormat", "Grading", "ModelFiles", "Problems", "Reporting", "Support", "Tokenization",
+        "TinaRuntime",
+      ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Support", "Tokenization",
-        "TinaRuntime",
+        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
+        "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
@@ -89,8 +93,8 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Serving",
-        "Support", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Problems",
+        "Serving", "Support", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -117,11 +121,13 @@ let package = Package(
       path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
+    .testTarget(name: "ProblemsTests", dependencies: ["Problems"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Problems"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
-      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
+      dependencies: [
+        "Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Problems", "Tokenization",
+      ], resources: [.copy("Fixtures")], swiftSettings: house),
     .testTarget(
       name: "MergingTests",
       dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],

@@ -78,3 +78,25 @@ extension HostileTests {
     #expect(Grader().grade(gold: "1", prediction: prediction).outcome != .equal)
   }
 }
+
+extension HostileTests {
+  /// Each of these once ended the program: base 36, and exponents beyond 64 bits.
+  @Test(arguments: [
+    ("1", "1_{36}"), ("1_{36}", "1"),
+    ("((\\pi^{-2^{39}})^{2^{39}})^{2^{39}}", "0+((\\pi^{-2^{39}})^{2^{39}})^{2^{39}}"),
+  ])
+  func extremeNumbersAreComputed(gold: String, prediction: String) {
+    #expect(Grader().grade(gold: gold, prediction: prediction).outcome == .equal)
+  }
+
+  /// Sixty leading digits agree; balls show the difference all the same.
+  @Test(arguments: [("\\pi", "\\pi+10^{-70}"), ("e^{200}", "e^{200}+10^{-30}"), ("e^{-300}", "0")])
+  func smallDifferencesAreDifferences(gold: String, prediction: String) {
+    #expect(Grader().grade(gold: gold, prediction: prediction).outcome == .different)
+  }
+
+  @Test func whatVanishesBesideAnIntegerIsThatInteger() {
+    #expect(Grader().grade(gold: "3", prediction: "\\lfloor\\log_2 8.0\\rfloor").outcome == .equal)
+    #expect(Grader().grade(gold: "1", prediction: "\\lfloor\\ln e\\rfloor").outcome == .equal)
+  }
+}

@@ -1,4 +1,5 @@
 import Foundation
+public import Problems
 
 /// A set of problems and how they are asked.
 public struct Benchmark: Sendable {
@@ -45,13 +46,13 @@ public struct Benchmark: Sendable {
   ///     before the hub's cache.
   ///   - model: the model's directory, for its own held-out problems.
   ///   - style: how problems are asked; the benchmark's own way when nil.
-  /// - Throws: `EvaluationError` when it is not found or damaged.
+  /// - Throws: `EvaluationError` when it is not found; `ProblemError` naming the record that can't be read.
   public init(_ named: String, folder: String?, model: String, style: PromptStyle?) throws {
     let location = try BenchmarkLocator(folder: folder, model: model).locate(named)
     name = location.name
     path = location.path
     self.style = style ?? location.style
-    problems = try ProblemFile.read(location.path)
+    problems = try ProblemFile(location.path, for: .evaluation).problems
   }
 
   /// The benchmarks known by name.

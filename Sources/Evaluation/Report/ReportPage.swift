@@ -1,7 +1,9 @@
 import Foundation
 import ModelFiles
-import TinaRuntime
+public import Problems
+import Reporting
 import Support
+import TinaRuntime
 
 /// An evaluation as one HTML page: numbers, plots, and every completion. It needs nothing from elsewhere.
 public struct ReportPage {
@@ -27,15 +29,14 @@ public struct ReportPage {
   /// The page.
   public var html: String {
     let title = "\(summary.settings.benchmark): " + summary.rows.map(\.name).joined(separator: ", ")
-    return """
-      <!doctype html>
-      <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-      <title>\(htmlEscaped(title))</title><style>\(Self.style)</style></head><body>
+    return ReportFrame(title: title, style: Self.style).page(
+      """
       <h1>\(htmlEscaped(summary.settings.benchmark))</h1>
       <p class="lead">\(htmlEscaped(lead))</p>
       \(table)
       \(comparisons)
-      <div class="plots">\(Plots.intervals(summary.rows))\(Plots.passAtK(summary.rows))\(Plots.lengths(records, summary))</div>
+      <div class="plots">\(Plots.intervals(summary.rows))\(Plots.passAtK(summary.rows))\
+      \(Plots.lengths(records, summary))</div>
       <h2>Settings</h2><pre>\(htmlEscaped(JSONValue.object(summary.settings.object).text(indent: 2)))</pre>
       <h2>Completions</h2>
       <p><label><input type="checkbox" id="wrong"> only problems with a wrong answer</label></p>
@@ -43,9 +44,8 @@ public struct ReportPage {
       <script>
       document.getElementById("wrong").onchange = e => document.querySelectorAll("section[data-wrong='0']")
         .forEach(s => s.hidden = e.target.checked);
-      </script></body></html>
-
-      """
+      </script>
+      """)
   }
 
   private var lead: String {
@@ -113,16 +113,14 @@ public struct ReportPage {
     return "<section data-wrong=\"\(wrong > 0 ? 1 : 0)\"><h3>\(htmlEscaped(problem.id)) "
       + "<small>\(htmlEscaped(marks.joined(separator: ", ")))</small></h3>"
       + "<p class=\"problem\">\(htmlEscaped(problem.text))</p>"
-      + "<p>Answer: <code>\(htmlEscaped(problem.answer))</code></p>\(completions.joined())</section>"
+      + "<p>Answer: <code>\(htmlEscaped(problem.answer ?? ""))</code></p>\(completions.joined())</section>"
   }
 
   private static let style = """
-    body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#1b1b1f;background:#fff}
-    table{border-collapse:collapse}td,th{white-space:nowrap;padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
-    td:first-child,th:first-child{text-align:left}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f5f5f7;
-    padding:.6em;border-radius:4px}.lead{color:#555}.plots{display:flex;flex-wrap:wrap;gap:1.5em;margin:1.5em 0}
+    table{border-collapse:collapse}
+    td,th{white-space:nowrap;padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
+    td:first-child,th:first-child{text-align:left}
     section{border-top:1px solid #ddd;margin-top:1em}.problem{white-space:pre-wrap}small{color:#666;font-weight:normal}
     details.right summary{color:#17692f}details.wrong summary{color:#a11}details.undecided summary{color:#8a5a00}
-    svg{background:#fafafa;border:1px solid #eee;border-radius:4px}svg text{font:12px system-ui,sans-serif;fill:#333}
     """
 }

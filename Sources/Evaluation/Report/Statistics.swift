@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// A number and how sure it is.
 public struct Estimate: Sendable, Equatable {
@@ -124,19 +125,13 @@ extension Estimate {
   }
 }
 
-/// Reproducible random numbers for the bootstrap: SplitMix64.
+/// Reproducible random numbers for the bootstrap.
 struct Draws {
-  private var state: UInt64
+  private var source: SplitMix64
 
-  init(seed: UInt64) { state = seed &+ 0x5851_f42d_4c95_7f2d }
+  init(seed: UInt64) { source = SplitMix64(state: seed &+ 0x5851_f42d_4c95_7f2d) }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
-  }
+  mutating func next() -> UInt64 { source.next() }
 
   /// A number in 0 ..< count; the bias of the multiplication is below 2⁻³² for the counts that occur here.
   mutating func below(_ count: Int) -> Int { Int(((next() >> 32) * UInt64(count)) >> 32) }

@@ -1,5 +1,6 @@
 public import Grading
 public import ModelFiles
+public import Problems
 import TinaRuntime
 
 /// What an evaluation found.

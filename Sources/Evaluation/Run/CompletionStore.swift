@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Problems
 
 /// An evaluation's directory: its settings, and its completions as they come.
 ///

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+public import Problems
 
 /// Writes an evaluation's results into its directory.
 public enum EvaluationFiles {

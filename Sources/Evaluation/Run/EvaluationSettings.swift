@@ -1,4 +1,5 @@
 public import ModelFiles
+public import Problems
 public import TinaRuntime
 import Support
 
@@ -37,7 +38,8 @@ public struct EvaluationSettings: Sendable {
   ) {
     self.benchmark = benchmark.name
     style = benchmark.style
-    self.problems = Digest.text(of: problems.flatMap { [$0.id, $0.text, $0.answer] })
+    self.problems = Digest.text(
+      of: problems.flatMap { [$0.id, $0.text, $0.answer, $0.system].compactMap(\.self) })
     problemCount = problems.count
     self.template = template
     self.system = system

@@ -1,6 +1,7 @@
 import Foundation
 public import Grading
 import ModelFiles
+public import Problems
 public import TinaRuntime
 import Tokenization
 
@@ -139,8 +140,9 @@ public struct Evaluator: Sendable {
     }
   }
 
+  /// A problem that brings a system message along keeps it.
   private func messages(_ problem: Problem) -> [ChatMessage] {
-    (settings.system.map { [ChatMessage(role: .system, content: $0)] } ?? [])
+    ((problem.system ?? settings.system).map { [ChatMessage(role: .system, content: $0)] } ?? [])
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
@@ -172,7 +174,7 @@ public struct Evaluator: Sendable {
               prompt: prompt,
               completion: prompts.tokenizer.decode(
                 text.ids.filter { !stops.contains($0) }, skipSpecialTokens: true),
-              tokens: text.ids.count, finishReason: text.reason.rawValue, gold: group.problem.answer,
+              tokens: text.ids.count, finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
               grader: grader))
         }
       } catch {

@@ -1,6 +1,7 @@
 import Foundation
 public import Grading
 import ModelFiles
+public import Problems
 
 /// The directory of an evaluation, read again: what stands there is enough to judge it anew without a model.
 public struct SavedEvaluation: Sendable {
@@ -15,14 +16,15 @@ public struct SavedEvaluation: Sendable {
 
   /// Reads `settings.json`, `problems.jsonl` and `completions.jsonl`.
   ///
-  /// - Throws: `EvaluationError.badFile` when completions are missing or damaged; `ModelFilesError`.
+  /// - Throws: `EvaluationError.badFile` when completions are missing or damaged; `ProblemError`;
+  ///   `ModelFilesError`.
   public init(directory: String, grader: Grader) throws {
     let path = directory + "/settings.json"
     guard let object = try JSON.parse(path: path).object else {
       throw EvaluationError.badFile(file: path, place: "", found: "no object", expected: "settings")
     }
     settings = try EvaluationSettings(object, file: path)
-    problems = try ProblemFile.read(directory + "/problems.jsonl")
+    problems = try ProblemFile(directory + "/problems.jsonl", for: .evaluation).problems
     let completions = directory + "/completions.jsonl"
     guard FileManager.default.fileExists(atPath: completions) else {
       throw EvaluationError.badFile(
@@ -45,7 +47,7 @@ public struct SavedEvaluation: Sendable {
     let answers = Dictionary(problems.map { (Array($0.id.utf8), $0.answer) }) { first, _ in first }
     return records.map { record in
       var record = record
-      if let answer = answers[Array(record.key.id.utf8)] { record.grade(gold: answer, grader: grader) }
+      if let answer = answers[Array(record.key.id.utf8)] ?? nil { record.grade(gold: answer, grader: grader) }
       return record
     }
   }

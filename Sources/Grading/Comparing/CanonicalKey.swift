@@ -1,12 +1,8 @@
-import BigInt
-
 /// A text that is the same for expressions that differ only in order and grouping.
 extension Expression {
   var key: String {
     switch self {
-    case .number(let value, _):
-      let top = Self.digits(value.numerator)
-      return value.isInteger ? top : top + "/" + Self.digits(value.denominator)
+    case .number(let value, _): return value.text
     case .symbol(let name): return name
     case .constant(let constant): return "\(constant)!"
     case .text(let text): return "\"\(text)\""
@@ -34,13 +30,6 @@ extension Expression {
     case .chain(let sides, let relations):
       return "(chain \(relations) " + sides.map(\.key).joined(separator: " ") + ")"
     }
-  }
-
-  /// Decimal for short numbers; for long ones that would be slow.
-  private static func digits(_ value: BigInt) -> String {
-    if value.bitWidth <= 62 { return "\(Int(value))" }
-    return value.bitWidth <= 128
-      ? "\(value)" : "0x\(value < 0 ? "-" : "")\(value.magnitude.words.map { String($0, radix: 16) })"
   }
 
   private static func flatten(_ items: [Expression], sum: Bool) -> [Expression] {

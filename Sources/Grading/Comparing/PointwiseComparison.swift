@@ -1,5 +1,4 @@
-/// Compares expressions in variables by their values at random points: exact ones where all is rational, else with
-/// 96 digits.
+/// Compares expressions in variables by their values at random points: exact ones where all is rational, else balls.
 struct PointwiseComparison {
   private let options: GradingOptions
   private let budget: Budget
@@ -55,7 +54,7 @@ struct PointwiseComparison {
     let symbols = a.symbols.union(b.symbols).sorted()
     guard symbols.count <= 40 else { return .unknown }
     var exactRatio: Rational?
-    var ratio: Complex?
+    var ratio: Ball?
     var agreed = 0
     let isRational = Self.isRational(a) && Self.isRational(b)
     for attempt in 0..<(Self.needed * 3) {
@@ -68,20 +67,22 @@ struct PointwiseComparison {
           let next = x / y
           if let exactRatio, exactRatio != next { return .varying }
           exactRatio = next
-          ratio = Complex(BigFloat(next))
+          ratio = Ball(next)
           agreed += 1
         } else {
-          let numerics = Numerics(budget)
-          numerics.values = point.values.mapValues { Complex(BigFloat($0)) }
-          numerics.exactValues = point.values
-          let x = try numerics.value(a)
-          let y = try numerics.value(b)
-          if numerics.leftReals { continue }
-          let size = max(0, numerics.scale)
-          if x.scale < size - 180, y.scale < size - 180 { continue }
-          if x.scale < size - 180 || y.scale < size - 180 { return .varying }
-          let next = try x / y
-          if let ratio, (ratio - next).scale > max(ratio.scale, 0) - 120 { return .varying }
+          let balls = BallArithmetic(budget)
+          balls.values = point.values.mapValues { Ball($0) }
+          balls.exactValues = point.values
+          let x = try balls.value(a)
+          let y = try balls.value(b)
+          if balls.leftReals { continue }
+          let (xVanishes, yVanishes) = (x.vanishes, y.vanishes)
+          guard xVanishes == false, yVanishes == false else {
+            if xVanishes != yVanishes, xVanishes != nil, yVanishes != nil { return .varying }
+            continue
+          }
+          let next = x / y
+          if let ratio, (ratio - next).vanishes == false { return .varying }
           ratio = next
           agreed += 1
         }
@@ -94,10 +95,8 @@ struct PointwiseComparison {
       }
       if agreed == Self.needed { break }
     }
-    guard agreed >= 3, let ratio, ratio.im.scale < ratio.re.scale - 100 || ratio.im.isZero else {
-      return .unknown
-    }
-    return .constant(isPositive: !ratio.re.isNegative)
+    guard agreed >= 3, let ratio, ratio.imaginaryPart.vanishes == true else { return .unknown }
+    return .constant(isPositive: !ratio.isNegative)
   }
 
   // MARK: Points
@@ -135,28 +134,26 @@ struct PointwiseComparison {
         let exact = ExactArithmetic(budget: budget, values: point.values)
         if let x = try exact.value(a), let y = try exact.value(b) { return x == y }
       }
-      var values: [String: Complex] = [:]
+      var values: [String: Ball] = [:]
       for (name, value) in point.values {
-        values[name] = Complex(BigFloat(value), point.imaginary[name].map { BigFloat($0) } ?? .zero)
+        values[name] = Ball(value, imaginary: point.imaginary[name] ?? .zero)
       }
-      let numerics = Numerics(budget)
-      var verdict: Bool?
+      let balls = BallArithmetic(budget)
+      var isUnknown = false
       for natural in a.hasLog || b.hasLog ? [true, false] : [true] {
-        numerics.logIsNatural = natural
-        numerics.reset(values)
-        if kind != .complex { numerics.exactValues = point.values }
-        let x = try numerics.value(a)
-        let y = try numerics.value(b)
+        balls.logIsNatural = natural
+        balls.reset(values)
+        if kind != .complex { balls.exactValues = point.values }
+        let difference = try balls.value(a) - balls.value(b)
         // Outside the real domain of one of them: √x for negative x.
-        if numerics.leftReals, kind != .complex { return nil }
-        let size = max(numerics.scale, 0)
-        if (x - y).scale - size < -180 {
-          if size > 160, (x - y).scale > -160 || x.scale < size - 160 { return nil }
-          return true
+        if balls.leftReals, kind != .complex { return nil }
+        switch difference.vanishes {
+        case true?: return true
+        case false?: continue
+        case nil: isUnknown = true
         }
-        verdict = false
       }
-      return verdict
+      return isUnknown ? nil : false
     } catch GradingError.undefined {
       return nil
     } catch GradingError.noValue {

@@ -47,11 +47,11 @@ enum RealSets {
 
   /// ℝ without some points, which must be numbers so that they have an order.
   private static func holes(_ points: [Expression]) -> [Piece]? {
-    let numerics = Numerics(Budget(20_000))
+    let balls = BallArithmetic(Budget(20_000))
     var values: [(Double, Expression)] = []
     for point in points {
-      guard let value = try? numerics.value(point), value.isReal else { return nil }
-      values.append((value.re.double, point))
+      guard let value = try? balls.value(point), value.isReal else { return nil }
+      values.append((value.double, point))
     }
     values.sort { $0.0 < $1.0 }
     var result: [Piece] = []

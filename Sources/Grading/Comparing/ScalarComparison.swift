@@ -1,5 +1,3 @@
-import BigInt
-
 /// Numbers and expressions in variables.
 extension Comparison {
   func compareScalars(_ gold: Expression, _ prediction: Expression) throws -> Finding {
@@ -113,7 +111,7 @@ extension Comparison {
     }
     if let a, let b {
       if a == b { return .equal("both are \(Self.shown(a))") }
-      if let finding = approximation(gold, prediction, { Self.isWithin($0, $1, $2) }, a, b) { return finding }
+      if let finding = approximation(gold, prediction, { $0.magnitude <= $1 }, a - b) { return finding }
       return .different("\(Self.shown(b)) is not \(Self.shown(a))")
     }
     var findings: [Finding] = []
@@ -129,13 +127,13 @@ extension Comparison {
   private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool) throws
     -> Finding
   {
-    let numerics = Numerics(budget)
-    numerics.logIsNatural = logIsNatural
-    let a: Complex
-    let b: Complex
+    let balls = BallArithmetic(budget)
+    balls.logIsNatural = logIsNatural
+    let a: Ball
+    let b: Ball
     do {
-      a = try numerics.value(gold)
-      b = try numerics.value(prediction)
+      a = try balls.value(gold)
+      b = try balls.value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
     } catch GradingError.tooLarge {
@@ -144,33 +142,21 @@ extension Comparison {
       return .different("no way was found to show that they are equal")
     }
     let difference = a - b
-    let size = max(numerics.scale, 0)
-    if difference.scale - size < -200 {
-      // So large that integers next to each other look the same.
-      if size > 180 { return .undecided("the numbers are too large to tell apart") }
-      return .equal("their values agree to 60 digits")
+    switch difference.vanishes {
+    case true?: return .equal("their values agree to 60 digits")
+    case nil: return .undecided("the numbers are too large or their values too near to tell apart")
+    case false?:
+      let finding = approximation(
+        gold, prediction, { $0.isReal && $0.magnitude < Ball($1) }, difference)
+      return finding ?? .different("\(Self.shown(b)) is not \(Self.shown(a))")
     }
-    if let finding = approximation(
-      gold, prediction,
-      { x, y, tolerance in
-        (x - y).scale < -100_000 || ((x - y).isReal && (x - y).re.magnitude < BigFloat(tolerance))
-      }, a, b)
-    {
-      return finding
-    }
-    if difference.scale - size < -150 { return .undecided("their values are too near to tell apart") }
-    return .different("\(Self.shown(b)) is not \(Self.shown(a))")
   }
 
   // MARK: Decimals for exact values
 
-  private static func isWithin(_ a: Rational, _ b: Rational, _ tolerance: Rational) -> Bool {
-    (a - b).magnitude < tolerance || (a - b).magnitude == tolerance
-  }
-
   /// 2.6667 for 8/3: a decimal that is the other value, rounded to the decimal's last digit.
   private func approximation<T>(
-    _ gold: Expression, _ prediction: Expression, _ isWithin: (T, T, Rational) -> Bool, _ a: T, _ b: T
+    _ gold: Expression, _ prediction: Expression, _ isWithin: (T, Rational) -> Bool, _ difference: T
   ) -> Finding? {
     guard case .rounded(let minimum) = options.decimals else { return nil }
     let (goldDecimal, predictedDecimal) = (gold.decimal, prediction.decimal)
@@ -184,7 +170,7 @@ extension Comparison {
     }
     guard used.decimal.digits >= minimum, used.decimal.places > 0, used.decimal.places < 400,
       let power = try? Rational(10).power(-used.decimal.places, budget),
-      isWithin(a, b, power / Rational(2))
+      isWithin(difference, power / Rational(2))
     else { return nil }
     return .equal(
       used.isGold
@@ -195,12 +181,12 @@ extension Comparison {
   // MARK: Sentences
 
   static func shown(_ value: Rational) -> String {
-    if value.bits > 256 { return "a number of \(value.numerator.bitWidth) bits" }
-    return value.isInteger ? "\(value.numerator)" : "\(value.numerator)/\(value.denominator)"
+    value.bits > 256 ? "a number of \(value.numerator.bits) bits" : value.text
   }
-  private static func shown(_ value: Complex) -> String {
-    func text(_ x: BigFloat) -> String { x.scale > 1000 ? "a huge number" : "\(x.double)" }
-    return value.isReal ? text(value.re) : "\(text(value.re)) + \(text(value.im))i"
+  private static func shown(_ value: Ball) -> String {
+    func text(_ x: Double) -> String { x.isFinite ? "\(x)" : "a huge number" }
+    return value.isReal
+      ? text(value.double) : "\(text(value.double)) + \(text(value.imaginaryPart.double))i"
   }
 }
 
@@ -220,8 +206,8 @@ extension Expression {
       guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
       let integer = (value * scale).magnitude
       // Digits beyond these need no exact count.
-      let bits = integer.numerator.bitWidth
-      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : "\(integer.numerator)".utf8.count
+      let bits = integer.numerator.bits
+      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : integer.numerator.text.utf8.count
       return Decimal(places: places, digits: digits)
     case .product(let items) where items.count == 2:
       // -3.14 is a number already; 4.5 · 10^3:

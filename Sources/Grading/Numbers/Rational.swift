@@ -1,72 +1,134 @@
-import BigInt
+import CFlint
 
-/// An exact fraction in lowest terms, with a positive denominator.
-struct Rational: Hashable, Comparable, Sendable {
-  let numerator: BigInt
-  let denominator: BigInt
+#if canImport(CArb)
+  import CArb  // FLINT 2 has Arb in a library of its own; importing it links that
+#endif
+
+/// An exact fraction in lowest terms, with a positive denominator: FLINT's `fmpq`.
+///
+/// FLINT ends the program when memory runs out, so everything that grows is bounded before it is called.
+struct Rational: Comparable, Sendable {
+  private final class Storage: Sendable {
+    let value: fmpq
+    init(_ value: fmpq) { self.value = value }
+    deinit {
+      var value = value
+      unsafe fmpq_clear(&value)
+    }
+  }
+  private let storage: Storage
 
   static let zero = Rational(0)
   static let one = Rational(1)
 
-  init(_ value: Int) { self.init(BigInt(value)) }
-
-  init(_ value: BigInt) {
-    numerator = value
-    denominator = 1
+  private init(_ compute: (UnsafeMutablePointer<fmpq>) -> Void) {
+    var value = fmpq(num: 0, den: 1)
+    unsafe compute(&value)
+    storage = Storage(value)
   }
 
-  /// - Precondition: `denominator` is not zero.
-  init(_ numerator: BigInt, _ denominator: BigInt) {
-    if denominator == 1 {
-      self.numerator = numerator
-      self.denominator = 1
-      return
+  init(_ value: Int) { self = unsafe Rational { unsafe fmpq_set_si($0, value, 1) } }
+
+  /// Nil unless `digits` is an integer in base `radix`, at most 36.
+  init?(_ digits: String, radix: Int = 10) {
+    var value = fmpq(num: 0, den: 1)
+    guard unsafe fmpz_set_str(&value.num, digits, Int32(radix)) == 0 else { return nil }
+    storage = Storage(value)
+  }
+
+  /// `operation`'s result for `a` and `b`.
+  private init(
+    _ a: Rational, _ b: Rational,
+    _ operation: (UnsafeMutablePointer<fmpq>?, UnsafePointer<fmpq>?, UnsafePointer<fmpq>?) -> Void
+  ) {
+    self = unsafe Rational { result in
+      unsafe a.read { x in unsafe b.read { y in unsafe operation(result, x, y) } }
     }
-    let divisor = Self.divisor(numerator, denominator)
-    let sign: BigInt = denominator < 0 ? -1 : 1
-    self.numerator = divisor == 1 ? numerator * sign : numerator / divisor * sign
-    self.denominator = divisor == 1 ? denominator * sign : denominator / divisor * sign
   }
 
-  private static func divisor(_ a: BigInt, _ b: BigInt) -> BigInt {
-    guard a.bitWidth <= 62, b.bitWidth <= 62 else { return a.greatestCommonDivisor(with: b) }
-    var (x, y) = (Int(a).magnitude, Int(b).magnitude)
-    while y != 0 { (x, y) = (y, x % y) }
-    return BigInt(x)
+  /// FLINT's functions only read what they get here, so a copy of the two words will do.
+  func read<Result>(_ body: (UnsafePointer<fmpq>) -> Result) -> Result {
+    withExtendedLifetime(storage) {
+      var value = storage.value
+      return unsafe body(&value)
+    }
   }
 
-  var isInteger: Bool { denominator == 1 }
-  var isZero: Bool { numerator.isZero }
-  var isNegative: Bool { numerator < 0 }
-  var bits: Int { numerator.bitWidth + denominator.bitWidth }
+  /// The integer that `compute` finds from numerator and denominator.
+  private func integer(
+    _ compute: (UnsafeMutablePointer<fmpz>, UnsafePointer<fmpz>, UnsafePointer<fmpz>) -> Void
+  ) -> Rational {
+    unsafe Rational { result in
+      unsafe read { x in
+        var (n, d) = unsafe (x.pointee.num, x.pointee.den)
+        unsafe compute(&result.pointee.num, &n, &d)
+      }
+    }
+  }
+
+  var isInteger: Bool { storage.value.den == 1 }
+  var isZero: Bool { storage.value.num == 0 }
+  var isNegative: Bool { unsafe read { unsafe fmpq_sgn($0) < 0 } }
+  var isOdd: Bool { unsafe integer { r, n, _ in unsafe fmpz_fdiv_r_2exp(r, n, 1) } == .one }
+  /// The bits of numerator and denominator together.
+  var bits: Int {
+    unsafe read { x in
+      var (n, d) = unsafe (x.pointee.num, x.pointee.den)
+      return unsafe Int(fmpz_bits(&n) + fmpz_bits(&d))
+    }
+  }
   /// The value when it is an integer that fits.
-  var int: Int? { isInteger && numerator.bitWidth <= 62 ? Int(numerator) : nil }
+  var int: Int? {
+    unsafe read { x in
+      var n = unsafe x.pointee.num
+      return unsafe isInteger && fmpz_bits(&n) <= 61 ? fmpz_get_si(&n) : nil
+    }
+  }
+  var numerator: Rational { isInteger ? self : unsafe integer { r, n, _ in unsafe fmpz_set(r, n) } }
+  var denominator: Rational { isInteger ? .one : unsafe integer { r, _, d in unsafe fmpz_set(r, d) } }
   var magnitude: Rational { isNegative ? -self : self }
-  var floor: BigInt {
-    let (quotient, remainder) = numerator.quotientAndRemainder(dividingBy: denominator)
-    return remainder < 0 ? quotient - 1 : quotient
+  var floor: Rational { unsafe integer { unsafe fmpz_fdiv_q($0, $1, $2) } }
+
+  /// Numerator and denominator in base 10, or 16 when they are long.
+  var text: String {
+    if let int { return String(int) }
+    let isLong = bits > 256
+    return unsafe read { x in
+      guard let text = unsafe fmpq_get_str(nil, isLong ? 16 : 10, x) else { return "" }
+      defer { unsafe flint_free(text) }
+      return unsafe (isLong ? "0x" : "") + String(cString: text)
+    }
   }
 
-  static prefix func - (a: Rational) -> Rational { Rational(unchecked: -a.numerator, a.denominator) }
-  static func + (a: Rational, b: Rational) -> Rational {
-    if a.isInteger, b.isInteger { return Rational(a.numerator + b.numerator) }
-    return Rational(a.numerator * b.denominator + b.numerator * a.denominator, a.denominator * b.denominator)
+  static prefix func - (a: Rational) -> Rational {
+    unsafe Rational { result in unsafe a.read { x in unsafe fmpq_neg(result, x) } }
   }
-  static func - (a: Rational, b: Rational) -> Rational { a + -b }
-  static func * (a: Rational, b: Rational) -> Rational {
-    Rational(a.numerator * b.numerator, a.denominator * b.denominator)
-  }
+  static func + (a: Rational, b: Rational) -> Rational { unsafe Rational(a, b, fmpq_add) }
+  static func - (a: Rational, b: Rational) -> Rational { unsafe Rational(a, b, fmpq_sub) }
+  static func * (a: Rational, b: Rational) -> Rational { unsafe Rational(a, b, fmpq_mul) }
   /// - Precondition: `b` is not zero.
-  static func / (a: Rational, b: Rational) -> Rational {
-    Rational(a.numerator * b.denominator, a.denominator * b.numerator)
-  }
+  static func / (a: Rational, b: Rational) -> Rational { unsafe Rational(a, b, fmpq_div) }
   static func < (a: Rational, b: Rational) -> Bool {
-    a.numerator * b.denominator < b.numerator * a.denominator
+    unsafe a.read { x in unsafe b.read { y in unsafe fmpq_cmp(x, y) < 0 } }
+  }
+  static func == (a: Rational, b: Rational) -> Bool {
+    unsafe a.read { x in unsafe b.read { y in unsafe fmpq_equal(x, y) != 0 } }
   }
 
-  private init(unchecked numerator: BigInt, _ denominator: BigInt) {
-    self.numerator = numerator
-    self.denominator = denominator
+  /// The greatest common divisor of two integers.
+  func commonDivisor(_ other: Rational) -> Rational { unsafe Rational(self, other, fmpq_gcd) }
+
+  static func factorial(_ n: Int) -> Rational {
+    unsafe Rational { unsafe fmpz_fac_ui(&$0.pointee.num, UInt(n)) }
+  }
+  static func powerOfTen(_ exponent: Int) -> Rational {
+    unsafe Rational { result in
+      var ten: fmpz = 10
+      unsafe fmpz_pow_ui(&result.pointee.num, &ten, UInt(exponent))
+    }
+  }
+  static func binomial(_ n: Int, _ k: Int) -> Rational {
+    unsafe Rational { unsafe fmpz_bin_uiui(&$0.pointee.num, UInt(n), UInt(k)) }
   }
 
   /// `self` to an integer power.
@@ -76,59 +138,30 @@ struct Rational: Hashable, Comparable, Sendable {
       if exponent < 0 { throw GradingError.undefined }
       return .zero
     }
+    if self == .one || self == Rational(-1) { return isNegative && exponent % 2 != 0 ? self : .one }
     let count = exponent.magnitude
     // Beyond this, numbers are not written out: 10^10^10 has ten billion digits.
-    guard count <= 100_000, bits * Int(count) <= 60_000 || (denominator == 1 && numerator.magnitude == 1)
-    else {
-      throw GradingError.noValue
-    }
-    if denominator == 1, numerator.magnitude == 1 {
-      return numerator == 1 || count % 2 == 0 ? .one : Rational(-1)
-    }
+    guard count <= 100_000, bits * Int(count) <= 60_000 else { throw GradingError.noValue }
     try budget.spendProduct(bits: bits * Int(count), bits * Int(count))
-    let top = numerator.power(Int(count))
-    let bottom = denominator.power(Int(count))
-    return exponent > 0 ? Rational(unchecked: top, bottom) : Rational(bottom, top)
+    return unsafe Rational { result in unsafe read { x in unsafe fmpq_pow_si(result, x, exponent) } }
   }
 
   /// The exact root, if there is one; for odd `degree` also of negative numbers.
   func root(_ degree: Int, _ budget: Budget) throws -> Rational? {
     guard degree >= 1 else { return nil }
     if degree == 1 || self == .one || isZero { return self }
-    if isNegative {
-      guard degree % 2 == 1 else { return nil }
-      return try magnitude.root(degree, budget).map { -$0 }
-    }
+    if isNegative, degree % 2 == 0 { return nil }
     guard degree <= 64, bits <= 20_000 else { return nil }
-    guard let top = try Self.root(numerator, degree, budget),
-      let bottom = try Self.root(denominator, degree, budget)
-    else { return nil }
-    return Rational(unchecked: top, bottom)
-  }
-
-  private static func root(_ value: BigInt, _ degree: Int, _ budget: Budget) throws -> BigInt? {
-    if value == 1 { return value }
     try budget.spend(20)
-    try budget.spendProduct(bits: value.bitWidth, value.bitWidth)
-    if degree == 2, value.bitWidth <= 50 {
-      let small = Int(value)
-      let root = Int(Double(small).squareRoot())
-      return root * root == small ? BigInt(root) : nil
+    try budget.spendProduct(bits: bits, bits)
+    var isExact = true
+    let root = unsafe Rational { result in
+      unsafe read { x in
+        var (n, d) = unsafe (x.pointee.num, x.pointee.den)
+        isExact = unsafe fmpz_root(&result.pointee.num, &n, degree) != 0
+        isExact = unsafe fmpz_root(&result.pointee.den, &d, degree) != 0 && isExact
+      }
     }
-    if degree == 2 {
-      let root = value.squareRoot()
-      return root * root == value ? root : nil
-    }
-    // Newton's iteration from above.
-    var root = BigInt(1) << (value.bitWidth / degree + 1)
-    while true {
-      try budget.spendProduct(bits: value.bitWidth, value.bitWidth)
-      let lower = root.power(degree - 1)
-      let sum: BigInt = root * BigInt(degree - 1) + value / lower
-      let next = sum / BigInt(degree)
-      if next >= root { break }
-      root = next
-    }
-    return root.power(degree) == value ? root : nil
+    return isExact ? root : nil
   }
 }

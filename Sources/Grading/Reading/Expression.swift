@@ -1,7 +1,5 @@
-import BigInt
-
 /// A mathematical answer as it was written, with notation resolved and nothing computed.
-indirect enum Expression: Hashable, Sendable {
+indirect enum Expression: Equatable, Sendable {
   /// `decimals` is the number of digits behind the point of a decimal that was written out; nil for integers.
   case number(Rational, decimals: Int?)
   case symbol(String)
@@ -70,7 +68,7 @@ indirect enum Expression: Hashable, Sendable {
   static func quotient(_ a: Expression, _ b: Expression) -> Expression { .product([a, .power(b, minusOne)]) }
   static func difference(of a: Expression, _ b: Expression) -> Expression { .sum([a, negative(b)]) }
   static func squareRoot(_ a: Expression) -> Expression {
-    .power(a, .number(Rational(1, 2), decimals: nil))
+    .power(a, .number(Rational(1) / Rational(2), decimals: nil))
   }
 
   /// The parts directly below.

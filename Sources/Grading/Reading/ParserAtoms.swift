@@ -1,5 +1,3 @@
-import BigInt
-
 /// Powers, numbers, names, brackets.
 extension Parser {
   /// An atom with what is written behind it: powers, factorials, primes, percent and degree signs.
@@ -185,17 +183,14 @@ extension Parser {
     // Reading digits is quadratic.
     guard count <= 3000 else { throw GradingError.outOfSteps }
     try budget.spend(count / 16 + count * count / 2048)
-    guard let digits = BigInt(literal.integer + (literal.fraction ?? ""), radix: 10) else {
+    guard var value = Rational(literal.integer + (literal.fraction ?? "")) else {
       throw GradingError.malformed("the number \(literal.integer)")
     }
     let places = literal.fraction?.utf8.count ?? 0
-    var value = Rational(digits)
-    if places > 0 { value = Rational(digits, BigInt(10).power(places)) }
-    if let repeating = literal.repeating, let cycle = BigInt(repeating, radix: 10),
-      repeating.utf8.count < 1000
-    {
-      let nines = BigInt(10).power(repeating.utf8.count) - 1
-      value = value + Rational(cycle, nines * BigInt(10).power(places))
+    let scale = Rational.powerOfTen(places)
+    value = value / scale
+    if let repeating = literal.repeating, repeating.utf8.count < 1000, let cycle = Rational(repeating) {
+      value = value + cycle / ((.powerOfTen(repeating.utf8.count) - .one) * scale)
       return .number(value, decimals: nil)
     }
     var decimals: Int? = literal.fraction == nil ? nil : places
@@ -282,9 +277,9 @@ extension Parser {
     }
     try budget.spend(digits.utf8.count * digits.utf8.count / 1024 + 1)
     guard case .number(let value, _) = base, let radix = value.int, (2...36).contains(radix),
-      let number = BigInt(digits, radix: radix)
+      let number = Rational(digits, radix: radix)
     else { throw GradingError.malformed("a subscript that is no base") }
-    return .function("base", [.number(Rational(number), decimals: nil), .integer(radix), .symbol(digits)])
+    return .function("base", [.number(number, decimals: nil), .integer(radix), .symbol(digits)])
   }
 
   // MARK: Brackets

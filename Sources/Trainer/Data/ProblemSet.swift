@@ -1,108 +1,26 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Problems
 import TinaRuntime
 import Tokenization
-import Support
 
-/// A problem and the answer it is judged by.
-struct Problem: Sendable, Equatable {
-  let text: String
-  let gold: String?
-}
-
-/// Problems as Tina's data mapping reads them from JSON lines or a JSON array.
+/// The problems of a training run.
 struct ProblemSet: Sendable {
   let path: String
   let digest: String
   let problems: [Problem]
 
-  /// - Throws: ``TrainerError`` naming the line: no JSON, no problem in it, a file that nothing here reads.
+  /// - Throws: ``TrainerError`` naming the record that can't be read.
   init(path: String) throws(TrainerError) {
     self.path = path
-    let file: MappedFile
-    do throws(ModelFilesError) {
-      file = try MappedFile(path: path)
-    } catch {
-      throw TrainerError(.data, place: path, found: "\(error)", expected: "a readable file of problems")
-    }
-    guard file.byteCount <= 1 << 31 else {
-      throw TrainerError(.data, place: path, found: "\(file.byteCount) bytes", expected: "at most 2 GiB")
-    }
-    let bytes = file.copy(0..<file.byteCount)
-    digest = hexadecimal(Digest.sha256(bytes))
-    if bytes.starts(with: Array("PAR1".utf8)) {
-      throw TrainerError(
-        .data, place: path, found: "a Parquet file", expected: "JSON lines or a JSON array",
-        advice: "Convert it: python3 -c \"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json("
-          + "sys.argv[2], orient='records', lines=True, force_ascii=False)\" IN.parquet OUT.jsonl")
-    }
-    var objects: [(line: Int, value: JSONValue)] = []
-    let isArray = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "[")
-    do throws(ModelFilesError) {
-      if isArray {
-        for (i, value) in (try JSON.parse(bytes, file: path).array ?? []).enumerated() {
-          objects.append((i + 1, value))
-        }
-      } else {
-        for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-          .enumerated()
-        where line.contains(where: { ![0x20, 0x09, 0x0D].contains($0) }) {
-          objects.append((i + 1, try JSON.parse(Array(line), file: path)))
-        }
-      }
+    do throws(ProblemError) {
+      let file = try ProblemFile(path, for: .training)
+      (digest, problems) = (file.digest, file.problems)
     } catch {
       throw TrainerError(
-        .data, place: "\(path), record \(objects.count + 1)", found: "\(error.found)",
-        expected: "a JSON object")
+        .data, place: error.location, found: error.found, expected: error.expected, advice: error.remedy)
     }
-    var problems: [Problem] = []
-    for (line, value) in objects {
-      guard let object = value.object else {
-        throw TrainerError(
-          .data, place: "\(path), record \(line)", found: "no object", expected: "a JSON object")
-      }
-      guard let text = Self.text(object, ["problem", "question", "prompt", "messages"]), !text.isEmpty else {
-        throw TrainerError(
-          .data, place: "\(path), record \(line)", found: "no problem",
-          expected: "a text named problem, question or prompt, or messages")
-      }
-      guard text.utf8.count <= 1 << 20 else {
-        throw TrainerError(
-          .data, place: "\(path), record \(line)", found: "a problem of \(text.utf8.count) bytes",
-          expected: "at most a mebibyte")
-      }
-      // A worked solution is gold as it is; a bare answer is put between dollar signs, as Tina does.
-      let gold =
-        Self.text(object, ["solution"])
-        ?? (Self.text(object, ["answer"]) ?? Self.verified(object, path)).map { "$" + $0 + "$" }
-      problems.append(Problem(text: text, gold: gold))
-    }
-    guard !problems.isEmpty else {
-      throw TrainerError(.data, place: path, found: "no problem", expected: "at least one")
-    }
-    self.problems = problems
-  }
-
-  private static func text(_ object: JSONObject, _ keys: [String]) -> String? {
-    for key in keys {
-      switch object[key] {
-      case .string(let text)?: return text
-      case .number(let literal)?: return literal
-      case .array(let messages)?:
-        // Messages, of which the first asks.
-        if case .string(let text)? = messages.first?.object?["content"] { return text }
-      default: continue
-      }
-    }
-    return nil
-  }
-
-  /// II-Thought's answer: `verification_info`, an object or its text, holds `answer.value`.
-  private static func verified(_ object: JSONObject, _ path: String) -> String? {
-    var info = object["verification_info"]
-    if case .string(let text)? = info { info = try? JSON.parse(Array(text.utf8), file: path) }
-    return info?.object?["answer"]?.object.flatMap { Self.text($0, ["value"]) }
   }
 
   /// The problems at some places of a run.
@@ -161,7 +79,8 @@ struct PromptBuilder {
   /// The prompt's ids, its beginning cut off if it is too long, as TRL does.
   func prompt(_ problem: Problem) -> [Int] {
     let messages =
-      (system.flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] } ?? [])
+      ((problem.system ?? system).flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] }
+        ?? [])
       + [ChatMessage(role: .user, content: problem.text)]
     return Array(
       tokenizer.encode(template.render(messages, bosToken: bos), addSpecialTokens: false).suffix(

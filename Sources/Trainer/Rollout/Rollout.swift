@@ -1,5 +1,6 @@
 import Foundation
 import Grading
+import Problems
 import TinaRuntime
 import Tokenization
 

@@ -1,4 +1,5 @@
 import Grading
+import Problems
 import Support
 import TinaRuntime
 import Tokenization

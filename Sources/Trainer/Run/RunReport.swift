@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Reporting
 import Support
 
 /// A run's curves and sample completions as one HTML page, which needs no other file.
@@ -28,7 +29,7 @@ public enum RunReport {
       "speed/product_gflops",
     ]
     let charts = names.compactMap { name -> String? in
-      let points = lines.compactMap { line in line.values[name].map { (Double(line.step), $0) } }
+      let points = lines.compactMap { line in line.values[name].map { (x: Double(line.step), y: $0) } }
       return points.isEmpty ? nil : chart(name, points, turn: turn)
     }
     var facts = ["\(lines.map(\.step).max() ?? 0) steps"]
@@ -46,20 +47,13 @@ public enum RunReport {
       return "<h3>Step \(sample["step"]?.int ?? 0), reward \(reward)</h3>"
         + "<p>\(text("problem"))</p><pre>\(text("completion"))</pre>"
     }
-    return """
-      <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-      <title>Training run</title><style>
-      body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;\
-      background:#fff}
-      .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.5rem}
-      figure{margin:0}figcaption{font-weight:600}svg{width:100%;height:auto}
-      pre{white-space:pre-wrap;background:#f5f5f5;padding:.7rem;border-radius:4px}
-      </style><h1>Training run</h1><p>\(htmlEscaped(facts.joined(separator: " · ")))</p>
-      <div class="grid">\(charts.joined(separator: "\n"))</div>
+    return ReportFrame(title: "Training run").page(
+      """
+      <h1>Training run</h1><p class="lead">\(htmlEscaped(facts.joined(separator: " · ")))</p>
+      <div class="plots">\(charts.joined(separator: "\n"))</div>
       <h2>Completions over time</h2>
       \(samples.joined(separator: "\n"))
-      </html>
-      """ + "\n"
+      """)
   }
 
   /// The run's length and gains, in a few words.
@@ -91,41 +85,23 @@ public enum RunReport {
   }
 
   /// A chart: values in grey, smoothed values in blue, the transition as a red line.
-  private static func chart(_ name: String, _ points: [(Double, Double)], turn: Int?) -> String {
-    let (width, height, left, bottom) = (360.0, 180.0, 48.0, 20.0)
-    let xs = points.map(\.0)
-    let ys = points.map(\.1)
-    let (x0, x1) = (xs.min() ?? 0, max((xs.max() ?? 1), (xs.min() ?? 0) + 1))
-    let low = ys.min() ?? 0
+  private static func chart(_ name: String, _ points: [(x: Double, y: Double)], turn: Int?) -> String {
+    let (xs, ys) = (points.map(\.x), points.map(\.y))
+    let (first, low) = (xs.min() ?? 0, ys.min() ?? 0)
+    let last = max(xs.max() ?? 1, first + 1)
     let high = max(ys.max() ?? 1, low + max(abs(low) * 1e-6, 1e-9))
-    func x(_ value: Double) -> Double { left + (value - x0) / (x1 - x0) * (width - left - 8) }
-    func y(_ value: Double) -> Double { 8 + (high - value) / (high - low) * (height - bottom - 8) }
-    func path(_ values: [(Double, Double)]) -> String {
-      values.map { String(format: "%.1f,%.1f", x($0.0), y($0.1)) }.joined(separator: " ")
-    }
     var smooth = ys[0]
-    let smoothed = points.map { point -> (Double, Double) in
-      smooth += 0.1 * (point.1 - smooth)
-      return (point.0, smooth)
+    let smoothed = points.map { point -> (x: Double, y: Double) in
+      smooth += 0.1 * (point.y - smooth)
+      return (point.x, smooth)
     }
-    let mark =
-      turn.map {
-        String(
-          format: "<line x1='%.1f' x2='%.1f' y1='8' y2='%.1f' stroke='#c00' stroke-dasharray='4 3'/>",
-          x(Double($0)),
-          x(Double($0)), height - bottom)
-      } ?? ""
-    func label(_ value: Double, _ at: Double) -> String {
-      String(
-        format: "<text x='%.1f' y='%.1f' text-anchor='end' font-size='10'>%.3g</text>", left - 4, at, value)
-    }
-    return """
-      <figure><figcaption>\(htmlEscaped(name))</figcaption><svg viewBox='0 0 \(Int(width)) \(Int(height))' role='img'>
-      <polyline points='\(path(points))' fill='none' stroke='#bbb'/>
-      <polyline points='\(path(points.count > 4 ? smoothed : points))' fill='none' stroke='#06c' stroke-width='2'/>
-      \(mark)\(label(high, 14))\(label(low, height - bottom))
-      <text x='\(left)' y='\(height - 6)' font-size='10'>\(Int(x0))</text>
-      <text x='\(width - 8)' y='\(height - 6)' font-size='10' text-anchor='end'>\(Int(x1))</text></svg></figure>
-      """
+    var chart = Chart(name, x: first...last, y: low...high)
+    chart.curve(points, "#bbb", width: 1)
+    chart.curve(points.count > 4 ? smoothed : points, Chart.colour(0))
+    if let turn { chart.line(Double(turn), low, Double(turn), high, "#c00", isDashed: true) }
+    for y in [low, high] { chart.tick(y: y, String(format: "%.3g", y)) }
+    chart.tick(x: first, String(Int(first)), .start)
+    chart.tick(x: last, String(Int(last)), .end)
+    return chart.svg
   }
 }

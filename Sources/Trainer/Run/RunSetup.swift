@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Problems
 import TinaRuntime
 
 /// What a run needs, opened and checked before anything is computed.

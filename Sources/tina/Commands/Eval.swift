@@ -4,6 +4,7 @@ public import Evaluation
 import Foundation
 import Grading
 import ModelFiles
+import Problems
 import TinaRuntime
 import Tokenization
 

@@ -1,14 +1,13 @@
 import Foundation
+import Problems
 import Testing
 
-@testable import Evaluation
-
 @Suite struct ProblemFileTests {
-  private func read(_ text: String) throws -> [Problem] {
+  private func read(_ text: String, for purpose: ProblemFile.Purpose = .evaluation) throws -> [Problem] {
     let url = FileManager.default.temporaryDirectory.appending(path: "problems-\(UUID().uuidString).jsonl")
     try Data(text.utf8).write(to: url)
     defer { try? FileManager.default.removeItem(at: url) }
-    return try ProblemFile.read(url.path)
+    return try ProblemFile(url.path, for: purpose).problems
   }
 
   @Test(arguments: [
@@ -18,9 +17,30 @@ import Testing
     (#"{"question": "P", "answer": "3+4=7\n#### 7"}"#, "0", "7"),
     (#"{"id": 1606, "question": "P", "final_answer": ["2", "3"]}"#, "1606", "2, 3"),
     (#"[{"prompt": [{"from": "user", "value": "P"}], "final_answer": "588"}]"#, "0", "588"),
+    (#"{"problem": "P", "verification_info": "{\"answer\": {\"value\": \"5\"}}"}"#, "0", "5"),
+    (#"{"problem": "P", "solution": "$54$"}"#, "0", "$54$"),
+    (#"{"problem": "", "prompt": "P", "gold": 3}"#, "0", "3"),
   ])
   func everyLayoutIsRead(text: String, id: String, answer: String) throws {
-    #expect(try read(text + "\n") == [Problem(id: id, text: "P", answer: answer)])
+    let problem = try #require(try read(text + "\n").first)
+    #expect(problem.id == id && problem.text == "P" && problem.answer == answer, "\(problem)")
+  }
+
+  @Test func theUserAsksInAConversation() throws {
+    let lines = """
+      {"prompt": [{"role": "system", "content": "S"}, {"role": "user", "content": "P"}], "answer": "1"}
+      {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "x"}], "answer": "1"}
+      """
+    let problems = try read(lines)
+    #expect(problems.map(\.text) == ["P", "Q"])
+    #expect(problems.map(\.system) == ["S", nil])
+    #expect(try read(ProblemFile.lines(problems)) == problems)
+  }
+
+  @Test func trainingNeedsNoAnswersAndNoIds() throws {
+    let problems = try read(
+      #"{"id": 1, "problem": "P"}"# + "\n" + #"{"id": 1, "problem": "Q"}"#, for: .training)
+    #expect(problems.map(\.answer) == [nil, nil])
   }
 
   @Test func multipleChoiceHidesTheRightAnswer() throws {
@@ -29,7 +49,7 @@ import Testing
       + #""Incorrect Answer 2": "y", "Incorrect Answer 3": "z"}"#
     let problems = try read((0..<40).map { _ in line }.joined(separator: "\n"))
     #expect(Set(problems.map(\.answer)) == ["A", "B", "C", "D"])
-    for problem in problems { #expect(problem.text.contains("\(problem.answer)) right")) }
+    for problem in problems { #expect(problem.text.contains("\(problem.answer ?? "")) right")) }
   }
 
   @Test(arguments: [
@@ -39,10 +59,12 @@ import Testing
       #"{"id": 1, "problem": "P", "answer": "1"}"# + "\n" + #"{"id": 1, "problem": "Q", "answer": "1"}"#,
       "a second time"
     ),
-    ("PAR1....", "Parquet"),
+    ("PAR1....", "Parquet"), (#"{"problem": ""}"#, "no problem"), ("[{}, 3", "record 1"),
+    (#"{"prompt": [{"role": "system", "content": "S"}], "answer": "1"}"#, "no problem in"),
+    (#"{"messages": [{"role": "user", "content": "P"}, {"role": "user", "content": "Q"}]}"#, "several turns"),
   ])
   func otherFilesAreRefusedWithTheReason(text: String, reason: String) {
-    let error = #expect(throws: EvaluationError.self) { try self.read(text) }
+    let error = #expect(throws: ProblemError.self) { try self.read(text) }
     #expect("\(String(describing: error))".contains(reason), "\(String(describing: error))")
   }
 
@@ -52,31 +74,5 @@ import Testing
       Problem(id: "2", text: "x", answer: "#### 5"),
     ]
     #expect(try read(ProblemFile.lines(problems))[0] == problems[0])
-  }
-
-  /// The real benchmarks, where they lie beside the checkout.
-  @Test func realBenchmarksAreRead() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let folder = root.appending(path: "../shared/data/benchmarks").standardizedFileURL.path
-    guard FileManager.default.fileExists(atPath: folder) else {
-      print("skipped: no benchmarks at ../shared/data/benchmarks")
-      return
-    }
-    let counts = [
-      "aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "minerva": 272, "olympiadbench": 675,
-      "gsm8k": 1319,
-    ]
-    for (name, count) in counts {
-      let benchmark = try Benchmark(name, folder: folder, model: "", style: nil)
-      #expect(benchmark.problems.count == count, "\(name)")
-      #expect(benchmark.style == .math)
-      #expect(benchmark.problems.allSatisfy { !$0.answer.isEmpty && !$0.text.isEmpty }, "\(name)")
-    }
-    for file in ["aime25/AIME25.still.jsonl", "aime25/aime2025.softthinking.json"] {
-      let benchmark = try Benchmark(folder + "/" + file, folder: nil, model: "", style: nil)
-      #expect(benchmark.problems.count == 30)
-      #expect(benchmark.problems[0].answer == "70")
-    }
   }
 }
