@@ -100,16 +100,7 @@ import Support
     guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
 
     // From here on x holds the gradient with respect to the last block's output.
-    unsafe x.update(repeating: 0, count: n * width)
-    var index = 0
-    for completion in weights {
-      for weight in completion {
-        let row = unsafe x + batch.targets[index].row * width
-        let source = unsafe targets + index * width
-        if weight != 0 { for j in 0..<width { unsafe row[j] += weight * source[j] } }
-        index += 1
-      }
-    }
+    unsafe write(weights, targets, batch, into: x)
     for index in (0..<config.layerCount).reversed() {
       let record = records[keepsAll ? index : 0]
       if let inputs = unsafe inputs {
@@ -120,6 +111,19 @@ import Support
       unsafe blocks.backward(index, record, gradient: gradient, dx: x, needsInput: index > 0)
     }
     return values
+  }
+
+  /// Writes Σ weight · d ln p / dx, `[rows, hidden]`, over all targets.
+  @unsafe private func write(
+    _ weights: [[Float]], _ targets: UnsafePointer<Float>, _ batch: GroupBatch,
+    into dx: UnsafeMutablePointer<Float>
+  ) {
+    let width = decoder.config.hiddenSize
+    unsafe dx.update(repeating: 0, count: batch.rowCount * width)
+    for (index, (weight, target)) in zip(weights.joined(), batch.targets).enumerated() where weight != 0 {
+      let (row, source) = unsafe (dx + target.row * width, targets + index * width)
+      for j in 0..<width { unsafe row[j] += weight * source[j] }
+    }
   }
 
   private func split(_ flat: [Float], _ batch: GroupBatch) -> [[Float]] {

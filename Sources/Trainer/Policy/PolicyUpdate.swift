@@ -27,10 +27,11 @@ struct UpdateSettings: Sendable {
   var seed: UInt64 = 42
   /// Most rows of a pass; a single longer completion is a pass of its own.
   var rowLimit = 4096
+}
 
-  init() {}
-
+extension UpdateSettings {
   init(_ recipe: Recipe, rowLimit: Int) {
+    self.init()
     loss = recipe.loss
     optimizer = recipe.optimizer
     scaling = recipe.scaling

@@ -38,8 +38,6 @@ struct MetricsLog {
     }
   }
 
-  func lines() -> [Line] { Self.lines(path) }
-
   static func objects(_ path: String) -> [JSONObject] {
     guard let data = FileManager.default.contents(atPath: path) else { return [] }
     return data.split(separator: UInt8(ascii: "\n")).compactMap {

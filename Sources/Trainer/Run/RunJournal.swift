@@ -17,7 +17,7 @@ struct RunJournal {
     try log.cut(after: step ?? 0)
     guard step != nil else { return }
     marks = RunMarks(readFrom: folder.path)
-    for line in log.lines() { observe(line) }
+    for line in MetricsLog.lines(folder.path + "/metrics.jsonl") { observe(line) }
   }
 
   /// Records a step.

@@ -7,20 +7,12 @@ extension BlockPass {
   ///
   /// The work is cut by segment and query head; each piece writes its own columns. Query heads share keys and values,
   /// and completions share the prompt's: each writes its part of their gradients, and the parts are added in order.
+  ///
+  /// - Returns: the number of operations.
   @unsafe func attentionBackward(
     _ index: Int, _ record: LayerRecord, dOutput: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
     dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>
-  ) {
-    workspace.clock.measure(.backwardAttention) {
-      unsafe attentionParts(index, record, dOutput: dOutput, dq: dq, dk: dk, dv: dv)
-      return 10 * batch.attendedPairs * queryWidth
-    }
-  }
-
-  @unsafe private func attentionParts(
-    _ index: Int, _ record: LayerRecord, dOutput: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
-    dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>
-  ) {
+  ) -> Int {
     let n = batch.rowCount
     let prompt = batch.promptCount
     let completions = batch.segments.count - 1
@@ -66,6 +58,7 @@ extension BlockPass {
         unsafe gather(valueParts, row, group, into: dv)
       }
     }
+    return 10 * batch.attendedPairs * queryWidth
   }
 
   /// Adds up the parts of a row's keys or values over completions and query heads.

@@ -37,7 +37,9 @@ extension BlockPass {
     let dq = unsafe workspace.queries.reserve(n * queryWidth)
     let dkv = unsafe workspace.keysAndValues.reserve(2 * n * keyWidth)
     let dv = unsafe dkv + n * keyWidth
-    unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
+    workspace.clock.measure(.backwardAttention) {
+      unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
+    }
     let rows = RecordedRows(pass: self, record: record)
     unsafe decoder.rotate(dq, heads: config.headCount, rows, inverse: true)
     unsafe decoder.rotate(dkv, heads: config.keyValueHeadCount, rows, inverse: true)
