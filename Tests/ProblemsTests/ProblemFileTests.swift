@@ -1,13 +1,12 @@
 import Foundation
 import Problems
+import TestSupport
 import Testing
 
 @Suite struct ProblemFileTests {
   private func read(_ text: String, for purpose: ProblemFile.Purpose = .evaluation) throws -> [Problem] {
-    let url = FileManager.default.temporaryDirectory.appending(path: "problems-\(UUID().uuidString).jsonl")
-    try Data(text.utf8).write(to: url)
-    defer { try? FileManager.default.removeItem(at: url) }
-    return try ProblemFile(url.path, for: purpose).problems
+    let folder = TemporaryFolder()
+    return try ProblemFile(folder.write("problems.jsonl", text), for: purpose).problems
   }
 
   @Test(arguments: [
