@@ -29,6 +29,7 @@ let package = Package(
   products: [
     .library(name: "AdapterFormat", targets: ["AdapterFormat"]),
     .library(name: "TinaRuntime", targets: ["TinaRuntime"]),
+    .library(name: "Merging", targets: ["Merging"]),
     .library(name: "Trainer", targets: ["Trainer"]),
     .executable(name: "tina", targets: ["tina"]),
   ],

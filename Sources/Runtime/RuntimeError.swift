@@ -26,6 +26,8 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case threadsUnavailable(count: Int)
   /// The logits of a step held NaN or infinity.
   case notFinite(position: Int)
+  /// The tokens of an answer ended inside its thinking.
+  case noAnswer(tokens: Int)
 }
 
 extension RuntimeError: CustomStringConvertible {
@@ -83,6 +85,11 @@ extension RuntimeError: CustomStringConvertible {
       return """
         the logits at position \(position) hold NaN or infinity: expected finite numbers. \
         The weights or the adapter are damaged.
+        """
+    case .noAnswer(let tokens):
+      return """
+        the model was still thinking when its \(tokens) tokens ended: expected an answer after the thinking. Allow \
+        more tokens, or read the thinking too.
         """
     }
   }

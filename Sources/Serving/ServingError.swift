@@ -103,7 +103,7 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   /// What an error of the engine means to a client whose prompt stands in this field.
   init(_ error: RuntimeError, promptField: String) {
     switch error {
-    case .notFinite, .threadsUnavailable, .weightsMismatch:
+    case .notFinite, .threadsUnavailable, .weightsMismatch, .noAnswer:
       self.init(500, "server_error", error.description)
     case .promptTooLong:
       self = .invalid(param: promptField, code: "context_length_exceeded", error.description)

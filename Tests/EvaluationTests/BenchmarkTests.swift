@@ -1,18 +1,12 @@
 import Evaluation
 import Foundation
 import Problems
+import TestSupport
 import Testing
 
 @Suite struct BenchmarkTests {
-  /// The real benchmarks, where they lie beside the checkout.
-  @Test func realBenchmarksAreRead() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let folder = root.appending(path: "../shared/data/benchmarks").standardizedFileURL.path
-    guard FileManager.default.fileExists(atPath: folder) else {
-      print("skipped: no benchmarks at ../shared/data/benchmarks")
-      return
-    }
+  @Test(.needsShared("benchmarks")) func realBenchmarksAreRead() throws {
+    let folder = try #require(shared("benchmarks"))
     let counts = [
       "aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "minerva": 272, "olympiadbench": 675,
       "gsm8k": 1319,

@@ -49,7 +49,10 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect(scratch.names == ["pico.gguf"])
     let ids = (0..<40).map { $0 * 37 % 500 }
     #expect(try logits(file, ids).map(\.bitPattern) == logits(pico, ids).map(\.bitPattern))
-    let (own, reference) = (try PromptEncoder(directory: file), try PromptEncoder(directory: pico))
+    let (own, reference) = (
+      try PromptEncoder(tokenizer: Tokenizer(directory: file), directory: file),
+      try PromptEncoder(tokenizer: Tokenizer(directory: pico), directory: pico)
+    )
     for text in ["What is 17 + 25? <think>\n", "é\u{301} <｜User｜>x<｜Assistant｜>", " \n\n  12345 tokens"] {
       #expect(own.tokenizer.encode(text) == reference.tokenizer.encode(text))
       let messages = [ChatMessage(role: .user, content: text)]

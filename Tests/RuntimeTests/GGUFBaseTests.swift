@@ -94,7 +94,8 @@ import Tokenization
     }
     let messages = [ChatMessage(role: .user, content: "What is 2 + 3?")]
     #expect(
-      try PromptEncoder(directory: path).encode(messages) == PromptEncoder(directory: pico).encode(messages))
+      try PromptEncoder(tokenizer: own, directory: path).encode(messages)
+        == PromptEncoder(tokenizer: reference, directory: pico).encode(messages))
   }
 
   @Test func whatIsNotQwen2IsRefusedByName() throws {

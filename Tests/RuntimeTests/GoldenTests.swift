@@ -48,7 +48,8 @@ import Testing
     try #require(!prompt.isEmpty && !expected.isEmpty, "keys: \(golden.object?.keys ?? [])")
     let engine = Engine(model: try Model(path: folder, threads: 2), cacheType: .f32)
     let ids = try await engine.generate(
-      GenerationRequest(prompt: prompt, sampling: .greedy, maxTokens: min(expected.count, 64))
+      GenerationRequest(
+        prompt: prompt, .init(sampling: .greedy, maxTokens: min(expected.count, 64)), endTokens: [])
     ).collect().ids
     #expect(ids == Array(expected.prefix(64)))
   }
@@ -69,8 +70,8 @@ import Testing
     let greedy = ints(try #require(golden[name + ".greedy"]))
     let ids = try await engine.generate(
       GenerationRequest(
-        prompt: Array(tokens.prefix(prompt ?? tokens.count)), adapter: adapter, sampling: .greedy,
-        maxTokens: greedy.count)
+        prompt: Array(tokens.prefix(prompt ?? tokens.count)),
+        .init(adapter: adapter, sampling: .greedy, maxTokens: greedy.count), endTokens: [])
     ).collect().ids
     #expect(ids == greedy, "\(name)")
   }

@@ -42,7 +42,7 @@ import Testing
   @Test func takingTurnsIsFair() async throws {
     let engine = Engine(model: model)
     let busy = try engine.generate(
-      GenerationRequest(prompt: [1, 2, 3], sampling: .init(temperature: 2), maxTokens: .max), samples: 8)
+      GenerationRequest(prompt: [1, 2, 3], .init(sampling: .init(temperature: 2)), endTokens: []), samples: 8)
     for _ in 0..<20 { _ = try AttachedAdapter(adapter(layer: 0, a: 0.5, b: 1), to: model) }
     busy.cancel()
     #expect(engine.statistics.steps < engine.contextLimit)

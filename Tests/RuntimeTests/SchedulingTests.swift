@@ -44,8 +44,10 @@ import Testing
     default: break
     }
     return GenerationRequest(
-      prompt: stem + own, adapter: adapters[dice(i, 5, below: 4)], sampling: sampling,
-      maxTokens: 1 + dice(i, 6, below: 70), topCount: i % 4 == 0 ? 3 : 0, promptIndex: i, sampleIndex: round)
+      prompt: stem + own,
+      .init(
+        adapter: adapters[dice(i, 5, below: 4)], sampling: sampling, maxTokens: 1 + dice(i, 6, below: 70),
+        topCount: i % 4 == 0 ? 3 : 0), endTokens: [], promptIndex: i, sampleIndex: round)
   }
 
   private func alone(_ request: GenerationRequest) async throws -> CompletedText {
@@ -79,9 +81,9 @@ import Testing
         }
         if i % 8 == 5 {
           let scored = try await engine.score(
-            prompt: request.prompt, completion: request.prompt, adapter: request.adapter)
+            prompt: request.prompt, completion: request.prompt, adapter: request.settings.adapter)
           let cold = try await Engine(model: model).score(
-            prompt: request.prompt, completion: request.prompt, adapter: request.adapter)
+            prompt: request.prompt, completion: request.prompt, adapter: request.settings.adapter)
           #expect(sameBits(scored, cold), "score \(i)")
         }
         // Some arrive together, some into the running batch.
@@ -111,8 +113,9 @@ import Testing
     let engine = Engine(model: model, batchLimit: 8, memoryBudget: 17 * pageBytes)
     let requests = (0..<8).map { i in
       GenerationRequest(
-        prompt: someTokens(3 + i, below: model.config.vocabSize), adapter: adapters[i % 4],
-        sampling: .init(frequencyPenalty: 0.1, seed: 9), maxTokens: 150, promptIndex: i)
+        prompt: someTokens(3 + i, below: model.config.vocabSize),
+        .init(adapter: adapters[i % 4], sampling: .init(frequencyPenalty: 0.1, seed: 9), maxTokens: 150),
+        endTokens: [], promptIndex: i)
     }
     let together = try requests.map { try engine.generate($0) }
     for (i, completion) in together.enumerated() {
@@ -144,8 +147,9 @@ import Testing
   func aGroupComputesItsPromptOnce(length: Int) async throws {
     let engine = Engine(model: model)
     let request = GenerationRequest(
-      prompt: someTokens(length, below: model.config.vocabSize), adapter: adapters[1],
-      sampling: .init(repetitionPenalty: 1.1, seed: 4), maxTokens: 12, promptIndex: 3, sampleIndex: 2)
+      prompt: someTokens(length, below: model.config.vocabSize),
+      .init(adapter: adapters[1], sampling: .init(repetitionPenalty: 1.1, seed: 4), maxTokens: 12),
+      endTokens: [], promptIndex: 3, sampleIndex: 2)
     let group = try await engine.generate(request, samples: 16).collect()
     let statistics = engine.statistics
     #expect(statistics.promptTokensComputed == length)
@@ -166,7 +170,8 @@ import Testing
     let engine = Engine(
       model: model, batchLimit: sizes.batch, memoryBudget: sizes.pages * pageBytes)
     let request = GenerationRequest(
-      prompt: someTokens(75, below: model.config.vocabSize), sampling: .init(seed: 4), maxTokens: 60)
+      prompt: someTokens(75, below: model.config.vocabSize), .init(sampling: .init(seed: 4), maxTokens: 60),
+      endTokens: [])
     let group = try await engine.generate(request, samples: sizes.samples).collect()
     if sizes.pages == 100 {
       // A later sample computes the prompt's last token alone.
@@ -181,7 +186,8 @@ import Testing
 
   @Test func oneSampleOfAGroupCanBeCancelled() async throws {
     let engine = Engine(model: model)
-    let request = GenerationRequest(prompt: [1, 2, 3], sampling: .init(seed: 4), maxTokens: 300)
+    let request = GenerationRequest(
+      prompt: [1, 2, 3], .init(sampling: .init(seed: 4), maxTokens: 300), endTokens: [])
     let group = try engine.generate(request, samples: 3)
     group.cancel(sample: 1)
     let texts = try await group.collect()
@@ -190,8 +196,8 @@ import Testing
     // Even the one that computes the prompt.
     let other = try engine.generate(
       GenerationRequest(
-        prompt: someTokens(300, below: model.config.vocabSize, seed: 8), sampling: .init(seed: 4),
-        maxTokens: 9),
+        prompt: someTokens(300, below: model.config.vocabSize, seed: 8),
+        .init(sampling: .init(seed: 4), maxTokens: 9), endTokens: []),
       samples: 3)
     other.cancel(sample: 0)
     let rest = try await other.collect()
@@ -205,7 +211,8 @@ import Testing
     let engine = Engine(model: model)
     let stem = someTokens(320, below: model.config.vocabSize)
     func ask(_ end: Int) throws -> Completion {
-      try engine.generate(GenerationRequest(prompt: stem + [end], sampling: .greedy, maxTokens: 4))
+      try engine.generate(
+        GenerationRequest(prompt: stem + [end], .init(sampling: .greedy, maxTokens: 4), endTokens: []))
     }
     let together = try (0..<5).map { try ask($0) }
     for completion in together { _ = try await completion.collect() }
@@ -216,15 +223,16 @@ import Testing
       engine.statistics.promptTokensComputed + engine.statistics.decodeRows
         - before.promptTokensComputed - before.decodeRows == 1 + 3)
     #expect(engine.statistics.promptTokensShared - before.promptTokensShared == 320)
-    let cold = try await alone(GenerationRequest(prompt: stem + [9], sampling: .greedy, maxTokens: 4))
+    let cold = try await alone(
+      GenerationRequest(prompt: stem + [9], .init(sampling: .greedy, maxTokens: 4), endTokens: []))
     expectSame(later, cold, "from the cache")
     // A conversation goes on from the answer's own keys and values.
     let long = try await engine.generate(
-      GenerationRequest(prompt: stem, sampling: .greedy, maxTokens: 70)
+      GenerationRequest(prompt: stem, .init(sampling: .greedy, maxTokens: 70), endTokens: [])
     ).collect()
     let known = engine.statistics.promptTokensShared
     _ = try await engine.generate(
-      GenerationRequest(prompt: stem + long.ids + [7], sampling: .greedy, maxTokens: 1)
+      GenerationRequest(prompt: stem + long.ids + [7], .init(sampling: .greedy, maxTokens: 1), endTokens: [])
     ).collect()
     #expect(engine.statistics.promptTokensShared - known == 384)
   }
@@ -236,7 +244,8 @@ import Testing
     let first = someTokens(70, below: model.config.vocabSize)
     let other = Array(first.prefix(shared)) + [first[shared] ^ 1] + someTokens(20, below: 90, seed: 5)
     func ask(_ prompt: [Int]) -> GenerationRequest {
-      GenerationRequest(prompt: prompt, adapter: adapters[1], sampling: .greedy, maxTokens: 40)
+      GenerationRequest(
+        prompt: prompt, .init(adapter: adapters[1], sampling: .greedy, maxTokens: 40), endTokens: [])
     }
     func computed(_ prompt: [Int]) async throws -> Int {
       let before = engine.statistics
@@ -262,7 +271,8 @@ import Testing
     let prompt = someTokens(130, below: model.config.vocabSize)
     let again = try AttachedAdapter(Adapter(path: fixture("adapter-all-r4")), to: model)
     func ask(_ adapter: AttachedAdapter?) -> GenerationRequest {
-      GenerationRequest(prompt: prompt, adapter: adapter, sampling: .greedy, maxTokens: 8)
+      GenerationRequest(
+        prompt: prompt, .init(adapter: adapter, sampling: .greedy, maxTokens: 8), endTokens: [])
     }
     var computed = 0
     for (i, adapter) in ([1, 2, 1, 0, 3, 0, 2].map { adapters[$0] } + [again]).enumerated() {
@@ -289,8 +299,7 @@ import Testing
         try engine.generate(
           GenerationRequest(
             prompt: someTokens(1 + i % 70, below: model.config.vocabSize, seed: UInt64(i)),
-            adapter: adapters[i % 4],
-            sampling: .greedy, maxTokens: 1 + i % 3))
+            .init(adapter: adapters[i % 4], sampling: .greedy, maxTokens: 1 + i % 3), endTokens: []))
       }
       for job in jobs { #expect(try await job.collect().reason == .length) }
       let statistics = engine.statistics

@@ -59,16 +59,18 @@ struct StopTextTests {
     let model = try Model(path: pico, threads: 2)
     let engine = Engine(model: model)
     var request = GenerationRequest(
-      prompt: tokenizer.encode("What is 12 + 3 * 4?"), sampling: .greedy, maxTokens: 40, tokenizer: tokenizer)
+      prompt: tokenizer.encode("What is 12 + 3 * 4?"), .init(sampling: .greedy, maxTokens: 40),
+      tokenizer: tokenizer)
     let whole = try await engine.generate(request).collect()
     #expect(whole.text == tokenizer.decode(whole.ids, skipSpecialTokens: true))
-    let characters = Array(whole.text)
+    let text = try #require(whole.text)
+    let characters = Array(text)
     try #require(characters.count > 12)
     let stop = String(characters[8..<11])
-    request.stopTexts = [stop]
+    request.settings.stopTexts = [stop]
     let cut = try await engine.generate(request).collect()
-    let place = try #require(whole.text.range(of: stop))
-    #expect(cut.text == String(whole.text[..<place.lowerBound]))
+    let place = try #require(text.range(of: stop))
+    #expect(cut.text == String(text[..<place.lowerBound]))
     #expect(cut.reason == .stop && cut.stopText == stop)
     #expect(cut.ids == Array(whole.ids.prefix(cut.ids.count)) && cut.ids.count < whole.ids.count)
     #expect(tokenizer.decode(cut.ids, skipSpecialTokens: true).contains(stop), "ids tell all that was drawn")

@@ -11,7 +11,8 @@ import TinaRuntime
     let service = try await picoService()
     let request = { (adapter: AttachedAdapter?) in
       GenerationRequest(
-        prompt: Array(1...40), adapter: adapter, sampling: .init(seed: 4), maxTokens: 400)
+        prompt: Array(1...40), .init(adapter: adapter, sampling: .init(seed: 4), maxTokens: 400),
+        endTokens: [])
     }
     let expected = try await service.engine.generate(
       request(try await service.adapters.resolve("math").adapter)
@@ -19,7 +20,8 @@ import TinaRuntime
     let held = try await service.adapters.resolve("math").adapter
     let running = try service.engine.generate(request(held))
     // Another version, at another scale, takes the name; then the name goes altogether.
-    try await service.adapters.load(name: "math", path: picoAdapter, scale: 0.25, replacing: true)
+    try await service.adapters.load(
+      name: "math", AdapterSource(path: picoAdapter, scale: 0.25), replacing: true)
     let swapped = try await service.engine.generate(
       request(try await service.adapters.resolve("math").adapter)
     ).collect()
@@ -39,8 +41,8 @@ import TinaRuntime
     let other = try otherAdapters(1, in: scratch)[0]
     let threeAdapters = {
       let service = try await picoService()
-      try await service.adapters.load(name: "twice", path: picoAdapter, scale: 2)
-      try await service.adapters.load(name: "other", path: other)
+      try await service.adapters.load(name: "twice", AdapterSource(path: picoAdapter, scale: 2))
+      try await service.adapters.load(name: "other", AdapterSource(path: other))
       return service
     }
     for model in models {
@@ -60,7 +62,7 @@ import TinaRuntime
     let service = try await picoService()
     let scratch = TemporaryFolder()
     for (name, path) in zip(["a", "b", "c"], try otherAdapters(3, in: scratch)) {
-      try await service.adapters.load(name: name, path: path)
+      try await service.adapters.load(name: name, AdapterSource(path: path))
     }
     let models = ["math", "a", "b", "c"]
     let options: @Sendable (Int) -> String = { seed in
@@ -92,7 +94,8 @@ import TinaRuntime
     let service = try await picoService()
     func cycle(_ count: Int) async throws {
       for i in 0..<count {
-        try await service.adapters.load(name: "x", path: picoAdapter, scale: Float(i % 7 + 1) / 4)
+        try await service.adapters.load(
+          name: "x", AdapterSource(path: picoAdapter, scale: Float(i % 7 + 1) / 4))
         if i % 10 == 0 {
           let reply = await service.chat(
             #""max_tokens": 2"#, model: "x", content: String(repeating: "1 ", count: 60))

@@ -12,15 +12,11 @@ import Tokenization
   @Test func anAnswerIsWhatTheEngineGives() async throws {
     let service = try await picoService()
     let reply = try await service.chat(#""seed": 5"#).json()
-    let encoder = try PromptEncoder(directory: pico)
-    let ids = encoder.encode([.init(role: .user, content: "What is 12 + 3 * 4?")])
-    let adapter = try await service.adapters.resolve("math").adapter
-    let direct = try await service.engine.generate(
-      GenerationRequest(
-        prompt: ids, adapter: adapter,
-        sampling: SamplingParameters(service.engine.model.directory.generation, seed: 5), maxTokens: .max,
-        stopTokens: Set(service.engine.model.directory.eosTokenIDs), tokenizer: encoder.tokenizer)
-    ).collect()
+    var assistant = service.assistant
+    assistant.settings.adapter = try await service.adapters.resolve("math").adapter
+    assistant.settings.sampling.seed = 5
+    let ids = try assistant.encode("What is 12 + 3 * 4?")
+    let direct = try await service.engine.generate(assistant.request(for: ids)).collect()
     let message = try #require(reply["choices", "0", "message"])
     let reasoning = try #require(message["reasoning_content"]?.string)
     let content = try #require(message["content"]?.string)
@@ -161,7 +157,7 @@ import Tokenization
     #expect(try back.json()["prompt"]?.string == "1 + 1 = é")
     let chat = await service.ask(
       "POST", "/tokenize", #"{"messages": [{"role": "user", "content": "x"}]}"#)
-    let encoded = try PromptEncoder(directory: pico).encode([.init(role: .user, content: "x")])
+    let encoded = try service.assistant.encode("x")
     #expect(try chat.json()["tokens"]?.array?.compactMap(\.int) == encoded)
   }
 

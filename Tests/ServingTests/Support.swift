@@ -12,7 +12,7 @@ import TinaRuntime
 func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async throws -> Service {
   let engine = Engine(model: try Model(path: pico, threads: 2), memoryBudget: 64 << 20)
   let adapters = AdapterRegistry(engine: engine, baseName: "pico")
-  try await adapters.load(name: "math", path: picoAdapter)
+  try await adapters.load(name: "math", AdapterSource(path: picoAdapter))
   var settings = Service.Settings()
   configure(&settings)
   return try Service(engine: engine, adapters: adapters, settings: settings)

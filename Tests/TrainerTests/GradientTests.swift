@@ -195,7 +195,9 @@ struct GradientCase {
     let engine = Engine(model: model)
     let request = GenerationRequest(
       prompt: (0..<21).map { ($0 * 31 + 7) % 96 },
-      sampling: SamplingParameters(temperature: temperature, topK: 40, topP: 0.95, seed: 5), maxTokens: 33)
+      .init(
+        sampling: SamplingParameters(temperature: temperature, topK: 40, topP: 0.95, seed: 5), maxTokens: 33),
+      endTokens: [])
     let completions = try await engine.generate(request, samples: 4).collect()
     let batch = GroupBatch(prompt: request.prompt, completions: completions.map(\.ids))
     let pass = try PolicyPass(model)

@@ -26,8 +26,7 @@ public struct Evaluator: Sendable {
   /// Enough samples wait at the engine that its batch stays full; no more, so that memory stays small.
   private static let inFlight = 192
 
-  let engine: Engine
-  let prompts: PromptEncoder
+  let assistant: Assistant
   let problems: [Problem]
   let style: Benchmark.PromptStyle
   let contestants: [Contestant]
@@ -36,11 +35,10 @@ public struct Evaluator: Sendable {
 
   /// Makes an evaluator; nothing is computed yet.
   public init(
-    engine: Engine, prompts: PromptEncoder, problems: [Problem], style: Benchmark.PromptStyle,
+    assistant: Assistant, problems: [Problem], style: Benchmark.PromptStyle,
     contestants: [Contestant], settings: EvaluationSettings, grader: Grader
   ) {
-    self.engine = engine
-    self.prompts = prompts
+    self.assistant = assistant
     self.problems = problems
     self.style = style
     self.contestants = contestants
@@ -151,14 +149,15 @@ public struct Evaluator: Sendable {
   private func start(
     _ group: Group, _ records: AsyncThrowingStream<CompletionRecord, any Error>.Continuation
   ) throws {
-    let stops = Set(engine.model.directory.eosTokenIDs)
-    let request = GenerationRequest(
-      prompt: prompts.encode(messages(group.problem)), adapter: group.contestant.adapter,
-      sampling: settings.sampling, maxTokens: settings.maxTokens, stopTokens: stops,
-      allowedTokens: prompts.tokenizer.idCount, promptIndex: group.index,
-      sampleIndex: group.samples.lowerBound)
-    let completions = try engine.generate(request, samples: group.samples.count)
-    let prompt = prompts.render(messages(group.problem))
+    let messages = messages(group.problem)
+    var request = try assistant.request(
+      for: assistant.encode(messages), promptIndex: group.index, sampleIndex: group.samples.lowerBound)
+    // Whole texts are decoded here, not token by token on the engine's thread.
+    request.tokenizer = nil
+    request.settings = AnswerSettings(
+      adapter: group.contestant.adapter, sampling: settings.sampling, maxTokens: settings.maxTokens)
+    let completions = try assistant.engine.generate(request, samples: group.samples.count)
+    let prompt = try assistant.prompts.render(messages)
     Task {
       do {
         var texts = [CompletedText](repeating: .init(), count: group.samples.count)
@@ -172,9 +171,8 @@ public struct Evaluator: Sendable {
                 contestant: group.contestant.name, id: group.problem.id,
                 sample: group.samples.lowerBound + element.sample),
               prompt: prompt,
-              completion: prompts.tokenizer.decode(
-                text.ids.filter { !stops.contains($0) }, skipSpecialTokens: true),
-              tokens: text.ids.count, finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
+              completion: assistant.text(of: text.ids), tokens: text.ids.count,
+              finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
               grader: grader))
         }
       } catch {

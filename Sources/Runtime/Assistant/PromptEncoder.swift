@@ -2,31 +2,30 @@ import Foundation
 import ModelFiles
 public import Tokenization
 
-/// Turns conversations into a model's token ids, as its chat template and tokenizer have it.
+/// Turns conversations into a model's token ids, with its chat template and tokenizer.
 public struct PromptEncoder: Sendable {
   /// The model's tokenizer.
   public let tokenizer: Tokenizer
   /// How conversations are written.
   public let template: ChatTemplate
-  /// What begins a conversation.
+  /// The text that begins a conversation.
   private let bosToken: String
 
-  /// Reads `tokenizer.json`, the chat template and the token that begins a text from a model's directory.
+  /// Reads the chat template and the token that begins a text from a model's directory or GGUF file.
   ///
+  /// - Parameters:
+  ///   - tokenizer: the model's tokenizer.
+  ///   - directory: the model's directory or GGUF file.
+  ///   - template: the template, where the model's own is not wanted.
   /// - Throws: `TokenizationError` or `ModelFilesError` for files that are missing, damaged or unknown.
-  public init(directory: String) throws {
-    try self.init(tokenizer: Tokenizer(directory: directory), directory: directory)
-  }
-
-  /// The same with a tokenizer that is there already.
-  public init(tokenizer: Tokenizer, directory: String) throws {
+  public init(tokenizer: Tokenizer, directory: String, template: ChatTemplate? = nil) throws {
     self.tokenizer = tokenizer
-    template = try ChatTemplate(directory: directory)
+    self.template = try template ?? ChatTemplate(directory: directory)
     bosToken = try Self.bosToken(directory) ?? ""
   }
 
-  /// The token that tokenizer_config.json names; the ids in config.json are not to be trusted for it, those of
-  /// DeepSeek-R1-Distill-Qwen-1.5B name another one.
+  /// The token that tokenizer_config.json names. The ids in config.json are not used: those of
+  /// DeepSeek-R1-Distill-Qwen-1.5B name another token.
   private static func bosToken(_ directory: String) throws -> String? {
     if let token = try Tokenizer.ggufBOSToken(path: directory) { return token }
     let path = directory + "/tokenizer_config.json"
@@ -35,10 +34,10 @@ public struct PromptEncoder: Sendable {
     return entry?.string ?? entry?.object?["content"]?.string
   }
 
-  /// The text of a conversation whose next word is the assistant's.
+  /// The text of a conversation that the assistant continues.
   public func render(_ messages: [ChatMessage]) -> String { template.render(messages, bosToken: bosToken) }
 
-  /// The token ids of a conversation whose next word is the assistant's.
+  /// The token ids of a conversation that the assistant continues.
   public func encode(_ messages: [ChatMessage]) -> [Int] {
     // The template writes the special tokens itself; the tokenizer must not add its own.
     tokenizer.encode(render(messages), addSpecialTokens: false)

@@ -165,7 +165,8 @@ public final class Benchmark {
     let opened = try Model(
       path: model.directory.path, threads: model.threads, activations: model.activations)
     let engine = Engine(model: opened)
-    var request = GenerationRequest(prompt: tokens(16, seed: 5), sampling: .greedy, maxTokens: 1)
+    var request = GenerationRequest(
+      prompt: tokens(16, seed: 5), .init(sampling: .greedy, maxTokens: 1), endTokens: [])
     _ = try await engine.generate(request).collect()
     let first = clock.now
     request.prompt = tokens(16, seed: 6)
@@ -182,7 +183,8 @@ public final class Benchmark {
       var best = 0.0
       for round in 0..<(quick ? 1 : 2) {
         let request = GenerationRequest(
-          prompt: tokens(count, seed: UInt64(40 + round)), sampling: .greedy, maxTokens: 1)
+          prompt: tokens(count, seed: UInt64(40 + round)), .init(sampling: .greedy, maxTokens: 1),
+          endTokens: [])
         let began = clock.now
         _ = try await engine.generate(request).collect()
         best = max(best, Double(count) / (clock.now - began).inSeconds)
@@ -204,7 +206,8 @@ public final class Benchmark {
       for (i, samples) in [1, 16].enumerated() {
         let engine = Engine(model: model)
         let request = GenerationRequest(
-          prompt: tokens(count, seed: UInt64(60 + round)), sampling: .init(seed: 1), maxTokens: 1)
+          prompt: tokens(count, seed: UInt64(60 + round)), .init(sampling: .init(seed: 1), maxTokens: 1),
+          endTokens: [])
         let began = clock.now
         _ = try await engine.generate(request, samples: samples).collect()
         best[i] = min(best[i], (clock.now - began).inSeconds)
@@ -226,8 +229,10 @@ public final class Benchmark {
     let groups = try adapters.map { adapter in
       try engine.generate(
         GenerationRequest(
-          prompt: tokens(64, seed: 3), adapter: adapter,
-          sampling: .init(temperature: 0.6, topP: 0.95, seed: 1), maxTokens: steps + 1 + extra),
+          prompt: tokens(64, seed: 3),
+          .init(
+            adapter: adapter, sampling: .init(temperature: 0.6, topP: 0.95, seed: 1),
+            maxTokens: steps + 1 + extra), endTokens: []),
         samples: each)
     }
     for group in groups { _ = try await group.collect() }
@@ -309,8 +314,8 @@ public final class Benchmark {
     let groups = try (0..<prompts).map { i in
       try engine.generate(
         GenerationRequest(
-          prompt: tokens(8 + i % 9, seed: UInt64(100 + i)), sampling: .init(seed: 2),
-          maxTokens: 4 + (i * 7) % 23, promptIndex: i),
+          prompt: tokens(8 + i % 9, seed: UInt64(100 + i)),
+          .init(sampling: .init(seed: 2), maxTokens: 4 + (i * 7) % 23), endTokens: [], promptIndex: i),
         samples: 4)
     }
     for group in groups { _ = try await group.collect() }

@@ -26,9 +26,9 @@ public struct GeneratedToken: Sendable, Equatable {
   public let temperedLogProbability: Float
   /// The likeliest tokens at this place, as many as were asked for.
   public let top: [TokenProbability]
-  /// The text that became certain with this token, when the request has a tokenizer: whole characters, no
-  /// special tokens, and nothing that may turn out to begin a stop text. May be empty.
-  public let text: String
+  /// The text that became certain with this token: whole characters, no special tokens, and nothing that may turn
+  /// out to begin a stop text. May be empty; nil when the request has no tokenizer.
+  public let text: String?
 }
 
 /// How a completion ended.
@@ -125,8 +125,8 @@ public struct CompletedText: Sendable, Equatable {
   public var logProbabilities: [Float] = []
   /// ln p of each token after penalties and temperature.
   public var temperedLogProbabilities: [Float] = []
-  /// The text, when the request had a tokenizer.
-  public var text = ""
+  /// The text; nil when the request has no tokenizer.
+  public var text: String?
   /// Why it ended.
   public var reason = FinishReason.cancelled
   /// The stop text that ended it.
@@ -142,11 +142,17 @@ public struct CompletedText: Sendable, Equatable {
       ids.append(token.id)
       logProbabilities.append(token.logProbability)
       temperedLogProbabilities.append(token.temperedLogProbability)
-      text += token.text
+      add(token.text)
     case .finished(let ending):
-      text += ending.text
+      if !ending.text.isEmpty { add(ending.text) }
       reason = ending.reason
       stopText = ending.stopText
     }
+  }
+
+  private mutating func add(_ piece: String?) {
+    guard let piece else { return }
+    if text == nil { text = "" }
+    text?.append(piece)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Support
+import Tokenization
 
 /// Samples completions and scores texts: any number of them at once, in one batch over the base's weights.
 ///
@@ -66,10 +67,7 @@ public final class Engine: Sendable {
   deinit { queue.close() }
 
   /// How many tokens' keys and values fit into the memory budget.
-  public var tokenCapacity: Int {
-    let (tokens, overflow) = pageLimit.multipliedReportingOverflow(by: CacheLayout.pageTokens)
-    return overflow ? .max : tokens
-  }
+  public var tokenCapacity: Int { CacheLayout.tokens(inPages: pageLimit) }
 
   /// What the engine has done so far, and holds now.
   public var statistics: EngineStatistics { shared.load() }
@@ -79,16 +77,16 @@ public final class Engine: Sendable {
   /// Checks what ``generate(_:)`` would refuse, without starting anything.
   ///
   /// - Throws: as ``generate(_:)``.
-  public func validate(_ request: GenerationRequest) throws(RuntimeError) { try check(request) }
+  public func validate(_ request: GenerationRequest) throws(RuntimeError) { _ = try prepared(request) }
 
   /// Starts a completion. Nothing is computed for a request that is refused.
   ///
   /// - Throws: `RuntimeError` for an empty prompt, one longer than the context, ids that the model does not
   ///   have, settings out of range, and a length that the memory budget can never hold.
   public func generate(_ request: GenerationRequest) throws(RuntimeError) -> Completion {
-    try check(request)
+    let request = try prepared(request)
     let (events, continuation) = AsyncThrowingStream.makeStream(of: Completion.Event.self)
-    let job = Job(.generate(request), group: JobGroup()) { result in
+    let job = Job(.completion(request), group: JobGroup()) { result in
       switch result {
       case .event(let event):
         continuation.yield(event)
@@ -107,7 +105,7 @@ public final class Engine: Sendable {
   ///
   /// - Throws: as ``generate(_:)``, and for a number of samples out of range.
   public func generate(_ request: GenerationRequest, samples: Int) throws(RuntimeError) -> CompletionGroup {
-    try check(request)
+    let request = try prepared(request)
     guard (1...65536).contains(samples) else {
       throw .invalidSetting(name: "samples", found: "\(samples)", expected: "1 to 65536")
     }
@@ -115,7 +113,7 @@ public final class Engine: Sendable {
     let group = JobGroup()
     let left = Countdown(samples)
     let jobs = (0..<samples).map { sample in
-      Job(.generate(request), sample: sample, group: group) { result in
+      Job(.completion(request), sample: sample, group: group) { result in
         switch result {
         case .event(let event):
           continuation.yield(.init(sample: sample, event: event))
@@ -150,20 +148,16 @@ public final class Engine: Sendable {
     let tokens = prompt + completion
     try check(prompt)
     try check(completion, isPrompt: false)
-    guard temperature.isFinite, temperature >= 1e-3 else {
-      throw RuntimeError.invalidSetting(
-        name: "temperature", found: "\(temperature)", expected: "0.001 or more")
-    }
+    try SamplingParameters.checkTemperature(temperature)
     guard tokens.count <= contextLimit else {
       throw RuntimeError.promptTooLong(tokens: tokens.count, context: contextLimit + 1)
     }
     if completion.isEmpty { return [] }
     try checkRoom(tokens: tokens.count, prompt: tokens.count, answer: 0)
     let (results, continuation) = AsyncThrowingStream.makeStream(of: [Float].self)
-    let job = Job(
-      .score(tokens: tokens, from: prompt.count, adapter: adapter, temperature: temperature),
-      group: JobGroup()
-    ) { result in
+    let wanted = ScoreRequest(
+      tokens: tokens, first: prompt.count, adapter: adapter, temperature: temperature)
+    let job = Job(.score(wanted), group: JobGroup()) { result in
       switch result {
       case .event: continuation.finish(throwing: CancellationError())
       case .failure(let error): continuation.finish(throwing: error)
@@ -236,17 +230,21 @@ public final class Engine: Sendable {
 
   // MARK: Checks
 
-  private func check(_ request: GenerationRequest) throws(RuntimeError) {
+  /// The request with what it leaves to the model, checked.
+  private func prepared(_ request: GenerationRequest) throws(RuntimeError) -> GenerationRequest {
     try check(request.prompt)
     try request.validate()
     guard request.prompt.count < contextLimit else {
       throw .promptTooLong(tokens: request.prompt.count, context: contextLimit)
     }
-    let (room, overflow) = pageLimit.multipliedReportingOverflow(by: CacheLayout.pageTokens)
-    let limit = Sequence.limit(request, context: contextLimit, roomTokens: overflow ? .max - 1 : room)
+    let limit = request.limit(context: contextLimit, roomTokens: CacheLayout.tokens(inPages: pageLimit))
     try checkRoom(
       tokens: max(limit, request.prompt.count + 1) - 1, prompt: request.prompt.count,
       answer: limit - request.prompt.count)
+    var request = request
+    request.endTokens = request.endTokens ?? model.endTokens
+    request.allowedTokens = request.allowedTokens ?? request.tokenizer?.idCount
+    return request
   }
 
   private func checkRoom(tokens: Int, prompt: Int, answer: Int) throws(RuntimeError) {

@@ -21,12 +21,12 @@ final class EngineLoop {
   private let scoreRows = 64
 
   // Of the step at hand.
-  private var stepped: [Sequence] = []
+  private var stepped: [ScheduledJob] = []
   private var segments: [Segment] = []
   private var finished: [ObjectIdentifier] = []
   private var decodesOnly = 0  // rows of a step without prompts, otherwise 0
   /// What callers are told once the step is over and counted.
-  private var outbox: [(job: Job, result: Job.Result)] = []
+  private var outbox: [(job: Job, message: Job.Message)] = []
 
   init(
     model: Model, pool: PagePool, context: Int, batchLimit: Int, queue: JobQueue, shared: SharedStatistics
@@ -45,8 +45,8 @@ final class EngineLoop {
       let began = clock.now
       let computed = statistics.forwardSeconds + statistics.samplingSeconds
       admit(jobs)
-      scheduler.removeCancelled { sequence in
-        outbox.append((sequence.job, .event(.finished(sequence.ending(.cancelled)))))
+      scheduler.removeCancelled { scheduled in
+        outbox.append((scheduled.job, .event(.finished(scheduled.ending(.cancelled)))))
         statistics.finished += 1
       }
       scheduler.admit()
@@ -56,7 +56,7 @@ final class EngineLoop {
       let published = clock.now
       statistics.otherSeconds += (published - began).inSeconds - (computedNow - computed)
       publish()
-      for (job, result) in outbox { job.tell(result) }
+      for (job, message) in outbox { job.tell(message) }
       outbox.removeAll(keepingCapacity: true)
       let ended = clock.now
       statistics.otherSeconds += (ended - published).inSeconds
@@ -80,17 +80,13 @@ final class EngineLoop {
 
   /// Jobs of one group come together.
   private func admit(_ jobs: [Job]) {
+    // What the whole budget can hold.
+    let roomTokens = CacheLayout.tokens(inPages: scheduler.pool.limit)
     var prompt = SharedPrompt()
     for (i, job) in jobs.enumerated() {
       if i > 0, jobs[i - 1].group !== job.group { prompt = SharedPrompt() }
-      scheduler.add(Sequence(job, prompt, context: context, roomTokens: roomTokens))
+      scheduler.add(ScheduledJob(job, prompt, context: context, roomTokens: roomTokens))
     }
-  }
-
-  /// What the whole budget can hold.
-  private var roomTokens: Int {
-    let (tokens, overflow) = scheduler.pool.limit.multipliedReportingOverflow(by: CacheLayout.pageTokens)
-    return overflow ? .max - 1 : tokens
   }
 
   // MARK: A step
@@ -119,32 +115,30 @@ final class EngineLoop {
 
   /// Chooses what is computed in this step.
   private func gather() {
-    var decodes = 0
-    for sequence in scheduler.running where sequence.pendingCount == 1 && sequence.request != nil {
-      decodes += 1
-    }
+    let decodes = scheduler.running.count(where: \.isDecoding)
     var rows = decodes > 0 ? promptRowsBeside : promptRowsAlone
     var logitRows = scoreRows
     var begun: Set<PageIdentity> = []
-    for sequence in inAdapterOrder(scheduler.running) {
-      let isDecode = sequence.pendingCount == 1 && sequence.request != nil
+    for scheduled in inAdapterOrder(scheduler.running) {
+      let (isDecode, isScore) = (scheduled.isDecoding, scheduled.completion == nil)
       if !isDecode {
-        if rows == 0 || (sequence.request == nil && logitRows == 0) { continue }
-        statistics.promptTokensShared += sequence.advance(scheduler.prefixes)
-        // Somebody else computes this page in this very step: it will be there in the next.
-        if let page = sequence.nextSharedPage(), !begun.insert(page).inserted { continue }
-        statistics.promptTokensShared += sequence.borrow(scheduler.prefixes)
+        if rows == 0 || (isScore && logitRows == 0) { continue }
+        statistics.promptTokensShared += scheduled.tokens.advance(scheduler.prefixes)
+        // Another job computes this page in this very step: it will be there in the next.
+        if let page = scheduled.tokens.nextSharedPage(), !begun.insert(page).inserted { continue }
+        statistics.promptTokensShared += scheduled.tokens.borrow(scheduler.prefixes)
       }
-      let segment = sequence.segment(rows: isDecode ? 1 : rows, logitRows: logitRows)
+      let segment = scheduled.tokens.segment(
+        scheduled.adapter, rows: isDecode ? 1 : rows, logitRows: logitRows)
       if isDecode {
         statistics.decodeRows += 1
       } else {
         rows -= segment.tokens.count
         statistics.promptTokensComputed += segment.tokens.count
-        if sequence.request == nil { logitRows -= segment.logits.count }
+        if isScore { logitRows -= segment.logits.count }
       }
       statistics.rows += segment.tokens.count
-      stepped.append(sequence)
+      stepped.append(scheduled)
       segments.append(segment)
     }
     if decodes > 0 { statistics.decodeSteps += 1 }
@@ -153,14 +147,14 @@ final class EngineLoop {
 
   /// Neighbours with one adapter share its low-rank products; among them, and where there is but one, the
   /// order stays.
-  private func inAdapterOrder(_ sequences: [Sequence]) -> [Sequence] {
-    let first = sequences.first?.adapter
-    if sequences.allSatisfy({ $0.adapter === first }) { return sequences }
+  private func inAdapterOrder(_ jobs: [ScheduledJob]) -> [ScheduledJob] {
+    let first = jobs.first?.adapter
+    if jobs.allSatisfy({ $0.adapter === first }) { return jobs }
     var ranks: [ObjectIdentifier: Int] = [:]
-    var buckets: [[Sequence]] = [[]]
-    for sequence in sequences {
-      guard let adapter = sequence.adapter else {
-        buckets[0].append(sequence)
+    var buckets: [[ScheduledJob]] = [[]]
+    for scheduled in jobs {
+      guard let adapter = scheduled.adapter else {
+        buckets[0].append(scheduled)
         continue
       }
       let rank = ranks[ObjectIdentifier(adapter)] ?? buckets.count
@@ -168,7 +162,7 @@ final class EngineLoop {
         ranks[ObjectIdentifier(adapter)] = rank
         buckets.append([])
       }
-      buckets[rank].append(sequence)
+      buckets[rank].append(scheduled)
     }
     return buckets.flatMap(\.self)
   }
@@ -176,68 +170,72 @@ final class EngineLoop {
   /// Draws and scores from the step's logits.
   @unsafe private func finish(_ logits: UnsafeMutablePointer<Float>, _ pool: OpaquePointer) {
     let vocabulary = model.config.vocabSize
-    var drawers: [Sequence] = []
-    var row = 0
-    for (sequence, segment) in zip(stepped, segments) {
-      sequence.register(scheduler.prefixes)
+    var drawers: [(job: ScheduledJob, completion: ActiveCompletion)] = []
+    var values = unsafe logits
+    func draw(_ scheduled: ScheduledJob, _ completion: ActiveCompletion, isCopied: Bool) {
+      unsafe sampler.add(
+        completion, sample: scheduled.job.sample, position: scheduled.tokens.ids.count, logits: values,
+        isCopied: isCopied)
+      drawers.append((scheduled, completion))
+    }
+    for (scheduled, segment) in zip(stepped, segments) {
+      scheduled.tokens.register(scheduler.prefixes)
       if segment.logits.isEmpty { continue }
-      let values = unsafe logits + row * vocabulary
-      row += segment.logits.count
-      if sequence.request == nil {
-        unsafe score(sequence, segment, values, pool)
-        continue
+      switch scheduled.work {
+      case .score(let score): unsafe finish(score, of: scheduled, segment.logits.count, values, pool)
+      case .completion(let completion):
+        draw(scheduled, completion, isCopied: false)
+        guard scheduled.prompt.leader === scheduled else { break }
+        for other in scheduler.fork(from: scheduled) {
+          // Penalties change a row in place, so each sample gets its own.
+          if let completion = other.completion {
+            draw(other, completion, isCopied: completion.penalties != nil)
+          }
+        }
       }
-      drawers.append(sequence)
-      unsafe sampler.add(sequence, logits: values, isCopied: false)
-      guard sequence.prompt.leader === sequence else { continue }
-      for other in scheduler.fork(from: sequence) {
-        drawers.append(other)
-        // Penalties change a row in place, so each sample gets its own.
-        unsafe sampler.add(other, logits: values, isCopied: other.penalties != nil)
-      }
+      unsafe values += segment.logits.count * vocabulary
     }
     unsafe sampler.draw(pool)
-    for (i, sequence) in drawers.enumerated() { take(sequence, sampler.result(i)) }
+    for (i, drawer) in drawers.enumerated() { take(drawer.job, drawer.completion, sampler.result(i)) }
     sampler.clear()
   }
 
-  private func take(_ sequence: Sequence, _ row: DrawnRow?) {
+  private func take(_ scheduled: ScheduledJob, _ completion: ActiveCompletion, _ row: DrawnRow?) {
     guard let row else {
-      fail(sequence)
+      fail(scheduled)
       return
     }
     statistics.tokensDrawn += 1
-    let (token, ending) = sequence.take(row)
-    outbox.append((sequence.job, .event(.token(token))))
-    if let ending {
-      outbox.append((sequence.job, .event(.finished(ending))))
-      end(sequence)
+    let (token, reason) = completion.take(row, &scheduled.tokens)
+    outbox.append((scheduled.job, .event(.token(token))))
+    if let reason {
+      outbox.append((scheduled.job, .event(.finished(scheduled.ending(reason)))))
+      end(scheduled)
     }
   }
 
-  @unsafe private func score(
-    _ sequence: Sequence, _ segment: Segment, _ logits: UnsafeMutablePointer<Float>, _ pool: OpaquePointer
+  @unsafe private func finish(
+    _ score: ActiveScore, of scheduled: ScheduledJob, _ rows: Int, _ logits: UnsafeMutablePointer<Float>,
+    _ pool: OpaquePointer
   ) {
-    let first = sequence.scoreFrom + sequence.scores.count
-    let scores = unsafe sampler.score(
-      logits, sequence.tokens[first..<first + segment.logits.count], sequence.temperature, pool)
-    sequence.add(scores: scores)
+    let scores = unsafe sampler.score(logits, score.next(rows), score.request.temperature, pool)
+    score.add(scores)
     if scores.contains(where: \.isNaN) {
-      fail(sequence)
-    } else if sequence.pendingCount == 0 {
-      outbox.append((sequence.job, .scores(sequence.scores)))
-      end(sequence)
+      fail(scheduled)
+    } else if scheduled.tokens.pendingCount == 0 {
+      outbox.append((scheduled.job, .scores(score.scores)))
+      end(scheduled)
     }
   }
 
-  private func fail(_ sequence: Sequence) {
-    let position = max((sequence.cache?.count ?? 0) - 1, 0)
-    outbox.append((sequence.job, .failure(.notFinite(position: position))))
-    end(sequence)
+  private func fail(_ scheduled: ScheduledJob) {
+    let position = max((scheduled.tokens.cache?.count ?? 0) - 1, 0)
+    outbox.append((scheduled.job, .failure(.notFinite(position: position))))
+    end(scheduled)
   }
 
-  private func end(_ sequence: Sequence) {
-    finished.append(ObjectIdentifier(sequence))
+  private func end(_ scheduled: ScheduledJob) {
+    finished.append(ObjectIdentifier(scheduled))
     statistics.finished += 1
   }
 
@@ -256,26 +254,4 @@ final class EngineLoop {
     published.promptTokensShared += scheduler.sharedTokens
     shared.store(published)
   }
-}
-
-/// Where the engine's thread leaves its numbers for others.
-final class SharedStatistics: Sendable {
-  private let value = Locked(EngineStatistics())
-  private let steps = Locked<[StepRecord]?>(nil)
-
-  /// A step that only continued completions.
-  struct StepRecord: Sendable {
-    let rows: Int
-    let seconds: Double
-  }
-
-  /// From now on each step's duration is kept. For measuring.
-  func beginRecording() { steps.withLock { $0 = [] } }
-  func record(rows: Int, seconds: Double) {
-    steps.withLock { $0?.append(StepRecord(rows: rows, seconds: seconds)) }
-  }
-  func recorded() -> [StepRecord] { steps.withLock { $0 ?? [] } }
-
-  func store(_ statistics: EngineStatistics) { value.withLock { $0 = statistics } }
-  func load() -> EngineStatistics { value.withLock { $0 } }
 }

@@ -1,3 +1,5 @@
+import Support
+
 /// What an engine has done since it began, and what it holds now. Differences of two tell about the time
 /// between them.
 public struct EngineStatistics: Sendable, Equatable {
@@ -44,4 +46,26 @@ public struct EngineStatistics: Sendable, Equatable {
 
   /// Nothing done.
   public init() {}
+}
+
+/// Where the engine's thread leaves its numbers for others.
+final class SharedStatistics: Sendable {
+  private let value = Locked(EngineStatistics())
+  private let steps = Locked<[StepRecord]?>(nil)
+
+  /// A step that only continued completions.
+  struct StepRecord: Sendable {
+    let rows: Int
+    let seconds: Double
+  }
+
+  /// Starts to keep each step's duration, for measuring.
+  func beginRecording() { steps.withLock { $0 = [] } }
+  func record(rows: Int, seconds: Double) {
+    steps.withLock { $0?.append(StepRecord(rows: rows, seconds: seconds)) }
+  }
+  func recorded() -> [StepRecord] { steps.withLock { $0 ?? [] } }
+
+  func store(_ statistics: EngineStatistics) { value.withLock { $0 = statistics } }
+  func load() -> EngineStatistics { value.withLock { $0 } }
 }

@@ -4,30 +4,30 @@ import Synchronization
 /// One completion, or one text to score, on its way from a caller to the engine's thread.
 final class Job: Sendable {
   /// What is wanted.
-  enum Task: Sendable {
+  enum Wish: Sendable {
     /// A completion; the first of a group computes the prompt for all.
-    case generate(GenerationRequest)
-    /// ln p of each of the last tokens at this temperature.
-    case score(tokens: [Int], from: Int, adapter: AttachedAdapter?, temperature: Float)
+    case completion(GenerationRequest)
+    /// The log-probability of each of the last tokens.
+    case score(ScoreRequest)
   }
 
-  let task: Task
-  /// Which of its group.
-  let sample: Int
-  /// Those that share a prompt have one group.
-  let group: JobGroup
-  private let sink: @Sendable (Result) -> Void
-  private let cancelled = Atomic<Bool>(false)
-
   /// What the engine's thread tells the caller.
-  enum Result: Sendable {
+  enum Message: Sendable {
     case event(Completion.Event)
     case scores([Float])
     case failure(RuntimeError)
   }
 
-  init(_ task: Task, sample: Int = 0, group: JobGroup, sink: @escaping @Sendable (Result) -> Void) {
-    self.task = task
+  let wish: Wish
+  /// Which of its group.
+  let sample: Int
+  /// Jobs that share a prompt have one group.
+  let group: JobGroup
+  private let sink: @Sendable (Message) -> Void
+  private let cancelled = Atomic<Bool>(false)
+
+  init(_ wish: Wish, sample: Int = 0, group: JobGroup, sink: @escaping @Sendable (Message) -> Void) {
+    self.wish = wish
     self.sample = sample
     self.group = group
     self.sink = sink
@@ -36,12 +36,21 @@ final class Job: Sendable {
   func cancel() { cancelled.store(true, ordering: .relaxed) }
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
-  func tell(_ result: Result) { sink(result) }
+  func tell(_ message: Message) { sink(message) }
+}
+
+/// A text whose last tokens are scored.
+struct ScoreRequest: Sendable {
+  let tokens: [Int]
+  /// The first token whose probability is wanted; at least 1.
+  let first: Int
+  let adapter: AttachedAdapter?
+  let temperature: Float
 }
 
 /// The jobs that continue one prompt.
 final class JobGroup: Sendable {
-  /// In the order in which requests came.
+  /// Counts groups in the order in which requests came.
   let arrival: UInt64
 
   private static let arrivals = Atomic<UInt64>(0)
@@ -61,12 +70,13 @@ final class JobQueue: Sendable {
     condition.signal()
   }
 
+  /// Tells the engine's thread that prefixes under `key` are no longer wanted.
   func forget(_ key: PrefixKey) {
     condition.withLock { unsafe forgotten.append(key) }
     condition.signal()
   }
 
-  /// What is no longer wanted since the last call.
+  /// The keys that are no longer wanted since the last call.
   func takeForgotten() -> [PrefixKey] {
     condition.withLock {
       defer { unsafe forgotten = [] }
@@ -79,8 +89,7 @@ final class JobQueue: Sendable {
     condition.signal()
   }
 
-  /// All jobs that have come. Waits for the first, or for something to forget, if `block`; nil once closed
-  /// and empty.
+  /// All jobs that have come; nil once closed and empty. With `block`, waits for a job or for something to forget.
   func take(block: Bool) -> [Job]? {
     condition.lock()
     defer { condition.unlock() }

@@ -1,16 +1,16 @@
-/// Decides who computes in a step, and who holds memory. The engine's thread alone uses it.
+/// Decides which jobs compute in a step, and which hold memory. The engine's thread alone uses it.
 ///
-/// Requests run in the order in which they came. One that finds no room waits, and those behind it with it;
-/// when running ones outgrow the memory, cached prefixes go first, then the sequence that came last gives its
-/// keys and values up and computes them again later, to the same bits.
+/// Jobs run in the order in which they came. A job that finds no room waits, and those behind it with it. When
+/// running jobs outgrow the memory, cached prefixes go first. Then the job that came last gives its keys and values
+/// up; it computes them again later, to the same bits.
 final class Scheduler {
   let pool: PagePool
   let prefixes: PrefixCache
   private let batchLimit: Int
-  /// In order.
-  private(set) var waiting: [Sequence] = []
-  /// In order.
-  private(set) var running: [Sequence] = []
+  /// Jobs that wait for room, in order.
+  private(set) var waiting: [ScheduledJob] = []
+  /// Jobs that hold memory, in order.
+  private(set) var running: [ScheduledJob] = []
   private(set) var preemptions = 0
   private(set) var sharedTokens = 0
 
@@ -22,136 +22,137 @@ final class Scheduler {
 
   var isIdle: Bool { waiting.isEmpty && running.isEmpty }
 
-  /// Adds a new sequence, or one that gave way.
-  func add(_ sequence: Sequence) {
-    sequence.prompt.waiting += 1
+  /// Adds a new job, or one that gave its memory up.
+  func add(_ scheduled: ScheduledJob) {
+    scheduled.prompt.waiting += 1
     var place = waiting.count
-    while place > 0, sequence.precedes(waiting[place - 1]) { place -= 1 }
-    waiting.insert(sequence, at: place)
+    while place > 0, scheduled.precedes(waiting[place - 1]) { place -= 1 }
+    waiting.insert(scheduled, at: place)
   }
 
-  /// Takes out what was cancelled; `tell` gets each.
-  func removeCancelled(_ tell: (Sequence) -> Void) {
-    for sequence in waiting where sequence.job.isCancelled {
-      leaveWaiting(sequence)
-      tell(sequence)
+  /// Takes out jobs that were cancelled; `tell` gets each.
+  func removeCancelled(_ tell: (ScheduledJob) -> Void) {
+    for scheduled in waiting where scheduled.job.isCancelled {
+      leaveWaiting(scheduled)
+      tell(scheduled)
     }
     waiting.removeAll(where: \.job.isCancelled)
-    for sequence in running where sequence.job.isCancelled {
-      end(sequence)
-      tell(sequence)
+    for scheduled in running where scheduled.job.isCancelled {
+      end(scheduled)
+      tell(scheduled)
     }
     running.removeAll(where: \.job.isCancelled)
   }
 
-  /// Takes out those that have ended.
-  func removeFinished(_ isFinished: (Sequence) -> Bool) {
-    running.removeAll { sequence in
-      guard isFinished(sequence) else { return false }
-      end(sequence)
+  /// Takes out jobs that have ended.
+  func removeFinished(_ isFinished: (ScheduledJob) -> Bool) {
+    running.removeAll { scheduled in
+      guard isFinished(scheduled) else { return false }
+      end(scheduled)
       return true
     }
   }
 
-  private func end(_ sequence: Sequence) {
-    sequence.release()
-    if sequence.prompt.leader === sequence { sequence.prompt.leader = nil }
+  private func end(_ scheduled: ScheduledJob) {
+    scheduled.tokens.release()
+    if scheduled.prompt.leader === scheduled { scheduled.prompt.leader = nil }
   }
 
-  private func leaveWaiting(_ sequence: Sequence) {
-    let prompt = sequence.prompt
+  private func leaveWaiting(_ scheduled: ScheduledJob) {
+    let prompt = scheduled.prompt
     prompt.waiting -= 1
     if prompt.waiting == 0 { prompt.cache = nil }
   }
 
-  /// Whether a sequence waits or runs under `key`.
+  /// Whether a job waits or runs under `key`.
   func uses(_ key: PrefixKey) -> Bool {
-    running.contains { $0.key == key } || waiting.contains { $0.key == key }
+    running.contains { $0.tokens.key == key } || waiting.contains { $0.tokens.key == key }
   }
 
   // MARK: Admission
 
-  /// Lets waiting sequences in, as far as there is room.
+  /// Starts waiting jobs, as far as there is room.
   func admit() {
     var room = batchLimit - running.count
     var place = 0
     while place < waiting.count, room > 0 {
-      let sequence = waiting[place]
+      let scheduled = waiting[place]
       room -= 1
-      // Its group's prompt is being computed: its place is kept until then.
-      if sequence.isFresh, sequence.prompt.leader != nil {
+      // Its group's prompt is being computed: the job keeps its place until then.
+      if scheduled.tokens.isFresh, scheduled.prompt.leader != nil {
         place += 1
         continue
       }
-      guard start(sequence) else { return }
+      guard start(scheduled) else { return }
       waiting.remove(at: place)
-      leaveWaiting(sequence)
-      insertRunning(sequence)
-      if sequence.isFresh, sequence.pendingCount > 1, sequence.prompt.waiting > 0 {
-        sequence.prompt.leader = sequence
+      leaveWaiting(scheduled)
+      insertRunning(scheduled)
+      if scheduled.tokens.isFresh, scheduled.tokens.pendingCount > 1, scheduled.prompt.waiting > 0 {
+        scheduled.prompt.leader = scheduled
       }
     }
   }
 
-  private func start(_ sequence: Sequence) -> Bool {
+  private func start(_ scheduled: ScheduledJob) -> Bool {
     // A later sample continues the group's prompt: all but its last token, whose logits are wanted again.
-    if sequence.isFresh, let prompt = sequence.prompt.cache,
+    if scheduled.tokens.isFresh, let prompt = scheduled.prompt.cache,
       let copy = makeRoom(SequenceCache.pageCount(1), { prompt.fork(tokens: prompt.count) })
     {
-      sequence.begin(copy)
-      sequence.register(prefixes)
+      scheduled.tokens.begin(copy)
+      scheduled.tokens.register(prefixes)
       sharedTokens += copy.count
     } else {
-      sequence.begin(SequenceCache(pool))
-      sharedTokens += sequence.advance(prefixes)
+      scheduled.tokens.begin(SequenceCache(pool))
+      sharedTokens += scheduled.tokens.advance(prefixes)
     }
-    // Some air for those that run, so that they are not at each other's throats at once.
+    // A spare page for each running job, so that they do not preempt one another at once.
     let air = running.count
-    let missing = SequenceCache.pageCount(sequence.neededTokens) - (sequence.cache?.pages.count ?? 0)
+    let missing =
+      SequenceCache.pageCount(scheduled.tokens.neededCount) - (scheduled.tokens.cache?.pages.count ?? 0)
     if missing + air > pool.available { _ = prefixes.evict(missing + air - pool.available) }
-    if running.isEmpty || missing + air <= pool.available, reserve(sequence) { return true }
-    sequence.release()
+    if running.isEmpty || missing + air <= pool.available, reserve(scheduled) { return true }
+    scheduled.tokens.release()
     return false
   }
 
-  private func insertRunning(_ sequence: Sequence) {
+  private func insertRunning(_ scheduled: ScheduledJob) {
     var place = running.count
-    while place > 0, sequence.precedes(running[place - 1]) { place -= 1 }
-    running.insert(sequence, at: place)
+    while place > 0, scheduled.precedes(running[place - 1]) { place -= 1 }
+    running.insert(scheduled, at: place)
   }
 
-  /// `leader`'s prompt is there: samples of its group that wait begin from it. Returns those that did.
-  func fork(from leader: Sequence) -> [Sequence] {
+  /// Starts waiting samples of `leader`'s group from the prompt that it has computed. Returns those that found room.
+  func fork(from leader: ScheduledJob) -> [ScheduledJob] {
     let prompt = leader.prompt
     prompt.leader = nil
-    guard let cache = leader.cache, prompt.waiting > 0 else { return [] }
-    var forked: [Sequence] = []
-    for sequence in waiting where sequence.prompt === prompt && sequence.isFresh {
+    guard let cache = leader.tokens.cache, prompt.waiting > 0 else { return [] }
+    var forked: [ScheduledJob] = []
+    for scheduled in waiting where scheduled.prompt === prompt && scheduled.tokens.isFresh {
       guard running.count + forked.count < batchLimit,
-        let copy = makeRoom(1, { cache.fork(tokens: leader.promptCount) })
+        let copy = makeRoom(1, { cache.fork(tokens: leader.tokens.promptCount) })
       else { break }
-      sequence.begin(copy, like: leader)
+      scheduled.tokens.begin(copy, like: leader.tokens)
       sharedTokens += copy.count
-      forked.append(sequence)
+      forked.append(scheduled)
     }
-    waiting.removeAll { sequence in forked.contains { $0 === sequence } }
-    for sequence in forked {
-      leaveWaiting(sequence)
-      insertRunning(sequence)
+    waiting.removeAll { scheduled in forked.contains { $0 === scheduled } }
+    for scheduled in forked {
+      leaveWaiting(scheduled)
+      insertRunning(scheduled)
     }
-    if prompt.waiting > 0 { prompt.cache = cache.fork(tokens: leader.promptCount - 1) }
+    if prompt.waiting > 0 { prompt.cache = cache.fork(tokens: leader.tokens.promptCount - 1) }
     return forked
   }
 
   // MARK: Memory
 
-  /// Makes sure that every running sequence has room for its next step, if need be by sending others back
-  /// to wait, the last first.
+  /// Makes sure that every running job has room for its next step. Where there is too little, the last jobs go back
+  /// to wait.
   func reserveForStep() {
     var place = 0
     while place < running.count {
-      let sequence = running[place]
-      if reserve(sequence) {
+      let scheduled = running[place]
+      if reserve(scheduled) {
         place += 1
         continue
       }
@@ -160,11 +161,11 @@ final class Scheduler {
     }
   }
 
-  private func reserve(_ sequence: Sequence) -> Bool {
-    guard let cache = sequence.cache else { return false }
-    let missing = SequenceCache.pageCount(sequence.neededTokens) - cache.pages.count
+  private func reserve(_ scheduled: ScheduledJob) -> Bool {
+    guard let cache = scheduled.tokens.cache else { return false }
+    let missing = SequenceCache.pageCount(scheduled.tokens.neededCount) - cache.pages.count
     if missing <= 0 { return true }
-    return makeRoom(missing) { cache.tryReserve(tokens: sequence.neededTokens) ? true : nil } ?? false
+    return makeRoom(missing) { cache.tryReserve(tokens: scheduled.tokens.neededCount) ? true : nil } ?? false
   }
 
   /// Gives up cached prefixes, then prompts kept for later samples, until `body` succeeds.
@@ -172,16 +173,16 @@ final class Scheduler {
     if let result = body() { return result }
     while prefixes.evict(pages) { if let result = body() { return result } }
     var isDropped = false
-    for sequence in waiting where sequence.prompt.cache != nil {
-      sequence.prompt.cache = nil
+    for scheduled in waiting where scheduled.prompt.cache != nil {
+      scheduled.prompt.cache = nil
       isDropped = true
     }
     return isDropped ? makeRoom(pages, body) : nil
   }
 
-  private func preempt(_ sequence: Sequence) {
-    end(sequence)
+  private func preempt(_ scheduled: ScheduledJob) {
+    end(scheduled)
     preemptions += 1
-    add(sequence)
+    add(scheduled)
   }
 }

@@ -11,6 +11,8 @@ public final class Model: Sendable {
   /// What activations are rounded to where they meet weights.
   public let activations: ActivationType
   package let weights: Qwen2Weights
+  /// The tokens that end an answer, as the model's configuration says.
+  public let endTokens: Set<Int>
   let compute: Compute
 
   /// The path of instructions that computes: `avx2`, `portable`, …
@@ -35,11 +37,9 @@ public final class Model: Sendable {
   /// The same for a model that was opened, or whose weights are in memory.
   package init(_ directory: StoredModel, threads: Int?, activations: ActivationType = .int8) throws {
     self.directory = directory
-    self.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
-    guard (1...1024).contains(self.threads) else {
-      throw RuntimeError.invalidSetting(name: "threads", found: "\(self.threads)", expected: "1 to 1024")
-    }
+    self.threads = try ThreadCount(threads).count
     self.activations = activations
+    endTokens = Set(directory.eosTokenIDs)
     weights = try Qwen2Weights(directory, activations: activations)
     compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
     directory.weights.prefetch()

@@ -38,6 +38,12 @@ package struct CacheLayout: Sendable {
     self.layerCount = layerCount ?? config.layerCount
   }
 
+  /// Tokens that fit into some pages; a number to which 1 can be added.
+  static func tokens(inPages count: Int) -> Int {
+    let (tokens, overflow) = count.multipliedReportingOverflow(by: pageTokens)
+    return overflow ? .max - 1 : tokens
+  }
+
   var tokenBytes: Int { width * type.byteSize }
   var planeBytes: Int { Self.pageTokens * tokenBytes }
   var pageBytes: Int { 2 * layerCount * planeBytes }

@@ -1,6 +1,14 @@
 import AdapterFormat
 import CKernels
 
+/// What the sampler tells of one row.
+struct DrawnRow {
+  let id: Int
+  let logProbability: Float
+  let temperedLogProbability: Float
+  let top: [TokenProbability]
+}
+
 /// Draws tokens for the rows of a step, on the threads that computed them.
 @safe final class Sampler {
   private let vocabulary: Int
@@ -13,21 +21,28 @@ import CKernels
 
   init(vocabulary: Int) { self.vocabulary = vocabulary }
 
-  /// A row from which `sequence` draws; a copy of it if penalties must not change it for others.
-  @unsafe func add(_ sequence: Sequence, logits: UnsafeMutablePointer<Float>, isCopied: Bool) {
-    guard let request = sequence.request else { preconditionFailure("only completions draw") }
+  /// Adds a row from which a completion draws.
+  ///
+  /// - Parameters:
+  ///   - sample: which sample of its group the completion is.
+  ///   - position: the tokens before the one to draw.
+  ///   - isCopied: whether the row is copied, because penalties must not change it for others.
+  @unsafe func add(
+    _ completion: ActiveCompletion, sample: Int, position: Int, logits: UnsafeMutablePointer<Float>,
+    isCopied: Bool
+  ) {
+    let request = completion.request
     var values = unsafe logits
     if isCopied {
       unsafe values = .allocate(capacity: vocabulary)
       unsafe values.initialize(from: logits, count: vocabulary)
       unsafe copies.append(values)
     }
-    let sampling = request.sampling
-    let penalties = sequence.penalties
+    let sampling = request.settings.sampling
+    let penalties = completion.penalties
     let uniform = Philox.uniform(
       seed: sampling.seed, prompt: UInt32(truncatingIfNeeded: request.promptIndex),
-      sample: UInt32(truncatingIfNeeded: request.sampleIndex + sequence.job.sample),
-      position: UInt64(sequence.tokens.count))
+      sample: UInt32(truncatingIfNeeded: request.sampleIndex + sample), position: UInt64(position))
     unsafe rows.append(
       tk_sample_row(
         logits: values, count: vocabulary, allowed: min(request.allowedTokens ?? vocabulary, vocabulary),
@@ -35,10 +50,11 @@ import CKernels
         min_p: sampling.minP, uniform: uniform,
         penalised: UnsafePointer(penalties?.ids), drawn: UnsafePointer(penalties?.drawn),
         penalties: penalties?.count ?? 0, repetition: sampling.repetitionPenalty,
-        presence: sampling.presencePenalty, frequency: sampling.frequencyPenalty, top: request.topCount,
+        presence: sampling.presencePenalty, frequency: sampling.frequencyPenalty,
+        top: request.settings.topCount,
         top_ids: nil, top_log_probabilities: nil, finite: false, token: 0, log_probability: 0,
         tempered_log_probability: 0))
-    topCount = max(topCount, request.topCount)
+    topCount = max(topCount, request.settings.topCount)
   }
 
   /// Draws for all rows that were added.

@@ -29,7 +29,7 @@ extension AnswerFormat {
 
 /// One completion as far as it has come.
 struct Answer: Sendable {
-  var splitter: ReasoningSplitter
+  var splitter: AnswerSplitter
   var reasoning = ""
   var content = ""
   var hasReasoned = false
@@ -42,7 +42,7 @@ struct Answer: Sendable {
   var stopText: String?
   var cachedPromptTokens = 0
 
-  init(opensThinking: Bool) { splitter = ReasoningSplitter(opened: opensThinking) }
+  init(opensThinking: Bool) { splitter = AnswerSplitter(opened: opensThinking) }
 }
 
 /// A token with its probability and those of the likeliest at its place.
@@ -58,7 +58,7 @@ struct AnswerHead: Sendable {
   let created: Int
   let model: String
   let seed: UInt64
-  let stopTokens: Set<Int>
+  let endTokens: Set<Int>
   let tokenizer: Tokenizer
   /// Nil when probabilities are not wanted.
   let top: Int?
@@ -76,7 +76,7 @@ struct AnswerHead: Sendable {
   /// The token of an event for the client's list; nil when it is none, or not wanted. The token that ends an
   /// answer is not listed: it is no part of the text.
   func entry(_ event: Completion.Event) -> TokenEntry? {
-    guard top != nil, case .token(let token) = event, !stopTokens.contains(token.id) else { return nil }
+    guard top != nil, case .token(let token) = event, !endTokens.contains(token.id) else { return nil }
     return TokenEntry(id: token.id, logProbability: token.logProbability, top: token.top)
   }
 
@@ -104,10 +104,10 @@ struct ChatFormat: AnswerFormat {
   }
 
   func chunks(_ event: Generation.Event, _ answer: inout Answer) -> [JSONValue] {
-    let parts: [ReasoningSplitter.Part]
+    let parts: [AnswerPiece]
     var ending: Ending?
     switch event.event {
-    case .token(let token): parts = answer.takeToken(token.text)
+    case .token(let token): parts = answer.takeToken(token.text ?? "")
     case .finished(let end):
       parts = answer.takeEnd(end)
       ending = end
@@ -116,16 +116,16 @@ struct ChatFormat: AnswerFormat {
     if let entry { answer.probabilities.append(entry) }
     var chunks = parts.map { part in
       switch part {
-      case .reasoning(let text): chunk(event.choice, ["reasoning_content": .string(text)])
-      case .content(let text): chunk(event.choice, ["content": .string(text)])
+      case .thinking(let text): chunk(event.choice, ["reasoning_content": .string(text)])
+      case .answer(let text): chunk(event.choice, ["content": .string(text)])
       }
     }
     if let entry {
       // Beside the text that became certain with the token, which may be none.
       let delta: KeyValuePairs<String, JSONValue>
       switch parts.last {
-      case .reasoning(let text): delta = ["reasoning_content": .string(text)]
-      case .content(let text): delta = ["content": .string(text)]
+      case .thinking(let text): delta = ["reasoning_content": .string(text)]
+      case .answer(let text): delta = ["content": .string(text)]
       case nil: delta = ["content": .string("")]
       }
       if !chunks.isEmpty { chunks.removeLast() }
@@ -191,7 +191,7 @@ struct ChatFormat: AnswerFormat {
 
 extension Answer {
   /// Adds a token's text to a chat's answer; what can be shown of it.
-  mutating func takeToken(_ text: String) -> [ReasoningSplitter.Part] {
+  mutating func takeToken(_ text: String) -> [AnswerPiece] {
     let wasThinking = splitter.isThinking
     let parts = splitter.append(text)
     tokens += 1
@@ -201,7 +201,7 @@ extension Answer {
   }
 
   /// Ends a chat's answer; what is left to show.
-  mutating func takeEnd(_ ending: Ending) -> [ReasoningSplitter.Part] {
+  mutating func takeEnd(_ ending: Ending) -> [AnswerPiece] {
     let parts = splitter.append(ending.text) + splitter.finish()
     reason = ending.reason
     stopText = ending.stopText
@@ -209,13 +209,13 @@ extension Answer {
     return parts
   }
 
-  private mutating func add(_ parts: [ReasoningSplitter.Part]) {
+  private mutating func add(_ parts: [AnswerPiece]) {
     for part in parts {
       switch part {
-      case .reasoning(let text):
+      case .thinking(let text):
         reasoning += text
         hasReasoned = true
-      case .content(let text): content += text
+      case .answer(let text): content += text
       }
     }
   }

@@ -38,8 +38,9 @@ struct SamplingFields: Sendable {
   /// Reads them. A request without a seed gets one that is told in its answer.
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     temperature = try fields.number("temperature", 0...2)
-    if let temperature, temperature > 0, temperature < 0.001 {
-      throw .field("temperature", found: "\(temperature)", expected: "0, or a number from 0.001 to 2")
+    let lowest = SamplingParameters.lowestTemperature
+    if let temperature, temperature > 0, Double(temperature) < lowest {
+      throw .field("temperature", found: "\(temperature)", expected: "0, or a number from \(lowest) to 2")
     }
     topP = try fields.optional("top_p", "a number above 0, at most 1") { value in
       value.double.flatMap { $0 > 0 && $0 <= 1 && Float($0) > 0 ? Float($0) : nil }
@@ -85,14 +86,17 @@ struct SamplingFields: Sendable {
     } ?? []
   }
 
-  /// The sampler's settings on a model with these defaults.
-  func parameters(_ defaults: GenerationConfig) -> SamplingParameters {
+  /// The answer's settings on a model with these defaults; `top` is nil when probabilities are not wanted.
+  func settings(
+    _ defaults: GenerationConfig, adapter: AttachedAdapter?, maxTokens: Int?, top: Int?
+  ) -> AnswerSettings {
     var parameters = SamplingParameters(
       defaults, temperature: temperature, topK: topK, topP: topP, minP: minP,
       repetitionPenalty: repetitionPenalty, seed: seed)
     parameters.presencePenalty = presencePenalty
     parameters.frequencyPenalty = frequencyPenalty
-    return parameters
+    return AnswerSettings(
+      adapter: adapter, sampling: parameters, maxTokens: maxTokens, stopTexts: stops, topCount: top ?? 0)
   }
 
   /// Fields of OpenAI's API that both kinds of request may carry without meaning anything here.

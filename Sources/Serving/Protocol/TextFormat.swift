@@ -13,7 +13,7 @@ struct TextFormat: AnswerFormat {
     var ending: Ending?
     switch event.event {
     case .token(let token):
-      text = token.text
+      text = token.text ?? ""
       answer.tokens += 1
     case .finished(let end):
       text = end.text

@@ -40,23 +40,24 @@ public final class AdapterRegistry: Sendable {
   private final class Version: Sendable {
     let description: Description
     let adapter: Adapter
-    let factor: Float
+    let source: AdapterSource
     /// Those with a factor of their own, the one used last at the end.
     let attached: Locked<[(scale: Float, adapter: AttachedAdapter)]>
 
-    init(_ description: Description, _ adapter: Adapter, factor: Float, first: AttachedAdapter) {
+    init(_ description: Description, _ adapter: Adapter, _ source: AdapterSource, first: AttachedAdapter) {
       self.description = description
       self.adapter = adapter
-      self.factor = factor
+      self.source = source
       attached = Locked([(1, first)])
     }
   }
 
   /// The base's name in requests.
   public let baseName: String
+  /// Whether adapters that clients load are attached to other weights than their base's.
+  public let allowBaseMismatch: Bool
 
   private let engine: Engine
-  private let allowBaseMismatch: Bool
   private let limit: Int
   private let versions = Locked<[String: Version]>([:])
   private let work = SerialWorker("tina adapters")
@@ -69,7 +70,7 @@ public final class AdapterRegistry: Sendable {
   ///   - engine: what answers.
   ///   - baseName: the base's name in requests.
   ///   - limit: how many adapters may be loaded at once.
-  ///   - allowBaseMismatch: whether adapters of other weights are attached all the same.
+  ///   - allowBaseMismatch: whether adapters that clients load are attached to other weights than their base's.
   public init(engine: Engine, baseName: String, limit: Int = 256, allowBaseMismatch: Bool = false) {
     self.engine = engine
     self.baseName = baseName
@@ -91,14 +92,12 @@ public final class AdapterRegistry: Sendable {
   ///
   /// - Parameters:
   ///   - name: letters, digits and `._/-`.
-  ///   - path: a `.tina` file, a PEFT or MLX directory, or a GGUF adapter.
-  ///   - layers: how many quality layers of a `.tina` file are read; all when nil.
-  ///   - scale: a factor on top of the adapter's own scales.
+  ///   - source: where the adapter is, and how it is attached.
   ///   - replacing: whether an adapter of that name gives way to this one.
   /// - Throws: `ServingError` for a name that is taken or malformed; the errors of `AdapterFormat` and
   ///   `TinaRuntime` for an adapter that can't be used. Then nothing has changed.
   @discardableResult public func load(
-    name: String, path: String, layers: Int? = nil, scale: Float = 1, replacing: Bool = false
+    name: String, _ source: AdapterSource, replacing: Bool = false
   ) async throws -> (adapter: Description, timing: Timing) {
     guard ModelReference.isAdapterName(name), !name.utf8.elementsEqual(baseName.utf8) else {
       throw ServingError.field(
@@ -106,18 +105,18 @@ public final class AdapterRegistry: Sendable {
         expected: "1 to 128 letters, digits and ._/-, other than the base's name")
     }
     try check(name, replacing, versions.withLock { $0 }).get()
-    let (version, open, attach) = try await work.run { [engine, allowBaseMismatch] in
+    let (version, open, attach) = try await work.run { [engine] in
       let began = ContinuousClock.now
-      let adapter = try Adapter(path: path, layers: layers, base: BaseArchitecture(engine.model.config))
+      let adapter = try source.open(for: engine.model)
       let opened = ContinuousClock.now
       let attached = try AttachedAdapter(
-        adapter, to: engine.model, scale: scale, allowBaseMismatch: allowBaseMismatch)
+        adapter, to: engine.model, scale: source.scale, allowBaseMismatch: source.allowBaseMismatch)
       let description = Description(
-        name: name, path: path, parameters: adapter.parameterCount,
+        name: name, path: source.path, parameters: adapter.parameterCount,
         rank: adapter.modules.map(\.rank).max() ?? 0, created: Int(Date().timeIntervalSince1970),
         notes: adapter.notes + attached.notes)
       return (
-        Version(description, adapter, factor: scale, first: attached), (opened - began).seconds,
+        Version(description, adapter, source, first: attached), (opened - began).seconds,
         (ContinuousClock.now - opened).seconds
       )
     }
@@ -180,12 +179,13 @@ public final class AdapterRegistry: Sendable {
     // A scale that is new: one at a time, so that the same scale is not attached twice.
     return try await work.run { [self] in
       if let known = known(version, reference.scale) { return (model, known) }
-      let scale = version.factor * reference.scale
+      let scale = version.source.scale * reference.scale
       guard scale.isFinite else {
         throw ServingError.field("model", found: quoted(model), expected: "a finite scale")
       }
       let new = try AttachedAdapter(
-        version.adapter, to: engine.model, scale: scale, allowBaseMismatch: allowBaseMismatch)
+        version.adapter, to: engine.model, scale: scale,
+        allowBaseMismatch: version.source.allowBaseMismatch)
       let dropped = version.attached.withLock { attached in
         attached.append((reference.scale, new))
         // The first stays: it is what the plain name means.
@@ -210,14 +210,5 @@ public final class AdapterRegistry: Sendable {
 
   private func unknown(_ model: String) -> ServingError {
     .unknownModel(model, known: [baseName] + list.map(\.name))
-  }
-}
-
-extension BaseArchitecture {
-  /// What a running model's configuration says.
-  init(_ config: Qwen2Config) {
-    self.init(
-      name: "qwen2", headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
-      layerCount: config.layerCount)
   }
 }

@@ -1,32 +1,24 @@
 import ModelFiles
 import TinaRuntime
-import Tokenization
 
 /// What is generated for one request: samples of each of its prompts.
 struct GenerationPlan: Sendable {
   var prompts: [[Int]]
   var samples: Int
-  var sampling: SamplingParameters
-  /// Nil for as many as there is room for.
-  var maxTokens: Int?
-  var stops: [String]
-  /// Nil when probabilities are not wanted.
-  var top: Int?
-  var adapter: AttachedAdapter?
+  var settings: AnswerSettings
 
   var completions: Int { prompts.count * samples }
 
   /// What the engine is asked for, one for each prompt.
   ///
   /// - Throws: `RuntimeError` for what it would refuse.
-  func requests(_ engine: Engine, _ tokenizer: Tokenizer) throws(RuntimeError) -> [GenerationRequest] {
+  func requests(_ assistant: Assistant) throws(RuntimeError) -> [GenerationRequest] {
+    var assistant = assistant
+    assistant.settings = settings
     var requests: [GenerationRequest] = []
     for prompt in prompts {
-      let request = GenerationRequest(
-        prompt: prompt, adapter: adapter, sampling: sampling, maxTokens: maxTokens ?? .max,
-        stopTokens: Set(engine.model.directory.eosTokenIDs), allowedTokens: tokenizer.idCount,
-        tokenizer: tokenizer, stopTexts: stops, topCount: top ?? 0)
-      try engine.validate(request)
+      let request = assistant.request(for: prompt)
+      try assistant.engine.validate(request)
       requests.append(request)
     }
     return requests

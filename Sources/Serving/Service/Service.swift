@@ -29,10 +29,7 @@ public final class Service: Sendable {
 
   /// The adapters.
   public let adapters: AdapterRegistry
-  let engine: Engine
-  let tokenizer: Tokenizer
-  /// How conversations are written, or why they can't be.
-  let prompts: Result<PromptEncoder, ServingError>
+  let assistant: Assistant
   let settings: Settings
   let admission: Admission
   let metrics = Metrics()
@@ -49,24 +46,30 @@ public final class Service: Sendable {
   /// - Throws: `TokenizationError` for a tokenizer that is missing or damaged. A model whose chat template is
   ///   unknown is served all the same; chats are then refused with the reason.
   public init(engine: Engine, adapters: AdapterRegistry, settings: Settings = Settings()) throws {
-    self.engine = engine
+    assistant = try Assistant(engine)
     self.adapters = adapters
     self.settings = settings
-    let path = engine.model.directory.path
-    let tokenizer = try Tokenizer(directory: path)
-    self.tokenizer = tokenizer
-    do {
-      prompts = .success(try PromptEncoder(tokenizer: tokenizer, directory: path))
-    } catch {
-      prompts = .failure(
-        ServingError.invalid(code: "no_chat_template", "\(error) Use /v1/completions with a prompt."))
-    }
     var limits = Admission.Limits()
     limits.completions = settings.maxRunning
     limits.queue = settings.maxQueue
     limits.tokens = engine.tokenCapacity
     limits.patience = .seconds(settings.patience)
     admission = Admission(limits)
+  }
+
+  var engine: Engine { assistant.engine }
+  var tokenizer: Tokenizer { assistant.tokenizer }
+  /// How conversations are written.
+  ///
+  /// - Throws: `ServingError` for a model without a chat template.
+  var prompts: PromptEncoder {
+    get throws(ServingError) {
+      do {
+        return try assistant.prompts
+      } catch {
+        throw .invalid(code: "no_chat_template", "\(error) Use /v1/completions with a prompt.")
+      }
+    }
   }
 
   /// From now on new requests for answers are refused; those that have come are finished.

@@ -9,12 +9,13 @@ extension Service {
     var fields = try RequestFields(body: request.body)
     let wanted = try ChatRequest(&fields, settings.limits)
     let model = try await adapters.resolve(wanted.model)
-    let encoder = try prompts.get()
+    let encoder = try prompts
     let plan = GenerationPlan(
       prompts: try await encode(bytes: request.body.count) { [encoder.encode(wanted.messages)] },
       samples: wanted.sampling.samples,
-      sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
-      stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
+      settings: wanted.sampling.settings(
+        engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
+        top: wanted.logprobs))
     let format = ChatFormat(head: head("chatcmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(
       plan, format, wanted.sampling, opensThinking: encoder.template.opensThinking, model.name, exchange)
@@ -33,8 +34,9 @@ extension Service {
           }
         }
       }, samples: wanted.sampling.samples,
-      sampling: wanted.sampling.parameters(engine.model.directory.generation), maxTokens: wanted.maxTokens,
-      stops: wanted.sampling.stops, top: wanted.logprobs, adapter: model.adapter)
+      settings: wanted.sampling.settings(
+        engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
+        top: wanted.logprobs))
     let format = TextFormat(head: head("cmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
   }
@@ -48,7 +50,7 @@ extension Service {
     AnswerHead(
       id: prefix + UUID().uuidString.lowercased().filter { $0 != "-" },
       created: Int(Date().timeIntervalSince1970), model: model, seed: seed,
-      stopTokens: Set(engine.model.directory.eosTokenIDs), tokenizer: tokenizer, top: top)
+      endTokens: engine.model.endTokens, tokenizer: tokenizer, top: top)
   }
 
   /// Waits for room, generates, and answers.
@@ -64,11 +66,12 @@ extension Service {
       $0.isStream = wanted.stream
     }
     // What can never be answered need not wait to hear it.
-    let requests = try format.naming { () throws(RuntimeError) in try plan.requests(engine, tokenizer) }
+    let requests = try format.naming { () throws(RuntimeError) in try plan.requests(assistant) }
     let ticket = try await admission.enter(
       completions: plan.completions,
       tokens: admission.expectedTokens(
-        prompts: plan.prompts.map(\.count), samples: plan.samples, maxTokens: plan.maxTokens ?? .max))
+        prompts: plan.prompts.map(\.count), samples: plan.samples, maxTokens: plan.settings.maxTokens ?? .max)
+    )
     record.update { $0.queued = record.elapsed }
     var answers = [Answer](repeating: Answer(opensThinking: opensThinking), count: plan.completions)
     defer {

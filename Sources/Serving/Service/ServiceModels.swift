@@ -48,7 +48,10 @@ extension Service {
     let layers = try fields.integer("layers", 1...255)
     try fields.finish()
     let timing = try await adapters.load(
-      name: name, path: path, layers: layers, scale: scale, replacing: replacing
+      name: name,
+      AdapterSource(
+        path: path, layers: layers, scale: scale, allowBaseMismatch: adapters.allowBaseMismatch),
+      replacing: replacing
     ).timing
     var reply = WholeReply(
       "Success: LoRA adapter '\(name)' added successfully.", type: "text/plain; charset=utf-8")
@@ -96,7 +99,7 @@ extension Service {
     } else {
       let messages = try ChatRequest.messages(&fields, settings.limits)
       try fields.neutral("add_generation_prompt") { $0.bool == true }
-      let encoder = try prompts.get()
+      let encoder = try prompts
       ids = try await encode(bytes: request.body.count) { encoder.encode(messages) }
     }
     try fields.finish()

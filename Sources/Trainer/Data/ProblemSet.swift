@@ -50,47 +50,42 @@ struct ProblemSet: Sendable {
   }
 }
 
-/// Turns problems into token ids, and completions into texts that can be judged.
+/// Turns problems into requests, and completions into texts that can be judged.
 struct PromptBuilder {
-  let tokenizer: Tokenizer
-  let stopTokens: Set<Int>
-  private let template: ChatTemplate
-  private let bos: String
+  private let assistant: Assistant
+  private let prompts: PromptEncoder
   private let system: String?
   private let maxPromptLength: Int
 
-  init(_ recipe: Recipe, _ model: Model) throws {
-    let path = model.directory.path
-    tokenizer = try Tokenizer(directory: path)
-    stopTokens = Set(model.directory.eosTokenIDs)
-    template = recipe.promptTemplate == .reason ? .deepSeekR1Plain : try ChatTemplate(directory: path)
-    if let token = try Tokenizer.ggufBOSToken(path: path) {
-      bos = token
-    } else if model.directory.gguf != nil {
-      bos = ""
-    } else {
-      let config = try JSON.parse(path: path + "/tokenizer_config.json").object
-      bos = config?["bos_token"]?.string ?? config?["bos_token"]?.object?["content"]?.string ?? ""
-    }
+  /// - Throws: `TokenizationError` or `ModelFilesError` for a tokenizer or chat template that is missing or unknown.
+  init(_ recipe: Recipe, _ engine: Engine) throws {
+    assistant = try Assistant(engine, template: recipe.promptTemplate == .reason ? .deepSeekR1Plain : nil)
+    prompts = try assistant.prompts
     system = recipe.systemPrompt ?? TinaPrompts.system(dataset: recipe.datasetName)
     maxPromptLength = recipe.maxPromptLength
   }
 
+  /// A request for completions of a problem.
+  func request(_ problem: Problem, _ settings: AnswerSettings, promptIndex: Int) -> GenerationRequest {
+    var request = assistant.request(for: prompt(problem), promptIndex: promptIndex)
+    request.settings = settings
+    // Whole texts are decoded here, not token by token on the engine's thread.
+    request.tokenizer = nil
+    return request
+  }
+
   /// The prompt's ids, its beginning cut off if it is too long, as TRL does.
-  func prompt(_ problem: Problem) -> [Int] {
+  private func prompt(_ problem: Problem) -> [Int] {
     let messages =
       ((problem.system ?? system).flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] }
         ?? [])
       + [ChatMessage(role: .user, content: problem.text)]
-    return Array(
-      tokenizer.encode(template.render(messages, bosToken: bos), addSpecialTokens: false).suffix(
-        maxPromptLength))
+    return Array(prompts.encode(messages).suffix(maxPromptLength))
   }
 
   /// What rewards read: the completion's text after the `<think>` that the prompt may end in.
   func text(_ completion: [Int]) -> String {
-    (template.opensThinking ? "<think>\n" : "")
-      + tokenizer.decode(completion.filter { !stopTokens.contains($0) }, skipSpecialTokens: true)
+    (prompts.template.opensThinking ? "<think>\n" : "") + assistant.text(of: completion)
   }
 }
 

@@ -134,7 +134,8 @@ public struct Recipe: Sendable {
     try readSteps(&reader)
     seed = try reader.integer("seed").map { UInt64($0) } ?? seed
     sampling.temperature =
-      try reader.number("temperature", 1e-3...100).map { Float($0) } ?? sampling.temperature
+      try reader.number("temperature", SamplingParameters.lowestTemperature...100).map { Float($0) }
+      ?? sampling.temperature
     sampling.topK = try reader.integer("top_k", 0...1 << 30) ?? sampling.topK
     sampling.topP = try reader.number("top_p", 1e-6...1).map { Float($0) } ?? sampling.topP
     sampling.minP = try reader.number("min_p", 0...1).map { Float($0) } ?? sampling.minP

@@ -55,10 +55,10 @@ struct RolloutSampler {
 
   private func request(_ problem: Problem, _ adapter: AttachedAdapter, promptIndex: Int) -> GenerationRequest
   {
-    GenerationRequest(
-      prompt: builder.prompt(problem), adapter: adapter, sampling: recipe.sampling,
-      maxTokens: recipe.maxCompletionLength, stopTokens: builder.stopTokens,
-      allowedTokens: builder.tokenizer.idCount, promptIndex: promptIndex)
+    builder.request(
+      problem,
+      AnswerSettings(adapter: adapter, sampling: recipe.sampling, maxTokens: recipe.maxCompletionLength),
+      promptIndex: promptIndex)
   }
 
   /// `[component][completion]`

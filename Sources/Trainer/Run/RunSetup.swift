@@ -8,6 +8,8 @@ import TinaRuntime
 struct RunSetup {
   let recipe: Recipe
   let model: Model
+  /// What samples in this process.
+  let engine: Engine
   let builder: PromptBuilder
   let problems: ProblemSet
   let heldOut: ProblemSet?
@@ -18,14 +20,13 @@ struct RunSetup {
   /// The step after which the run ends.
   let stopStep: Int
 
-  /// - Parameter memory: bytes that the run may take; nil for a share of what is free.
+  /// - Parameter options: what is not the recipe's.
   /// - Throws: ``TrainerError`` for a recipe, base, data set or machine that does not fit the run; errors of tokenizer
   ///   and files.
-  init(_ recipe: Recipe, _ model: Model, memory: Int?) throws {
+  init(_ recipe: Recipe, _ model: Model, _ options: TrainingOptions) throws {
     self.recipe = recipe
     self.model = model
     try Self.checkBase(model)
-    builder = try PromptBuilder(recipe, model)
     guard let dataset = recipe.datasetPath else {
       throw TrainerError(
         .recipe, place: recipe.path + ": dataset_path", found: "no data set", expected: "a file of problems",
@@ -45,13 +46,19 @@ struct RunSetup {
         .data, place: "\(problems.path), problem \(index + 1)", found: "no answer",
         expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
     }
-    plan = try MemoryPlan(recipe, model, limit: memory)
+    plan = try MemoryPlan(recipe, model, limit: options.memory)
+    let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
+    engine = Engine(
+      model: model, cacheType: options.cacheType, contextLimit: context, batchLimit: 256,
+      memoryBudget: plan.cacheBytes)
+    builder = try PromptBuilder(recipe, engine)
   }
 
   private static func checkBase(_ model: Model) throws(TrainerError) {
     guard let tensor = model.directory.quantisedTensor else { return }
     throw TrainerError(
-      .recipe, place: model.directory.path, found: "a base quantised to \(tensor.elementType.rawValue) (\(tensor.name))",
+      .recipe, place: model.directory.path,
+      found: "a base quantised to \(tensor.elementType.rawValue) (\(tensor.name))",
       expected: "a base in F32, F16 or BF16",
       advice:
         "An adapter that is trained on a quantised base learns to make up for its rounding errors, and fits "
@@ -63,14 +70,6 @@ struct RunSetup {
     RunState(
       recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
       rowLimit: plan.rowLimit)
-  }
-
-  /// An engine in this process that samples for the run.
-  func engine(_ cacheType: CacheType) -> Engine {
-    let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
-    return Engine(
-      model: model, cacheType: cacheType, contextLimit: context, batchLimit: 256,
-      memoryBudget: plan.cacheBytes)
   }
 
   /// The adapter after a step, as files hold it, with a record of its training.

@@ -39,13 +39,13 @@ public final class TrainingRun {
     _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
     gradients: any GradientSum = SingleProcess()
   ) throws {
-    let setup = try RunSetup(recipe, model, memory: options.memory)
+    let setup = try RunSetup(recipe, model, options)
     parameters = try LoRAParameters(recipe.lora, for: model.config)
     folder = RunFolder(path: options.output, seed: recipe.seed)
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
     state = last ?? setup.firstState
     sampler = RolloutSampler(
-      recipe, setup.builder, completions ?? LocalCompletions(setup.engine(options.cacheType)))
+      recipe, setup.builder, completions ?? LocalCompletions(setup.engine))
     update = PolicyUpdate(
       try PolicyPass(model, cacheType: options.cacheType, activationLimit: setup.plan.activationBytes),
       parameters, UpdateSettings(recipe, rowLimit: state.rowLimit),

@@ -49,31 +49,17 @@ struct Bench: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "With --merged: the adapter that is merged before anything is measured.", valueName: "adapter"))
-  var adapter: AdapterReference?
+  var adapter: AdapterSource?
 
-  @Option(
-    help: ArgumentHelp(
-      "Measure the model with --adapter in its weights: f32, bf16 or f16.", valueName: "type"))
-  var merged: MergedType?
-
-  @Option(
-    help:
-      "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too (fast with AVX512-BF16), or f32: not at all."
-  )
-  var activations: ActivationType = .int8
-
-  @Option(help: "Threads that compute; as many as processors unless given.")
-  var threads: Int?
+  @OptionGroup var merging: MergedOptions
+  @OptionGroup var opening: ModelOptions
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
-    if merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
-    if adapter != nil, merged == nil, !peers {
+    if merging.merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+    if adapter != nil, merging.merged == nil, !peers {
       throw ValidationError("--adapter belongs to --merged; the cost of attached ones is measured anyway.")
     }
     if make != nil, model != nil { throw ValidationError("--make makes its own model: name none.") }
@@ -98,12 +84,9 @@ struct Bench: AsyncParsableCommand {
       .path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    var opened = try Model(path: path, threads: threads, activations: activations)
-    var attached = try adapter.map { try $0.attach(to: opened, allowBaseMismatch: false) }
-    if let merged, let adapter = attached {
-      opened = try merged.merge(adapter, into: opened)
-      attached = nil
-    }
+    var opened = try opening.model(path)
+    var attached = try adapter.map { try MismatchOptions().attach($0, to: opened) }
+    if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [BenchmarkResult] = []
     if !json { Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
     let tokenizing = try tokenizerSeconds(path)

@@ -3,6 +3,7 @@ public import ArgumentParser
 import Foundation
 import Hub
 import ModelFiles
+import TinaRuntime
 
 extension AdapterFileFormat: ExpressibleByArgument {}
 
@@ -40,19 +41,8 @@ struct Convert: ParsableCommand {
     }
   }
 
-  enum FloatType: String, ExpressibleByArgument, CaseIterable {
-    case f32, f16, bf16
-    var elementType: ElementType {
-      switch self {
-      case .f32: .f32
-      case .f16: .f16
-      case .bf16: .bf16
-      }
-    }
-  }
-
   @Argument(help: ArgumentHelp("The adapter.", valueName: "in"))
-  var input: AdapterReference
+  var input: AdapterSource
 
   @Argument(help: ArgumentHelp("What to write.", valueName: "out"))
   var output: String
@@ -132,7 +122,7 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     let format = try format()
-    let path = NSString(string: output).expandingTildeInPath
+    let path = expandingTilde(output)
     let input = try input.resolved()
     // Names of modules need the configuration alone; a base is identified by its weights.
     let basePath = try base.map { try HubAccess.path($0, want: format == .tina ? .model : .description) }
@@ -208,7 +198,7 @@ struct Convert: ParsableCommand {
     _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String,
     _ changes: [(name: String, change: AdapterChange)], _ summary: TinaWriter.Summary?
   ) {
-    let sizes = (Self.size(file.files), Self.size([path]))
+    let sizes = (Figures.byteCount(of: file.files), Figures.byteCount(of: [path]))
     let isIdentified = file.archive.base != nil
     if json {
       let steps: [JSONOutput] = changes.map { name, change in
@@ -255,22 +245,6 @@ struct Convert: ParsableCommand {
     }
     if format == .tina, !isIdentified {
       Terminal.note("base not identified: name it with --base, so that no other can be taken for it.")
-    }
-  }
-
-  /// Bytes of files, and of all files in directories.
-  static func size(_ paths: [String]) -> Int {
-    paths.reduce(0) { total, path in
-      var isDirectory = ObjCBool(false)
-      guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-        return total
-      }
-      if isDirectory.boolValue {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return total + size(names.map { path + "/" + $0 })
-      }
-      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-      return total + ((attributes?[.size] as? NSNumber)?.intValue ?? 0)
     }
   }
 }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Hub
 import ModelFiles
+import TinaRuntime
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,13 +24,12 @@ struct Diff: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("An adapter of any format.", valueName: "a"))
-  var first: AdapterReference
+  var first: AdapterSource
 
   @Argument(help: ArgumentHelp("Another one.", valueName: "b"))
-  var second: AdapterReference
+  var second: AdapterSource
 
-  @Option(help: ArgumentHelp("The base, for GGUF adapters of Llama.", valueName: "model"))
-  var base: String?
+  @OptionGroup var base: BaseOptions
 
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
@@ -44,9 +44,7 @@ struct Diff: ParsableCommand {
   func run() throws {
     let difference: AdapterDifference
     do {
-      let architecture = try base.map {
-        try BaseArchitecture(path: try HubAccess.path($0, want: .description))
-      }
+      let architecture = try base.architecture()
       let files = try [first.resolved(), second.resolved()].map {
         try AdapterFile(path: $0.path, layers: $0.layers, base: architecture)
       }

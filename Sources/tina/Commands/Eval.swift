@@ -38,16 +38,10 @@ struct Eval: AsyncParsableCommand {
     name: .customLong("adapter"),
     help: ArgumentHelp(
       "An adapter, with a factor after @ if wanted; may come several times.", valueName: "adapter"))
-  var adapters: [AdapterReference] = []
+  var adapters: [AdapterSource] = []
 
-  @Flag(help: "Attach adapters that were trained on other weights, too.")
-  var allowBaseMismatch = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Evaluate the one adapter added to the weights in memory, as f32, bf16 or f16, without the base.",
-      valueName: "type"))
-  var merged: MergedType?
+  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var merging: MergedOptions
 
   @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
   var base = true
@@ -99,14 +93,20 @@ struct Eval: AsyncParsableCommand {
 
   func validate() throws {
     if samples < 1 { throw ValidationError("--samples: found \(samples), expected 1 or more.") }
-    if maxTokens < 1 { throw ValidationError("--max-tokens: found \(maxTokens), expected 1 or more.") }
+    try namingOption { () throws(RuntimeError) in
+      try AnswerSettings(sampling: parameters, maxTokens: maxTokens).validate()
+    }
     if let limit, limit < 1 { throw ValidationError("--limit: found \(limit), expected 1 or more.") }
-    if merged != nil, adapters.count != 1 || base {
+    if merging.merged != nil, adapters.count != 1 || base {
       throw ValidationError("--merged evaluates one --adapter alone: give one, and --no-base.")
     }
     if !base, adapters.isEmpty, replay == nil {
       throw ValidationError("--no-base leaves nobody to evaluate: give an --adapter.")
     }
+  }
+
+  private var parameters: SamplingParameters {
+    SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed)
   }
 
   func run() async throws {
@@ -121,26 +121,25 @@ struct Eval: AsyncParsableCommand {
     let benchmark = try Evaluation.Benchmark(benchmark, folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
     let opened = try compute.model(path)
-    let prompts = try PromptEncoder(directory: path)
     var contestants = try contestants(opened)
     var model = opened
-    if let merged, let contestant = contestants.first, let attached = contestant.adapter {
-      model = try merged.merge(attached, into: opened)
+    if let merged = merging.merged, let contestant = contestants.first, let attached = contestant.adapter {
+      model = try merging.place(attached, on: opened).model
       contestants = [
         Contestant(
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    let engine = compute.engine(model)
+    let assistant = try Assistant(compute.engine(model))
     let settings = EvaluationSettings(
-      benchmark: benchmark, problems: problems, template: prompts.template.name, system: system,
-      samples: samples, maxTokens: min(maxTokens, engine.contextLimit),
-      sampling: SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed),
+      benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
+      samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),
+      sampling: parameters,
       cacheType: compute.cacheType, base: try opened.directory.weightsDigest(),
       contestants: contestants)
     let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
     let evaluator = Evaluator(
-      engine: engine, prompts: prompts, problems: problems, style: benchmark.style, contestants: contestants,
+      assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader)
     var last: Evaluator.Progress?
     let records = try await evaluator.run(directory: directory) { progress in
@@ -176,11 +175,11 @@ struct Eval: AsyncParsableCommand {
   /// The base and the adapters, each under a name of its own.
   private func contestants(_ model: Model) throws -> [Contestant] {
     var all = base ? [Contestant(name: "base", adapter: nil, digest: nil)] : []
-    for reference in adapters {
-      let attached = try reference.attach(to: model, allowBaseMismatch: allowBaseMismatch)
-      var name = URL(fileURLWithPath: reference.path).deletingPathExtension().lastPathComponent
-      if reference.scale != 1 { name += "@\(reference.scale)" }
-      let parent = URL(fileURLWithPath: reference.path).deletingLastPathComponent().lastPathComponent
+    for source in adapters {
+      let attached = try mismatch.attach(source, to: model)
+      var name = URL(fileURLWithPath: source.path).deletingPathExtension().lastPathComponent
+      if source.scale != 1 { name += "@\(source.scale)" }
+      let parent = URL(fileURLWithPath: source.path).deletingLastPathComponent().lastPathComponent
       if all.contains(where: { $0.name == name }) { name = parent + "/" + name }
       var number = 2
       while all.contains(where: { $0.name == name }) {
@@ -200,14 +199,7 @@ struct Eval: AsyncParsableCommand {
     if progress.seconds > 0.5 {
       text += String(format: " · %.0f tokens/s", Double(progress.tokens) / progress.seconds)
     }
-    if let left = progress.secondsLeft { text += " · " + duration(left) + " left" }
+    if let left = progress.secondsLeft { text += " · " + Figures.duration(left) + " left" }
     return text
-  }
-
-  private static func duration(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded(.up))
-    if whole < 60 { return "\(whole) s" }
-    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-    return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 }

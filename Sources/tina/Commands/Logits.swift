@@ -36,7 +36,7 @@ struct Logits: AsyncParsableCommand {
     guard let tokens = value.object?["tokens"]?.array?.map(\.int), !tokens.contains(nil) else {
       throw ValidationError("\(ids): found \(value.summary), expected {\"tokens\": [ids]}.")
     }
-    let path = try ModelLocator.path(model, for: adapter.references)
+    let path = try ModelLocator.path(model, for: adapter.sources)
     let (model, attached) = try adapter.place(on: compute.model(path))
     let logits = try compute.engine(model).logits(
       tokens: tokens.compactMap { $0 }, adapter: attached, chunk: chunk)

@@ -53,11 +53,8 @@ struct MergeCommand: AsyncParsableCommand {
   @Flag(help: "Replace the output if it is there, once the merge is verified.")
   var force = false
 
-  @Flag(help: "Merge although the base's weights are not those that an adapter belongs to.")
-  var allowBaseMismatch = false
-
-  @Option(help: "Threads that compute; as many as processors unless given.")
-  var threads: Int?
+  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Print the report as one JSON object.")
   var json = false
@@ -107,10 +104,7 @@ struct MergeCommand: AsyncParsableCommand {
       settings.rounding = .stochastic(seed: seed ?? 0)
     default: throw ValidationError("--rounding: found \(rounding), expected nearest or stochastic.")
     }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
-    settings.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    settings.threads = try threads.count
     settings.acceptsLoss = acceptLoss
     settings.replacesOutput = force
     settings.probes = probe
@@ -135,22 +129,22 @@ struct MergeCommand: AsyncParsableCommand {
   func run() async throws {
     var settings = try settings()
     // What is verified is the weights: nothing else is rounded beside them.
-    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads, activations: .f32)
+    let model = try Model(path: try ModelLocator.path(paths[0]), threads: threads.count, activations: .f32)
     if writesGGUF, settings.fileType == nil { settings.fileType = try Merge.ownFileType(model) }
     var adapters: [AttachedAdapter] = []
     for text in paths.dropFirst().dropLast() {
-      guard let reference = try AdapterReference(argument: text)?.resolved() else {
+      guard let source = try AdapterSource(argument: text).map({ try mismatch.applied(to: $0.resolved()) })
+      else {
         throw ValidationError("an adapter: found \"\(text)\", expected PATH or PATH@SCALE.")
       }
-      let adapter = try Adapter(
-        path: reference.path, layers: reference.layers, base: BaseArchitecture(model.config))
+      let adapter = try source.open(for: model)
       for note in adapter.notes { Terminal.note("note: " + note) }
       try Merge.checkHead(adapter, model)
       adapters.append(
         try AttachedAdapter(
-          adapter, to: model, scale: reference.scale, allowBaseMismatch: allowBaseMismatch))
+          adapter, to: model, scale: source.scale, allowBaseMismatch: source.allowBaseMismatch))
     }
-    let output = NSString(string: paths[paths.count - 1]).expandingTildeInPath
+    let output = expandingTilde(paths[paths.count - 1])
     let merge = try Merge(adapters, into: model, output: output, settings: settings)
     let (report, cost) = try await merge.run { progress in
       switch progress {

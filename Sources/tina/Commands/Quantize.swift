@@ -41,8 +41,7 @@ struct Quantize: ParsableCommand {
   @Flag(help: "Replace the output if it is there.")
   var force = false
 
-  @Option(help: "Threads that compute; as many as processors unless given.")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
@@ -51,9 +50,6 @@ struct Quantize: ParsableCommand {
     _ = try fileType()
     guard output.lowercased().hasSuffix(".gguf") else {
       throw ValidationError("\(output): found another name, expected one that ends in .gguf.")
-    }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
     }
   }
 
@@ -66,10 +62,10 @@ struct Quantize: ParsableCommand {
   }
 
   func run() throws {
-    let count = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let count = try threads.count
     let source = try Model(path: try ModelLocator.path(model), threads: count)
     var quantization = Quantization(
-      source, output: NSString(string: output).expandingTildeInPath, type: try fileType())
+      source, output: expandingTilde(output), type: try fileType())
     quantization.replacesOutput = force
     quantization.requantises = requantize
     quantization.threads = count

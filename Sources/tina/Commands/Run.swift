@@ -73,42 +73,33 @@ struct Run: AsyncParsableCommand {
 
   func run() async throws {
     let (model, prompt) = words
-    let seed = sampling.seed ?? SamplingOptions.randomSeed()
     // Standard input comes before the model: who pipes nothing in need not wait for it.
     let text = try prompt ?? (jsonl == nil && !isChat ? Self.standardInput() : nil)
     if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
-    let path = try ModelLocator.path(model, for: adapter.references)
+    let path = try ModelLocator.path(model, for: adapter.sources)
     let (placed, attached) = try adapter.place(on: compute.model(path))
-    let assistant = try Assistant(placed, compute, isRaw: raw)
-    let parameters = sampling.parameters(assistant.model.directory.generation, seed: seed)
-
+    var assistant = try Assistant(compute.engine(placed), adapter: attached)
+    // A model without a chat template is told of before anything is computed.
+    if !raw { _ = try assistant.prompts }
+    sampling.apply(to: &assistant)
+    let turn = Turn(assistant: assistant, isRaw: raw, system: system, hidesThinking: hideThinking)
     if let lines {
-      try await RunLines(
-        assistant: assistant, adapter: attached, isMerged: adapter.merged != nil,
-        allowBaseMismatch: adapter.allowBaseMismatch,
-        sampling: parameters, maxTokens: sampling.maxTokens
-      ).run(lines)
+      try await RunLines(turn: turn, adapter: adapter).run(lines)
     } else if let text {
-      let turn = Turn(
-        assistant: assistant, adapter: attached, sampling: parameters, maxTokens: sampling.maxTokens,
-        hidesThinking: hideThinking)
       try await answer(text, turn)
     } else {
-      let turn = Turn(
-        assistant: assistant, adapter: attached, sampling: parameters, maxTokens: sampling.maxTokens,
-        hidesThinking: hideThinking)
-      try await Chat(turn: turn, system: system).run()
+      try await Chat(turn: turn).run()
     }
   }
 
   private func answer(_ text: String, _ turn: Turn) async throws {
-    let ids = try turn.assistant.promptIDs(text, system: system)
+    let ids = try turn.promptIDs(text)
     let interrupts = InterruptHandler()
     if json {
-      let stream = try turn.start(ids)
-      interrupts.arm { [completion = stream.completion] in completion.cancel() }
-      let answer = try await stream.collect()
+      let running = try TimedCompletion(turn.assistant, ids)
+      interrupts.arm { [completion = running.completion] in completion.cancel() }
+      let answer = try await running.collect()
       Terminal.writeLine(describe(answer, turn).line)
       if answer.reason == .cancelled { throw ExitCode(130) }
     } else {
@@ -117,18 +108,19 @@ struct Run: AsyncParsableCommand {
     }
   }
 
-  private func describe(_ answer: Answer, _ turn: Turn) -> JSONOutput {
-    .object([
+  private func describe(_ answer: TimedAnswer, _ turn: Turn) -> JSONOutput {
+    let sampling = turn.assistant.settings.sampling
+    return .object([
       "model": .string(turn.assistant.model.directory.path),
       "adapter": adapter.adapter.map { .string($0.path) } ?? nil,
       "adapter_scale": adapter.adapter.map { .float($0.scale) } ?? nil,
-      "merged": adapter.merged.map { .string($0.rawValue) } ?? nil,
+      "merged": adapter.merging.merged.map { .string($0.rawValue) } ?? nil,
       "text": .string(answer.text),
       "ids": .ids(answer.ids),
       "finish_reason": .string(answer.reason.rawValue),
       "prompt_tokens": .integer(answer.promptTokens),
-      "temperature": .float(turn.sampling.temperature),
-      "seed": .unsigned(turn.sampling.seed),
+      "temperature": .float(sampling.temperature),
+      "seed": .unsigned(sampling.seed),
       "prompt_tokens_per_second": .double(answer.prefillRate),
       "tokens_per_second": .double(answer.decodeRate),
     ])

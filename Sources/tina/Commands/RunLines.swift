@@ -6,16 +6,12 @@ import Tokenization
 
 /// Answers JSON lines, many in one batch, and writes the answers in the order of the lines.
 struct RunLines {
-  let assistant: Assistant
-  let adapter: AttachedAdapter?
-  /// Whether the model holds an adapter in its weights, so that lines can name none.
-  let isMerged: Bool
-  let allowBaseMismatch: Bool
-  let sampling: SamplingParameters
-  let maxTokens: Int?
+  let turn: Turn
+  /// The command's own adapter. Merged into the weights, it leaves lines none to name.
+  let adapter: AdapterOptions
 
   private enum Pending {
-    case answer(AnswerStream, line: Int)
+    case answer(Completion, line: Int)
     case failure(LineFailure)
   }
 
@@ -31,7 +27,7 @@ struct RunLines {
     let name = lines.name
     Thread.detachNewThread {
       let lines = reader.value
-      var adapters = AdapterShelf(model: assistant.model, allowBaseMismatch: allowBaseMismatch)
+      var adapters = AdapterShelf(model: turn.assistant.model, mismatch: adapter.mismatch)
       do {
         while let bytes = try lines.next() {
           room.wait()
@@ -46,12 +42,12 @@ struct RunLines {
     for try await pending in stream {
       switch pending {
       case .failure(let failure): report.write(failure)
-      case .answer(let stream, let number):
+      case .answer(let completion, let number):
         do {
-          let answer = try await stream.collect()
+          let answer = try await completion.collect()
           report.write(
             .object([
-              "text": .string(answer.text), "ids": .ids(answer.ids),
+              "text": .string(answer.text ?? ""), "ids": .ids(answer.ids),
               "finish_reason": .string(answer.reason.rawValue),
             ]))
         } catch {
@@ -77,18 +73,17 @@ struct RunLines {
       let limit = try line.read("max_tokens", expected: "a whole number from 1 up") { value in
         value.int.flatMap { $0 > 0 ? $0 : nil }
       }
-      if isMerged, line.has("adapter") {
+      if adapter.merging.merged != nil, line.has("adapter") {
         throw line.wrong("adapter", "an adapter of its own", "none: --merged put one into the weights")
       }
-      let attached = line.has("adapter") ? try adapters.adapter(line) : adapter
-      var sampling = sampling
-      sampling.seed = seed ?? sampling.seed
+      var assistant = turn.assistant
+      if line.has("adapter") { assistant.settings.adapter = try adapters.adapter(line) }
+      if let seed { assistant.settings.sampling.seed = seed }
+      if let limit { assistant.settings.maxTokens = limit }
       // A line with its own seed gets the answer that `tina run --seed` gives; the others share the
       // command's seed, and differ by their place in the file.
-      let answer = try assistant.start(
-        prompt(line), adapter: attached, sampling, maxTokens: limit ?? maxTokens,
-        promptIndex: seed == nil ? number - 1 : 0)
-      return .answer(answer, line: number)
+      let request = try assistant.request(for: prompt(line), promptIndex: seed == nil ? number - 1 : 0)
+      return .answer(try assistant.engine.generate(request), line: number)
     } catch {
       return .failure(LineFailure(error, number: number, file: file))
     }
@@ -99,49 +94,52 @@ struct RunLines {
       if line.has("messages") {
         throw line.wrong("messages", "both \"prompt\" and \"messages\"", "one of them")
       }
-      return try assistant.promptIDs(text, system: nil)
+      return try turn.promptIDs(text)
     }
     let expected = "\"prompt\", a text, or \"messages\", a list of {\"role\", \"content\"}"
     guard let messages = try line.read("messages", expected: expected, { $0.array }) else {
       throw line.missing("prompt", expected)
     }
-    return try assistant.promptIDs(
-      messages.enumerated().map { i, message in
-        let name = "messages[\(i)]"
-        guard let role = message.object?["role"]?.string, let content = message.object?["content"]?.string
-        else {
-          throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
-        }
-        return switch role {
-        case "system": ChatMessage(role: .system, content: content)
-        case "user": ChatMessage(role: .user, content: content)
-        case "assistant": ChatMessage(role: .assistant, content: content)
-        default: throw line.wrong(name + ".role", quoted(role), "system, user or assistant")
-        }
-      })
+    let conversation = try messages.enumerated().map { i, message in
+      let name = "messages[\(i)]"
+      guard let role = message.object?["role"]?.string, let content = message.object?["content"]?.string
+      else {
+        throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
+      }
+      return switch role {
+      case "system": ChatMessage(role: .system, content: content)
+      case "user": ChatMessage(role: .user, content: content)
+      case "assistant": ChatMessage(role: .assistant, content: content)
+      default: throw line.wrong(name + ".role", quoted(role), "system, user or assistant")
+      }
+    }
+    guard !turn.isRaw || conversation.isEmpty else {
+      throw CommandError("\"messages\" need the chat template, which --raw leaves out. Give a \"prompt\".")
+    }
+    return try turn.assistant.encode(conversation)
   }
 }
 
 /// The adapters that lines have named, each opened once.
 private struct AdapterShelf {
   let model: Model
-  let allowBaseMismatch: Bool
-  private var attached: [AdapterReference: AttachedAdapter] = [:]
+  let mismatch: MismatchOptions
+  private var attached: [AdapterSource: AttachedAdapter] = [:]
 
-  init(model: Model, allowBaseMismatch: Bool) {
+  init(model: Model, mismatch: MismatchOptions) {
     self.model = model
-    self.allowBaseMismatch = allowBaseMismatch
+    self.mismatch = mismatch
   }
 
   /// The line's adapter; nil, the base alone, when it is null.
   mutating func adapter(_ line: JSONLine) throws -> AttachedAdapter? {
     guard let text = try line.optionalText("adapter") else { return nil }
-    guard let reference = AdapterReference(argument: text) else {
+    guard let source = AdapterSource(argument: text) else {
       throw line.wrong("adapter", "an empty text", "a PEFT directory, or null for the base alone")
     }
-    if let known = attached[reference] { return known }
-    let new = try reference.attach(to: model, allowBaseMismatch: allowBaseMismatch)
-    attached[reference] = new
+    if let known = attached[source] { return known }
+    let new = try mismatch.attach(source, to: model)
+    attached[source] = new
     return new
   }
 }

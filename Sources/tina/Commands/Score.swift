@@ -30,7 +30,7 @@ struct Score: AsyncParsableCommand {
 
   func run() async throws {
     let lines = try input.lines()
-    let path = try ModelLocator.path(input.model, for: adapter.references)
+    let path = try ModelLocator.path(input.model, for: adapter.sources)
     let (model, attached) = try adapter.place(on: compute.model(path))
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
@@ -41,19 +41,4 @@ struct Score: AsyncParsableCommand {
       return .object(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
     }
   }
-}
-
-/// A model, Pico unless given, and a file of JSON lines.
-struct ModelAndFile: ParsableArguments {
-  @Argument(
-    help: ArgumentHelp(
-      "A Hugging Face model directory or a name on the hub; Pico unless given.", valueName: "model"))
-  var first: String
-
-  @Argument(help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"))
-  var second: String?
-
-  var model: String? { second == nil ? nil : first }
-
-  func lines() throws -> LineReader { try LineReader(path: second ?? first) }
 }

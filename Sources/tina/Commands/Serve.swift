@@ -35,14 +35,8 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "What requests call the base; the last part of its path unless given.")
   var name: String?
 
-  @Flag(help: "Attach adapters although the model's weights are not those that they belong to.")
-  var allowBaseMismatch = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Add the one adapter to the weights in memory, as f32, bf16 or f16, and serve that alone, under its name: a"
-        + " little faster.", valueName: "type"))
-  var merged: MergedType?
+  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var merging: MergedOptions
 
   @OptionGroup(title: "Network") var network: ServeNetworkOptions
   @OptionGroup(title: "Limits") var limits: ServeLimitOptions
@@ -59,7 +53,7 @@ struct Serve: AsyncParsableCommand {
           + " --adapter NAME=ADAPTER.")
     }
     if name?.isEmpty == true { throw ValidationError("--name: found nothing, expected a name.") }
-    guard merged != nil else { return }
+    guard merging.merged != nil else { return }
     let reason =
       "merged weights are one model. Leave --merged out: attached adapters share the base's weights."
     if adapter.count != 1 {
@@ -83,32 +77,27 @@ struct Serve: AsyncParsableCommand {
 
   #if Server
     private func serve() async throws {
-      let path = try ModelLocator.path(model, for: adapter.map(\.reference))
+      let path = try ModelLocator.path(model, for: adapter.map(\.source))
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
       var model = try compute.model(path)
       var baseName = name ?? Self.baseName(path)
       var attached = adapter
-      if let merged, let adapter = attached.popLast() {
-        model = try merged.merge(
-          adapter.reference.attach(to: model, allowBaseMismatch: allowBaseMismatch), into: model)
+      if merging.merged != nil, let adapter = attached.popLast() {
+        model = try merging.place(mismatch.attach(adapter.source, to: model), on: model).model
         baseName = name ?? adapter.name
       }
-      let engine = Engine(
-        model: model, cacheType: compute.cacheType, contextLimit: compute.context,
-        batchLimit: limits.maxRunning,
-        memoryBudget: compute.cacheMemory.map { $0 << 20 })
+      let engine = compute.engine(model, batchLimit: limits.maxRunning)
       let registry = AdapterRegistry(
-        engine: engine, baseName: baseName, allowBaseMismatch: allowBaseMismatch)
+        engine: engine, baseName: baseName, allowBaseMismatch: mismatch.allowBaseMismatch)
       for adapter in attached {
         if adapter.name == registry.baseName {
           throw CommandError(
             "--adapter: found the name \(adapter.name), which is the base's. Give it another,"
               + " --adapter NAME=ADAPTER, or another one to the base, --name NAME.")
         }
-        let reference = try adapter.reference.resolved()
         let loaded = try await registry.load(
-          name: adapter.name, path: reference.path, layers: reference.layers, scale: reference.scale
+          name: adapter.name, mismatch.applied(to: adapter.source.resolved())
         ).adapter
         for note in loaded.notes { Terminal.note(note) }
       }
@@ -141,28 +130,4 @@ struct Serve: AsyncParsableCommand {
         ? url.deletingPathExtension().lastPathComponent : url.lastPathComponent
     }
   #endif
-}
-
-/// `NAME=ADAPTER`, or an adapter alone, whose last folder or file is then its name.
-struct NamedAdapter: ExpressibleByArgument {
-  let name: String
-  let reference: AdapterReference
-
-  init?(argument: String) {
-    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    // A path with "=" in it, such as a folder of a run's settings, is no name.
-    if parts.count == 2, !parts[0].contains("/"), !parts[0].isEmpty, !parts[0].hasSuffix(":layers") {
-      guard let reference = AdapterReference(argument: String(parts[1])) else { return nil }
-      name = String(parts[0])
-      self.reference = reference
-    } else {
-      guard let reference = AdapterReference(argument: argument) else { return nil }
-      let hubName = reference.isOnHub ? try? HubName(reference.path) : nil
-      let url = URL(
-        fileURLWithPath: hubName.map { $0.path.isEmpty ? $0.repository : $0.path } ?? reference.path)
-      name =
-        (["tina", "gguf"].contains(url.pathExtension) ? url.deletingPathExtension() : url).lastPathComponent
-      self.reference = reference
-    }
-  }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import TinaRuntime
 import Trainer
@@ -56,16 +55,12 @@ struct Train: AsyncParsableCommand {
   @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
   var memory: Double?
 
-  @Option(help: "Threads that compute; as many as processors unless given. No result depends on it.")
-  var threads: Int?
+  @OptionGroup var threads: ThreadOptions
 
   @Option(help: "How keys and values are kept: f32, f16 or bf16.")
   var cacheType: CacheType = .f16
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads: found \(threads), expected 1 to 1024.")
-    }
     if let stopAt, stopAt < 1 { throw ValidationError("--stop-at: found \(stopAt), expected 1 or more.") }
     if let memory, !(memory > 0 && memory < 1e6) {
       throw ValidationError("--memory: found \(memory), expected gigabytes above 0.")
@@ -82,7 +77,7 @@ struct Train: AsyncParsableCommand {
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.seed = seed }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
-    let base = try Model(path: try ModelLocator.path(named), threads: threads)
+    let base = try Model(path: try ModelLocator.path(named), threads: threads.threads)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
     var options = TrainingOptions(output: output ?? "runs/" + name)
     options.resumes = resume
@@ -97,18 +92,11 @@ struct Train: AsyncParsableCommand {
     training.onLine = { Terminal.note($0) }
 
     let stop = StopRequest()
-    let signals = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        if stop.isMade { _exit(130) }
-        Terminal.note("stopping after this step; once more ends at once, without saving")
-        stop.stop()
-      }
-      source.resume()
-      return source
+    let signals = StopSignals {
+      Terminal.note("stopping after this step; once more ends at once, without saving")
+      stop.stop()
     }
-    defer { for source in signals { source.cancel() } }
+    defer { signals.cancel() }
     let result = try await training.run(stop)
     Terminal.note("ended at step \(result.step): \(result.reason)")
     Terminal.writeLine(result.adapter)

@@ -1,6 +1,7 @@
 import Foundation
 import Hub
 import ModelFiles
+import TinaRuntime
 
 /// Models and adapters that are named as on the hub, found in its cache or fetched.
 enum HubAccess {
@@ -10,7 +11,7 @@ enum HubAccess {
   ///   - text: a path, or `org/name[/folder][@revision]`.
   ///   - want: what is needed of it.
   static func path(_ text: String, want: HubWant) throws -> String {
-    let path = NSString(string: text).expandingTildeInPath
+    let path = expandingTilde(text)
     // What is on this machine always wins.
     if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) { return path }
     let name = try HubName(text)
@@ -44,7 +45,7 @@ enum HubAccess {
 
   /// The base that an adapter on the hub names in its configuration; nil if the adapter is a local one, or names none
   /// that is on the hub or on this machine.
-  static func base(of adapter: AdapterReference) throws -> String? {
+  static func base(of adapter: AdapterSource) throws -> String? {
     guard adapter.isOnHub else { return nil }
     let folder = try adapter.resolved().path
     let config = folder.hasSuffix(".safetensors") ? (folder as NSString).deletingLastPathComponent : folder
@@ -71,29 +72,5 @@ enum HubAccess {
         "left out: \(Figures.count(others.count, "file")) that Tina does not read (\(names)"
           + "\(others.count > 3 ? ", …" : ""), \(byteText(others.reduce(0) { $0 + $1.size })))")
     }
-  }
-}
-
-/// Progress of fetching, in one line of a terminal.
-final class ProgressLine: Sendable {
-  func show(_ progress: HubProgress) {
-    var text = "\(byteText(progress.done)) of \(byteText(progress.total))"
-    let new = progress.done - progress.resumed
-    if progress.seconds > 0.5, new > 0 {
-      let rate = Double(new) / progress.seconds
-      text += " · \(byteText(Int(rate)))/s"
-      let left = Double(progress.total - progress.done) / rate
-      if left >= 1 { text += " · \(Self.duration(left)) left" }
-    }
-    Terminal.progress(text)
-  }
-
-  func end() { Terminal.progress("") }
-
-  private static func duration(_ seconds: Double) -> String {
-    let whole = Int(min(seconds, 1e6).rounded(.up))
-    if whole < 60 { return "\(whole) s" }
-    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-    return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
 }

@@ -1,12 +1,13 @@
 import Foundation
 import Hub
+import TinaRuntime
 
 /// Finds the model that a command is about.
 enum ModelLocator {
   /// The directory or file named, which may be a name on the hub; when none is, the base that an adapter on the hub
   /// names, else Pico's directory.
   static func path(
-    _ named: String?, for adapters: [AdapterReference] = [], want: HubWant = .model
+    _ named: String?, for adapters: [AdapterSource] = [], want: HubWant = .model
   ) throws -> String {
     if let named { return try HubAccess.path(named, want: want) }
     if let adapter = adapters.first, let base = try HubAccess.base(of: adapter) {
@@ -52,16 +53,9 @@ enum ModelLocator {
   /// written like a path.
   static func looksLikeModel(_ argument: String) -> Bool {
     var isDirectory: ObjCBool = false
-    let path = NSString(string: argument).expandingTildeInPath
+    let path = expandingTilde(argument)
     let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
     if exists, isDirectory.boolValue || path.hasSuffix(".gguf") { return true }
     return argument.contains("/") && !argument.contains { $0.isWhitespace }
   }
-}
-
-/// A failure of a command itself, told to the user as it is.
-struct CommandError: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) { self.description = description }
 }

@@ -61,7 +61,7 @@ struct ServeNetworkOptions: ParsableArguments {
     let environment = ProcessInfo.processInfo.environment["TINA_API_KEY"]
     var found = apiKey ?? (environment?.isEmpty == false ? environment : nil)
     if let apiKeyFile {
-      let path = NSString(string: apiKeyFile).expandingTildeInPath
+      let path = expandingTilde(apiKeyFile)
       guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
         throw CommandError("--api-key-file: \(apiKeyFile) can't be read. Name a readable file.")
       }
@@ -139,7 +139,7 @@ struct ServeLimitOptions: ParsableArguments {
     settings.maxQueue = maxQueue
     settings.patience = Double(maxWait)
     settings.adapterFolder = try network.adapterDir.map {
-      try AdapterFolder(path: NSString(string: $0).expandingTildeInPath)
+      try AdapterFolder(path: expandingTilde($0))
     }
     if !quiet { settings.log = { Terminal.note($0) } }
     return settings

@@ -7,16 +7,15 @@ import Tokenization
 /// A conversation on a terminal.
 struct Chat {
   let turn: Turn
-  let system: String?
 
   func run() async throws {
-    let adapter = turn.adapter.map { " with \($0.adapter.path)" } ?? ""
+    let adapter = turn.assistant.settings.adapter.map { " with \($0.adapter.path)" } ?? ""
     Terminal.note(
       Terminal.dimmed(
         "\(turn.assistant.model.directory.path)\(adapter). "
           + "Ctrl-C stops an answer, /new starts over, Ctrl-D or /exit ends."))
     let interrupts = InterruptHandler { Terminal.write("\n" + Self.mark) }
-    let opening = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
+    let opening = turn.system.map { [ChatMessage(role: .system, content: $0)] } ?? []
     var messages = opening
     var index = 0
     while let line = ask() {
@@ -30,7 +29,7 @@ struct Chat {
       }
       messages.append(ChatMessage(role: .user, content: line))
       do {
-        let answer = try await turn.show(turn.assistant.promptIDs(messages), index: index, interrupts)
+        let answer = try await turn.show(turn.assistant.encode(messages), index: index, interrupts)
         messages.append(ChatMessage(role: .assistant, content: answer.text))
       } catch let error as RuntimeError {
         // The conversation has outgrown the context, for one: it can go on without this message.

@@ -28,6 +28,30 @@ enum Figures {
   /// A share in per cent.
   static func percent(_ share: Double) -> String { short(100 * share) + " %" }
 
+  /// Seconds as `12 s`, `3 min 4 s` or `5 h 6 min`.
+  static func duration(_ seconds: Double) -> String {
+    let whole = Int(min(seconds, 1e9).rounded(.up))
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+
+  /// Bytes of files, and of all files in directories.
+  static func byteCount(of paths: [String]) -> Int {
+    paths.reduce(0) { total, path in
+      var isDirectory = ObjCBool(false)
+      guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+        return total
+      }
+      if isDirectory.boolValue {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        return total + byteCount(of: names.map { path + "/" + $0 })
+      }
+      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+      return total + ((attributes?[.size] as? NSNumber)?.intValue ?? 0)
+    }
+  }
+
   /// A row of eighth blocks, one for each value or for each bin of values, the largest a full block.
   static func bars(_ values: [Double], width: Int = 16) -> String {
     guard let largest = values.max(), largest > 0 else {

@@ -18,7 +18,7 @@ final class LineReader {
       handle = .standardInput
     } else {
       name = path
-      let expanded = NSString(string: path).expandingTildeInPath
+      let expanded = expandingTilde(path)
       guard let handle = FileHandle(forReadingAtPath: expanded) else {
         let reason = unsafe String(cString: strerror(errno))
         throw CommandError(

@@ -1,20 +1,23 @@
 import Foundation
+import Synchronization
 
 /// Waits for SIGTERM or Ctrl-C. The second one ends the program at once.
 final class StopSignals: Sendable {
   private let signals: AsyncStream<Void>
   private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
-  init() {
+  /// - Parameter onFirst: called at the first signal.
+  init(onFirst: @escaping @Sendable () -> Void = {}) {
     let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.signals = signals
+    let count = Counter()
     let queue = DispatchQueue(label: "tina signals")
-    let isSecond = Flag()
     unsafe sources = [SIGTERM, SIGINT].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
-        if isSecond.raise() { exit(128 + number) }
+        if count.next() > 1 { _exit(128 + number) }
+        onFirst()
         continuation.yield()
       }
       source.resume()
@@ -22,15 +25,15 @@ final class StopSignals: Sendable {
     }
   }
 
+  /// Waits for the first signal.
   func wait() async { for await _ in signals { return } }
 
-  /// Whether it was raised before. One queue alone uses it.
-  private final class Flag: @unchecked Sendable {
-    private var isRaised = false
+  /// Stops listening.
+  func cancel() { for source in unsafe sources { source.cancel() } }
 
-    func raise() -> Bool {
-      defer { isRaised = true }
-      return isRaised
-    }
+  private final class Counter: Sendable {
+    private let value = Atomic(0)
+
+    func next() -> Int { value.add(1, ordering: .relaxed).newValue }
   }
 }

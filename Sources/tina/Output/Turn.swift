@@ -1,28 +1,29 @@
 import TinaRuntime
-import Tokenization
 
 /// One prompt answered in front of a person.
 struct Turn {
   let assistant: Assistant
-  let adapter: AttachedAdapter?
-  let sampling: SamplingParameters
-  let maxTokens: Int?
+  /// Whether prompts are continued as they are, without the chat template.
+  let isRaw: Bool
+  let system: String?
   let hidesThinking: Bool
 
-  func start(_ prompt: [Int], index: Int = 0) throws -> AnswerStream {
-    try assistant.start(prompt, adapter: adapter, sampling, maxTokens: maxTokens, promptIndex: index)
+  /// The token ids of one text: a message to answer, or the beginning of what is continued.
+  func promptIDs(_ text: String) throws -> [Int] {
+    guard isRaw, !text.isEmpty else { return try assistant.encode(text, system: system) }
+    return assistant.tokenizer.encode(text)
   }
 
   /// Streams the answer to standard output, then tells its speed on standard error. Ctrl-C stops it.
-  func show(_ prompt: [Int], index: Int = 0, _ interrupts: InterruptHandler) async throws -> Answer {
-    let stream = try start(prompt, index: index)
-    interrupts.arm { [completion = stream.completion] in completion.cancel() }
+  func show(_ prompt: [Int], index: Int = 0, _ interrupts: InterruptHandler) async throws -> TimedAnswer {
+    let running = try TimedCompletion(assistant, prompt, promptIndex: index)
+    interrupts.arm { [completion = running.completion] in completion.cancel() }
     defer { interrupts.disarm() }
-    var printer = AnswerPrinter(
-      thinkingIsOpen: assistant.opensThinking, hidesThinking: hidesThinking)
-    let answer = try await stream.collect { printer.append($0) }
+    let opensThinking = try !isRaw && assistant.prompts.template.opensThinking
+    var printer = AnswerPrinter(thinkingIsOpen: opensThinking, hidesThinking: hidesThinking)
+    let answer = try await running.collect { printer.append($0) }
     printer.finish()
-    Terminal.note(answer.summary(seed: sampling.seed, isGreedy: sampling.temperature == 0))
+    Terminal.note(answer.summary(assistant.settings.sampling))
     return answer
   }
 }

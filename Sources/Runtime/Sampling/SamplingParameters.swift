@@ -1,7 +1,7 @@
 public import ModelFiles
 
-/// How the next token is drawn from the logits: penalties first, then temperature, then the filters in the
-/// order of Hugging Face's generation: top-k, top-p, min-p.
+/// How the next token is drawn from the logits: penalties first, then temperature, then the filters top-k, top-p and
+/// min-p, in the order of Hugging Face's generation.
 public struct SamplingParameters: Sendable, Equatable {
   /// Divides the logits; 0 takes the likeliest token.
   public var temperature: Float
@@ -14,12 +14,12 @@ public struct SamplingParameters: Sendable, Equatable {
   /// Divides positive logits and multiplies negative ones of every token in prompt or completion, as
   /// Hugging Face's `repetition_penalty`; 1 changes nothing.
   public var repetitionPenalty: Float
-  /// Taken from the logits of every token that was drawn before, as in OpenAI's API; 0 changes nothing.
+  /// Subtracted from the logit of every token that was drawn before, as in OpenAI's API; 0 changes nothing.
   public var presencePenalty: Float
-  /// Taken from a token's logit once for each time that it was drawn before, as in OpenAI's API; 0 changes
+  /// Subtracted from a token's logit once for each time that it was drawn before, as in OpenAI's API; 0 changes
   /// nothing.
   public var frequencyPenalty: Float
-  /// Key of the random numbers.
+  /// The key of the random numbers.
   public var seed: UInt64
 
   /// Plain sampling from the model's distribution unless told otherwise.
@@ -37,10 +37,8 @@ public struct SamplingParameters: Sendable, Equatable {
     self.seed = seed
   }
 
-  /// What a model's `generation_config.json` asks for, where the caller does not say otherwise. A model that
-  /// does not ask for sampling is greedy unless a setting of sampling is given.
-  ///
-  /// Only what the file states is taken from it: no filter stands in for one that it leaves out.
+  /// What a model's `generation_config.json` states, where the caller gives nothing else. A model that does not ask for
+  /// sampling is greedy unless the caller gives a setting of sampling. A filter that the file leaves out is off.
   public init(
     _ defaults: GenerationConfig, temperature: Float? = nil, topK: Int? = nil, topP: Float? = nil,
     minP: Float? = nil, repetitionPenalty: Float? = nil, seed: UInt64
@@ -60,24 +58,36 @@ public struct SamplingParameters: Sendable, Equatable {
   /// The likeliest token, always.
   public static let greedy = SamplingParameters(temperature: 0)
 
+  /// The lowest temperature above 0. Below it a logit divided by it could leave the range of float32.
+  public static let lowestTemperature = 0.001
+
   /// Whether tokens that were there before change the logits.
   var hasPenalties: Bool { repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0 }
 
+  /// Checks every setting.
+  ///
   /// - Throws: `RuntimeError.invalidSetting` for a value out of its range.
-  func validate() throws(RuntimeError) {
+  public func validate() throws(RuntimeError) {
     func check(_ name: String, _ value: Float, _ expected: String, _ isGood: Bool) throws(RuntimeError) {
       if !isGood { throw .invalidSetting(name: name, found: "\(value)", expected: expected) }
     }
-    // Below this a logit divided by it could leave the range of float32.
-    let isWarm = temperature == 0 || temperature >= 1e-3
-    try check("temperature", temperature, "0, or 0.001 or more", temperature.isFinite && isWarm)
-    try check("top-p", topP, "more than 0, at most 1", topP > 0 && topP <= 1)
+    if temperature != 0 { try Self.checkTemperature(temperature, orElse: "0, or ") }
+    try check("top-p", topP, "more than 0 and at most 1", topP > 0 && topP <= 1)
     try check("min-p", minP, "0 to 1", minP >= 0 && minP <= 1)
     try check(
-      "repetition penalty", repetitionPenalty, "more than 0",
+      "repetition penalty", repetitionPenalty, "a number above 0",
       repetitionPenalty.isFinite && repetitionPenalty > 0)
     try check("presence penalty", presencePenalty, "a finite number", presencePenalty.isFinite)
     try check("frequency penalty", frequencyPenalty, "a finite number", frequencyPenalty.isFinite)
     guard topK >= 0 else { throw .invalidSetting(name: "top-k", found: "\(topK)", expected: "0 or more") }
+  }
+
+  /// Checks a temperature that logits are divided by.
+  static func checkTemperature(_ temperature: Float, orElse: String = "") throws(RuntimeError) {
+    guard temperature.isFinite, Double(temperature) >= lowestTemperature else {
+      throw .invalidSetting(
+        name: "temperature", found: "\(temperature)",
+        expected: "\(orElse)a number from \(lowestTemperature) up")
+    }
   }
 }

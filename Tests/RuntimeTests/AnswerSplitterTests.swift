@@ -1,11 +1,11 @@
 import Testing
 
-@testable import Serving
+import TinaRuntime
 
-@Suite struct ReasoningSplitterTests {
+@Suite struct AnswerSplitterTests {
   func split(_ text: String, opened: Bool, size: Int) -> (String?, String) {
-    var splitter = ReasoningSplitter(opened: opened)
-    var parts: [ReasoningSplitter.Part] = []
+    var splitter = AnswerSplitter(opened: opened)
+    var parts: [AnswerPiece] = []
     var rest = text[...]
     while !rest.isEmpty {
       parts += splitter.append(String(rest.prefix(size)))
@@ -16,8 +16,8 @@ import Testing
     var content = ""
     for part in parts {
       switch part {
-      case .reasoning(let text): reasoning = (reasoning ?? "") + text
-      case .content(let text): content += text
+      case .thinking(let text): reasoning = (reasoning ?? "") + text
+      case .answer(let text): content += text
       }
     }
     return (reasoning, content)

@@ -1,0 +1,22 @@
+import Foundation
+
+/// How many threads compute.
+public struct ThreadCount: Sendable, Equatable {
+  /// The numbers of threads that are accepted.
+  public static let range = 1...1024
+
+  /// The number of threads, the calling one included.
+  public let count: Int
+
+  /// Checks a number of threads; as many as processors when nil.
+  ///
+  /// - Throws: `RuntimeError.invalidSetting` for a number outside ``range``.
+  public init(_ count: Int? = nil) throws(RuntimeError) {
+    self.count = count ?? ProcessInfo.processInfo.activeProcessorCount
+    guard Self.range.contains(self.count) else {
+      throw .invalidSetting(
+        name: "threads", found: "\(self.count)",
+        expected: "\(Self.range.lowerBound) to \(Self.range.upperBound)")
+    }
+  }
+}

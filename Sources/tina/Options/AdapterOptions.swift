@@ -1,0 +1,82 @@
+import ArgumentParser
+import Merging
+import ModelFiles
+import TinaRuntime
+
+/// Which adapter answers.
+struct AdapterOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A .tina file, a PEFT or MLX directory, a GGUF adapter or a name on the hub; PATH:layers=1 reads the first"
+        + " quality layer of a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
+  var adapter: AdapterSource?
+
+  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var merging: MergedOptions
+
+  func validate() throws {
+    if merging.merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+  }
+
+  /// The adapter as it is named, if one is.
+  var sources: [AdapterSource] { [adapter].compactMap(\.self) }
+
+  /// The model to run and the adapter attached to it: `model` and what was asked for, or a merged model and none.
+  func place(on model: Model) throws -> (model: Model, adapter: AttachedAdapter?) {
+    guard let attached = try adapter.map({ try mismatch.attach($0, to: model) }) else { return (model, nil) }
+    return try merging.place(attached, on: model)
+  }
+}
+
+/// Whether adapters may meet other weights than their base's.
+struct MismatchOptions: ParsableArguments {
+  @Flag(help: "Attach adapters although the model's weights are not those that they belong to.")
+  var allowBaseMismatch = false
+
+  /// Attaches an adapter to `model` and tells on standard error what should be known about it. One on the hub is fetched
+  /// unless the cache has it.
+  func attach(_ source: AdapterSource, to model: Model) throws -> AttachedAdapter {
+    let attached = try AttachedAdapter(applied(to: source.resolved()), to: model)
+    for note in attached.adapter.notes + attached.notes { Terminal.note(note) }
+    return attached
+  }
+
+  /// The same adapter, with what the option says.
+  func applied(to source: AdapterSource) -> AdapterSource {
+    var source = source
+    source.allowBaseMismatch = allowBaseMismatch
+    return source
+  }
+}
+
+/// Whether an adapter is added to the weights.
+struct MergedOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Add the one adapter to the weights in memory, as f32, bf16 or f16: a little faster than attached.",
+      valueName: "type"))
+  var merged: FloatType?
+
+  /// The model to run and the adapter attached to it: a merged model and none if that was asked for. Says on standard
+  /// error what became of the adapter.
+  func place(_ attached: AttachedAdapter, on model: Model) throws -> (model: Model, adapter: AttachedAdapter?)
+  {
+    guard let merged else { return (model, attached) }
+    let merge = try RuntimeMerge([attached], into: model, elementType: merged.elementType)
+    Terminal.note(merge.summary)
+    return (merge.model, nil)
+  }
+}
+
+/// A type of floating-point numbers on the command line.
+enum FloatType: String, ExpressibleByArgument, CaseIterable {
+  case f32, bf16, f16
+
+  var elementType: ElementType {
+    switch self {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .f16: .f16
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import AdapterFormat
+import ArgumentParser
+import Hub
+
+/// A model, Pico unless given, and a file of JSON lines.
+struct ModelAndFile: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp(
+      "A Hugging Face model directory or a name on the hub; Pico unless given.", valueName: "model"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"))
+  var second: String?
+
+  var model: String? { second == nil ? nil : first }
+
+  func lines() throws -> LineReader { try LineReader(path: second ?? first) }
+}
+
+/// The base that some formats of adapters need to be read.
+struct BaseOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The base, for GGUF adapters of Llama.", valueName: "model"))
+  var base: String?
+
+  /// What the base's configuration says; nil if none is named.
+  func architecture() throws -> BaseArchitecture? {
+    try base.map { try BaseArchitecture(path: try HubAccess.path($0, want: .description)) }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Support
+import TinaRuntime
+
+/// What a model answered, and how fast.
+struct TimedAnswer {
+  var text = ""
+  var ids: [Int] = []
+  var reason = FinishReason.cancelled
+  let promptTokens: Int
+  /// Until the first token was there.
+  var prefill = Duration.zero
+  /// From the first token to the last.
+  var decode = Duration.zero
+
+  var prefillRate: Double { Double(promptTokens) / max(prefill.inSeconds, 1e-9) }
+  /// The first token comes with the prompt.
+  var decodeRate: Double { ids.count > 1 ? Double(ids.count - 1) / max(decode.inSeconds, 1e-9) : 0 }
+
+  func summary(_ sampling: SamplingParameters) -> String {
+    let rate = { (value: Double) in String(format: value < 100 ? "%.1f" : "%.0f", value) }
+    return [
+      "prompt \(promptTokens) tokens, \(rate(prefillRate))/s",
+      "answer \(ids.count) tokens" + (ids.count > 1 ? ", \(rate(decodeRate))/s" : ""),
+      sampling.temperature == 0 ? "greedy" : "seed \(sampling.seed)",
+      "ended by \(reason.rawValue)",
+    ].joined(separator: " · ")
+  }
+}
+
+/// A completion that is timed from its start.
+struct TimedCompletion {
+  let completion: Completion
+  private let promptTokens: Int
+  private let began = ContinuousClock.now
+
+  /// Starts an answer to `prompt`.
+  init(_ assistant: Assistant, _ prompt: [Int], promptIndex: Int = 0) throws {
+    completion = try assistant.engine.generate(assistant.request(for: prompt, promptIndex: promptIndex))
+    promptTokens = prompt.count
+  }
+
+  /// Waits for the end. `onText` gets the text as it comes, in whole characters.
+  func collect(onText: (String) -> Void = { _ in }) async throws -> TimedAnswer {
+    var answer = TimedAnswer(promptTokens: promptTokens)
+    var first: ContinuousClock.Instant?
+    func add(_ text: String) {
+      answer.text += text
+      if !text.isEmpty { onText(text) }
+    }
+    for try await event in completion {
+      switch event {
+      case .token(let token):
+        if first == nil {
+          first = .now
+          answer.prefill = .now - began
+        }
+        answer.ids.append(token.id)
+        add(token.text ?? "")
+      case .finished(let ending):
+        add(ending.text)
+        answer.reason = ending.reason
+      }
+    }
+    if let first { answer.decode = .now - first }
+    return answer
+  }
+}
