@@ -12,13 +12,13 @@ package struct Qwen2Layer: Sendable {
 }
 
 extension Tensor {
-  /// Whether kernels compute on it: vectors are floats always.
+  /// Whether kernels compute on it. Vectors must be floats.
   fileprivate var isComputable: Bool {
     elementType.readsAsFloats || (shape.count == 2 && elementType.kernelType != nil)
   }
 }
 
-/// A Qwen2 model's tensors, each found, of the right shape, and left in the mapped files.
+/// A Qwen2 model's tensors, checked against its configuration; matrices stay in the mapped files.
 package struct Qwen2Weights: Sendable {
   let embedding: Matrix  // [vocabulary, hidden]
   package let layers: [Qwen2Layer]
@@ -33,20 +33,27 @@ package struct Qwen2Weights: Sendable {
     var taker = TensorTaker(directory.weights)
     let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
     let norm = taker.take("model.norm.weight", [config.hiddenSize])
-    var layers: [[Tensor?]] = []
+    var layers: [Qwen2Layer] = []
     for layer in 0..<config.layerCount {
       let prefix = "model.layers.\(layer)."
-      var tensors = [
-        taker.take(prefix + "input_layernorm.weight", [config.hiddenSize]),
-        taker.take(prefix + "post_attention_layernorm.weight", [config.hiddenSize]),
-      ]
+      let inputNorm = taker.take(prefix + "input_layernorm.weight", [config.hiddenSize])
+      let postNorm = taker.take(prefix + "post_attention_layernorm.weight", [config.hiddenSize])
+      var projections: [Matrix] = []
+      var biases: [Vector?] = []
       for projection in Projection.allCases {
         let (out, input) = projection.shape(config)
-        tensors.append(taker.take(prefix + projection.path + ".weight", [out, input]))
-        if projection.hasBias { tensors.append(taker.take(prefix + projection.path + ".bias", [out])) }
+        if let weight = taker.take(prefix + projection.path + ".weight", [out, input]) {
+          projections.append(Matrix(weight, activations: activations))
+        }
+        let bias = projection.hasBias ? taker.take(prefix + projection.path + ".bias", [out]) : nil
+        biases.append(bias.map { Vector($0.floats()) })
       }
-      layers.append(tensors)
       if taker.violations.count > 1000 { break }
+      guard let inputNorm, let postNorm else { continue }
+      layers.append(
+        Qwen2Layer(
+          inputNorm: Vector(inputNorm.floats()), postAttentionNorm: Vector(postNorm.floats()),
+          projections: projections, biases: biases))
     }
     var head: Tensor?
     if config.tieWordEmbeddings {
@@ -62,23 +69,11 @@ package struct Qwen2Weights: Sendable {
     self.embedding = Matrix(embedding, activations: activations)
     self.head = Matrix(head ?? embedding, activations: activations)
     finalNorm = Vector(norm.floats())
-    self.layers = layers.map { tensors in
-      var rest = tensors.compactMap { $0 }[...]
-      let inputNorm = Vector(rest.removeFirst().floats())
-      let postNorm = Vector(rest.removeFirst().floats())
-      var matrices: [Matrix] = []
-      var biases: [Vector?] = []
-      for projection in Projection.allCases {
-        matrices.append(Matrix(rest.removeFirst(), activations: activations))
-        biases.append(projection.hasBias ? Vector(rest.removeFirst().floats()) : nil)
-      }
-      return Qwen2Layer(
-        inputNorm: inputNorm, postAttentionNorm: postNorm, projections: matrices, biases: biases)
-    }
+    self.layers = layers
   }
 }
 
-/// Takes tensors by name and remembers everything that is wrong.
+/// Takes tensors by name and collects everything that is wrong.
 private struct TensorTaker {
   var available: [String: Tensor]
   var violations: [String] = []
@@ -103,13 +98,12 @@ private struct TensorTaker {
     return tensor
   }
 
-  /// Some exporters write the tied head a second time. The same bytes are no contradiction; others are.
+  /// Takes a tied head that an exporter wrote a second time. Its bytes must be those of the embedding.
   mutating func dropTiedHead(equalTo embedding: Tensor?) {
     guard let embedding, let head = available["lm_head.weight"] else { return }
-    let same =
-      head.shape == embedding.shape && head.elementType == embedding.elementType
-      && sameBytes(head, embedding)
-    if same {
+    if head.shape == embedding.shape, head.elementType == embedding.elementType,
+      unsafe memcmp(head.baseAddress, embedding.baseAddress, head.byteRange.count) == 0
+    {
       available["lm_head.weight"] = nil
     } else {
       violations.append(
@@ -118,16 +112,11 @@ private struct TensorTaker {
     }
   }
 
-  /// What is wrong in all, with the tensors that nobody took.
-  mutating func finish() -> [String] {
-    for name in available.keys.sorted() where !name.hasSuffix(".rotary_emb.inv_freq") {
-      let tensor = available[name]
-      violations.append("\(name): not part of this architecture (shape \(tensor?.shape ?? []))")
-    }
-    return violations
+  /// All violations, with the tensors that nobody took.
+  func finish() -> [String] {
+    violations
+      + available.sorted { $0.key < $1.key }.filter { !$0.key.hasSuffix(".rotary_emb.inv_freq") }.map {
+        "\($0.key): not part of this architecture (shape \($0.value.shape))"
+      }
   }
-}
-
-private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
-  unsafe memcmp(a.baseAddress, b.baseAddress, a.byteRange.count) == 0
 }
