@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 // One import: the tokenizer, messages and the adapter below come along with it.
 import TinaRuntime

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Problems
 
 /// Writes a run's numbers to `metrics.jsonl` and TensorBoard's files, and completions to `samples.jsonl`.
 struct MetricsLog {
