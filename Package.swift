@@ -63,7 +63,8 @@ let package = Package(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization"],
       path: "Sources/Runtime", swiftSettings: house),
-    .systemLibrary(name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
+    .systemLibrary(
+      name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
     .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
     .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: house),
     .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),

@@ -75,7 +75,8 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   static func noRoute(_ method: String, _ path: String) -> ServingError {
     ServingError(
       404, "not_found_error", code: "unknown_url",
-      "\(printable(method)) \(printable(path)): no such address. See docs/reference/protocol.md for what is served.")
+      "\(printable(method)) \(printable(path)): no such address. See docs/reference/protocol.md for what is served."
+    )
   }
 
   /// No room now.

@@ -58,7 +58,8 @@ public struct Quantization: Sendable {
       let memory = anonymousByteCount()
       try place.finish(file: Self.name)
       return QuantizationReport(
-        output: output, type: type, sourceByteCount: file.tensors.reduce(0) { $0 + $1.source.byteRange.count },
+        output: output, type: type,
+        sourceByteCount: file.tensors.reduce(0) { $0 + $1.source.byteRange.count },
         byteCount: file.byteCount, types: Self.types(file), roundings: measures, writing: clock.now - began,
         privateByteCount: memory)
     } catch {
