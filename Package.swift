@@ -8,8 +8,10 @@ let docs = ProcessInfo.processInfo.environment["TINA_DOCS"] != nil
 // Warnings are errors in CI; a newer compiler's new warning must not stop a user.
 let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
-// No target has `unsafeFlags`: a package with them cannot be depended on by version. What they would say stands in
-// Sources/CKernels/kernel.h for the kernels' arithmetic, and in scripts/lib.sh for debug builds that run tests.
+// Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
+// scripts/lib.sh sets it. A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none;
+// the kernels' arithmetic is settled in Sources/CKernels/kernel.h.
+let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"] != nil
 
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
 let house: [SwiftSetting] =
@@ -19,9 +21,13 @@ let house: [SwiftSetting] =
     .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
-  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+  ]
+  + (optimised ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
+  + (strict ? [.treatAllWarnings(as: .error)] : [])
 
-let houseC: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+let houseC: [CSetting] =
+  (optimised ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
+  + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let package = Package(
   name: "tina",

@@ -59,9 +59,8 @@ require_swift() {
   fi
 }
 
-# For debug builds that run: without optimisation Swift's arithmetic is 25 times as slow, and that of C 110 times. (The
-# package itself asks for no flags, so that others can depend on it by version.)
-optimised=(-Xswiftc -O -Xcc -O2)
+# Debug builds that run tests are optimised: Package.swift says why.
+export TINA_OPTIMISED=1
 
 # Everything that building needs, besides Swift itself.
 prepare() {
