@@ -103,38 +103,43 @@ let package = Package(
       path: "Benchmarks/training",
       swiftSettings: house),
 
-    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: house),
+    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
     .testTarget(
-      name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")],
-      swiftSettings: house),
+      name: "AdapterFormatTests", dependencies: ["AdapterFormat", "ModelFiles", "TestSupport"],
+      exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
-      name: "AdapterFormatTests", dependencies: ["AdapterFormat", "ModelFiles"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
-    .testTarget(
-      name: "TokenizationTests", dependencies: ["Tokenization", "ModelFiles"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
+      name: "TokenizationTests", dependencies: ["ModelFiles", "TestSupport", "Tokenization"],
+      exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "RuntimeTests",
-      dependencies: ["TinaRuntime", "AdapterFormat", "ModelFiles", "Tokenization", "CKernels"],
-      path: "Tests/RuntimeTests", resources: [.copy("Fixtures")], swiftSettings: house),
-    .testTarget(name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support"], swiftSettings: house),
-    .testTarget(name: "GradingTests", dependencies: ["Grading"], swiftSettings: house),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: house),
+      dependencies: [
+        "AdapterFormat", "CKernels", "ModelFiles", "TestSupport", "TinaRuntime", "Tokenization",
+      ],
+      exclude: ["Fixtures"], swiftSettings: house),
+    .testTarget(
+      name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
-      dependencies: ["Trainer", "TinaRuntime", "AdapterFormat", "CKernels", "ModelFiles", "Tokenization"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
+      dependencies: [
+        "AdapterFormat", "CKernels", "ModelFiles", "TestSupport", "TinaRuntime", "Tokenization", "Trainer",
+      ], exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "MergingTests",
-      dependencies: ["Merging", "TinaRuntime", "AdapterFormat", "ModelFiles", "CKernels"],
-      resources: [.copy("Fixtures")], swiftSettings: house),
+      dependencies: ["AdapterFormat", "CKernels", "Merging", "ModelFiles", "TestSupport", "TinaRuntime"],
+      exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "ServingTests",
-      dependencies: ["Serving", "TinaRuntime", "AdapterFormat", "ModelFiles", "Support", "Tokenization"]
+      dependencies: [
+        "AdapterFormat", "ModelFiles", "Serving", "Support", "TestSupport", "TinaRuntime", "Tokenization",
+      ]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
         }, swiftSettings: house),
-    .testTarget(name: "TinaTests", dependencies: ["tina"], swiftSettings: house),
+    .testTarget(name: "TinaTests", dependencies: ["TestSupport", "tina"], swiftSettings: house),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,24 +1,19 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
 
-private func model(_ name: String) -> String {
-  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
-    + "/RuntimeTests/Fixtures/" + name
-}
-
 private func golden(_ name: String) throws -> [UInt8] {
-  let path = Bundle.module.bundleURL.appendingPathComponent("Fixtures/identity-\(name).bin").path
-  return Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+  Array(try Data(contentsOf: URL(fileURLWithPath: fixture("identity-\(name).bin"))))
 }
 
 private let zeroDigest = [UInt8](repeating: 0, count: 32)
 
 /// A Hugging Face directory built by hand.
 private struct TestModel {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
 
   init(_ tensors: [(name: String, shape: [Int], type: String, bytes: [UInt8])], config: String = "") {
     var data: [UInt8] = []
@@ -66,7 +61,7 @@ private struct TestModel {
 struct BaseIdentityTests {
   @Test("the bytes are those of the reference", arguments: ["bf16", "f16", "sharded", "tied"])
   func reference(name: String) throws {
-    let identity = try BaseIdentity(of: StoredBase(path: model("tiny-" + name)))
+    let identity = try BaseIdentity(of: StoredBase(path: tiny("tiny-" + name)))
     #expect(try identity.bytes == golden(name))
     #expect(try BaseIdentity(bytes: golden(name), file: "x") == identity)
     #expect(identity.architecture == "qwen2" && identity.digestText.utf8.count == 64)
@@ -74,10 +69,10 @@ struct BaseIdentityTests {
 
   @Test("one file or several: one identity")
   func shards() throws {
-    #expect(try BaseIdentity(of: StoredBase(path: model("tiny-f32"))).bytes == golden("sharded"))
+    #expect(try BaseIdentity(of: StoredBase(path: tiny("tiny-f32"))).bytes == golden("sharded"))
     let identity = try BaseIdentity(bytes: golden("sharded"), file: "x")
-    #expect(identity.compare(to: try StoredBase(path: model("tiny-f32"))) == .same)
-    #expect(identity.compare(to: try StoredBase(path: model("tiny-sharded"))) == .same)
+    #expect(identity.compare(to: try StoredBase(path: tiny("tiny-f32"))) == .same)
+    #expect(identity.compare(to: try StoredBase(path: tiny("tiny-sharded"))) == .same)
   }
 
   @Test("equal weights have one digest in every type that holds them")
@@ -150,7 +145,7 @@ struct BaseIdentityTests {
   func shapes() throws {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     guard
-      case .otherShape(let differences) = identity.compare(to: try StoredBase(path: model("tiny-bf16")))
+      case .otherShape(let differences) = identity.compare(to: try StoredBase(path: tiny("tiny-bf16")))
     else {
       Issue.record("not refused")
       return

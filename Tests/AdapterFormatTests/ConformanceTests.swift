@@ -1,11 +1,11 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
 
-private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent().appendingPathComponent("spec/conformance").path
+private let folder = Checkout.path("spec/conformance")
 
 /// A file of the corpus and what its manifest says of it.
 private struct Case: CustomTestStringConvertible, Sendable {
@@ -83,7 +83,7 @@ struct ConformanceTests {
     "each prefix is the adapter of so many layers",
     arguments: valid.filter { $0.object["prefix_digests"] != nil })
   private func prefixes(_ one: Case) throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let bytes = try one.bytes
     let whole = try TinaFile(path: one.path)
     for (index, digest) in (one.object["prefix_digests"]?.array ?? []).compactMap(\.string).enumerated() {
@@ -111,7 +111,7 @@ struct ConformanceTests {
     let bytes = try one.bytes
     let isExhaustive = ProcessInfo.processInfo.environment["TINA_EXHAUSTIVE"] != nil
     let step = isExhaustive || bytes.count <= 700 ? 1 : bytes.count / 50
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.path + "/x.tina"
     for place in stride(from: 0, to: bytes.count, by: step) {
       var changed = bytes

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 /// What every test here starts from: an archive of pseudo-random pairs.
@@ -25,7 +26,7 @@ func expectExportRefusal(
   _ fragments: String...,
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
-  let out = TemporaryDirectory()
+  let out = TemporaryFolder()
   do throws(AdapterError) {
     try archive.export(format, to: out.path + "/out", base: base)
     Issue.record("it was written", sourceLocation: sourceLocation)
@@ -109,7 +110,7 @@ struct PEFTInterchangeTests {
   func roundTrip() throws {
     let test = Self.adapter()
     let archive = try AdapterFile(path: test.directory.path).archive
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try archive.export(.peft, to: out.path + "/peft")
     try TinaWriter.write(archive, to: out.path + "/a.tina")
     try AdapterFile(path: out.path + "/a.tina").archive.export(.peft, to: out.path + "/again")
@@ -125,7 +126,7 @@ struct PEFTInterchangeTests {
   @Test("what is no plain pair is refused when it is to be applied, from PEFT and from .tina alike")
   func applied() throws {
     let test = Self.adapter()
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try TinaWriter.write(AdapterFile(path: test.directory.path).archive, to: out.path + "/a.tina")
     for path in [test.directory.path, out.path + "/a.tina"] {
       expectRefusal(
@@ -157,7 +158,7 @@ struct PEFTInterchangeTests {
     let archive = testArchive([
       ("layers.1.mlp.up_proj", 3, 0.1), ("layers.11.mlp.up_proj", 2, 0.7), ("layers.1.mlp.down_proj", 3, 0.1),
     ])
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try archive.export(.peft, to: out.path + "/peft")
     let adapter = try Adapter(path: out.path + "/peft")
     #expect(adapter.modules.map(\.rank) == [3, 3, 2] && adapter.modules.map(\.scale) == [0.1, 0.1, 0.7])
@@ -169,7 +170,7 @@ struct PEFTInterchangeTests {
   @Test("a directory with other files is not replaced; one with an adapter is")
   func targets() throws {
     let archive = testArchive([("layers.0.mlp.up_proj", 2, 1)])
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     let target = out.path + "/peft"
     try archive.export(.peft, to: target)
     let other = testArchive([("layers.0.mlp.up_proj", 2, 3)])
@@ -188,9 +189,9 @@ struct GGUFInterchangeTests {
   private static let llama = BaseArchitecture(name: "llama", headCount: 3, keyValueHeadCount: 2)
 
   private static func written(_ archive: AdapterArchive, _ base: BaseArchitecture) throws -> (
-    GGUFFile, TemporaryDirectory
+    GGUFFile, TemporaryFolder
   ) {
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try archive.export(.gguf, to: out.path + "/a.gguf", base: base)
     return (try GGUFFile(path: out.path + "/a.gguf"), out)
   }
@@ -324,7 +325,7 @@ struct GGUFInterchangeTests {
       Tensor(name: "blk.0.ffn_up.weight.lora_a", elementType: .q8_0, shape: [2, 32], memory: memory),
       Tensor(name: "blk.0.ffn_up.weight.lora_b", shape: [3, 2], floats: [1, 2, 3, 4, 5, 6]),
     ]
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     let keys: [(key: String, value: GGUFValue)] = [
       ("general.architecture", .text("qwen2")), ("general.type", .text("adapter")),
       ("adapter.type", .text("lora")),
@@ -367,7 +368,7 @@ struct MLXInterchangeTests {
   @Test("the layout is mlx-lm's: transposed, without wrappers, the scale itself")
   func layout() throws {
     let archive = testArchive([("layers.2.self_attn.q_proj", 2, 0.3), ("layers.3.mlp.up_proj", 2, 0.3)])
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try archive.export(.mlx, to: out.path + "/m", base: BaseArchitecture(name: "qwen2", layerCount: 4))
     let file = try SafetensorsFile(path: out.path + "/m/adapters.safetensors")
     #expect(
@@ -399,7 +400,7 @@ struct MLXInterchangeTests {
       AdapterEntry(
         module: "layers.0.mlp.up_proj", path: "model.layers.0.mlp.up_proj",
         content: .magnitude(Tensor(name: "m", shape: [12], floats: (0..<12).map { Float($0) }))))
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try archive.export(.mlx, to: out.path + "/d")
     let again = try AdapterFile(path: out.path + "/d").archive
     #expect(again.mlxConfiguration?["fine_tune_type"]?.string == "dora" && again.entries.count == 2)
@@ -435,8 +436,8 @@ struct MLXInterchangeTests {
 
   @Test("settings that cannot be, halves, other ranks; null metadata is none")
   func reading() throws {
-    func directory(_ parameters: String, _ tensors: [TestTensor]) -> TemporaryDirectory {
-      let directory = TemporaryDirectory()
+    func directory(_ parameters: String, _ tensors: [TestTensor]) -> TemporaryFolder {
+      let directory = TemporaryFolder()
       directory.write("adapter_config.json", #"{"num_layers":2,"lora_parameters":\#(parameters)}"#)
       directory.write("adapters.safetensors", safetensors(tensors))
       return directory
@@ -512,7 +513,7 @@ struct DifferenceTests {
     let norm = try #require(before.norm)
     #expect(abs((reduced.worst?.error ?? 0) - lost / norm) < 1e-5)
     // PEFT's configuration follows.
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     try reduced.archive.export(.peft, to: out.path + "/peft")
     #expect(try Adapter(path: out.path + "/peft").modules[0].scale == -3)
     #expect(try archive.reduced(toRank: 8, path: "t").worst?.error == 0)

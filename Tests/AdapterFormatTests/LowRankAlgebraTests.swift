@@ -1,5 +1,6 @@
 import AdapterFormat
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("Low-rank algebra")
@@ -8,18 +9,10 @@ struct LowRankAlgebraTests {
   static func pair(
     rank: Int, input: Int, output: Int, scale: Float = 2, seed: UInt64 = 1
   ) -> LowRankPair {
-    var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-    func numbers(_ count: Int) -> [Float] {
-      (0..<count).map { _ in
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return Float(Int64(bitPattern: state) >> 40) / 0x1p23
-      }
-    }
+    var random = SeededGenerator(seed)
     return LowRankPair(
-      a: Tensor(name: "a", shape: [rank, input], floats: numbers(rank * input)),
-      b: Tensor(name: "b", shape: [output, rank], floats: numbers(output * rank)), scale: scale,
+      a: Tensor(name: "a", shape: [rank, input], floats: random.floats(rank * input)),
+      b: Tensor(name: "b", shape: [output, rank], floats: random.floats(output * rank)), scale: scale,
       scaleOrigin: .alphaOverRank, alpha: Double(scale) * Double(rank))
   }
 

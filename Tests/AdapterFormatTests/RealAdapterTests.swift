@@ -1,11 +1,12 @@
 import AdapterFormat
 import ModelFiles
+import TestSupport
 import Testing
 
 /// Adapters from public repositories, as people publish them.
-@Suite("Real adapters", .enabled(if: sharedAdapters != nil, "no shared data"))
+@Suite("Real adapters", .needsShared("adapters"))
 struct RealAdapterTests {
-  private let folder = sharedAdapters ?? ""
+  private let folder = shared("adapters") ?? ""
 
   @Test(
     "these load",
@@ -74,7 +75,7 @@ struct RealAdapterTests {
   @Test("PEFT → PEFT gives the same file, byte for byte, and an equal configuration")
   func rewritten() throws {
     for name in Self.peft {
-      let out = TemporaryDirectory()
+      let out = TemporaryFolder()
       let file = try AdapterFile(path: folder + "/" + name)
       try file.archive.export(.peft, to: out.path)
       let config = try JSON.parse(path: file.files[0])
@@ -93,7 +94,7 @@ struct RealAdapterTests {
   @Test("PEFT → .tina → PEFT gives the same file, byte for byte, and an equal configuration")
   func throughTina() throws {
     for name in Self.peft {
-      let out = TemporaryDirectory()
+      let out = TemporaryFolder()
       let file = try AdapterFile(path: folder + "/" + name)
       try TinaWriter.write(file.archive, to: out.path + "/a.tina")
       let again = try AdapterFile(path: out.path + "/a.tina")
@@ -115,7 +116,7 @@ struct RealAdapterTests {
       ("llama3.2-1b-r8-qv-b", BaseArchitecture(name: "llama", headCount: 32, keyValueHeadCount: 8)),
     ])
   func otherFormats(name: String, base: BaseArchitecture) throws {
-    let out = TemporaryDirectory()
+    let out = TemporaryFolder()
     let archive = try AdapterFile(path: folder + "/" + name).archive
     for format in [AdapterFileFormat.gguf, .mlx, .peft] {
       let path = out.path + "/" + format.rawValue

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("PEFT adapters that are refused")
@@ -206,7 +207,7 @@ struct RefusalTests {
   @Test("a path that does not exist, and a directory with nothing of an adapter")
   func nothing() {
     expectRefusal("/nowhere/adapter", ["/nowhere/adapter", "no such file or directory", "PEFT adapter"])
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     expectRefusal(directory.path, [directory.path, "found neither", "adapter_config.json"])
     directory.write("config.json", "{}")
     expectRefusal(directory.path, ["a whole model"])
@@ -214,7 +215,7 @@ struct RefusalTests {
 
   @Test("a repository of checkpoints says to name one")
   func checkpoints() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     try FileManager.default.createDirectory(
       atPath: directory.path + "/checkpoint-450", withIntermediateDirectories: false)
     expectRefusal(directory.path, ["\"checkpoint-450\"", "Name one of the checkpoints"])
@@ -245,7 +246,7 @@ struct RefusalTests {
 
   @Test("a GGUF file that ends early")
   func gguf() {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     expectRefusal(
       directory.write("adapter.gguf", "GGUF\u{3}\0\0\0"), ["adapter.gguf: byte 8", "the end of the file"])
   }
@@ -264,16 +265,16 @@ struct RefusalTests {
 
   @Test("MLX adapters without configuration, without weights, and in numpy's archives")
   func mlx() {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     directory.write("adapters.safetensors", safetensors([]))
     expectRefusal(
       directory.path, ["adapters.safetensors, an MLX adapter, without adapter_config.json", "the scale"])
-    let old = TemporaryDirectory()
+    let old = TemporaryFolder()
     expectRefusal(old.write("adapters.npz", "PK\u{3}\u{4}"), ["MLX adapter in numpy's archive", "save_file"])
     expectRefusal(old.path, ["adapters.npz, an MLX adapter", "save_file"])
     old.write("adapter_config.json", #"{"fine_tune_type":"lora","lora_parameters":{"rank":8}}"#)
     expectRefusal(old.path, ["adapters.npz, an MLX adapter", "save_file"])
-    let alone = TemporaryDirectory()
+    let alone = TemporaryFolder()
     alone.write("adapter_config.json", #"{"fine_tune_type":"lora","lora_parameters":{"rank":8,"scale":1}}"#)
     expectRefusal(alone.path, ["of MLX alone, without weights"])
   }
@@ -296,16 +297,10 @@ struct RefusalTests {
     let test = TestAdapter()
     test.write()
     let weights = safetensors(test.tensors)
-    var state: UInt64 = 88172645463325252
-    func random(_ bound: Int) -> Int {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return Int(state % UInt64(bound))
-    }
+    var random = SeededGenerator(1)
     for _ in 0..<2000 {
       var bytes = weights
-      for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
+      for _ in 0...random.below(3) { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
       test.directory.write("adapter_model.safetensors", bytes)
       guard let adapter = try? Adapter(path: test.directory.path) else { continue }
       for module in adapter.modules {

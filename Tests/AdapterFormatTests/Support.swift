@@ -1,29 +1,7 @@
 import AdapterFormat
 import Foundation
+import TestSupport
 import Testing
-
-/// A directory that disappears with the object.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() {
-    path = NSTemporaryDirectory() + "tina-adapter-" + UUID().uuidString
-    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// Writes a file and returns its path.
-  @discardableResult
-  func write(_ name: String, _ bytes: some Sequence<UInt8>) -> String {
-    let file = path + "/" + name
-    try? Data(bytes).write(to: URL(fileURLWithPath: file))
-    return file
-  }
-
-  @discardableResult
-  func write(_ name: String, _ text: String) -> String { write(name, text.utf8) }
-}
 
 /// One tensor of a file built by hand; every element is `value`.
 struct TestTensor {
@@ -64,7 +42,7 @@ func safetensors(_ tensors: [TestTensor]) -> [UInt8] {
 
 /// A PEFT adapter on disk whose parts can be changed before it is opened.
 struct TestAdapter {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
   var settings: [String: String] = [
     "peft_type": "\"LORA\"", "r": "2", "lora_alpha": "8", "target_modules": "[\"q_proj\",\"down_proj\"]",
     "base_model_name_or_path": "\"someone/base\"", "bias": "\"none\"", "lora_dropout": "0.05",
@@ -114,11 +92,3 @@ func expectRefusal(
     #expect(error.path == path, sourceLocation: sourceLocation)
   }
 }
-
-/// Real adapters kept outside the repository, or nil: `TINA_SHARED`, or `shared` beside the checkout.
-let sharedAdapters: String? = {
-  let beside = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared").path
-  let folder = (ProcessInfo.processInfo.environment["TINA_SHARED"] ?? beside) + "/data/adapters"
-  return FileManager.default.fileExists(atPath: folder) ? folder : nil
-}()

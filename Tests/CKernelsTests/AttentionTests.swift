@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -22,7 +23,7 @@ extension KernelTests {
     ) {
       let pool = unsafe try #require(tk_pool_create(threads))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: UInt64(c.keys * 31 + c.headDim))
+      var noise = SeededGenerator(UInt64(c.keys * 31 + c.headDim))
       let width = c.kvHeads * c.headDim
       let query = noise.floats(c.heads * c.headDim).map { $0 * 3 }
       let pageCount = (c.keys + Self.pageTokens - 1) / Self.pageTokens
@@ -103,7 +104,7 @@ extension KernelTests {
       let (heads, kvHeads, headDim, keys) = (6, 2, 20, 53)
       let width = kvHeads * headDim
       let plane = Self.pageTokens * width
-      var noise = Noise(state: 31)
+      var noise = SeededGenerator(31)
       var pages: [UnsafePointer<UInt8>] = unsafe []
       defer { for i in unsafe pages.indices { unsafe pages[i].deallocate() } }
       for _ in 0..<(keys + Self.pageTokens - 1) / Self.pageTokens {

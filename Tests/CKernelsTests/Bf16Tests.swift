@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 private func value(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
@@ -52,12 +53,12 @@ private func agree(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN) }
 }
 
-extension Noise {
-  fileprivate mutating func words(_ count: Int) -> [UInt16] { (0..<count).map { _ in nearest(next()) } }
+extension SeededGenerator {
+  fileprivate mutating func words(_ count: Int) -> [UInt16] { (0..<count).map { _ in nearest(float()) } }
   /// Any bits, with an exponent of `exponents`.
   fileprivate mutating func words(_ count: Int, exponents: Range<UInt16>) -> [UInt16] {
     (0..<count).map { _ in
-      let random = next().bitPattern ^ next().bitPattern &* 2_654_435_761
+      let random = float().bitPattern ^ float().bitPattern &* 2_654_435_761
       let exponent = exponents.lowerBound + UInt16(random >> 16) % UInt16(exponents.count)
       return UInt16(random & 0x807f) | exponent << 7
     }
@@ -79,7 +80,7 @@ extension KernelTests {
     @Test func everySizeFollowsTheStatedOrder() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 31)
+      var noise = SeededGenerator(31)
       for (rows, columns) in [
         (1, 1), (5, 2), (7, 31), (8, 32), (9, 33), (16, 64), (19, 75), (33, 256), (21, 768), (12, 769),
         (40, 800),
@@ -107,7 +108,7 @@ extension KernelTests {
     @Test func everyPathGivesTheSameBits() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 5)
+      var noise = SeededGenerator(5)
       for (rows, columns, n) in [(16, 256, 1), (203, 1536, 1), (40, 1280, 2), (7, 100, 9), (72, 1543, 64)] {
         let w = noise.words(rows * columns)
         let x = noise.floats(n * columns)
@@ -124,7 +125,7 @@ extension KernelTests {
     @Test func tinyHugeAndSpecialNumbersFollowTheStatedOrder() throws {
       let pool = unsafe try #require(tk_pool_create(1))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 17)
+      var noise = SeededGenerator(17)
       let (rows, columns, n) = (9, 96, 7)
       for (exponents, others) in [
         (UInt16(0)..<4, UInt16(124)..<132), (50..<70, 50..<70), (56..<62, 62..<70), (0..<127, 0..<254),
@@ -180,7 +181,7 @@ extension KernelTests {
     }
 
     @Test func aRowOfABatchEqualsTheRowAloneForAnyThreads() throws {
-      var noise = Noise(state: 11)
+      var noise = SeededGenerator(11)
       let (rows, columns) = (203, 808)
       try expectRowsAloneEqualTheBatch(
         bytes(noise.words(rows * columns)), TK_BF16, rows: rows, columns: columns, &noise,
@@ -191,7 +192,7 @@ extension KernelTests {
     @Test func anAdapterIsASumOfItsOwn() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 13)
+      var noise = SeededGenerator(13)
       let (rows, columns, n, rank) = (45, 200, 5, 12)
       let w = noise.words(rows * columns)
       let (x, before, bias) = (noise.floats(n * columns), noise.floats(n * rows), noise.floats(rows))
@@ -215,7 +216,7 @@ extension KernelTests {
     @Test func roundingTheInputsIsTheOnlyDifference() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 3)
+      var noise = SeededGenerator(3)
       let (rows, columns, n) = (48, 1536, 4)
       let w = noise.words(rows * columns)
       let zero = [Float](repeating: 0, count: n * rows)
@@ -236,7 +237,7 @@ extension KernelTests {
       let type = tk_type(raw)
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 3)
+      var noise = SeededGenerator(3)
       let (rows, columns, n) = (20, 64, 9)
       let bytes =
         type == TK_Q8_0

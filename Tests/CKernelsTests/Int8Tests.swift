@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// A group of 16 or 32 neighbouring weights as the file's format defines them: (code × scale) − minimum.
@@ -53,23 +54,19 @@ private enum Blocks {
   }
 
   /// Rows of random blocks whose values are of ordinary size.
-  static func random(_ type: tk_type, rows: Int, columns: Int, _ noise: inout Noise) -> [UInt8] {
+  static func random(_ type: tk_type, rows: Int, columns: Int, _ noise: inout SeededGenerator) -> [UInt8] {
     let size = tk_block_bytes(type)
-    var bytes = (0..<rows * tk_row_bytes(type, columns)).map { _ in UInt8(truncatingIfNeeded: noise.bits()) }
+    var bytes = noise.bytes(rows * tk_row_bytes(type, columns))
     let places = type == TK_Q6_K ? [208] : type == TK_Q4_K || type == TK_Q5_K ? [0, 2] : [0]
     for block in stride(from: 0, to: bytes.count, by: size) {
       for place in places {
-        let bits = Float16(0.001 + 0.01 * abs(noise.next())).bitPattern
+        let bits = Float16(0.001 + 0.01 * abs(noise.float())).bitPattern
         bytes[block + place] = UInt8(bits & 255)
         bytes[block + place + 1] = UInt8(bits >> 8)
       }
     }
     return bytes
   }
-}
-
-extension Noise {
-  fileprivate mutating func bits() -> UInt32 { UInt32(bitPattern: Int32(next() * Float(1 << 23))) >> 3 }
 }
 
 /// 32 elements of an input as docs/reference/numerics.md says: codes, scale, and scale × the sum of the codes.
@@ -125,7 +122,7 @@ struct Term {
 /// Expects the rows of a batch of rounded inputs, with an adapter on all of them, to be what each is alone, bit for bit,
 /// on 1 to 3 threads.
 func expectRowsAloneEqualTheBatch(
-  _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, _ noise: inout Noise,
+  _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, _ noise: inout SeededGenerator,
   activations: tk_activations = TK_ACTIVATIONS_INT8
 ) throws {
   let n = 21
@@ -205,7 +202,7 @@ extension KernelTests {
       let type = tk_type(raw)
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 21)
+      var noise = SeededGenerator(21)
       let block = tk_block_elements(type)
       for (rows, columns) in [(1, block), (7, 2 * block), (15, 256), (33, 256), (50, 768), (97, 512)] {
         let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
@@ -236,7 +233,7 @@ extension KernelTests {
       let pool = unsafe try #require(tk_pool_create(1))
       defer { unsafe tk_pool_destroy(pool) }
       let (rows, columns) = (35, 512)
-      var noise = Noise(state: 2)
+      var noise = SeededGenerator(2)
       for fill in [UInt8(0x80), 0xff, 0x7f, 0x81] {
         let template = Blocks.random(type, rows: rows, columns: columns, &noise)
         let size = tk_block_bytes(type)
@@ -261,7 +258,7 @@ extension KernelTests {
       let type = tk_type(raw)
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 5)
+      var noise = SeededGenerator(5)
       for (rows, columns, n) in [(16, 256, 1), (203, 1536, 1), (40, 1280, 2), (64, 768, 9), (72, 1536, 64)] {
         let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
         let x = noise.floats(n * columns)
@@ -276,7 +273,7 @@ extension KernelTests {
 
     @Test(arguments: types)
     func aRowOfABatchEqualsTheRowAloneForAnyThreads(raw: UInt32) throws {
-      var noise = Noise(state: 11)
+      var noise = SeededGenerator(11)
       let (rows, columns) = (203, 768)
       let weights = Blocks.random(tk_type(raw), rows: rows, columns: columns, &noise)
       try expectRowsAloneEqualTheBatch(weights, tk_type(raw), rows: rows, columns: columns, &noise)
@@ -286,7 +283,7 @@ extension KernelTests {
     @Test func anAdapterIsASumOfItsOwn() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 13)
+      var noise = SeededGenerator(13)
       let (rows, columns, n, rank) = (45, 256, 5, 12)
       let weights = Blocks.random(TK_Q4_K, rows: rows, columns: columns, &noise)
       let (x, before, bias) = (noise.floats(n * columns), noise.floats(n * rows), noise.floats(rows))
@@ -315,7 +312,7 @@ extension KernelTests {
       let type = tk_type(raw)
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 3)
+      var noise = SeededGenerator(3)
       let (rows, columns, n) = (48, 1536, 4)
       let weights = Blocks.random(type, rows: rows, columns: columns, &noise)
       let x = noise.floats(n * columns)
@@ -339,7 +336,7 @@ extension KernelTests {
     @Test func inputsThatAreNotFiniteAndTinyOnes() throws {
       let pool = unsafe try #require(tk_pool_create(1))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 8)
+      var noise = SeededGenerator(8)
       let (rows, columns) = (20, 256)
       let weights = Blocks.random(TK_Q8_0, rows: rows, columns: columns, &noise)
       for poison in [Float.nan, .infinity, -.infinity, .signalingNaN] {

@@ -1,16 +1,7 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
-
-/// A small generator, so that a failing case can be made again.
-struct Noise {
-  var state: UInt64
-  mutating func next() -> Float {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Float(Int64(bitPattern: state) >> 40) / Float(1 << 23)
-  }
-  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in next() } }
-}
 
 /// The order of summation as ckernels.h states it, written plainly.
 func orderedDot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
@@ -90,7 +81,7 @@ func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
     func everySizeFollowsTheStatedOrder(type: UInt32) throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 7)
+      var noise = SeededGenerator(7)
       for columns in Array(1...67) + [96, 512, 520, 1536, 1543] {
         let rows = 1 + columns % 19
         let weights = Stored(noise.floats(rows * columns), tk_type(type))
@@ -113,7 +104,7 @@ func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
     @Test(arguments: types)
     func aRowOfABatchEqualsTheRowAloneForAnyThreads(type: UInt32) throws {
-      var noise = Noise(state: 11)
+      var noise = SeededGenerator(11)
       let (rows, columns, n) = (203, 777, 21)
       let weights = Stored(noise.floats(rows * columns), tk_type(type))
       let x = noise.floats(n * columns)
@@ -135,7 +126,7 @@ func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
     @Test func addPutsTheResultOntoWhatIsThere() throws {
       let pool = unsafe try #require(tk_pool_create(1))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 3)
+      var noise = SeededGenerator(3)
       let weights = Stored(noise.floats(6 * 10), TK_BF16)
       let x = noise.floats(30)
       let before = noise.floats(18)
@@ -148,7 +139,7 @@ func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
     func everyPathGivesTheSameBits(type: UInt32) throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 5)
+      var noise = SeededGenerator(5)
       for (rows, columns, n) in [(5, 9, 1), (37, 129, 3), (64, 1030, 9), (12, 64, 70), (72, 1536, 31)] {
         let weights = Stored(noise.floats(rows * columns), tk_type(type))
         let x = noise.floats(n * columns)

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs `body` once on every path of instructions that this processor has, then goes back to the best.
@@ -80,7 +81,7 @@ extension KernelTests {
       }
     }
 
-    private func makeCases(_ noise: inout Noise, rows: Int, columns: Int, n: Int, type: tk_type)
+    private func makeCases(_ noise: inout SeededGenerator, rows: Int, columns: Int, n: Int, type: tk_type)
       -> [LowRankCase]
     {
       // Some inputs of a batch have no adapter; ranks differ, some being no multiple of 8.
@@ -98,7 +99,7 @@ extension KernelTests {
     func theAdaptersColumnsContinueTheSum(type: UInt32) throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 17)
+      var noise = SeededGenerator(17)
       for (rows, columns) in [(3, 5), (16, 64), (21, 77), (40, 530)] {
         for n in [1, 2, 3, 5, 9, 16, 61, 67] {
           let weights = Stored(noise.floats(rows * columns), TK_BF16)
@@ -132,7 +133,7 @@ extension KernelTests {
     }
 
     @Test func aRowWithItsAdapterIsTheSameAloneAndForAnyThreads() throws {
-      var noise = Noise(state: 23)
+      var noise = SeededGenerator(23)
       let (rows, columns, n) = (203, 777, 19)
       let weights = Stored(noise.floats(rows * columns), TK_F16)
       let x = noise.floats(n * columns)

@@ -1,4 +1,5 @@
 import CKernels
+import TestSupport
 import Testing
 
 /// The merging kernels against plain loops of the same formulas, bit for bit.
@@ -7,11 +8,8 @@ import Testing
   private let best = unsafe String(cString: tk_isa())
 
   private func numbers(_ count: Int, seed: UInt64, scale: Float) -> [Float] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    return (0..<count).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return scale * (Float(state >> 40) / Float(1 << 23) - 1)
-    }
+    var random = SeededGenerator(seed)
+    return random.floats(count).map { scale * $0 }
   }
 
   private func stored(_ values: [Float], _ type: tk_type) -> [UInt8] {

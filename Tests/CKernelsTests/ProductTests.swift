@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Products and rows of the backward pass against their definitions, written plainly.
@@ -28,7 +29,7 @@ import Testing
     (1, 1, 1), (12, 32, 192), (13, 33, 193), (6, 16, 5), (40, 70, 400), (5, 530, 200), (25, 7, 577),
   ])
   func productsKeepTheirOrder(m: Int, n: Int, k: Int) {
-    var noise = Noise(state: UInt64(m * 1000 + n * 10 + k))
+    var noise = SeededGenerator(UInt64(m * 1000 + n * 10 + k))
     for type in [TK_F32, TK_F16, TK_BF16] {
       for (turnsA, turnsB, adds) in [(false, false, false), (true, false, true), (false, true, true)] {
         if turnsB, type != TK_F32 { continue }
@@ -69,7 +70,7 @@ import Testing
   /// A part of a matrix, in rows and columns, is what the whole gives there; also of blocks of weights.
   @Test func partsAreThoseOfTheWhole() {
     let (m, n, k) = (17, 768, 40)
-    var noise = Noise(state: 5)
+    var noise = SeededGenerator(5)
     let a = noise.floats(m * k)
     let blocks = (0..<n * k / 256 * 144).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 144) & 0x3F }
     var whole = [Float](repeating: 0, count: m * n)
@@ -109,7 +110,7 @@ import Testing
   /// Softmax, activation and head against double precision; every path gives the same bits.
   @Test(arguments: [1, 7, 8, 9, 64, 131])
   func rowsAreDifferentiated(count: Int) {
-    var noise = Noise(state: UInt64(count))
+    var noise = SeededGenerator(UInt64(count))
     let scores = noise.floats(count).map { 6 * $0 }
     let slopes = noise.floats(count)
     let other = noise.floats(count).map { 3 * $0 }
@@ -158,7 +159,7 @@ import Testing
   /// AdamW's step element by element as it is written down, on every path.
   @Test(arguments: [1, 8, 13, 40])
   func stepsOfAdamWFollowTheirDefinition(count: Int) {
-    var noise = Noise(state: UInt64(count + 77))
+    var noise = SeededGenerator(UInt64(count + 77))
     let gradient = noise.floats(count)
     let start = (x: noise.floats(count), m: noise.floats(count), v: noise.floats(count).map { $0 * $0 })
     var settings = tk_adamw(

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -25,7 +26,7 @@ extension KernelTests {
     }
 
     @Test func narrowingRoundsToNearestEven() {
-      var noise = Noise(state: 1)
+      var noise = SeededGenerator(1)
       var values: [Float] = [
         0, -0, 65519.99, 65520, 1e30, -1e30, 2.98e-8, 2.9802322e-8, 6.1e-5, 0x1p-149, .infinity,
       ]
@@ -61,7 +62,7 @@ extension KernelTests {
     @Test func normAndActivationMatchDoublePrecision() throws {
       let pool = unsafe try #require(tk_pool_create(2))
       defer { unsafe tk_pool_destroy(pool) }
-      var noise = Noise(state: 9)
+      var noise = SeededGenerator(9)
       for (n, dim) in [(1, 1), (3, 7), (5, 64), (2, 1536), (9, 1001)] {
         let x = noise.floats(n * dim)
         let weight = noise.floats(dim)

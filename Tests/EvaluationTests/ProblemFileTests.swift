@@ -1,14 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Evaluation
 
 @Suite struct ProblemFileTests {
   private func read(_ text: String) throws -> [Problem] {
-    let url = FileManager.default.temporaryDirectory.appending(path: "problems-\(UUID().uuidString).jsonl")
-    try Data(text.utf8).write(to: url)
-    defer { try? FileManager.default.removeItem(at: url) }
-    return try ProblemFile.read(url.path)
+    let folder = TemporaryFolder()
+    return try ProblemFile.read(folder.write("problems.jsonl", text))
   }
 
   @Test(arguments: [
@@ -54,15 +53,8 @@ import Testing
     #expect(try read(ProblemFile.lines(problems))[0] == problems[0])
   }
 
-  /// The real benchmarks, where they lie beside the checkout.
-  @Test func realBenchmarksAreRead() throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let folder = root.appending(path: "../shared/data/benchmarks").standardizedFileURL.path
-    guard FileManager.default.fileExists(atPath: folder) else {
-      print("skipped: no benchmarks at ../shared/data/benchmarks")
-      return
-    }
+  @Test(.needsShared("benchmarks")) func realBenchmarksAreRead() throws {
+    let folder = try #require(shared("benchmarks"))
     let counts = [
       "aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "minerva": 272, "olympiadbench": 675,
       "gsm8k": 1319,

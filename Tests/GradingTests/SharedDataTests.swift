@@ -1,24 +1,17 @@
 import Foundation
 import Grading
+import TestSupport
 import Testing
 
-/// `../shared`, beside the checkout; nil when it is not there.
-private let shared: String? = {
-  let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  let path = root.deletingLastPathComponent().appending(path: "shared/data").path
-  return FileManager.default.fileExists(atPath: path + "/answers/sample.jsonl") ? path : nil
-}()
-
 private func rows(_ file: String) throws -> [[String: Any]] {
-  let text = try String(contentsOfFile: (shared ?? "") + "/" + file, encoding: .utf8)
+  let text = try String(contentsOfFile: try #require(shared(file)), encoding: .utf8)
   return try text.split(separator: "\n").map {
     try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
   }
 }
 
 /// Answers of models and of benchmarks.
-@Suite(.enabled(if: shared != nil, "no shared data"))
+@Suite(.needsShared("answers/sample.jsonl"))
 struct SharedDataTests {
   @Test func theSample() throws {
     let grader = Grader()

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Hub
@@ -35,7 +36,7 @@ import Testing
     for _ in 0..<10 { bench.fake.fail(Self.cdn, .cut(after: 0)) }
     let error = try #require(try bench.error())
     #expect(error.kind == .unreachable)
-    #expect(bench.holdsNothing() || !bench.scratch.names().contains { $0.contains("snapshots/0") })
+    #expect(bench.holdsNothing() || !bench.scratch.everything.contains { $0.contains("snapshots/0") })
     let left = bench.cache.blob(bench.fake.listed(Self.shard).digest, of: try bench.name) + ".incomplete"
     #expect(HubCache.size(left) == 123_456)
   }
@@ -100,10 +101,10 @@ import Testing
     let error = try #require(try bench.error())
     #expect(error.kind == .damaged && error.description.contains(Self.shard))
     #expect(
-      !bench.scratch.names().contains {
+      !bench.scratch.everything.contains {
         $0.contains(bench.fake.listed(Self.shard).digest) && !$0.hasSuffix(".lock")
       })
-    #expect(!bench.scratch.names().contains { $0.contains("/snapshots/0") })
+    #expect(!bench.scratch.everything.contains { $0.contains("/snapshots/0") })
     try bench.pull()
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Hub
@@ -101,7 +102,7 @@ import Testing
     bench.fake.fail("/cdn/tokenizer.json", .endless)
     let error = try #require(try bench.error())
     #expect(error.kind == .damaged && error.found.contains("more than the 70000 bytes"))
-    for name in bench.scratch.names() where name.hasSuffix(".incomplete") {
+    for name in bench.scratch.everything where name.hasSuffix(".incomplete") {
       #expect(HubCache.size(bench.scratch.path + "/" + name) ?? 0 <= 300_000)
     }
   }
@@ -122,7 +123,7 @@ import Testing
     let plan = try bench.hub.plan(bench.name, want: .all)
     let error = #expect(throws: HubError.self) { try bench.hub.fetch(plan) }
     #expect(error?.kind == .damaged)
-    #expect(!bench.scratch.names().contains { $0.contains("/snapshots/0") })
+    #expect(!bench.scratch.everything.contains { $0.contains("/snapshots/0") })
   }
 
   @Test func redirectLoopsEnd() throws {

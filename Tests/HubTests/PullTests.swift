@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Hub
@@ -32,7 +33,7 @@ import Testing
     // What the repository lacks is known from now on.
     #expect(
       FileManager.default.fileExists(atPath: root + "/.no_exist/\(FakeHub.commit)/generation_config.json"))
-    #expect(!bench.scratch.names().contains { $0.hasSuffix(".incomplete") || $0.hasSuffix(".tmp") })
+    #expect(!bench.scratch.everything.contains { $0.hasSuffix(".incomplete") || $0.hasSuffix(".tmp") })
 
     bench.fake.forgetRequests()
     #expect(try bench.hub.locate(bench.name, want: .model) == pulled.path)

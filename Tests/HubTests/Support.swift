@@ -1,30 +1,14 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Hub
 
-/// A folder that is gone after the test.
-final class Scratch {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appending(path: "tina-hub-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// Every file and link below the folder.
-  func names() -> [String] {
-    (FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []).sorted()
-  }
-}
-
 /// A fake hub with a client whose cache is in a folder of its own.
 struct Bench {
   let fake: FakeHub
-  let scratch: Scratch
+  let scratch: TemporaryFolder
   let hub: HubSession
   let notes: Notes
 
@@ -39,7 +23,7 @@ struct Bench {
 
   init(_ environment: [String: String] = [:], pacing: Pacing? = nil) throws {
     fake = try FakeHub()
-    scratch = try Scratch()
+    scratch = TemporaryFolder()
     let notes = Notes()
     self.notes = notes
     let settings = try HubSettings(
@@ -78,7 +62,7 @@ struct Bench {
 
   /// Whether the cache is as it was before anything came: no snapshot, no reference, no complete blob.
   func holdsNothing() -> Bool {
-    !scratch.names().contains { name in
+    !scratch.everything.contains { name in
       let parts = name.split(separator: "/").map(String.init)
       guard let i = parts.firstIndex(where: { ["snapshots", "refs", "blobs"].contains($0) }),
         parts.count > i + 1
@@ -116,12 +100,7 @@ extension FakeHub {
   }
 
   static func noise(_ count: Int, _ seed: UInt64) -> [UInt8] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    return (0..<count).map { _ in
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return UInt8(truncatingIfNeeded: state)
-    }
+    var random = SeededGenerator(seed)
+    return random.bytes(count)
   }
 }

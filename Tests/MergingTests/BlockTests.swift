@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Merging
@@ -14,7 +15,7 @@ import Testing
 
   private func golden() throws -> SafetensorsFile {
     try SafetensorsFile(
-      path: Bundle.module.bundleURL.appendingPathComponent("Fixtures/blocks.safetensors").path)
+      path: fixture("blocks.safetensors"))
   }
 
   /// On both paths, in a process of its own: all threads of one compute on the same path.

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -10,14 +11,14 @@ import TinaRuntime
 /// instead.
 @Suite struct FailureModeTests {
   /// An adapter whose change is far below the spacing of bf16, as after reinforcement learning.
-  private func small(_ scratch: Scratch) throws -> String {
+  private func small(_ scratch: TemporaryFolder) throws -> String {
     try scaledAdapter(tiny("adapter-all-r4"), by: 2e-4, to: scratch.path("small"))
   }
 
   // M1: a merge that rounds the adapter away (into quantised files: GGUFMergeTests).
 
   @Test func aMergeThatRoundsTheAdapterAwayIsRefused() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapter = try small(scratch)
     do {
       _ = try await merge(tiny("tiny-bf16"), [(adapter, 1)], to: scratch.path("out"))
@@ -33,7 +34,7 @@ import TinaRuntime
   }
 
   @Test func theSameMergeIsMadeWhenTheLossIsAccepted() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-bf16"), [(try small(scratch), 1)], to: scratch.path("out")) {
       $0.acceptsLoss = true
     }
@@ -42,7 +43,7 @@ import TinaRuntime
   }
 
   @Test func stochasticRoundingKeepsTheChangeOnAverage() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapter = try small(scratch)
     let report = try await merge(tiny("tiny-bf16"), [(adapter, 1)], to: scratch.path("out")) {
       $0.rounding = .stochastic(seed: 7)
@@ -58,7 +59,7 @@ import TinaRuntime
   }
 
   @Test func float32KeepsEverything() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-bf16"), [(try small(scratch), 1)], to: scratch.path("out")) {
       $0.elementType = .f32
     }
@@ -69,7 +70,7 @@ import TinaRuntime
 
   @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-f16"])
   func mergedInFloat32ComputesWhatAttachedDoes(_ base: String) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny(base), [(tiny("adapter-patterns"), 1.5)], to: scratch.path("out")) {
       $0.elementType = .f32
     }
@@ -82,7 +83,7 @@ import TinaRuntime
   }
 
   @Test func severalAdaptersInFloat32ComputeWhatTheirSumDoes() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapters = [(tiny("adapter-all-r4"), Float(0.7)), (tiny("adapter-qv-rslora-r3"), -1.25)]
     let report = try await merge(tiny("tiny-f32"), adapters, to: scratch.path("out"))
     #expect(report.logits.relativeDifference <= 1e-5)
@@ -91,7 +92,7 @@ import TinaRuntime
 
   /// Two merges one after the other round twice.
   @Test func severalAdaptersAreRoundedOnce() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapters = [(tiny("adapter-all-r4"), Float(0.1)), (tiny("adapter-patterns"), 0.1)]
     _ = try await merge(tiny("tiny-bf16"), adapters, to: scratch.path("exact")) { $0.elementType = .f32 }
     _ = try await merge(tiny("tiny-bf16"), adapters, to: scratch.path("once"))
@@ -120,7 +121,7 @@ import TinaRuntime
 
   /// Blocks of rows make the same files as whole tensors, however small they are and however many threads.
   @Test(arguments: [1, 200, 1000]) func blocksMakeTheSameFile(_ bytes: Int) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapters = [(tiny("adapter-all-r4"), Float(1))]
     for (name, change) in [
       ("whole", { (settings: inout MergeSettings) in settings.threads = 1 }),
@@ -156,7 +157,7 @@ import TinaRuntime
 
   /// Private memory that a merge takes besides what was there, with so many rows of vocabulary.
   private static func peak(_ rows: Int) async throws -> Int {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("base-\(rows)")
     try FileManager.default.copyItem(atPath: tiny("tiny-f32"), toPath: base)
     let config = try #require(try JSON.parse(path: base + "/config.json").object)
@@ -188,7 +189,7 @@ import TinaRuntime
 
   /// Factors in bf16 are multiplied and added in float32.
   @Test func lowPrecisionFactorsAreSummedInFloat32() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapter = tiny("adapter-all-bf16")
     _ = try await merge(tiny("tiny-bf16"), [(adapter, 1)], to: scratch.path("out")) { $0.elementType = .f32 }
     let merged = try WeightFiles(directory: scratch.path("out")).tensors
@@ -213,7 +214,7 @@ import TinaRuntime
   // M5: a broken file that nobody notices.
 
   @Test func aMergeThatReadsBackWrongIsNotLeft() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     await #expect(throws: MergeError.self) {
       _ = try await merge(
         tiny("tiny-f32"), [(tiny("adapter-all-r4"), 1)], to: scratch.path("out"),
@@ -232,7 +233,7 @@ import TinaRuntime
   }
 
   @Test func theReportTellsWhatWasMerged() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-bf16"), [(tiny("adapter-all-r4"), 0.5)], to: scratch.path("out"))
     let json = try #require(try JSON.parse(path: scratch.path("out") + "/merge-report.json").object)
     #expect(json == report.json.object)
@@ -244,14 +245,14 @@ import TinaRuntime
     #expect(json["logits"]?.object?["max_difference"]?.double != nil)
     #expect(json["rounding"]?.string == "nearest" && json["dtype"]?.string == "BF16")
     // Nobody's folders.
-    #expect(!report.json.text().contains(scratch.url.path) && !report.json.text().contains(checkout))
+    #expect(!report.json.text().contains(scratch.path) && !report.json.text().contains(Checkout.root))
     #expect(report.summary.contains("survived rounding"))
   }
 
   // M6: another base than the adapter was trained on.
 
   @Test func anAdapterOfAQuantisedBaseIsMergedWithAWarning() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapter = scratch.path("qlora")
     try FileManager.default.copyItem(atPath: tiny("adapter-all-r4"), toPath: adapter)
     let config = adapter + "/adapter_config.json"
@@ -266,7 +267,7 @@ import TinaRuntime
   }
 
   @Test func anAdapterOfTheBaseInAnotherPrecisionIsMergedWithAWarning() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     // The same base in bf16: an adapter that changes nothing, merged.
     let rounded = scratch.path("base-bf16")
     _ = try await merge(tiny("tiny-f32"), [(tiny("adapter-zero"), 1)], to: rounded) { $0.elementType = .bf16 }

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -15,7 +16,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// Every weight is that of the merged directory, to the bit.
   @Test(arguments: [(GGUFFileType.f32, ElementType.f32), (.bf16, .bf16), (.f16, .f16)])
   func theFileHoldsWhatTheDirectoryHolds(_ types: (GGUFFileType, ElementType)) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-bf16"), adapter, to: scratch.path("out.gguf")) {
       $0.fileType = types.0
     }
@@ -36,7 +37,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func eightBitsAreMeasuredAndNear() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-f32"), adapter, to: scratch.path("out.gguf")) {
       $0.fileType = .q8_0
     }
@@ -49,7 +50,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// M1: a change below a quantisation step of the base is rounded away. It is measured, and nothing is left.
   @Test(arguments: [GGUFFileType.q8_0, .q4_0, .bf16])
   func aChangeThatQuantisationErasesIsRefused(_ type: GGUFFileType) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("base.gguf")
     _ = try Quantization(Model(path: tiny("tiny-bf16"), threads: 2), output: base, type: type).run()
     let small = try scaledAdapter(tiny("adapter-all-r4"), by: 2e-4, to: scratch.path("small"))
@@ -70,7 +71,7 @@ private let mixed = tiny("gguf/quantised.gguf")
 
   /// M1: rounding for the first time is right on average, but may be noise that is larger than the change: told.
   @Test func noiseOfQuantisationIsTold() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let small = try scaledAdapter(tiny("adapter-all-r4"), by: 2e-3, to: scratch.path("small"))
     let report = try await merge(tiny("tiny-f32"), [(small, 1)], to: scratch.path("out.gguf")) {
       $0.fileType = .q4_0
@@ -81,7 +82,7 @@ private let mixed = tiny("gguf/quantised.gguf")
 
   /// A float GGUF base is merged like the directory that it was made from.
   @Test func aFloatBaseInGGUFMergesLikeItsDirectory() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("base.gguf")
     _ = try Quantization(Model(path: tiny("tiny-bf16"), threads: 2), output: base, type: .bf16).run()
     let model = try Model(path: base, threads: 2)
@@ -112,7 +113,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// M1 and M6: on a quantised base nothing is rounded to its type again unless the type is named; into float32 it
   /// is exact, and what the adapter was trained on is told.
   @Test func aQuantisedBaseIsMergedIntoFloatsOnly() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let model = try Model(path: mixed, threads: 2)
     #expect(throws: MergeError.self) { try Merge.ownFileType(model) }
     let own = try randomAdapter(model, scratch)
@@ -126,7 +127,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   /// A rank-2 adapter for all output projections of a model.
-  private func randomAdapter(_ model: Model, _ scratch: Scratch) throws -> String {
+  private func randomAdapter(_ model: Model, _ scratch: TemporaryFolder) throws -> String {
     let folder = scratch.path("own")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let config = model.config
@@ -181,7 +182,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func mergedInMemoryIsWhatIsWritten() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let model = try Model(path: tiny("tiny-bf16"), threads: 2)
     let attached = try AttachedAdapter(Adapter(path: adapter[0].path), to: model)
     let merged = try RuntimeMerge([attached], into: model, elementType: .bf16)
@@ -193,7 +194,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func aChangeThatMemorysTypeErasesIsRefused() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let small = try scaledAdapter(tiny("adapter-all-r4"), by: 2e-4, to: scratch.path("small"))
     let model = try Model(path: tiny("tiny-bf16"), threads: 2)
     let attached = try AttachedAdapter(Adapter(path: small), to: model)
@@ -209,7 +210,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func aQuantisedBaseIsMergedInMemory() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let model = try Model(path: mixed, threads: 2, activations: .f32)
     let attached = try AttachedAdapter(Adapter(path: randomAdapter(model, scratch)), to: model)
     let merge = try RuntimeMerge([attached], into: model, elementType: .f32)

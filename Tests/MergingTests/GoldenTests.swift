@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -20,7 +21,8 @@ import TinaRuntime
     }
   }
 
-  private func run(_ index: Int, _ scratch: Scratch, _ type: ElementType?) async throws -> WeightFiles {
+  private func run(_ index: Int, _ scratch: TemporaryFolder, _ type: ElementType?) async throws -> WeightFiles
+  {
     let (_, base, adapters) = Self.cases[index]
     let output = scratch.path("out")
     let report = try await merge(tiny(base), adapters.map { (tiny($0.path), $0.scale) }, to: output) {
@@ -32,7 +34,7 @@ import TinaRuntime
 
   /// In float32 the sums differ by the order of a few additions at most.
   @Test(arguments: cases.indices) func float32SumsAreThoseOfPEFT(_ index: Int) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let found = try await run(index, scratch, .f32)
     let expected = try expected(Self.cases[index].name, "sum")
     #expect(expected.count >= 4)
@@ -47,7 +49,7 @@ import TinaRuntime
 
   /// In the base's own type: at most one step of it.
   @Test(arguments: [0, 2]) func ownTypeIsWithinAStepOfPEFT(_ index: Int) async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let found = try await run(index, scratch, nil)
     let expected = try expected(Self.cases[index].name, "own")
     #expect(expected.count >= 4)
@@ -68,7 +70,7 @@ import TinaRuntime
 
   /// What no adapter touches keeps its bytes.
   @Test func otherTensorsKeepTheirBytes() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let found = try await run(2, scratch, nil)
     let base = try WeightFiles(directory: tiny("tiny-f16"))
     let touched = Set(try expected("f16", "sum").map(\.name))

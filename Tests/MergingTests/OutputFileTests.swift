@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Merging
@@ -10,7 +11,7 @@ import Testing
   /// Pieces that begin and end anywhere, in any order, make the file, whether their blocks can go past the system's
   /// cache or not, as where memory does not lie as the file does.
   @Test(arguments: [0, 1, 64]) func piecesAnywhereMakeTheFile(_ shift: Int) throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = try OutputFile(path: scratch.path("file"))
     try file.extend(to: Self.size)
     let bounds = [0, 0, 1, 100, 4096, 8192, 8193, 20_000, 20_480, 150_001, 290_816, Self.size]

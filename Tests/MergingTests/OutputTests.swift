@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -11,7 +12,7 @@ import TinaRuntime
   private let adapter = [(path: tiny("adapter-all-r4"), scale: Float(1))]
 
   @Test func shardsAreAsLargeAsAsked() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let limit = 20_000
     let report = try await merge(tiny("tiny-bf16"), adapter, to: scratch.path("out")) {
       $0.shardByteCount = limit
@@ -33,7 +34,7 @@ import TinaRuntime
   }
 
   @Test func theBasesOwnDivisionIsKept() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-sharded"), adapter, to: scratch.path("out"))
     #expect(report.files == ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"])
     let index = try #require(
@@ -45,7 +46,7 @@ import TinaRuntime
   }
 
   @Test func otherFilesAreCarriedAlongAndTheTypeIsSet() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("base")
     try FileManager.default.copyItem(atPath: tiny("tiny-bf16"), toPath: base)
     for name in ["LICENSE", "vocab.txt", ".gitattributes", "pytorch_model.bin", "adapter_config.json"] {
@@ -73,7 +74,7 @@ import TinaRuntime
   }
 
   @Test func tiedHeadsStayTied() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     _ = try await merge(tiny("tiny-tied"), adapter, to: scratch.path("out"))
     let tensors = try WeightFiles(directory: scratch.path("out")).tensors
     let base = try WeightFiles(directory: tiny("tiny-tied")).tensors
@@ -82,7 +83,7 @@ import TinaRuntime
   }
 
   @Test func anAdapterOfATiedHeadIsRefusedByName() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let path = scratch.path("head")
     try FileManager.default.copyItem(atPath: tiny("adapter-all-r4"), toPath: path)
     let start = "base_model.model.lm_head.lora_"
@@ -107,7 +108,7 @@ import TinaRuntime
   }
 
   @Test func anExistingOutputIsKept() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let output = scratch.path("out")
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     try Data("mine".utf8).write(to: URL(fileURLWithPath: output + "/note.txt"))
@@ -127,7 +128,7 @@ import TinaRuntime
   }
 
   @Test func inputsAreNeverReplaced() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("models/base")
     try FileManager.default.createDirectory(atPath: scratch.path("models"), withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: tiny("tiny-f32"), toPath: base)
@@ -142,7 +143,7 @@ import TinaRuntime
   }
 
   @Test func aFolderThatIsMissingIsNamed() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     do {
       _ = try await merge(tiny("tiny-f32"), adapter, to: scratch.path("no/out"))
       Issue.record("not refused")
@@ -152,7 +153,7 @@ import TinaRuntime
   }
 
   @Test func numbersBeyondTheTypeAreRefused() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let adapter = try scaledAdapter(tiny("adapter-all-r4"), by: 1e6, to: scratch.path("huge"))
     do {
       _ = try await merge(tiny("tiny-f32"), [(adapter, 1)], to: scratch.path("out")) { $0.elementType = .f16 }
@@ -186,7 +187,7 @@ import TinaRuntime
   }
 
   @Test func anAdapterOfZerosChangesNothingAndIsSaidTo() async throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let report = try await merge(tiny("tiny-f32"), [(tiny("adapter-zero"), 1)], to: scratch.path("out"))
     #expect(report.worst == nil && report.total.survived == nil)
     #expect(

@@ -1,13 +1,13 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 import Tokenization
 
 @testable import Merging
 
-private let pico = checkout + "/Models/pico"
 private let picoIsThere = FileManager.default.fileExists(atPath: pico + "/model.safetensors")
 /// A small model whose rows are whole super-blocks, in seven types.
 private let mixed = tiny("gguf/quantised.gguf")
@@ -42,7 +42,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// Float types hold the same numbers, so the model computes the same bits; tokens and templates come along.
   @Test(.enabled(if: picoIsThere), arguments: [GGUFFileType.f32, .bf16])
   func aFloatFileIsTheSameModel(_ type: GGUFFileType) throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = scratch.path("pico.gguf")
     let report = try quantise(pico, type, to: file)
     #expect(report.roundings.isEmpty && report.error == nil && report.summary.contains(type.rawValue))
@@ -64,7 +64,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// An adapter recognises its base in every type, and another base in none.
   @Test(.enabled(if: picoIsThere), arguments: [GGUFFileType.f16, .q8_0, .q6_K, .q5_K_M, .q4_K_M, .q4_0])
   func everyTypeIsRecognisedAndNear(_ type: GGUFFileType) throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = scratch.path("pico.gguf")
     let report = try quantise(pico, type, to: file)
     // Root of the mean square of the logits' differences, beside the logits' own spread. (Pico's weights in bf16 are
@@ -96,7 +96,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   /// The file with the rows of one embedding exchanged.
-  private func changed(_ path: String, _ scratch: Scratch) throws -> StoredModel {
+  private func changed(_ path: String, _ scratch: TemporaryFolder) throws -> StoredModel {
     let file = try GGUFFile(path: path)
     let target = scratch.path("changed.gguf")
     var tensors = file.tensors
@@ -114,7 +114,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   /// Real super-blocks: the rows of this model are 256 long.
   @Test(arguments: [GGUFFileType.q4_K_S, .q5_K_M, .q6_K])
   func superBlocksAreWrittenAndComputedOn(_ type: GGUFFileType) throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let floats = scratch.path("f32.gguf")
     _ = try quantise(mixed, .f32, to: floats)
     let ids = (0..<30).map { $0 * 37 % 500 }
@@ -127,7 +127,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func threadsAndPiecesChangeNoByte() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     _ = try quantise(mixed, .f32, to: scratch.path("f32.gguf"))
     for threads in [1, 3] {
       _ = try quantise(scratch.path("f32.gguf"), .q4_K_M, to: scratch.path("\(threads).gguf")) {
@@ -139,7 +139,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func aSecondRoundingIsRefusedUnlessAsked() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let output = scratch.path("out.gguf")
     do {
       _ = try quantise(mixed, .q4_0, to: output)
@@ -153,7 +153,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func theFileIsWholeOrAbsent() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let output = scratch.path("out.gguf")
     // What another run left is cleared away, and an existing file is kept unless told.
     try FileManager.default.createDirectory(
@@ -174,7 +174,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func numbersThatDoNotFitAreRefusedByName() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let base = scratch.path("base")
     try FileManager.default.copyItem(atPath: tiny("tiny-f32"), toPath: base)
     let file = try SafetensorsFile(path: base + "/model.safetensors")
@@ -198,7 +198,7 @@ private let mixed = tiny("gguf/quantised.gguf")
 
   /// A tied head stays tied, with the type that a head has.
   @Test func tiedHeadsStayTied() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = scratch.path("tied.gguf")
     _ = try quantise(tiny("tiny-tied"), .q4_0, to: file)
     let model = try Model(path: file, threads: 1)
@@ -208,7 +208,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   }
 
   @Test func whatGGUFHasNoWordForIsRefused() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     #expect(throws: MergeError.self) { try quantise(tiny("tiny-window"), .f16, to: scratch.path("out.gguf")) }
     #expect(scratch.names.isEmpty)
     // Heads that are not hidden / heads wide, and another rotary base, are told.

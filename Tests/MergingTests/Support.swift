@@ -1,34 +1,14 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
 @testable import Merging
 
-/// The checkout's root, from where this file lies.
-let checkout = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-
-/// The tiny models and adapters that the runtime is tested with.
-func tiny(_ name: String) -> String { checkout + "/Tests/RuntimeTests/Fixtures/" + name }
-
 /// What peft made of them (tools/golden/merge.py).
-let golden = Bundle.module.bundleURL.appendingPathComponent("Fixtures/merged.safetensors").path
-
-/// A folder that is gone after the test.
-final class Scratch: Sendable {
-  let url = FileManager.default.temporaryDirectory.appending(path: "tina-merge-\(UUID().uuidString)")
-
-  init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-
-  deinit { try? FileManager.default.removeItem(at: url) }
-
-  func path(_ name: String) -> String { url.appending(path: name).path }
-
-  /// Names in the folder, hidden ones too.
-  var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []).sorted() }
-}
+let golden = fixture("merged.safetensors")
 
 /// Merges and returns what came of it.
 func merge(

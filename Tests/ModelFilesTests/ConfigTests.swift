@@ -1,10 +1,11 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("config.json and generation_config.json")
 struct ConfigTests {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
 
   private static let base: [(String, String)] = [
     ("architectures", #"["Qwen2ForCausalLM"]"#), ("model_type", #""qwen2""#), ("vocab_size", "151936"),
@@ -153,7 +154,7 @@ struct ConfigTests {
       (#"{"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","vocab_size":99,"hidden_size":64,"#
         + #""intermediate_size":96,"num_hidden_layers":4,"num_attention_heads":8,"rope_theta":1e4,"#
         + #""use_sliding_window":true,"sliding_window":8,"max_window_layers":2,"eos_token_id":[1,2]}"#).utf8)
-    var random = SeededGenerator(state: 3)
+    var random = SeededGenerator(3)
     let digits = Array("0123456789-e.".utf8)
     for _ in 0..<3000 {
       var damaged = text
@@ -225,16 +226,15 @@ struct ConfigTests {
     }
   }
 
-  @Test("real configurations", .enabled(if: sharedData != nil, "no shared data"))
+  @Test("real configurations", .needsShared("models"))
   func realFiles() throws {
-    let data = try #require(sharedData)
-    let saved = data + "/tokenizer-r1-distill-qwen-1.5b/saved-finetune"
+    let saved = try #require(shared("tokenizer-r1-distill-qwen-1.5b/saved-finetune"))
     let config = try Qwen2Config(path: saved + "/config.json")
     #expect(config.layerCount == 28 && config.headDim == 128 && config.keyValueHeadCount == 2)
     #expect(config.slidingWindow == nil && !config.tieWordEmbeddings && config.eosTokenIDs == [151643])
     let generation = try GenerationConfig(path: saved + "/generation_config.json")
     #expect(generation.temperature == 0.6 && generation.bosTokenID == 151646)
-    let model = try StoredModel(path: data + "/models/story-qwen2-derived")
+    let model = try StoredModel(path: #require(shared("models/story-qwen2-derived")))
     #expect(model.config.tieWordEmbeddings && model.config.headDim == 16 && model.eosTokenIDs == [2])
     // The index of a model whose shards are not there.
     expectFailure(["model-00001-of-00002.safetensors", "no such file"]) { () throws(ModelFilesError) in

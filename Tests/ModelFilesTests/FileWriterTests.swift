@@ -1,10 +1,11 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("Files written whole or not at all")
 struct FileWriterTests {
-  private let directory = TemporaryDirectory()
+  private let directory = TemporaryFolder()
   private var path: String { directory.path + "/out" }
 
   private func contents() -> [UInt8]? { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }

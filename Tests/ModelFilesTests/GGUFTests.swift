@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("GGUF")
@@ -24,8 +25,8 @@ struct GGUFTests {
     ]
   }
 
-  private static func file() throws -> (TemporaryDirectory, String, [UInt8]) {
-    let directory = TemporaryDirectory()
+  private static func file() throws -> (TemporaryFolder, String, [UInt8]) {
+    let directory = TemporaryFolder()
     let path = directory.path + "/a.gguf"
     try GGUFWriter.write(metadata: metadata, tensors: tensors(), to: path)
     return (directory, path, Array(try Data(contentsOf: URL(fileURLWithPath: path))))
@@ -49,7 +50,7 @@ struct GGUFTests {
 
   @Test("another alignment is kept to")
   func alignment() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.path + "/a.gguf"
     try GGUFWriter.write(
       metadata: [("general.alignment", .uint32(128))], tensors: Self.tensors(), to: path)
@@ -62,7 +63,7 @@ struct GGUFTests {
 
   @Test("names that ggml has no room for, and names twice, are not written")
   func names() {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.path + "/a.gguf"
     let tensor = Tensor(name: "x", shape: [1], floats: [1])
     func write(_ names: [String]) throws {
@@ -140,7 +141,7 @@ struct WriterTests {
   @Test(
     "safetensors are laid out as the format's library does: by type, then by name, header of whole eights")
   func safetensorsLayout() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.path + "/a.safetensors"
     let f32 = Tensor(name: "b", shape: [1], floats: [1])
     let f16 = Tensor(name: "a", shape: [2], floats: [1, 2]).converted(to: .f16)
@@ -156,7 +157,7 @@ struct WriterTests {
 
   @Test("a directory is whole or absent, replaces its like, and spares everything else")
   func directories() throws {
-    let folder = TemporaryDirectory()
+    let folder = TemporaryFolder()
     let path = folder.path + "/out/"
     func fill(_ text: String, finishing: Bool = true) throws {
       let writer = try DirectoryWriter(path: path, names: ["one", "two"])
@@ -256,7 +257,7 @@ struct HostileGGUFTests {
   private func refused(
     _ fragment: String, _ builder: Builder, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.write("a.gguf", builder.bytes)
     do throws(ModelFilesError) {
       _ = try GGUFFile(path: path)
@@ -438,7 +439,7 @@ struct HostileGGUFTests {
   /// What was refused took no memory that the file did not have: the largest of these files claims 2⁶⁴ bytes.
   @Test("a valid file with the same parts is read")
   func control() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let builder = built(tensors: 2, values: 2) {
       $0.value("general.alignment", type: 4)
       $0.add(UInt32(32))

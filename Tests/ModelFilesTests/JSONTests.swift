@@ -1,4 +1,5 @@
 import ModelFiles
+import TestSupport
 import Testing
 
 private func parse(_ text: String) throws(ModelFilesError) -> JSONValue {
@@ -75,7 +76,7 @@ struct JSONTests {
 
   @Test("the check of UTF-8 agrees with Swift's on random bytes")
   func agreesOnUTF8() {
-    var random = SeededGenerator(state: 7)
+    var random = SeededGenerator(7)
     let pool: [UInt8] = [0x41, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5]
     for _ in 0..<20_000 {
       let body = (0..<Int.random(in: 0...9, using: &random)).map { _ in
@@ -179,7 +180,7 @@ struct JSONTests {
   func mutations() {
     let seed = Array(#"{"a":[1,-2.5e3,"x\u00e9\ud834\udd1e"],"b":{"c":null,"d":[true,false]},"é":""}"#.utf8)
     let alphabet = Array("{}[]\",:\\u0d8e-+.tfn \u{e9}".utf8)
-    var random = SeededGenerator(state: 1)
+    var random = SeededGenerator(1)
     for _ in 0..<20_000 {
       var text = seed
       for _ in 0...Int.random(in: 0...3, using: &random) {
@@ -198,7 +199,7 @@ struct JSONTests {
 
   @Test("a git-LFS pointer, an empty and an oversized file are named as such")
   func files() {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let pointer = directory.write(
       "config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 679\n")
     expectFailure([pointer, "git-LFS pointer", "679 bytes", "git lfs pull"], kind: .foreignFormat) {

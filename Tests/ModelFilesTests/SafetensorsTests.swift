@@ -1,10 +1,11 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("safetensors")
 struct SafetensorsTests {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
 
   private func open(_ bytes: [UInt8]) throws(ModelFilesError) -> SafetensorsFile {
     try SafetensorsFile(path: directory.write("m.safetensors", bytes))
@@ -249,7 +250,7 @@ struct SafetensorsTests {
 
   @Test("seeded random damage: an error or a valid file, never a crash", arguments: 0..<4)
   func mutations(seed: Int) throws {
-    var random = SeededGenerator(state: UInt64(seed))
+    var random = SeededGenerator(UInt64(seed))
     let whole =
       safetensors(
         header: #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"#
@@ -301,7 +302,7 @@ struct SafetensorsTests {
           header = "{\"__metadata__\":{" + (0..<size / 12).map { "\"\($0)\":\"\"," }.joined()
         default: header = "{" + String(repeating: kind, count: size / kind.utf8.count)
         }
-        let directory = TemporaryDirectory()
+        let directory = TemporaryFolder()
         let path = directory.write("h.safetensors", safetensors(header: header))
         func peak() -> Int {
           let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
@@ -318,13 +319,14 @@ struct SafetensorsTests {
     }
   #endif
 
-  @Test("real files open", .enabled(if: sharedData != nil, "no shared data"))
+  @Test("real files open", .needsShared("models"))
   func realFiles() throws {
-    let data = try #require(sharedData)
-    let file = try SafetensorsFile(path: data + "/models/story-qwen2-derived/model.safetensors")
+    let model = try #require(shared("models/story-qwen2-derived/model.safetensors"))
+    let pointer = try #require(shared("adapters/qwen2.5-1.5b-r64-LFS-POINTER/adapter_model.safetensors"))
+    let file = try SafetensorsFile(path: model)
     #expect(file.tensors.count > 20 && file["model.embed_tokens.weight"]?.shape == [2048, 128])
     expectFailure(["git-LFS pointer of 133 bytes", "34895376"]) { () throws(ModelFilesError) in
-      try SafetensorsFile(path: data + "/adapters/qwen2.5-1.5b-r64-LFS-POINTER/adapter_model.safetensors")
+      try SafetensorsFile(path: pointer)
     }
   }
 }

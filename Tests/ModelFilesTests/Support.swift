@@ -2,27 +2,6 @@ import Foundation
 import ModelFiles
 import Testing
 
-/// A directory that disappears with the object.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() {
-    path = NSTemporaryDirectory() + "tina-files-" + UUID().uuidString
-    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// Writes a file and returns its path.
-  func write(_ name: String, _ bytes: some Sequence<UInt8>) -> String {
-    let file = path + "/" + name
-    try? Data(bytes).write(to: URL(fileURLWithPath: file))
-    return file
-  }
-
-  func write(_ name: String, _ text: String) -> String { write(name, text.utf8) }
-}
-
 /// A safetensors file built by hand: any header before any data.
 func safetensors(header: String, data: [UInt8] = [], claiming length: UInt64? = nil) -> [UInt8] {
   let length = length ?? UInt64(header.utf8.count)
@@ -60,23 +39,3 @@ func expectFailure<T>(
     return error
   }
 }
-
-/// Numbers that are the same in every run (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
-
-/// Real files kept outside the repository, or nil: `TINA_SHARED`, or `shared` beside the checkout.
-let sharedData: String? = {
-  let beside = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared").path
-  let folder = (ProcessInfo.processInfo.environment["TINA_SHARED"] ?? beside) + "/data"
-  return FileManager.default.fileExists(atPath: folder) ? folder : nil
-}()

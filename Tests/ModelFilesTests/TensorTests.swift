@@ -1,9 +1,10 @@
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("Tensor and MappedFile")
 struct TensorTests {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
 
   /// A tensor of 16-bit values, one byte off every alignment.
   private func tensor(_ type: ElementType, _ values: [UInt16]) throws -> Tensor {
@@ -73,7 +74,7 @@ struct TensorTests {
   @Test("a copy outside the file stops the program")
   func copyOutside() async {
     await #expect(processExitsWith: .failure) {
-      let map = try MappedFile(path: TemporaryDirectory().write("e", "abc"))
+      let map = try MappedFile(path: TemporaryFolder().write("e", "abc"))
       _ = map.copy(2..<4)
     }
   }

@@ -1,10 +1,11 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @Suite("Weights of a directory")
 struct WeightFilesTests {
-  let directory = TemporaryDirectory()
+  let directory = TemporaryFolder()
 
   private func index(_ map: String) -> String {
     directory.write("model.safetensors.index.json", "{\"metadata\":{},\"weight_map\":\(map)}")

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -8,6 +9,8 @@ import Testing
 /// An adapter that tells its base is attached to that base, and to no other.
 @Suite("The base that an adapter belongs to")
 struct BaseCheckTests {
+  private let folder = TemporaryFolder()
+
   private func adapter(of base: String) throws -> Adapter {
     var adapter = try Adapter(path: fixture("adapter-all-r4"))
     adapter.base = try BaseIdentity(of: StoredBase(path: fixture(base)))
@@ -84,7 +87,7 @@ struct BaseCheckTests {
 
   /// A copy of tiny-f32 whose weights are those of tiny-f32 in reverse order.
   private func otherWeightsModel() throws -> String {
-    let target = NSTemporaryDirectory() + "tina-base-" + UUID().uuidString
+    let target = folder.path("other")
     try FileManager.default.copyItem(atPath: fixture("tiny-f32"), toPath: target)
     let file = URL(fileURLWithPath: target + "/model.safetensors")
     var bytes = [UInt8](try Data(contentsOf: file))

@@ -1,5 +1,6 @@
 import AdapterFormat
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime

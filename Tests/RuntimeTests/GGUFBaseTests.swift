@@ -2,6 +2,7 @@ import AdapterFormat
 import CKernels
 import Foundation
 @testable import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 
@@ -98,9 +99,7 @@ import Tokenization
 
   @Test func whatIsNotQwen2IsRefusedByName() throws {
     let file = try GGUFFile(path: path)
-    let folder = FileManager.default.temporaryDirectory.appending(path: "tina-gguf-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let folder = TemporaryFolder()
     let changes: [(String, GGUFValue?)] = [
       ("general.architecture", .text("llama")), ("general.type", .text("adapter")),
       ("qwen2.block_count", nil), ("qwen2.block_count", .uint32(2)), ("qwen2.embedding_length", .uint32(255)),
@@ -110,11 +109,11 @@ import Tokenization
     for (key, value) in changes {
       var metadata = file.metadata.filter { $0.key != key }
       if let value { metadata.append((key, value)) }
-      let target = folder.appending(path: "changed.gguf").path
+      let target = folder.path("changed.gguf")
       try GGUFWriter.write(metadata: metadata, tensors: file.tensors, to: target)
       #expect(throws: (any Error).self, "\(key)") { try Model(path: target, threads: 1) }
     }
-    let target = folder.appending(path: "tokenizer.gguf").path
+    let target = folder.path("tokenizer.gguf")
     for (key, value) in [
       ("tokenizer.ggml.pre", GGUFValue.text("llama-bpe")), ("tokenizer.ggml.model", .text("llama")),
       ("tokenizer.ggml.merges", .array(.string, [.text("no such")])),
@@ -188,15 +187,12 @@ import Tokenization
     }
   }
 
-  private func scratchFile() -> String {
-    FileManager.default.temporaryDirectory.appending(path: "tina-\(UUID().uuidString).gguf").path
-  }
+  private let folder = TemporaryFolder()
 
   /// The same weights in another container: the same bits.
   @Test(.enabled(if: FileManager.default.fileExists(atPath: pico + "/model.safetensors")))
   func theSameWeightsGiveTheSameLogits() throws {
-    let file = scratchFile()
-    defer { try? FileManager.default.removeItem(atPath: file) }
+    let file = folder.path("pico.gguf")
     try writePico(quantised: false, to: file)
     let tokens = someTokens(30, below: 500)
     let (a, b) = (try Model(path: file, threads: 2), try Model(path: pico, threads: 2))
@@ -213,8 +209,7 @@ import Tokenization
   /// An adapter that was trained on the weights before they were quantised knows the quantised file, and another.
   @Test(.enabled(if: FileManager.default.fileExists(atPath: pico + "/adapter")))
   func anAdapterRecognisesItsBaseQuantised() throws {
-    let target = scratchFile()
-    defer { try? FileManager.default.removeItem(atPath: target) }
+    let target = folder.path("pico.gguf")
     try writePico(quantised: true, to: target)
     let identity = try BaseIdentity(of: StoredBase(path: pico))
     let model = try Model(path: target, threads: 2)

@@ -2,6 +2,7 @@ import AdapterFormat
 import CKernels
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime

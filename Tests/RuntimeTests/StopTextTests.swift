@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import Tokenization
 

@@ -6,24 +6,6 @@ import Testing
 
 @testable import TinaRuntime
 
-/// A path under this target's fixtures.
-func fixture(_ name: String) -> String {
-  Bundle.module.bundleURL.appendingPathComponent("Fixtures/\(name)").path
-}
-
-/// The checkout's root, from where this file lies.
-let checkout = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-
-let pico = checkout + "/Models/pico"
-
-/// Data beside the checkout that only some machines have; nil elsewhere.
-func shared(_ path: String) -> String? {
-  let root = ProcessInfo.processInfo.environment["TINA_SHARED"] ?? checkout + "/../shared"
-  let full = root + "/" + path
-  return FileManager.default.fileExists(atPath: full) ? full : nil
-}
-
 /// Pseudo-random token ids below `limit`.
 func someTokens(_ count: Int, below limit: Int, seed: UInt64 = 1) -> [Int] {
   (0..<count).map { position in
@@ -59,11 +41,6 @@ func batchedLogits(
     start += chunk
   }
   return results
-}
-
-/// Equal as bits, so that NaN equals itself and -0 differs from 0.
-func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
-  a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
 }
 
 /// Draws from one row of logits, as the engine does.

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -34,7 +35,7 @@ import TinaRuntime
     let options = #""seed": 7, "max_tokens": 40, "logprobs": true"#
     var cold: [String: JSONValue] = [:]
     let models = ["math", "pico", "math@0.5", "twice", "math@-1", "other"]
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let other = try otherAdapters(1, in: scratch)[0]
     let threeAdapters = {
       let service = try await picoService()
@@ -57,7 +58,7 @@ import TinaRuntime
 
   @Test func requestsOfFourAdaptersTogetherAreWhatTheyAreAlone() async throws {
     let service = try await picoService()
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     for (name, path) in zip(["a", "b", "c"], try otherAdapters(3, in: scratch)) {
       try await service.adapters.load(name: name, path: path)
     }
@@ -148,7 +149,7 @@ import TinaRuntime
   }
 
   @Test func nothingOutsideTheFolderIsReached() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let manager = FileManager.default
     let inside = scratch.path + "/adapters"
     for folder in [inside + "/good", scratch.path + "/adapters-secret", scratch.path + "/secret"] {

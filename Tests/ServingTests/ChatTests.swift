@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Support
+import TestSupport
 import Testing
 import TinaRuntime
 import Tokenization

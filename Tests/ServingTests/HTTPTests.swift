@@ -2,6 +2,7 @@
   import Foundation
   import ModelFiles
   import Support
+  import TestSupport
   import Testing
   import TinaRuntime
 

@@ -1,4 +1,5 @@
 import ModelFiles
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -117,23 +118,20 @@ import TinaRuntime
     ].map {
       Array($0.utf8)
     }
-    var state: UInt64 = 1
-    func random(_ limit: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % limit
-    }
+    var random = SeededGenerator(1)
     var understood = 0
     for round in 0..<20_000 {
       var body = seeds[round % seeds.count]
-      for _ in 0...random(3) where !body.isEmpty {
-        let place = random(body.count)
-        switch random(5) {
-        case 0: body[place] = UInt8(random(256))
-        case 1: body.removeSubrange(place..<min(place + random(12), body.count))
-        case 2: body.insert(contentsOf: pieces[random(pieces.count)], at: place)
+      for _ in 0...random.below(3) where !body.isEmpty {
+        let place = random.below(body.count)
+        switch random.below(5) {
+        case 0: body[place] = UInt8(random.below(256))
+        case 1: body.removeSubrange(place..<min(place + random.below(12), body.count))
+        case 2: body.insert(contentsOf: pieces[random.below(pieces.count)], at: place)
         case 3:
-          body.replaceSubrange(place..<min(place + random(8), body.count), with: pieces[random(pieces.count)])
-        default: body.swapAt(place, random(body.count))
+          body.replaceSubrange(
+            place..<min(place + random.below(8), body.count), with: pieces[random.below(pieces.count)])
+        default: body.swapAt(place, random.below(body.count))
         }
       }
       do throws(ServingError) {

@@ -2,16 +2,11 @@ import AdapterFormat
 import Foundation
 import ModelFiles
 import Synchronization
+import TestSupport
 import Testing
 import TinaRuntime
 
 @testable import Serving
-
-/// The checkout's root, from where this file lies.
-let checkout = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-let pico = checkout + "/Models/pico"
-let picoAdapter = pico + "/adapter"
 
 /// A service on Pico, with its adapter under the name "math".
 func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async throws -> Service {
@@ -24,19 +19,17 @@ func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async
 }
 
 /// Adapters as strong as Pico's and different from it and from each other: its numbers, some of their signs turned.
-func otherAdapters(_ count: Int, in scratch: Scratch) throws -> [String] {
+func otherAdapters(_ count: Int, in scratch: TemporaryFolder) throws -> [String] {
   let file = try Data(contentsOf: URL(fileURLWithPath: picoAdapter + "/adapter_model.safetensors"))
   // A length of eight bytes, as much JSON, then numbers of four bytes, of which the last holds the sign.
   let start = 8 + file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
   return try (0..<count).map { number in
     var bytes = file
-    var random = UInt64(number + 1)
+    var random = SeededGenerator(UInt64(number))
     for place in stride(from: start + 3, to: bytes.count, by: 4) {
-      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      if random >> 62 == 0 { bytes[place] ^= 0x80 }
+      if random.below(4) == 0 { bytes[place] ^= 0x80 }
     }
-    let folder = scratch.path + "/other-\(number)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let folder = scratch.makeFolder("other-\(number)")
     try FileManager.default.copyItem(
       atPath: picoAdapter + "/adapter_config.json", toPath: folder + "/adapter_config.json")
     try bytes.write(to: URL(fileURLWithPath: folder + "/adapter_model.safetensors"))
@@ -158,27 +151,4 @@ func offPool<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async thro
   try await withCheckedThrowingContinuation { continuation in
     Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
   }
-}
-
-/// Waits, blocking, until something holds that is sure to come, however busy the machine is; the test that follows
-/// says so if it did not come within a minute.
-func eventually(_ holds: () -> Bool) {
-  for _ in 0..<60_000 where !holds() { usleep(1000) }
-}
-
-/// The same without blocking one of Swift's own threads.
-func eventually(_ holds: () -> Bool) async {
-  for _ in 0..<60_000 where !holds() { try? await Task.sleep(for: .milliseconds(1)) }
-}
-
-/// A folder that is gone after the test.
-final class Scratch {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appending(path: "tina-serving-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 }

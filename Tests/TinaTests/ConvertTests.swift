@@ -1,13 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `tina convert`, `inspect`, `verify` and `diff` on the adapters that ship with the project.
 @Suite struct ConvertTests {
   /// A small PEFT adapter of Qwen2's names: r 4, seven projections, F32.
-  static let adapter = Program.root.appending(path: "Tests/RuntimeTests/Fixtures/adapter-all-r4").path
+  static let adapter = tiny("adapter-all-r4")
   /// Another one: ranks and alphas by pattern.
-  static let patterns = Program.root.appending(path: "Tests/RuntimeTests/Fixtures/adapter-patterns").path
-  static let base = Program.root.appending(path: "Tests/RuntimeTests/Fixtures/tiny-f32").path
+  static let patterns = tiny("adapter-patterns")
+  static let base = tiny("tiny-f32")
 
   private static func convert(_ arguments: String...) throws -> Program.Result {
     try Program.run(["convert"] + arguments)
@@ -19,7 +20,7 @@ import Testing
   }
 
   @Test func everyFormatGivesTheSameAdapterBack() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     for (name, options) in [
       ("a.tina", ["--base", Self.base]), ("plain.tina", ["--stored"]), ("peft", []),
       ("a.gguf", ["--base", Self.base]), ("mlx", ["--to", "mlx", "--base", Self.base]),
@@ -39,7 +40,7 @@ import Testing
   }
 
   @Test func lossyFilesStateTheirErrorAndEachPrefixIsAnAdapter() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let result = try Program.run([
       "convert", Self.adapter, scratch.path("s.tina"), "--lossy", "standard", "--json",
     ])
@@ -62,11 +63,11 @@ import Testing
   }
 
   @Test func whatATargetCannotRepresentIsRefusedAndNothingIsWritten() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     for (arguments, fragment) in [
       ([Self.patterns, scratch.path("m"), "--to", "mlx"], "MLX has one"),
       ([Self.adapter, scratch.path("a.gguf")], "--base"),
-      ([Self.adapter, scratch.path("a.tina"), "--base", Program.pico + "-nowhere"], "pico-nowhere"),
+      ([Self.adapter, scratch.path("a.tina"), "--base", pico + "-nowhere"], "pico-nowhere"),
       (["no/such/adapter", scratch.path("a.tina")], "no/such/adapter"),
       ([Self.adapter, scratch.path("no/such/folder/a.tina")], "no/such/folder"),
     ] {
@@ -74,8 +75,7 @@ import Testing
       #expect(result.status == 1 && result.errors.contains(fragment), "\(arguments): \(result.errors)")
       #expect(result.output.isEmpty)
     }
-    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.url.path)
-    #expect(names.filter { !["in", "out", "err"].contains($0) }.isEmpty, "\(names)")
+    #expect(scratch.names.isEmpty, "\(scratch.names)")
   }
 
   @Test(arguments: [
@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test func verifyFindsAFlippedByteAndACutFile() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let path = scratch.path("a.tina")
     #expect(try Self.convert(Self.adapter, path).status == 0)
     let sound = try Program.run(["verify", path])
@@ -135,7 +135,7 @@ import Testing
   }
 
   @Test func diffTellsHowFar() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     #expect(try Self.convert(Self.adapter, scratch.path("h"), "--dtype", "bf16").status == 0)
     let rounded = try Program.run(["diff", Self.adapter, scratch.path("h")])
     #expect(rounded.status == 0 && rounded.output.hasPrefix("same up to rounding"))
@@ -154,14 +154,13 @@ import Testing
     ).write(to: URL(fileURLWithPath: path + "/adapter_config.json"))
     var entries: [String] = []
     var data = Data()
-    var state: UInt32 = 1
+    var random = SeededGenerator(1)
     for layer in 0..<layers {
       for (half, shape) in [("A", [rank, width]), ("B", [width, rank])] {
         let begin = data.count
         var words = [UInt32](repeating: 0, count: shape[0] * shape[1])
         for i in words.indices {
-          state = state &* 1_664_525 &+ 1_013_904_223
-          words[i] = 0x3c00_0000 | state >> 9
+          words[i] = 0x3c00_0000 | UInt32(truncatingIfNeeded: random.next() >> 41)
         }
         unsafe words.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
         entries.append(

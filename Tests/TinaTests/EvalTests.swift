@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing)) struct EvalTests {
+@Suite(.needsPico) struct EvalTests {
   private let command = [
-    "eval", Program.pico, "--adapter", Program.pico + "/adapter", "--samples", "3", "--limit", "12",
+    "eval", pico, "--adapter", picoAdapter, "--samples", "3", "--limit", "12",
   ]
   private static let files = ["completions.jsonl", "summary.json", "settings.json", "problems.jsonl"]
 
@@ -12,7 +13,7 @@ import Testing
   }
 
   @Test func threadsAndInterruptionsChangeNoByte() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let whole = scratch.path("whole")
     let resumed = scratch.path("resumed")
     #expect(try Program.run(command + ["--out", whole, "--threads", "1"]).status == 0)
@@ -33,7 +34,7 @@ import Testing
   }
 
   @Test func jsonGivesEveryCompletionAndTheSummary() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let run = try Program.run(command + ["--out", scratch.path("out"), "--json"])
     #expect(run.status == 0)
     let objects = try run.objects()
@@ -62,7 +63,7 @@ import Testing
   }
 
   @Test func savedCompletionsAreJudgedAnewWithoutTheModel() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let folder = scratch.path("out")
     #expect(try Program.run(command + ["--out", folder]).status == 0)
     let before = try contents(folder)
@@ -79,9 +80,9 @@ import Testing
   }
 
   @Test func otherSettingsInTheSameFolderAreRefused() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let folder = scratch.path("out")
-    let small = ["eval", Program.pico, "--limit", "2", "--out", folder]
+    let small = ["eval", pico, "--limit", "2", "--out", folder]
     #expect(try Program.run(small).status == 0)
     let other = try Program.run(small + ["--temperature", "1"])
     #expect(other.status == 1)
@@ -95,7 +96,7 @@ import Testing
   ])
   func wrongUsageIsExplained(options: [String], fragment: String, status: Int32) throws {
     let run = try Program.run(
-      ["eval", Program.pico] + options, environment: ["HF_HOME": "/nonexistent"])
+      ["eval", pico] + options, environment: ["HF_HOME": "/nonexistent"])
     #expect(run.status == status)
     #expect(run.errors.contains(fragment), "\(run.errors)")
   }

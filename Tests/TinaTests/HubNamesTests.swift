@@ -1,17 +1,18 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Models and adapters named as on the hub, from a cache as Hugging Face's programs lay it out. Nobody is asked.
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+@Suite(.needsPico)
 struct HubNamesTests {
   private static let commit = "0123456789abcdef0123456789abcdef01234567"
-  private let home: Scratch
+  private let home: TemporaryFolder
 
   /// A cache that holds Pico as `someone/pico`, and its adapter as `someone/lora/checkpoint-50`.
   init() throws {
-    home = try Scratch()
-    try put("someone/pico", from: Program.pico, into: "")
-    try put("someone/lora", from: Program.pico + "/adapter", into: "/checkpoint-50")
+    home = TemporaryFolder()
+    try put("someone/pico", from: pico, into: "")
+    try put("someone/lora", from: picoAdapter, into: "/checkpoint-50")
     let config = home.path(
       "hub/models--someone--lora/snapshots/\(Self.commit)/checkpoint-50/adapter_config.json")
     var text = try String(contentsOfFile: config, encoding: .utf8)
@@ -35,16 +36,17 @@ struct HubNamesTests {
     }
   }
 
-  private func run(_ arguments: [String], input: String = "", in folder: URL? = nil) throws -> Program.Result
+  private func run(_ arguments: [String], input: String = "", in folder: String? = nil) throws
+    -> Program.Result
   {
-    try Program.run(arguments, input: input, in: folder, environment: ["HF_HOME": home.url.path])
+    try Program.run(arguments, input: input, in: folder, environment: ["HF_HOME": home.path])
   }
 
   private static let prompt = "What is 12 + 3 * 4?"
 
   @Test func aNameAnswersAsItsFolderDoes() throws {
     let options = ["--greedy", "--json", "--max-tokens", "24", "--threads", "1", Self.prompt]
-    let local = try run(["run", Program.pico, "--adapter", Program.pico + "/adapter"] + options).object()
+    let local = try run(["run", pico, "--adapter", picoAdapter] + options).object()
     let named = try run(["run", "someone/pico", "--adapter", "someone/lora/checkpoint-50"] + options)
     #expect(named.status == 0, "\(named.errors)")
     #expect(try named.object()["text"] as? String == local["text"] as? String)
@@ -61,14 +63,14 @@ struct HubNamesTests {
   @Test(arguments: [
     ["verify", "someone/lora/checkpoint-50"],
     ["inspect", "someone/lora/checkpoint-50", "--base", "someone/pico"],
-    ["diff", "someone/lora/checkpoint-50", Program.pico + "/adapter"],
+    ["diff", "someone/lora/checkpoint-50", picoAdapter],
     ["convert", "someone/lora/checkpoint-50", "out.tina", "--base", "someone/pico"],
     ["merge", "someone/pico", "someone/lora/checkpoint-50", "merged", "--dtype", "f32", "--threads", "1"],
     ["bench", "someone/pico", "--make-adapter", "made"],
   ])
   func everyCommandTakesNames(_ arguments: [String]) throws {
-    let scratch = try Scratch()
-    let result = try run(arguments, in: scratch.url)
+    let scratch = TemporaryFolder()
+    let result = try run(arguments, in: scratch.path)
     #expect(result.status == 0, "\(result.errors)")
   }
 
@@ -83,10 +85,9 @@ struct HubNamesTests {
   }
 
   @Test func aPathOnThisMachineWins() throws {
-    let scratch = try Scratch()
-    try FileManager.default.createDirectory(
-      atPath: scratch.path("someone/pico"), withIntermediateDirectories: true)
-    let result = try run(["tokenize", "someone/pico", "-"], input: "{}", in: scratch.url)
+    let scratch = TemporaryFolder()
+    scratch.makeFolder("someone/pico")
+    let result = try run(["tokenize", "someone/pico", "-"], input: "{}", in: scratch.path)
     #expect(result.status == 1 && result.errors.contains("someone/pico/tokenizer.json"), "\(result.errors)")
   }
 

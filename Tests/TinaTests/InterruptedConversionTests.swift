@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A conversion that is killed, or that meets a full disk, leaves what was there or what should be there: in every
@@ -14,23 +15,22 @@ import Testing
 
   /// Two adapters of one shape: what is there, and what is to take its place.
   private struct Adapters {
-    let scratch: Scratch
+    let scratch: TemporaryFolder
     let old: String
     let new: String
     /// A configuration alone: GGUF needs the names of an architecture.
     let base: String
 
     init() throws {
-      scratch = try Scratch()
+      scratch = TemporaryFolder()
       old = scratch.path("old")
       new = scratch.path("new")
-      base = scratch.path("base")
+      base = scratch.makeFolder("base")
       try ConvertTests.makeAdapter(old, layers: 1, rank: 4, width: 512)
       try ConvertTests.makeAdapter(new, layers: 24, rank: 32, width: 512)
-      try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
       let config =
         #"{"model_type": "qwen2", "num_attention_heads": 8, "num_key_value_heads": 8, "num_hidden_layers": 24}"#
-      try Data(config.utf8).write(to: URL(fileURLWithPath: base + "/config.json"))
+      scratch.write("base/config.json", config)
     }
 
     func arguments(_ source: String, _ target: Target, at path: String) -> [String] {
@@ -70,12 +70,7 @@ import Testing
       // Each a little later, until it is done before it is killed. Its length is not known before.
       var delay = 0.002
       while delay < 100 {
-        let process = Process()
-        process.executableURL = try Program.url()
-        process.arguments = adapters.arguments(adapters.new, target, at: path)
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        let process = try Program.start(adapters.arguments(adapters.new, target, at: path))
         Thread.sleep(forTimeInterval: delay)
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -96,24 +91,12 @@ import Testing
     for hasOld in [false, true] {
       if hasOld { #expect(try Program.run(adapters.arguments(adapters.old, target, at: path)).status == 0) }
       let before = try Self.contents(path)
-      let names = try FileManager.default.contentsOfDirectory(atPath: adapters.scratch.url.path).sorted()
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/bin/sh")
-      // Files of at most 128 blocks of 512 bytes; the signal that comes with it is ignored, the error is not.
-      process.arguments =
-        ["-c", "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"", try Program.url().path]
-        + adapters.arguments(adapters.new, target, at: path)
-      let errors = Pipe()
-      process.standardError = errors
-      process.standardOutput = FileHandle.nullDevice
-      try process.run()
-      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      #expect(process.terminationStatus == 1)
-      #expect(text.contains(target.rawValue), "\(text)")
+      let names = adapters.scratch.names
+      let result = try Program.run(adapters.arguments(adapters.new, target, at: path), fileLimit: 64)
+      #expect(result.status == 1)
+      #expect(result.errors.contains(target.rawValue), "\(result.errors)")
       #expect(try Self.contents(path) == before)
-      #expect(
-        try FileManager.default.contentsOfDirectory(atPath: adapters.scratch.url.path).sorted() == names)
+      #expect(adapters.scratch.names == names)
     }
   }
 }

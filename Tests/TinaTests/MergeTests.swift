@@ -1,49 +1,45 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `tina merge` as a user runs it, and as a machine that fails runs it.
 @Suite(.serialized) struct MergeCommandTests {
-  private static let adapter = Program.pico + "/adapter"
+  private static let adapter = picoAdapter
 
-  @Test(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+  @Test(.needsPico)
   func picoIsMergedAndAnswersAsWithItsAdapter() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let result = try Program.run(
-      ["merge", Program.pico, Self.adapter, scratch.path("out"), "--dtype", "f32"])
+      ["merge", pico, Self.adapter, scratch.path("out"), "--dtype", "f32"])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("survived rounding") && result.output.contains("GB/s"))
     let question = ["What is 17 + 25?", "--greedy", "--max-tokens", "48", "--json"]
     let merged = try Program.run(["run", scratch.path("out")] + question).object()
-    let attached = try Program.run(["run", Program.pico, "--adapter", Self.adapter] + question).object()
+    let attached = try Program.run(["run", pico, "--adapter", Self.adapter] + question).object()
     #expect(merged["text"] as? String == attached["text"] as? String)
     #expect((merged["text"] as? String)?.isEmpty == false)
   }
 
-  @Test(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+  @Test(.needsPico)
   func theReportIsJSON() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let result = try Program.run(
-      ["merge", Program.pico, Self.adapter + "@0.5", scratch.path("out"), "--json", "--accept-loss"])
+      ["merge", pico, Self.adapter + "@0.5", scratch.path("out"), "--json", "--accept-loss"])
     let object = try result.object()
     #expect((object["modules"] as? [Any])?.isEmpty == false)
     #expect(object["format"] as? String == "tina merge report 1")
   }
 
   /// Killed between two files, the same command goes on; the result is that of a merge left in peace.
-  @Test(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+  @Test(.needsPico)
   func aMergeThatWasKilledGoesOn() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let options = ["--dtype", "f32", "--shard-size", "100kB", "--threads", "1"]
-    let arguments = ["merge", Program.pico, Self.adapter, scratch.path("out")] + options
+    let arguments = ["merge", pico, Self.adapter, scratch.path("out")] + options
     let hidden = scratch.path(".out.merging")
     var wasKilled = false
     for _ in 0..<5 where !wasKilled {
-      let process = Process()
-      process.executableURL = try Program.url()
-      process.arguments = arguments
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
+      let process = try Program.start(arguments)
       while process.isRunning {
         if FileManager.default.fileExists(atPath: hidden + "/.tina-merge-progress.json") {
           kill(process.processIdentifier, SIGKILL)
@@ -62,35 +58,35 @@ import Testing
     let resumed = try Program.run(arguments)
     #expect(resumed.status == 0, "\(resumed.errors)")
     #expect(resumed.output.contains("were there from before"))
-    let whole = try Program.run(["merge", Program.pico, Self.adapter, scratch.path("whole")] + options)
+    let whole = try Program.run(["merge", pico, Self.adapter, scratch.path("whole")] + options)
     #expect(!whole.output.contains("were there from before"))
     #expect(FileManager.default.contentsEqual(atPath: scratch.path("out"), andPath: scratch.path("whole")))
     #expect(!FileManager.default.fileExists(atPath: hidden))
   }
 
   /// What another merge left is not taken for this one's.
-  @Test(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+  @Test(.needsPico)
   func anotherMergeBeginsAnew() throws {
-    let scratch = try Scratch()
-    let hidden = scratch.path(".out.merging")
-    try FileManager.default.createDirectory(atPath: hidden, withIntermediateDirectories: true)
-    try Data(#"{"key":"another","finished":[{"file":"model.safetensors","modules":[]}]}"#.utf8).write(
-      to: URL(fileURLWithPath: hidden + "/.tina-merge-progress.json"))
-    try Data("leftover".utf8).write(to: URL(fileURLWithPath: hidden + "/model.safetensors"))
-    try Data("leftover".utf8).write(to: URL(fileURLWithPath: hidden + "/model-00001-of-00002.safetensors"))
+    let scratch = TemporaryFolder()
+    scratch.makeFolder(".out.merging")
+    scratch.write(
+      ".out.merging/.tina-merge-progress.json",
+      #"{"key":"another","finished":[{"file":"model.safetensors","modules":[]}]}"#)
+    scratch.write(".out.merging/model.safetensors", "leftover")
+    scratch.write(".out.merging/model-00001-of-00002.safetensors", "leftover")
     let options = ["--dtype", "f32"]
     for name in ["out", "clean"] {
-      let result = try Program.run(["merge", Program.pico, Self.adapter, scratch.path(name)] + options)
+      let result = try Program.run(["merge", pico, Self.adapter, scratch.path(name)] + options)
       #expect(result.status == 0 && !result.output.contains("were there from before"), "\(result.errors)")
     }
     #expect(FileManager.default.contentsEqual(atPath: scratch.path("out"), andPath: scratch.path("clean")))
   }
 
-  @Test(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+  @Test(.needsPico)
   func anExistingOutputIsNotReplacedWithoutForce() throws {
-    let scratch = try Scratch()
-    _ = try scratch.write("mine", to: "out")
-    let arguments = ["merge", Program.pico, Self.adapter, scratch.path("out"), "--dtype", "f32"]
+    let scratch = TemporaryFolder()
+    scratch.write("out", "mine")
+    let arguments = ["merge", pico, Self.adapter, scratch.path("out"), "--dtype", "f32"]
     let refused = try Program.run(arguments)
     #expect(refused.status == 1 && refused.errors.contains("--force"))
     #expect(try String(contentsOfFile: scratch.path("out"), encoding: .utf8) == "mine")

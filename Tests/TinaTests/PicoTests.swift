@@ -1,11 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The commands end to end, on the model that ships with the project.
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+@Suite(.needsPico)
 struct PicoTests {
-  let pico = Program.pico
-
   @Test func greedyRunsAgree() throws {
     let arguments = ["run", pico, "--greedy", "--json", "--max-tokens", "48", "What is 12 + 3 * 4?"]
     let first = try Program.run(arguments).object()
@@ -22,7 +21,7 @@ struct PicoTests {
     let named = try Program.run(["run", pico, "--greedy", "--json", "--max-tokens", "8", "What is 2 + 2?"])
     let found = try Program.run(
       ["run", "--greedy", "--json", "--max-tokens", "8", "What is 2 + 2?"],
-      in: Program.root.appending(path: "docs"))
+      in: Checkout.path("docs"))
     #expect(try named.object()["ids"] as? [Int] == found.object()["ids"] as? [Int])
   }
 

@@ -1,23 +1,24 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Quantised files as a user makes and uses them.
-@Suite(.serialized, .enabled(if: Program.picoIsThere, Program.picoIsMissing)) struct QuantizeCommandTests {
+@Suite(.serialized, .needsPico) struct QuantizeCommandTests {
   private static let question = ["What is 17 + 25?", "--greedy", "--max-tokens", "48", "--json"]
-  private static let adapter = Program.pico + "/adapter"
+  private static let adapter = picoAdapter
 
-  private func quantised(_ scratch: Scratch, _ type: String = "Q8_0") throws -> String {
+  private func quantised(_ scratch: TemporaryFolder, _ type: String = "Q8_0") throws -> String {
     let file = scratch.path("pico.gguf")
-    let result = try Program.run(["quantize", Program.pico, file, "--type", type, "--force"])
+    let result = try Program.run(["quantize", pico, file, "--type", type, "--force"])
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("rounding error of the weights"))
     return file
   }
 
   @Test func everyCommandTakesTheFileAsItsModel() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = try quantised(scratch)
-    let reference = try Program.run(["run", Program.pico, "--adapter", Self.adapter] + Self.question).object()
+    let reference = try Program.run(["run", pico, "--adapter", Self.adapter] + Self.question).object()
     for options in [[], ["--merged", "f32"]] {
       let answer = try Program.run(["run", file, "--adapter", Self.adapter] + options + Self.question)
         .object()
@@ -29,7 +30,7 @@ import Testing
     let tokenized = try Program.run(["tokenize", file, "-"], input: #"{"text": "1 + 1 ="}"#).object()
     #expect((tokenized["ids"] as? [Int])?.isEmpty == false)
 
-    let problems = try scratch.write(#"{"problem": "What is 2 + 3?", "answer": "5"}"# + "\n", to: "two.jsonl")
+    let problems = scratch.write("two.jsonl", #"{"problem": "What is 2 + 3?", "answer": "5"}"# + "\n")
     for options in [
       ["--adapter", Self.adapter], ["--adapter", Self.adapter, "--no-base", "--merged", "bf16"],
     ] {
@@ -44,10 +45,10 @@ import Testing
 
   /// An adapter that knows its base by content is attached to the quantised file, and its base is confirmed by it.
   @Test func theAdapterRecognisesTheFile() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = try quantised(scratch, "Q4_K_M")
     let known = scratch.path("known.tina")
-    #expect(try Program.run(["convert", Self.adapter, known, "--base", Program.pico]).status == 0)
+    #expect(try Program.run(["convert", Self.adapter, known, "--base", pico]).status == 0)
     let run = try Program.run(["run", file, "--adapter", known] + Self.question)
     #expect(run.status == 0 && !run.errors.contains("not identified"), "\(run.errors)")
     let confirmed = try Program.run(["convert", known, scratch.path("again.tina"), "--base", file])
@@ -57,7 +58,7 @@ import Testing
     #expect(unknown.status == 1 && unknown.errors.contains("quantised from"), "\(unknown.errors)")
     // The same weights as floats do, and give the names of a GGUF adapter.
     let floats = scratch.path("f32.gguf")
-    #expect(try Program.run(["quantize", Program.pico, floats, "--type", "F32"]).status == 0)
+    #expect(try Program.run(["quantize", pico, floats, "--type", "F32"]).status == 0)
     let other = scratch.path("other.tina")
     let named = try Program.run(["convert", Self.adapter, other, "--base", floats, "--json"]).object()
     let original = try Program.run(["convert", known, scratch.path("copy.tina"), "--json"]).object()
@@ -67,13 +68,13 @@ import Testing
   }
 
   @Test func aFileIsMergedIntoAFile() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let merged = scratch.path("merged.gguf")
-    let result = try Program.run(["merge", Program.pico, Self.adapter, merged, "--dtype", "q8_0"])
+    let result = try Program.run(["merge", pico, Self.adapter, merged, "--dtype", "q8_0"])
     #expect(result.status == 0 && result.output.contains("Q8_0"), "\(result.errors)")
     #expect(FileManager.default.fileExists(atPath: scratch.path("merged.merge-report.json")))
     let answer = try Program.run(["run", merged] + Self.question).object()
-    let attached = try Program.run(["run", Program.pico, "--adapter", Self.adapter] + Self.question).object()
+    let attached = try Program.run(["run", pico, "--adapter", Self.adapter] + Self.question).object()
     #expect(answer["text"] as? String == attached["text"] as? String)
     // Without a type a quantised base is not merged into, and the message says what to do.
     let refused = try Program.run(["merge", try quantised(scratch), Self.adapter, scratch.path("no.gguf")])
@@ -81,11 +82,11 @@ import Testing
   }
 
   @Test func trainingOnAQuantisedBaseIsRefusedByName() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = try quantised(scratch)
     let result = try Program.run(
       [
-        "train", Program.root.appending(path: "Recipes/pico.yaml").path, "--model", file, "--output",
+        "train", Checkout.path("Recipes/pico.yaml"), "--model", file, "--output",
         scratch.path("run"),
       ])
     #expect(result.status == 1 && result.errors.contains("quantised to Q8_0"), "\(result.errors)")
@@ -93,18 +94,18 @@ import Testing
 
   /// A base of floats in a GGUF file trains like its directory: the same adapter, byte for byte.
   @Test func trainingOnAFloatFileIsTrainingOnTheModel() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = scratch.path("pico.gguf")
-    #expect(try Program.run(["quantize", Program.pico, file, "--type", "BF16"]).status == 0)
+    #expect(try Program.run(["quantize", pico, file, "--type", "BF16"]).status == 0)
     var runs: [Data] = []
-    for model in [Program.pico, file] {
+    for model in [pico, file] {
       let folder = scratch.path("run\(runs.count)")
       let result = try Program.run(
         [
-          "train", Program.root.appending(path: "Recipes/pico.yaml").path, "--model", model, "--output",
+          "train", Checkout.path("Recipes/pico.yaml"), "--model", model, "--output",
           folder,
           "--stop-at", "1",
-        ], in: Program.root)
+        ], in: Checkout.root)
       #expect(result.status == 0, "\(result.errors)")
       let peft = scratch.path("peft\(runs.count)")
       #expect(try Program.run(["convert", folder + "/checkpoint-1/adapter.tina", peft]).status == 0)
@@ -114,15 +115,15 @@ import Testing
   }
 
   @Test func wrongUsageIsTold() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     for (arguments, fragment) in [
-      (["quantize", Program.pico, scratch.path("out"), "--type", "Q8_0"], "ends in .gguf"),
-      (["quantize", Program.pico, scratch.path("out.gguf"), "--type", "Q3_K"], "expected F32"),
-      (["quantize", Program.pico, scratch.path("out.gguf")], "--type"),
-      (["run", Program.pico, "--merged", "f32", "x"], "needs an --adapter"),
-      (["merge", Program.pico, Self.adapter, scratch.path("o.gguf"), "--dtype", "int3"], "expected F32"),
-      (["merge", Program.pico, Self.adapter, scratch.path("o.gguf"), "--shard-size", "1GB"], "not divided"),
-      (["merge", Program.pico, Self.adapter, scratch.path("out"), "--dtype", "q8_0"], "ends in .gguf"),
+      (["quantize", pico, scratch.path("out"), "--type", "Q8_0"], "ends in .gguf"),
+      (["quantize", pico, scratch.path("out.gguf"), "--type", "Q3_K"], "expected F32"),
+      (["quantize", pico, scratch.path("out.gguf")], "--type"),
+      (["run", pico, "--merged", "f32", "x"], "needs an --adapter"),
+      (["merge", pico, Self.adapter, scratch.path("o.gguf"), "--dtype", "int3"], "expected F32"),
+      (["merge", pico, Self.adapter, scratch.path("o.gguf"), "--shard-size", "1GB"], "not divided"),
+      (["merge", pico, Self.adapter, scratch.path("out"), "--dtype", "q8_0"], "ends in .gguf"),
     ] {
       let result = try Program.run(arguments)
       #expect(result.status == 64 && result.errors.contains(fragment), "\(arguments): \(result.errors)")
@@ -130,7 +131,7 @@ import Testing
     // A line of its own adapter would add a second one to the first.
     let lines = #"{"prompt": "1", "adapter": "x"}"#
     let result = try Program.run(
-      ["run", Program.pico, "--adapter", Self.adapter, "--merged", "f32", "--jsonl", "-"], input: lines)
+      ["run", pico, "--adapter", Self.adapter, "--merged", "f32", "--jsonl", "-"], input: lines)
     #expect(result.status == 1 && result.output.contains("--merged put one into the weights"))
   }
 }

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `tina train` as a user runs it: resumption, full disks, and what `tina run` makes of its files.
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+@Suite(.needsPico)
 struct TrainTests {
   static let recipe = """
-    dataset_path: \(Program.pico)/train.jsonl
+    dataset_path: \(pico)/train.jsonl
     prompt_template: model
     system_prompt: ""
     lora_r: 4
@@ -22,19 +23,20 @@ struct TrainTests {
     temperature: 1.0
     """
 
-  private func train(_ scratch: Scratch, _ name: String, _ more: [String] = []) throws -> Program.Result {
-    let recipe = try scratch.write(Self.recipe, to: "recipe.yaml")
+  private func train(
+    _ scratch: TemporaryFolder, _ name: String, _ more: [String] = [], fileLimit: Int? = nil
+  ) throws -> Program.Result {
+    let recipe = scratch.write("recipe.yaml", Self.recipe)
     return try Program.run(
       [
-        "train", recipe, "--model", Program.pico, "--output", scratch.path(name), "--ignore-missing-signal",
+        "train", recipe, "--model", pico, "--output", scratch.path(name), "--ignore-missing-signal",
         "--memory", "1",
-      ]
-        + more)
+      ] + more, fileLimit: fileLimit)
   }
 
   private func answer(_ adapter: String) throws -> [Int] {
     let arguments = [
-      "run", Program.pico, "--adapter", adapter, "--greedy", "--json", "--max-tokens", "40",
+      "run", pico, "--adapter", adapter, "--greedy", "--json", "--max-tokens", "40",
       "What is 7 + 5 * 3?",
     ]
     let object = try Program.run(arguments).object()
@@ -43,7 +45,7 @@ struct TrainTests {
 
   /// Stopped and gone on with, a run gives the adapter of an uninterrupted one; each checkpoint of both answers alike.
   @Test func resumedAdaptersAnswerAlike() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let whole = try train(scratch, "whole")
     #expect(whole.status == 0, "\(whole.errors)")
     #expect(whole.output.hasSuffix("checkpoint-4/adapter.tina\n"))
@@ -71,29 +73,15 @@ struct TrainTests {
 
   /// A disk that is full at a checkpoint: what was saved stays whole, and the run ends in the same bytes later.
   @Test func fullDisksLoseNothing() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     #expect(try train(scratch, "whole").status == 0)
     #expect(try train(scratch, "full", ["--stop-at", "2"]).status == 0)
     let before = try ["adapter.tina", "optimizer.bin", "state.json"].map {
       try Data(contentsOf: URL(fileURLWithPath: scratch.path("full/checkpoint-2/" + $0)))
     }
-    // No file may grow beyond 64 blocks of 1024 bytes: the third checkpoint fails in its first large file.
-    let limited = Process()
-    limited.executableURL = URL(fileURLWithPath: "/bin/bash")
-    limited.arguments = [
-      "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash", try Program.url().path, "train",
-      scratch.path("recipe.yaml"),
-      "--model", Program.pico, "--output", scratch.path("full"), "--ignore-missing-signal", "--memory", "1",
-    ]
-    let errors = scratch.path("errors")
-    try Data().write(to: URL(fileURLWithPath: errors))
-    limited.standardError = FileHandle(forWritingAtPath: errors)
-    limited.standardOutput = FileHandle(forWritingAtPath: "/dev/null")
-    try limited.run()
-    limited.waitUntilExit()
-    let message = try String(contentsOfFile: errors, encoding: .utf8)
-    #expect(limited.terminationStatus == 1, "\(message)")
-    #expect(message.contains("checkpoint-3"), "\(message)")
+    // No file may grow beyond 64 KiB: the third checkpoint fails in its first large file.
+    let limited = try train(scratch, "full", fileLimit: 64)
+    #expect(limited.status == 1 && limited.errors.contains("checkpoint-3"), "\(limited.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("full")).sorted()
     #expect(!names.contains("checkpoint-3") && names.allSatisfy { !$0.hasPrefix(".partial") }, "\(names)")
     for (name, bytes) in zip(["adapter.tina", "optimizer.bin", "state.json"], before) {
@@ -107,15 +95,15 @@ struct TrainTests {
   }
 
   @Test func recipesThatCannotBeAreRefusedBeforeAnyWork() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let output = scratch.path("run")
     for (recipe, part) in [
       (Self.recipe + "\nlearning_rat: 1", "Did you mean learning_rate?"),
       (Self.recipe.replacingOccurrences(of: "train.jsonl", with: "nowhere.jsonl"), "nowhere.jsonl"),
       (Self.recipe.replacingOccurrences(of: "train.jsonl", with: "model.safetensors"), "model.safetensors"),
     ] {
-      let path = try scratch.write(recipe, to: "bad.yaml")
-      let result = try Program.run(["train", path, "--model", Program.pico, "--output", output])
+      let path = scratch.write("bad.yaml", recipe)
+      let result = try Program.run(["train", path, "--model", pico, "--output", output])
       #expect(result.status == 1 && result.errors.contains(part), "\(result.errors)")
       #expect(result.output.isEmpty && !FileManager.default.fileExists(atPath: output))
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct UsageTests {
@@ -53,9 +54,9 @@ import Testing
   }
 
   @Test func missingPicoSaysWhereItWasSought() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let result = try Program.run(
-      ["run", "hello"], in: scratch.url, environment: ["TINA_PICO": scratch.path("pico")])
+      ["run", "hello"], in: scratch.path, environment: ["TINA_PICO": scratch.path("pico")])
     #expect(result.status == 1)
     #expect(result.errors.contains(scratch.path("pico")))
   }
@@ -69,10 +70,10 @@ import Testing
 }
 
 /// `tina bench` on the smallest model there is.
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing))
+@Suite(.needsPico)
 struct BenchTests {
   @Test func measuresPicoInSeconds() throws {
-    let result = try Program.run(["bench", Program.pico, "--quick", "--json", "--threads", "1"])
+    let result = try Program.run(["bench", pico, "--quick", "--json", "--threads", "1"])
     #expect(result.status == 0, "\(result.errors)")
     let numbers = try result.object()
     for key in [
@@ -83,7 +84,7 @@ struct BenchTests {
   }
 
   @Test func makesNoModelOverAnother() throws {
-    let result = try Program.run(["bench", "--make", Program.pico])
+    let result = try Program.run(["bench", "--make", pico])
     #expect(result.status == 1 && result.errors.contains("found a model there already"))
   }
 }

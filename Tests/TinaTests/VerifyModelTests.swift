@@ -1,19 +1,20 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `tina verify` of whole models.
-@Suite(.enabled(if: Program.picoIsThere, Program.picoIsMissing)) struct VerifyModelTests {
+@Suite(.needsPico) struct VerifyModelTests {
   private static func digest(_ text: String) -> Substring? {
     text.split(separator: "weights digest ").last?.prefix(64)
   }
 
   @Test func soundModelsAreSaidToBe() throws {
-    let scratch = try Scratch()
-    let directory = try Program.run(["verify", Program.pico])
+    let scratch = TemporaryFolder()
+    let directory = try Program.run(["verify", pico])
     #expect(directory.status == 0 && directory.output.contains("Hugging Face model, sound"), "\(directory)")
     for type in ["F32", "Q4_K_M"] {
       let file = scratch.path(type + ".gguf")
-      #expect(try Program.run(["quantize", Program.pico, file, "--type", type]).status == 0)
+      #expect(try Program.run(["quantize", pico, file, "--type", type]).status == 0)
       let result = try Program.run(["verify", file])
       #expect(result.status == 0 && result.output.contains("GGUF model, sound"), "\(result)")
       // The same weights have the same digest in either container; rounded ones are others.
@@ -25,9 +26,9 @@ import Testing
   }
 
   @Test func damagedFilesAreNot() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let file = scratch.path("pico.gguf")
-    #expect(try Program.run(["quantize", Program.pico, file, "--type", "Q8_0"]).status == 0)
+    #expect(try Program.run(["quantize", pico, file, "--type", "Q8_0"]).status == 0)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
     // All bits set are NaN, in a float and in a block's scale.
     for place in [bytes.count / 2, bytes.count - 100] {
@@ -45,11 +46,11 @@ import Testing
   }
 
   @Test func damagedDirectoriesAreNot() throws {
-    let scratch = try Scratch()
+    let scratch = TemporaryFolder()
     let copy = scratch.path("pico")
     try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-      try FileManager.default.copyItem(atPath: Program.pico + "/" + name, toPath: copy + "/" + name)
+      try FileManager.default.copyItem(atPath: pico + "/" + name, toPath: copy + "/" + name)
     }
     #expect(try Program.run(["verify", copy]).status == 0)
     let tokenizer = URL(fileURLWithPath: copy + "/tokenizer.json")
@@ -78,11 +79,11 @@ import Testing
   }
 
   @Test(arguments: [
-    [], ["--adapter", "a=\(Program.pico)/adapter", "--adapter", "b=\(Program.pico)/adapter"],
-    ["--adapter", "a=\(Program.pico)/adapter", "--adapter-dir", Program.pico],
+    [], ["--adapter", "a=\(picoAdapter)", "--adapter", "b=\(picoAdapter)"],
+    ["--adapter", "a=\(picoAdapter)", "--adapter-dir", pico],
   ])
   func aServerOfMergedWeightsServesOneAdapter(_ options: [String]) throws {
-    let result = try Program.run(["serve", Program.pico, "--merged", "bf16"] + options)
+    let result = try Program.run(["serve", pico, "--merged", "bf16"] + options)
     #expect(result.status == 64 && result.errors.contains("--merged: found"), "\(result)")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Tokenization
@@ -58,12 +59,8 @@ import Testing
   ])
   func othersAreRefusedWithAWayOut(source: String) throws {
     #expect(ChatTemplate(recognising: source) == nil)
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("template-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let config = try JSONEncoder().encode(["chat_template": source])
-    try config.write(to: folder.appendingPathComponent("tokenizer_config.json"))
+    let folder = TemporaryFolder()
+    folder.write("tokenizer_config.json", try JSONEncoder().encode(["chat_template": source]))
     do {
       _ = try ChatTemplate(directory: folder.path)
       Issue.record("accepted")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Tokenization
@@ -9,12 +10,9 @@ import Testing
     let source = try String(contentsOfFile: fixture("tokenizer.json"), encoding: .utf8)
     let changed = change(source)
     try #require(changed != source, "the change did nothing")
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "tokenizer-\(UUID().uuidString).json")
-    try changed.write(to: path, atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(at: path) }
+    let folder = TemporaryFolder()
     do {
-      _ = try Tokenizer(path: path.path)
+      _ = try Tokenizer(path: folder.write("tokenizer.json", changed))
       return ""
     } catch { return error.description }
   }
@@ -34,21 +32,18 @@ import Testing
 
   @Test func damageIsAnErrorNeverACrash() throws {
     let source = Array(try String(contentsOfFile: fixture("tokenizer.json"), encoding: .utf8).utf8)
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "tokenizer-\(UUID().uuidString).json")
-    defer { try? FileManager.default.removeItem(at: path) }
-    var state: UInt64 = 1
+    let folder = TemporaryFolder()
+    var random = SeededGenerator(1)
     for round in 0..<60 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       var bytes = source
-      let place = Int(state >> 33) % bytes.count
+      let place = random.below(bytes.count)
       if round % 2 == 0 {
-        bytes[place] = UInt8(truncatingIfNeeded: state >> 20)
+        bytes[place] = UInt8(random.below(256))
       } else {
         bytes.removeLast(place)
       }
-      try Data(bytes).write(to: path)
-      if let tokenizer = try? Tokenizer(path: path.path) { _ = tokenizer.encode("1 + 1 = 2") }
+      let path = folder.write("tokenizer.json", bytes)
+      if let tokenizer = try? Tokenizer(path: path) { _ = tokenizer.encode("1 + 1 = 2") }
     }
   }
 

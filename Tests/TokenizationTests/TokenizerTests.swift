@@ -1,23 +1,9 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import Tokenization
-
-func fixture(_ name: String) -> String {
-  Bundle.module.bundleURL.appendingPathComponent("Fixtures/\(name)").path
-}
-
-/// Data beside the checkout that only some machines have; nil elsewhere.
-func shared(_ path: String) -> String? {
-  let checkout = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-  let root = ProcessInfo.processInfo.environment["TINA_SHARED"] ?? checkout + "/../shared"
-  let full = root + "/" + path
-  if FileManager.default.fileExists(atPath: full) { return full }
-  print("skipped: shared/\(path) is not beside the checkout")
-  return nil
-}
 
 /// Against Hugging Face tokenizers (tools/golden/tokenizer.py).
 @Suite struct TokenizerTests {

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -18,7 +19,6 @@ import Testing
 
   @Test func filesAreDifferencesFromTheCheckpointBefore() async throws {
     let short = ShortRun()
-    defer { short.remove() }
     _ = try await short.run(stopAt: 4)
     // The first has only its seeded beginning to differ from; the last needs no other.
     #expect(try parent(short, 1) == nil && parent(short, 4) == nil)
@@ -48,10 +48,6 @@ import Testing
     var (short, whole) = (ShortRun(), ShortRun())
     short.more = "save_total_limit: 2"
     whole.more = "save_total_limit: 100"
-    defer {
-      short.remove()
-      whole.remove()
-    }
     _ = try await whole.run(stopAt: 5)
     for stop in 2...5 {
       _ = try await short.run(stopAt: stop)
@@ -61,7 +57,8 @@ import Testing
       for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(stop) \(step)") }
     }
     // In one go, with differences still between those that stay.
-    short.remove()
+    short = ShortRun()
+    short.more = "save_total_limit: 2"
     _ = try await short.run(stopAt: 5)
     let steps = short.files.steps
     #expect(steps.suffix(2) == [4, 5] && steps.count <= 3)
@@ -74,7 +71,6 @@ import Testing
 
   @Test func detachedFilesKeepTheirContent() async throws {
     let short = ShortRun()
-    defer { short.remove() }
     _ = try await short.run(stopAt: 4)
     let before = try short.adapter(3)
     let digest = try content(short, 3)
@@ -89,7 +85,6 @@ import Testing
   /// What a kill leaves of a checkpoint is removed at the next start and never taken for one.
   @Test func halvesAreSweptAway() async throws {
     let short = ShortRun()
-    defer { short.remove() }
     _ = try await short.run(stopAt: 1)
     for name in ["/.partial-checkpoint-2", "/checkpoint-3"] {
       try FileManager.default.createDirectory(

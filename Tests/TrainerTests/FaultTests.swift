@@ -2,6 +2,7 @@ import AdapterFormat
 import Foundation
 import ModelFiles
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -29,7 +30,7 @@ struct ShortRun {
     temperature: 1.0
     """
 
-  let folder = NSTemporaryDirectory() + "tina-short-\(UInt64.random(in: 0 ... .max))"
+  private let temporary = TemporaryFolder()
   var more = ""
 
   func run(
@@ -59,9 +60,9 @@ struct ShortRun {
     }
   }
 
+  var folder: String { temporary.path }
   var files: RunFolder { RunFolder(path: folder, seed: 42) }
   var lines: [MetricsLog.Line] { MetricsLog.lines(folder + "/metrics.jsonl") }
-  func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }
 
 /// Puts a number into the gradient, or the loss, of chosen steps.
@@ -95,7 +96,6 @@ final class Poison: GradientSum {
   @Test(arguments: [Double.nan, -.infinity], [false, true])
   func stepsOfNumbersThatAreNotFiniteAreNotMade(value: Double, intoLoss: Bool) async throws {
     let short = ShortRun()
-    defer { short.remove() }
     let lines = Mutex<[String]>([])
     let training = try short.training(stopAt: 5, gradients: Poison([2, 4], value, intoLoss: intoLoss))
     training.onLine = { line in lines.withLock { $0.append(line) } }
@@ -113,7 +113,6 @@ final class Poison: GradientSum {
 
   @Test func threeSuchStepsInARowEndTheRun() async throws {
     let short = ShortRun()
-    defer { short.remove() }
     do {
       _ = try await short.run(stopAt: 8, gradients: Poison([2, 3, 5, 6, 7], .nan))
       Issue.record("the run went on")
@@ -130,7 +129,7 @@ final class Poison: GradientSum {
   /// A pass that meets logits that are not finite is a step that is not made either.
   @Test func logitsThatAreNotFiniteAreNamed() throws {
     let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
-    let model = try Model(path: tinyModel(golden.model), threads: 1)
+    let model = try Model(path: tiny(golden.model), threads: 1)
     let parameters = try golden.parameters(model)
     var settings = UpdateSettings()
     settings.loss.beta = 0
@@ -154,7 +153,7 @@ final class Poison: GradientSum {
   @Test func twoProcessesTakeTheStepOfOne() throws {
     @Sendable func update(_ exchange: any GradientSum) throws -> (PolicyUpdate, Generation) {
       let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
-      let model = try Model(path: tinyModel(golden.model), threads: 1)
+      let model = try Model(path: tiny(golden.model), threads: 1)
       let parameters = try golden.parameters(model)
       var settings = UpdateSettings()
       settings.optimizer.learningRate = 1e-3
@@ -230,7 +229,5 @@ private final class Meeting: Sendable {
   }
 
   func leave() { state.withLock { $0.left += 1 } }
-  func waitForAll() {
-    for _ in 0..<30000 where state.withLock({ $0.left }) < 2 { usleep(1000) }
-  }
+  func waitForAll() { eventually { state.withLock { $0.left } == 2 } }
 }

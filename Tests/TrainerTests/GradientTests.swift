@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -66,7 +67,7 @@ struct GradientCase {
   @Test(arguments: GradientCase.names)
   func gradientsMatch(name: String) throws {
     let golden = try GradientCase(name)
-    let model = try Model(path: tinyModel(golden.model), threads: 2)
+    let model = try Model(path: tiny(golden.model), threads: 2)
     let parameters = try golden.parameters(model)
     let pass = try PolicyPass(model, cacheType: .f32)
     let gradient = FloatMemory(parameters.count)
@@ -105,7 +106,7 @@ struct GradientCase {
     ] {
       // A path that this processor lacks leaves the one before.
       _ = unsafe tk_isa_select(path)
-      let model = try Model(path: tinyModel(golden.model), threads: threads)
+      let model = try Model(path: tiny(golden.model), threads: threads)
       let parameters = try golden.parameters(model)
       let pass = try PolicyPass(
         model, cacheType: try #require(CacheType(rawValue: cache)), activationLimit: limit)
@@ -126,7 +127,7 @@ struct GradientCase {
   /// With dropout: the gradient predicts how the sum changes along a direction, the mask held fixed.
   @Test func dropoutIsDifferentiatedWithItsMask() throws {
     let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
-    let model = try Model(path: tinyModel(golden.model), threads: 2)
+    let model = try Model(path: tiny(golden.model), threads: 2)
     let parameters = try golden.parameters(model)
     let pass = try PolicyPass(model, cacheType: .f32)
     let dropout = Dropout(probability: 0.25, seed: 1, pass: 2)
@@ -172,7 +173,7 @@ struct GradientCase {
   /// The sampler's log-probabilities are the trainer's, bit for bit.
   @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-window", "tiny-tied"])
   func logProbabilitiesAreTheSamplers(name: String) async throws {
-    let model = try Model(path: tinyModel(name), threads: 2)
+    let model = try Model(path: tiny(name), threads: 2)
     let prompt = (0..<45).map { ($0 * 37 + 11) % 96 }
     let completions = [(0..<40).map { ($0 * 53 + 5) % 96 }, [3], (0..<19).map { ($0 * 29 + 1) % 96 }]
     let batch = GroupBatch(prompt: prompt, completions: completions)
@@ -190,7 +191,7 @@ struct GradientCase {
   /// The same of log-probabilities under a temperature, as it is sampled with and as the loss can take it.
   @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-tied"], [Float(0.6), 1, 1.7])
   func temperedLogProbabilitiesAreTheSamplers(name: String, temperature: Float) async throws {
-    let model = try Model(path: tinyModel(name), threads: 2)
+    let model = try Model(path: tiny(name), threads: 2)
     let engine = Engine(model: model)
     let request = GenerationRequest(
       prompt: (0..<21).map { ($0 * 31 + 7) % 96 },

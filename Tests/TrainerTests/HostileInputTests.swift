@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -6,15 +7,6 @@ import Testing
 
 /// Recipes and data files that somebody else wrote: read, or refused with an error that names the file; nothing else.
 @Suite struct HostileInputTests {
-  /// A generator whose failures can be made again.
-  struct Dice {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int((state >> 33) % UInt64(max(bound, 1)))
-    }
-  }
-
   static let scraps = [
     "[", "]", "{", "}", ": ", "- ", "\n", "\t", "&a ", "*a", "!!int ", "'", "\"", "|\n", "~", "null", "-1",
     "1e999", ".nan",
@@ -23,17 +15,17 @@ import Testing
     "seed: 1\n", "lora_r: 1000000\n", "num_generations: 3\n", "é", "\u{1F600}", "%", "@", "`",
   ]
 
-  static func mutated(_ text: String, _ dice: inout Dice) -> String {
+  static func mutated(_ text: String, _ dice: inout SeededGenerator) -> String {
     var bytes = Array(text.utf8)
-    for _ in 0...dice.next(4) {
-      let at = dice.next(bytes.count + 1)
-      switch dice.next(4) {
-      case 0: bytes.insert(contentsOf: scraps[dice.next(scraps.count)].utf8, at: at)
-      case 1: bytes.removeSubrange(at..<min(bytes.count, at + dice.next(40)))
-      case 2 where at < bytes.count: bytes[at] = UInt8(dice.next(256))
+    for _ in 0...dice.below(4) {
+      let at = dice.below(bytes.count + 1)
+      switch dice.below(4) {
+      case 0: bytes.insert(contentsOf: scraps[dice.below(scraps.count)].utf8, at: at)
+      case 1: bytes.removeSubrange(at..<min(bytes.count, at + dice.below(40)))
+      case 2 where at < bytes.count: bytes[at] = UInt8(dice.below(256))
       default:
-        let from = dice.next(bytes.count + 1)
-        bytes.insert(contentsOf: bytes[from..<min(bytes.count, from + dice.next(60))], at: at)
+        let from = dice.below(bytes.count + 1)
+        bytes.insert(contentsOf: bytes[from..<min(bytes.count, from + dice.below(60))], at: at)
       }
     }
     return String(decoding: bytes, as: UTF8.self)
@@ -42,9 +34,9 @@ import Testing
   /// 4,000 damaged recipes: an error that begins with the file's name, or a recipe whose numbers are in range.
   @Test func damagedRecipesAreReadOrRefused() throws {
     let shipped = try RecipeTests.shipped.map {
-      try String(contentsOfFile: checkout + "/Recipes/" + $0, encoding: .utf8)
+      try String(contentsOfFile: Checkout.path("Recipes/" + $0), encoding: .utf8)
     }
-    var dice = Dice(state: 7)
+    var dice = SeededGenerator(7)
     var refused = 0
     for i in 0..<4000 {
       let text = Self.mutated(shipped[i % shipped.count], &dice)
@@ -92,8 +84,7 @@ import Testing
 
   /// 600 damaged data files, likewise.
   @Test func damagedDataAreReadOrRefused() throws {
-    let path = NSTemporaryDirectory() + "hostile-\(UInt64.random(in: 0 ... .max)).jsonl"
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = TemporaryFolder()
     let lines = """
       {"problem": "What is 1 + 1?", "answer": "2", "more": [1, {"a": null}]}
       {"question": "b\\u00e9", "solution": "so $3$", "answer": "3"}
@@ -101,11 +92,11 @@ import Testing
 
       """
     let array = "[" + lines.split(separator: "\n").joined(separator: ", ") + "]"
-    var dice = Dice(state: 11)
+    var dice = SeededGenerator(11)
     var refused = 0
     for i in 0..<600 {
       let text = Self.mutated(i % 2 == 0 ? lines : array, &dice)
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      let path = folder.write("problems.jsonl", text)
       do throws(TrainerError) {
         let set = try ProblemSet(path: path)
         #expect(!set.problems.isEmpty && set.problems.allSatisfy { !$0.text.isEmpty })
@@ -125,27 +116,26 @@ import Testing
     "{\"problem\": \"" + String(repeating: "a", count: 2 << 20) + "\"}", "\u{1F}\u{8B}", "PAR1",
   ])
   func hostileDataAreRefused(text: String) throws {
-    let path = NSTemporaryDirectory() + "hostile-\(UInt64.random(in: 0 ... .max)).json"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    let folder = TemporaryFolder()
+    let path = folder.write("problems.json", text)
     do throws(TrainerError) {
       _ = try ProblemSet(path: path)
       Issue.record("\(text.prefix(40)) was read")
     } catch { #expect(error.kind == .data && error.description.hasPrefix(path), "\(error)") }
-    #expect(throws: TrainerError.self) { try ProblemSet(path: NSTemporaryDirectory()) }
+    #expect(throws: TrainerError.self) { try ProblemSet(path: folder.path) }
   }
 
   /// A recipe that this machine or model cannot run is refused before anything is allocated or written.
   @Test func whatCannotFitIsRefusedAtOnce() throws {
     let model = try Model(path: pico, threads: 1)
+    let folder = TemporaryFolder()
     for (more, part) in [
       ("lora_r: 1024\nmax_completion_length: 100000", "MiB"), ("max_completion_length: 16000000", "MiB"),
       ("num_generations: 4096\nper_device_train_batch_size: 4096\nmax_completion_length: 1000000", "MiB"),
     ] {
       let recipe = try Recipe(
         yaml: "dataset_path: \(pico)/train.jsonl\nprompt_template: model\n" + more, path: "r.yaml")
-      var options = TrainingOptions(
-        output: NSTemporaryDirectory() + "tina-none-\(UInt64.random(in: 0 ... .max))")
+      var options = TrainingOptions(output: folder.path("none"))
       options.memory = 64 << 20
       do {
         _ = try TrainingRun(recipe, model: model, options: options)

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -22,7 +23,7 @@ import Testing
     func number(_ key: String) -> Double? { golden[key]?.double }
     func required(_ key: String) throws -> Double { try #require(number(key), "\(key)") }
     let steps = Int(try required("steps"))
-    let model = try Model(path: tinyModel(try #require(golden["model"]?.string)), threads: 2)
+    let model = try Model(path: tiny(try #require(golden["model"]?.string)), threads: 2)
     let parameters = try LoRAParameters(
       LoRASettings(rank: Int(try required("rank")), alpha: try required("alpha"), dropout: 0),
       for: model.config)

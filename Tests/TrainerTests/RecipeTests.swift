@@ -1,18 +1,20 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
 @testable import Trainer
 
 @Suite struct RecipeTests {
-  static let shipped = ((try? FileManager.default.contentsOfDirectory(atPath: checkout + "/Recipes")) ?? [])
+  static let shipped =
+    ((try? FileManager.default.contentsOfDirectory(atPath: Checkout.path("Recipes"))) ?? [])
     .filter { $0.hasSuffix(".yaml") }.sorted()
 
   @Test func recipesAreThere() { #expect(Self.shipped.count >= 19) }
 
   @Test(arguments: shipped)
   func shippedRecipesAreRead(name: String) throws {
-    let recipe = try Recipe(path: checkout + "/Recipes/" + name)
+    let recipe = try Recipe(path: Checkout.path("Recipes/" + name))
     #expect(recipe.notes.isEmpty)
     if name.hasPrefix("tina-") {
       #expect(recipe.promptsPerStep == 8)
@@ -57,7 +59,7 @@ import Testing
 
   /// Tina's schedule: lr0 · s / W, then a cosine down to a tenth.
   @Test func scheduleIsTinas() throws {
-    let recipe = try Recipe(path: checkout + "/Recipes/tina-open-rs2.yaml")
+    let recipe = try Recipe(path: Checkout.path("Recipes/tina-open-rs2.yaml"))
     let schedule = recipe.schedule(totalSteps: recipe.totalSteps(problems: 7000))
     #expect(schedule.warmupSteps == 150 && schedule.totalSteps == 1500)
     #expect(schedule.share(0) == 0 && schedule.share(75) == 0.5 && schedule.share(150) == 1)
@@ -66,8 +68,8 @@ import Testing
   }
 
   @Test func problemsAreReadAndOrdered() throws {
-    let path = NSTemporaryDirectory() + "problems-\(UInt64.random(in: 0 ... .max)).jsonl"
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = TemporaryFolder()
+    let path = folder.path("problems.jsonl")
     try """
     {"problem": "a", "answer": 7}
     {"question": "b", "solution": "so $3$", "answer": "3"}

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import TinaRuntime
@@ -28,7 +29,7 @@ import Testing
     temperature: 1.0
     """
 
-  private func folder() -> String { NSTemporaryDirectory() + "tina-run-\(UInt64.random(in: 0 ... .max))" }
+  private let folder = TemporaryFolder()
 
   private func run(_ folder: String, threads: Int, stopAt: Int? = nil, dropout: Double = 0.05) async throws
     -> Data
@@ -47,11 +48,7 @@ import Testing
 
   /// Stopped after any step and gone on with other threads, a run ends in the same file.
   @Test func resumedRunsEndInTheSameBytes() async throws {
-    let (whole, parts) = (folder(), folder())
-    defer {
-      try? FileManager.default.removeItem(atPath: whole)
-      try? FileManager.default.removeItem(atPath: parts)
-    }
+    let (whole, parts) = (folder.path("whole"), folder.path("parts"))
     let expected = try await run(whole, threads: 2)
     _ = try await run(parts, threads: 1, stopAt: 1)
     _ = try await run(parts, threads: 2, stopAt: 3)
@@ -78,10 +75,8 @@ import Testing
 
   /// Without dropout every token of every step is compared with the sampler's, and equal.
   @Test func samplerAndTrainerAgreeInEveryBit() async throws {
-    let folder = folder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    _ = try await run(folder, threads: 2, stopAt: 3, dropout: 0)
-    for line in MetricsLog.lines(folder + "/metrics.jsonl") {
+    _ = try await run(folder.path, threads: 2, stopAt: 3, dropout: 0)
+    for line in MetricsLog.lines(folder.path("metrics.jsonl")) {
       #expect((line.values["sampling/checked_tokens"] ?? 0) > 300)
       #expect(line.values["sampling/differing_tokens"] == 0)
       #expect(line.values["adapter_norm"] ?? 0 > 0)
@@ -90,13 +85,11 @@ import Testing
 
   /// A reward that is always the same stops the run with an explanation.
   @Test func constantRewardsStopTheRun() async throws {
-    let folder = folder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     let recipe = try Recipe(
       yaml: Self.yaml.replacingOccurrences(
         of: "[format, accuracy]", with: "[soft_overlong_punishment, accuracy]\nsoft_punish_cache: 8"),
       path: "r.yaml")
-    var options = TrainingOptions(output: folder)
+    var options = TrainingOptions(output: folder.path)
     options.memory = 2 << 30
     let training = try TrainingRun(recipe, model: try Model(path: pico, threads: 2), options: options)
     await #expect(throws: TrainerError.self) { try await training.run() }

@@ -5,20 +5,6 @@ import Testing
 @testable import TinaRuntime
 @testable import Trainer
 
-/// A path under this target's fixtures.
-func fixture(_ name: String) -> String {
-  Bundle.module.bundleURL.appendingPathComponent("Fixtures/\(name)").path
-}
-
-/// The checkout's root, from where this file lies.
-let checkout = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-
-let pico = checkout + "/Models/pico"
-
-/// The tiny random models of the runtime's tests.
-func tinyModel(_ name: String) -> String { checkout + "/Tests/RuntimeTests/Fixtures/" + name }
-
 func ints(_ tensor: Tensor) -> [Int] {
   let bytes = tensor.bytes
   return (0..<tensor.elementCount).map {
@@ -33,21 +19,6 @@ func pieces<T>(_ flat: [T], _ lengths: [Int]) -> [[T]] {
     defer { start += length }
     return Array(flat[start..<start + length])
   }
-}
-
-func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
-  a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
-}
-
-/// ‖a - b‖ / ‖b‖
-func relativeError(_ a: [Float], _ b: [Float]) -> Double {
-  var difference = 0.0
-  var norm = 0.0
-  for (x, y) in zip(a, b) {
-    difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
-    norm += Double(y) * Double(y)
-  }
-  return a.count == b.count ? (difference / max(norm, 1e-300)).squareRoot() : .infinity
 }
 
 extension LoRAParameters {

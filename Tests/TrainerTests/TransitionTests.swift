@@ -2,6 +2,7 @@ import AdapterFormat
 import Foundation
 import ModelFiles
 import Synchronization
+import TestSupport
 import Testing
 import Tokenization
 
@@ -89,7 +90,6 @@ import Tokenization
   /// From sampled texts to the checkpoint that is marked: the run ends by itself, and says where the turn was.
   @Test func runsEndAtTheirTransition() async throws {
     let short = ShortRun()
-    defer { short.remove() }
     var recipe = try Recipe(
       yaml: ShortRun.yaml.replacingOccurrences(of: "max_steps: 8", with: "max_steps: 200")
         .replacingOccurrences(of: "save_steps: 1", with: "save_steps: 10")

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
@@ -7,7 +8,7 @@ import Testing
 @Suite("Damage to .tina files is noticed")
 struct TinaDamageTests {
   /// Small files of every form: compressed, plain, in layers, with a parent.
-  private static func files(_ directory: TemporaryDirectory) throws -> [(path: String, parents: [String])] {
+  private static func files(_ directory: TemporaryFolder) throws -> [(path: String, parents: [String])] {
     let small = trainedArchive(pairs: 2, rank: 2, input: 12, output: 10)
     var plain = TinaOptions()
     plain.isPlain = true
@@ -28,7 +29,7 @@ struct TinaDamageTests {
     try TinaWriter.write(
       trainedArchive(pairs: 2, rank: 2, input: 12, output: 10, seed: 2), to: path, options: child)
     files.append((path, [files[0].path]))
-    var random = TestRandom(8)
+    var random = SeededGenerator(8)
     let kinds = directory.path + "/kinds.tina"
     try TinaWriter.write(try everyKind(&random), to: kinds)
     files.append((kinds, []))
@@ -37,7 +38,7 @@ struct TinaDamageTests {
 
   @Test("a byte changed at any position")
   func flips() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     for (path, parents) in try Self.files(directory) {
       let whole = contents(path)
       #expect(try TinaFile.verify(path: path, parents: parents).isValid)
@@ -58,7 +59,7 @@ struct TinaDamageTests {
 
   @Test("a file cut at any position, or with a byte too many")
   func truncations() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     for (path, parents) in try Self.files(directory) {
       let whole = contents(path)
       let ends = try TinaFile(path: path, parents: parents).layers.map(\.end)
@@ -79,7 +80,7 @@ struct TinaDamageTests {
 
   @Test("a file converted as text, one without its eighth bits, another format")
   func transfers() throws {
-    let directory = TemporaryDirectory()
+    let directory = TemporaryFolder()
     let path = directory.path + "/a.tina"
     try TinaWriter.write(trainedArchive(), to: path)
     let whole = contents(path)
@@ -137,7 +138,7 @@ private let directoryFields: [DirectoryField] = [
 
 @Suite("Hostile .tina files")
 struct TinaHostileTests {
-  private let directory = TemporaryDirectory()
+  private let directory = TemporaryFolder()
 
   /// A valid file whose directory is changed, all digests made right again.
   private func file(_ change: (inout [UInt8]) -> Void, section: String = "TDIR") throws -> String {

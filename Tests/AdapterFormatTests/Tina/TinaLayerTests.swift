@@ -1,12 +1,13 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
 
 @Suite("Adapters stored by result")
 struct TinaLayerTests {
-  private let directory = TemporaryDirectory()
+  private let directory = TemporaryFolder()
   private var path: String { directory.path + "/a.tina" }
 
   /// ‖ΔW − ΔW'‖ / ‖ΔW‖ by the full product in double precision.
@@ -49,7 +50,7 @@ struct TinaLayerTests {
 
   @Test("components of very different strength, more components than inputs, BF16, a module of zeros")
   func shapes() throws {
-    var random = TestRandom(5)
+    var random = SeededGenerator(5)
     var zero = trainedPair(rank: 4, input: 20, output: 20, &random)
     zero.b = Tensor(name: "b", shape: [20, 4], floats: [Float](repeating: 0, count: 80))
     var uneven = trainedPair(rank: 4, input: 64, output: 64, &random)
@@ -196,7 +197,7 @@ struct TinaNumberTests {
   @Test("rounding to half precision and to bfloat16")
   func rounding() {
     #if !os(macOS) || arch(arm64)
-      var random = TestRandom(6)
+      var random = SeededGenerator(6)
       for _ in 0..<200_000 {
         let value = Float(bitPattern: UInt32(truncatingIfNeeded: random.next()))
         let exponent = Float(

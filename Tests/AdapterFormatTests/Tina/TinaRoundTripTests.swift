@@ -1,17 +1,18 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
 
 @Suite("The .tina format gives back what it was given")
 struct TinaRoundTripTests {
-  private let directory = TemporaryDirectory()
+  private let directory = TemporaryFolder()
   private var path: String { directory.path + "/a.tina" }
 
   @Test("every kind of entry, bit for bit, in both arrangements", arguments: [false, true])
   func kinds(isPlain: Bool) throws {
-    var random = TestRandom(3)
+    var random = SeededGenerator(3)
     let archive = try everyKind(&random)
     var options = TinaOptions()
     options.isPlain = isPlain
@@ -26,7 +27,7 @@ struct TinaRoundTripTests {
 
   @Test("every element type, with random bits", arguments: ElementType.allCases.filter { !$0.isQuantised })
   func types(type: ElementType) throws {
-    var random = TestRandom(UInt64(type.tinaCode))
+    var random = SeededGenerator(UInt64(type.tinaCode))
     var entries: [AdapterEntry] = []
     for (number, shape) in [[8], [0, 4], [3, 1, 40], [1024, 17]].enumerated() {
       entries.append(
@@ -54,7 +55,7 @@ struct TinaRoundTripTests {
 
   @Test("ranks 1 and 256, B of zeros, an adapter of nothing")
   func extremes() throws {
-    var random = TestRandom(9)
+    var random = SeededGenerator(9)
     var zero = trainedPair(rank: 256, input: 300, output: 280, &random)
     zero.b = Tensor(name: "b", shape: [280, 256], floats: [Float](repeating: 0, count: 280 * 256))
     let archive = AdapterArchive(entries: [
@@ -91,7 +92,7 @@ struct TinaRoundTripTests {
   @Test(
     "A as differences from its seeded start, in every float type", arguments: [ElementType.f32, .bf16, .f16])
   func seeded(type: ElementType) throws {
-    var random = TestRandom(4)
+    var random = SeededGenerator(4)
     let module = "layers.0.q_proj"
     let words = SeededInitialization.words(seed: 11, module: module, shape: [8, 256], type: type)
     var pair = trainedPair(rank: 8, input: 256, output: 64, &random)
@@ -118,7 +119,7 @@ struct TinaRoundTripTests {
     var archives: [AdapterArchive] = []
     for step in 0..<3 {
       var archive = trainedArchive(pairs: 3, rank: 8, input: 128, output: 96)
-      var random = TestRandom(UInt64(50 + step))
+      var random = SeededGenerator(UInt64(50 + step))
       for i in archive.entries.indices {
         guard case .lowRank(var pair) = archive.entries[i].content else { continue }
         let floats = pair.b.floats().map { $0 + Float(step) * 1e-6 * random.normal() }
@@ -175,7 +176,7 @@ struct TinaRoundTripTests {
       }
       #expect(contents(path) == Array("old".utf8))
     }
-    var random = TestRandom(2)
+    var random = SeededGenerator(2)
     let pair = trainedPair(rank: 2, input: 4, output: 4, &random)
     let twice = [pairEntry("m", pair), pairEntry("m", pair)]
     expectRule(.order, AdapterArchive(entries: twice))

@@ -1,34 +1,18 @@
 import Foundation
 import ModelFiles
+import TestSupport
 import Testing
 
 @testable import AdapterFormat
 
-/// Random numbers, the same every time.
-struct TestRandom: RandomNumberGenerator {
-  var state: UInt64
-  init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state &* 0x2545_F491_4F6C_DD1D
-  }
-  /// About normal.
-  mutating func normal() -> Float {
-    (0..<12).reduce(-6) { (sum: Float, _) in sum + Float.random(in: 0..<1, using: &self) }
-  }
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
-}
-
 /// A tensor of random bits: every NaN, denormal and infinity comes up.
-func randomTensor(_ type: ElementType, _ shape: [Int], _ random: inout TestRandom) -> Tensor {
+func randomTensor(_ type: ElementType, _ shape: [Int], _ random: inout SeededGenerator) -> Tensor {
   let count = shape.reduce(1, *) * type.bitSize / 8
   return Tensor(name: "t", elementType: type, shape: shape, memory: OwnedBytes(random.bytes(count)))
 }
 
 /// A pair as training leaves it: A uniform, B normal with components of falling strength.
-func trainedPair(rank: Int, input: Int, output: Int, _ random: inout TestRandom) -> LowRankPair {
+func trainedPair(rank: Int, input: Int, output: Int, _ random: inout SeededGenerator) -> LowRankPair {
   let bound = 1 / Float(input).squareRoot()
   let a = (0..<rank * input).map { _ in Float.random(in: -bound...bound, using: &random) }
   let b = (0..<output * rank).map { 0.002 * random.normal() / Float(1 + $0 % rank) }
@@ -46,7 +30,7 @@ func pairEntry(_ module: String, _ pair: LowRankPair) -> AdapterEntry {
 func trainedArchive(
   pairs: Int = 4, rank: Int = 4, input: Int = 48, output: Int = 40, seed: UInt64 = 1
 ) -> AdapterArchive {
-  var random = TestRandom(seed)
+  var random = SeededGenerator(seed)
   return AdapterArchive(
     entries: (0..<pairs).map {
       pairEntry("layers.\($0).q_proj", trainedPair(rank: rank, input: input, output: output, &random))
@@ -54,7 +38,7 @@ func trainedArchive(
 }
 
 /// An adapter with every kind of entry.
-func everyKind(_ random: inout TestRandom) throws -> AdapterArchive {
+func everyKind(_ random: inout SeededGenerator) throws -> AdapterArchive {
   func pair(_ a: [Int], _ b: [Int], _ type: ElementType = .f32) -> LowRankPair {
     LowRankPair(
       a: randomTensor(type, a, &random), b: randomTensor(.bf16, b, &random), scale: 0.1, scaleOrigin: .stated,

@@ -1,0 +1,90 @@
+package import Foundation
+import Testing
+
+/// The built program, run as a user runs it.
+package enum Program {
+  package struct Result {
+    package let status: Int32
+    package let output: String
+    package let errors: String
+
+    /// The lines of standard output as JSON objects.
+    package func objects() throws -> [[String: Any]] {
+      try output.split(separator: "\n").map { line in
+        try #require(
+          try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "not an object: \(line)")
+      }
+    }
+
+    /// The only line of standard output as a JSON object.
+    package func object() throws -> [String: Any] {
+      let all = try objects()
+      #expect(all.count == 1)
+      return try #require(all.first)
+    }
+  }
+
+  struct NotFound: Error { let searched: [String] }
+
+  /// `tina`, which the build puts beside the test bundle.
+  private static func executable() throws -> URL {
+    let folders =
+      [Bundle.main.executableURL, Bundle.main.bundleURL].compactMap(\.self)
+      + CommandLine.arguments.prefix(1).map { URL(fileURLWithPath: $0) }
+      + Bundle.allBundles.map(\.bundleURL)
+    for start in folders {
+      var folder = start
+      for _ in 0..<4 {
+        folder.deleteLastPathComponent()
+        let candidate = folder.appending(path: "tina")
+        let values = try? candidate.resourceValues(forKeys: [.isRegularFileKey, .isExecutableKey])
+        if values?.isRegularFile == true, values?.isExecutable == true { return candidate }
+      }
+    }
+    throw NotFound(searched: folders.map(\.path))
+  }
+
+  /// Starts `tina` with `arguments` and throws away what it writes.
+  package static func start(_ arguments: [String]) throws -> Process {
+    let process = Process()
+    process.executableURL = try executable()
+    process.arguments = arguments
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  /// Runs `tina` with `arguments` in `folder` and feeds it `input`. With a `fileLimit`, in KiB, writing more into one
+  /// file fails, as on a full disk.
+  package static func run(
+    _ arguments: [String], input: String = "", in folder: String? = nil, environment: [String: String] = [:],
+    fileLimit: Int? = nil
+  ) throws -> Result {
+    let process = Process()
+    process.executableURL = try executable()
+    process.arguments = arguments
+    if let fileLimit {
+      process.executableURL = URL(fileURLWithPath: "/bin/bash")
+      // The signal is ignored, so that the write fails with an error.
+      process.arguments =
+        ["-c", "trap '' XFSZ; ulimit -f \(fileLimit); exec \"$@\"", "bash", try executable().path] + arguments
+    }
+    process.currentDirectoryURL =
+      folder.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
+    // No test asks the hub, whatever the names of missing models look like.
+    process.environment = ProcessInfo.processInfo.environment.merging(["HF_HUB_OFFLINE": "1"]) { $1 }
+      .merging(environment) { $1 }
+    // Files instead of pipes: a pipe that nobody reads fills up.
+    let files = TemporaryFolder()
+    process.standardInput = FileHandle(forReadingAtPath: files.write("in", input))
+    process.standardOutput = FileHandle(forWritingAtPath: files.write("out", ""))
+    process.standardError = FileHandle(forWritingAtPath: files.write("err", ""))
+    try process.run()
+    process.waitUntilExit()
+    func text(_ name: String) throws -> String {
+      String(decoding: try Data(contentsOf: URL(fileURLWithPath: files.path(name))), as: UTF8.self)
+    }
+    return Result(status: process.terminationStatus, output: try text("out"), errors: try text("err"))
+  }
+}
