@@ -1,5 +1,5 @@
-/// Counts the work of one grading in steps. A step is about the cost of one small multiplication, so that the
-/// bound holds on every machine alike and a verdict never depends on how busy it was.
+/// Counts the work of one grading in steps, each about one small multiplication. Unlike a clock, steps give the same
+/// verdict on every machine.
 final class Budget {
   private(set) var spent = 0
   let limit: Int
@@ -11,13 +11,13 @@ final class Budget {
     if spent > limit { throw GradingError.outOfSteps }
   }
 
-  /// What adding or multiplying two fractions of these sizes costs: bringing them to lowest terms is quadratic.
+  /// Pays for adding or multiplying two fractions of these sizes. Reducing them to lowest terms is quadratic.
   func spendFraction(bits a: Int, _ b: Int) throws {
     let bits = a + b
     try spend(1 + (bits > 128 ? bits * bits / 16_384 : 0))
   }
 
-  /// What multiplying two integers of these sizes costs.
+  /// Pays for multiplying two integers of these sizes.
   func spendProduct(bits a: Int, _ b: Int) throws {
     try spend(1 + ((a >> 6) + 1) * ((b >> 6) + 1) / 16)
   }

@@ -1,15 +1,17 @@
-/// Decides whether the answer in a prediction is the gold answer. A value: use one grader from as many threads as you
-/// like.
+/// The version of the rules by which answers are judged; results name it.
+public let graderVersion = 2
+
+/// Decides whether the answer in a prediction is the gold answer. Any number of threads may share one grader.
 public struct Grader: Sendable {
-  /// The conventions.
+  /// The conventions of equality.
   public let options: GradingOptions
 
-  /// - Parameter options: the conventions; the documented ones by default.
+  /// - Parameter options: the conventions; by default those of the documentation.
   public init(options: GradingOptions = GradingOptions()) { self.options = options }
 
   /// A gold answer, read once to grade many predictions.
   public struct PreparedGold: Sendable {
-    /// The answer as it was found in the text given.
+    /// The answer that was found in the given text.
     public let text: String
     fileprivate let fast: FastNumber?
     fileprivate let choice: Character?
@@ -23,9 +25,8 @@ public struct Grader: Sendable {
     var readings: [Expression] = []
     var error: GradingError?
     Extraction(gold, options).forEachCandidate(isGold: true) { candidate in
-      if let fast = FastNumber(candidate.text) {
+      if FastNumber(candidate.text) != nil {
         text = candidate.text
-        _ = fast
         return true
       }
       do {
@@ -43,11 +44,11 @@ public struct Grader: Sendable {
     let answer = text ?? gold.trimmed(\.isWhitespace)
     let fast = FastNumber(answer)
     if readings.isEmpty, fast != nil || text == nil {
-      do { readings = try Readings.of(answer, Budget(options.maxSteps)).expressions } catch let failure
-        as GradingError
-      {
-        error = failure
-      } catch {}
+      do {
+        readings = try Readings.of(answer, Budget(options.maxSteps)).expressions
+      } catch let failure {
+        error = failure as? GradingError
+      }
     }
     return PreparedGold(
       text: answer, fast: fast, choice: TextAnswers.choice(answer),
@@ -69,114 +70,97 @@ public struct Grader: Sendable {
     }
     let extraction = Extraction(prediction, options)
     if let letter = gold.choice, let chosen = extraction.chosenLetter {
-      return Verdict(
-        outcome: chosen == letter ? .equal : .different, extracted: String(chosen),
-        why: chosen == letter ? "Both are the choice \(letter)." : "The choice is \(chosen), not \(letter).")
+      return Self.verdict(chosen, letter, extracted: String(chosen))
     }
     var verdict: Verdict?
     var unreadable: (text: String, error: GradingError)?
     extraction.forEachCandidate(isGold: false) { candidate in
-      switch judge(candidate, gold) {
-      case .success(let found):
-        verdict = found
+      do {
+        verdict = try judge(candidate, gold)
         return true
-      case .failure(let error):
+      } catch {
+        let error = error as? GradingError ?? .malformed("\(error)")
         if unreadable == nil || candidate.kind == .boxed { unreadable = (candidate.text, error) }
-        // What was boxed is the answer, readable or not; so is a text that was too much work.
-        return candidate.kind == .boxed || error == .outOfSteps || error == .tooDeep || error == .tooLarge
-          || candidate.isFormula
+        // A box is the answer, readable or not, and so is a text that is too much work.
+        return candidate.kind == .boxed || error.isTooMuchWork || candidate.isFormula
       }
     }
     if let verdict { return verdict }
     guard let unreadable else {
       return Verdict(outcome: .different, extracted: nil, why: "The prediction contains no answer.")
     }
-    switch unreadable.error {
-    case .outOfSteps:
-      return Verdict(
-        outcome: .undecided, extracted: Self.short(unreadable.text),
-        why: "The bound of \(options.maxSteps) steps was reached.")
-    case .tooLarge:
-      return Verdict(
-        outcome: .undecided, extracted: Self.short(unreadable.text),
-        why: "The numbers are too large to compute.")
-    case .tooDeep:
-      return Verdict(
-        outcome: .undecided, extracted: Self.short(unreadable.text),
-        why: "The answer nests deeper than \(Parser.maxDepth) levels.")
-    default:
-      return Verdict(
-        outcome: .different, extracted: Self.short(unreadable.text),
-        why: "The answer is neither the same text nor mathematics that could be read.")
-    }
+    let (outcome, why): (Verdict.Outcome, String) =
+      switch unreadable.error {
+      case .outOfSteps: (.undecided, "The bound of \(options.maxSteps) steps was reached.")
+      case .tooLarge: (.undecided, "The numbers are too large to compute.")
+      case .tooDeep: (.undecided, "The answer nests deeper than \(Parser.maxDepth) levels.")
+      default:
+        (.different, "The answer is neither the same text nor mathematics that could be read.")
+      }
+    return Verdict(outcome: outcome, extracted: Self.short(unreadable.text), why: why)
+  }
+
+  private static func verdict(_ chosen: Character, _ letter: Character, extracted: String)
+    -> Verdict
+  {
+    chosen == letter
+      ? Verdict(outcome: .equal, extracted: extracted, why: "Both are the choice \(letter).")
+      : Verdict(
+        outcome: .different, extracted: extracted, why: "The choice is \(chosen), not \(letter).")
   }
 
   private static func short(_ text: String) -> String {
     text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "…"
   }
 
-  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) -> Result<Verdict, GradingError>
-  {
+  private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) throws -> Verdict {
     let text = candidate.text
-    func verdict(_ outcome: Verdict.Outcome, _ why: String) -> Result<Verdict, GradingError> {
-      .success(Verdict(outcome: outcome, extracted: Self.short(text), why: why))
+    func verdict(_ outcome: Verdict.Outcome, _ why: String) -> Verdict {
+      Verdict(outcome: outcome, extracted: Self.short(text), why: Self.sentence(why))
     }
     if let a = gold.fast, let b = FastNumber(text) {
-      if a == b { return verdict(.equal, "Both are the same number.") }
-      if !a.hasPoint && !b.hasPoint { return verdict(.different, "The numbers differ.") }
+      if a == b { return verdict(.equal, "both are the same number") }
+      if !a.hasPoint && !b.hasPoint { return verdict(.different, "the numbers differ") }
     }
-    if text.utf8.allSatisfy({ $0 <= 32 }) { return .failure(.malformed("nothing")) }
-    let isLong = text.utf8.count > 8000
-    if let letter = gold.choice {
-      if let chosen = TextAnswers.leadingChoice(text) {
-        return chosen == letter
-          ? verdict(.equal, "Both are the choice \(letter).")
-          : verdict(.different, "The choice is \(chosen), not \(letter).")
-      }
+    if text.utf8.allSatisfy({ $0 <= 32 }) { throw GradingError.malformed("nothing") }
+    if let letter = gold.choice, let chosen = TextAnswers.leadingChoice(text) {
+      return Self.verdict(chosen, letter, extracted: Self.short(text))
     }
-    if !isLong, TextAnswers.areSame(gold.text, text) { return verdict(.equal, "Both are the same text.") }
+    if text.utf8.count <= 8000, TextAnswers.areSame(gold.text, text) {
+      return verdict(.equal, "both are the same text")
+    }
+    if text.utf8.count > 16_000 { throw GradingError.outOfSteps }
     let budget = Budget(options.maxSteps)
-    do {
-      if text.utf8.count > 16_000 { throw GradingError.outOfSteps }
-      let read = try Readings.of(text, budget)
-      if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes {
-        throw GradingError.malformed("prose")
-      }
-      if let error = gold.error {
-        switch error {
-        case .outOfSteps, .tooDeep, .tooLarge:
-          return verdict(.undecided, "The gold answer is too much work to read.")
-        default:
-          return verdict(
-            .different, "The gold answer is no mathematics that could be read, and the texts differ.")
-        }
-      }
-      return try compare(gold.readings, read.expressions, budget, verdict)
-    } catch let error as GradingError {
-      return .failure(error)
-    } catch {
-      return .failure(.malformed("\(error)"))
+    let read = try Readings.of(text, budget)
+    if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes {
+      throw GradingError.malformed("prose")
+    }
+    if let error = gold.error {
+      return error.isTooMuchWork
+        ? verdict(.undecided, "the gold answer is too much work to read")
+        : verdict(.different, "the gold answer is no mathematics that could be read, and the texts differ")
+    }
+    return switch try compare(gold.readings, read.expressions, budget) {
+    case .equal(let why): verdict(.equal, why)
+    case .different(let why): verdict(.different, why)
+    case .undecided(let why): verdict(.undecided, why)
     }
   }
 
+  /// Equal if any two readings are, else undecided if any comparison is.
   private func compare(
-    _ gold: [Expression], _ prediction: [Expression], _ budget: Budget,
-    _ verdict: (Verdict.Outcome, String) -> Result<Verdict, GradingError>
-  ) throws -> Result<Verdict, GradingError> {
-    let comparison = Comparison(options: options, budget: budget)
-    var first: Comparison.Finding?
+    _ gold: [Expression], _ prediction: [Expression], _ budget: Budget
+  ) throws -> AnswerComparison.Finding {
+    let comparison = AnswerComparison(options: options, budget: budget)
+    var first: AnswerComparison.Finding?
     for a in gold {
       for b in prediction {
         let finding = try comparison.compare(a, b)
-        if case .equal(let why) = finding { return verdict(.equal, Self.sentence(why)) }
+        if finding.isEqual { return finding }
         if first == nil || finding.isUndecided { first = finding }
       }
     }
-    switch first {
-    case .undecided(let why): return verdict(.undecided, Self.sentence(why))
-    case .different(let why): return verdict(.different, Self.sentence(why))
-    default: return verdict(.different, "The gold answer could not be read.")
-    }
+    return first ?? .different("the gold answer could not be read")
   }
 
   private static func sentence(_ text: String) -> String {

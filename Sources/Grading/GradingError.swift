@@ -1,15 +1,18 @@
-/// Why a text could not be read or a comparison not be finished. It never leaves the module: a verdict says it.
+/// Why reading or comparing stopped. It never leaves the module: verdicts tell it in a sentence.
 enum GradingError: Error, Equatable {
   /// The bound on the work was reached.
   case outOfSteps
-  /// The text nests deeper than is read.
+  /// The text nests too deeply.
   case tooDeep
-  /// The text is no mathematics that is known here.
+  /// The text is no mathematics that the parser knows.
   case malformed(String)
-  /// The numbers on the way are too large to be written out.
+  /// An intermediate number is too large to write out.
   case tooLarge
-  /// The expression has no value that can be computed here.
+  /// The grader cannot compute a value of this expression.
   case noValue
   /// The expression has no value at this point, such as 1/0.
   case undefined
+
+  /// Whether more work, or larger numbers, might have given an answer.
+  var isTooMuchWork: Bool { self == .outOfSteps || self == .tooDeep || self == .tooLarge }
 }

@@ -1,4 +1,4 @@
-/// What a grading found.
+/// The result of grading one prediction.
 public struct Verdict: Sendable, Hashable {
   /// Whether prediction and gold are the same answer.
   public enum Outcome: Sendable, Hashable {
@@ -6,13 +6,13 @@ public struct Verdict: Sendable, Hashable {
     case equal
     /// They are not the same, or the prediction has no answer.
     case different
-    /// It could not be decided within the bound on the work. Never to be counted as wrong.
+    /// The bound on the work was reached first. Never count this as wrong.
     case undecided
   }
 
   /// Whether they are the same.
   public let outcome: Outcome
-  /// The answer that was found in the prediction, as it stands there; nil when there is none.
+  /// The answer as it stands in the prediction; nil when there is none.
   public let extracted: String?
   /// The reason, as a sentence.
   public let why: String

@@ -1,5 +1,5 @@
-/// Lists, tuples, sets and intervals.
-extension Comparison {
+/// Compares lists, tuples, sets and intervals.
+extension AnswerComparison {
   func compareCollections(_ gold: Expression, _ prediction: Expression) throws -> Finding {
     switch (gold, prediction) {
     case (.tuple(let a), .tuple(let b)):
@@ -7,7 +7,7 @@ extension Comparison {
     case (.set(let a), .set(let b)):
       return try anyOrder(a, b)
     case (.set(let a), .list(let b)), (.list(let a), .set(let b)):
-      return try anyOrder(unique(a), unique(b))
+      return try anyOrder(a.withoutRepetitions, b.withoutRepetitions)
     case (.list(let a), .list(let b)):
       if isRelations(a), isRelations(b) {
         let finding = try anyOrder(a, b)
@@ -18,14 +18,17 @@ extension Comparison {
       if options.orderMattersInLists { return try all(a, b, "item") }
       let finding = try anyOrder(a, b)
       if !finding.isEqual {
-        // A value that is named twice is named.
-        let (x, y) = (unique(a), unique(b))
-        if x.count > 1, y.count > 1, x.count < a.count || y.count < b.count { return try anyOrder(x, y) }
+        // Naming a value twice changes nothing.
+        let (x, y) = (a.withoutRepetitions, b.withoutRepetitions)
+        if x.count > 1, y.count > 1, x.count < a.count || y.count < b.count {
+          return try anyOrder(x, y)
+        }
       }
       return finding
     case (.tuple(let a), .list(let b)), (.list(let a), .tuple(let b)):
       return try all(a, b, "component")
-    case (.set(let a), _) where a.count == 1 && prediction.isScalar: return try compare(a[0], prediction)
+    case (.set(let a), _) where a.count == 1 && prediction.isScalar:
+      return try compare(a[0], prediction)
     case (_, .set(let b)) where b.count == 1 && gold.isScalar: return try compare(gold, b[0])
     case (.list(let a), _):
       if isRelations(a), let x = RealSets.union(a) { return try compareRealSets(x, prediction) }
@@ -45,11 +48,6 @@ extension Comparison {
     items.contains { if case .chain = $0 { true } else { false } }
   }
 
-  private func unique(_ items: [Expression]) -> [Expression] {
-    var seen = Set<String>()
-    return items.filter { seen.insert($0.key).inserted }
-  }
-
   private func compareRealSets(_ gold: Expression, _ prediction: Expression) throws -> Finding {
     guard let a = RealSets.pieces(gold), let b = RealSets.pieces(prediction) else {
       if case .difference(let x, let y) = gold, case .difference(let z, let w) = prediction {
@@ -63,26 +61,11 @@ extension Comparison {
     let first = try RealSets.merged(a, self)
     let second = try RealSets.merged(b, self)
     guard first.count == second.count else { return .different("the sets have different parts") }
-    var rest = second
-    for piece in first {
-      var found: Int?
-      var doubt = false
-      for (index, other) in rest.enumerated() {
-        let finding = try compare(piece, other)
-        if finding.isEqual {
-          found = index
-          break
-        }
-        if finding.isUndecided { doubt = true }
-      }
-      guard let found else {
-        return doubt
-          ? .undecided("the ends of the intervals could not be compared")
-          : .different("the sets have different parts")
-      }
-      rest.remove(at: found)
+    switch try pair(first, with: second, compare) {
+    case true?: return .equal("both are the same set")
+    case false?: return .different("the sets have different parts")
+    case nil: return .undecided("the ends of the intervals could not be compared")
     }
-    return .equal("both are the same set")
   }
 
   private func compare(_ a: RealSets.Piece, _ b: RealSets.Piece) throws -> Finding {

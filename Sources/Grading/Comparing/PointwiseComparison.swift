@@ -1,11 +1,11 @@
-/// Compares expressions in variables by their values at random points: exact ones where all is rational, else balls.
+/// Compares expressions in variables by their values at random points. Rational values are exact, others are balls.
 struct PointwiseComparison {
   private let options: GradingOptions
   private let budget: Budget
   private var random: RandomNumbers
 
-  /// Large integers serve where both sides are quotients of polynomials: no other agreement is to be feared there,
-  /// and arithmetic is fastest.
+  /// Which points are taken. Quotients of polynomials get large integers (`rational`): different ones practically never
+  /// agree there, and arithmetic is fastest.
   private enum Kind { case rational, real, integer, complex }
 
   init(_ options: GradingOptions, _ budget: Budget) {
@@ -18,13 +18,14 @@ struct PointwiseComparison {
   private static let needed = 4
 
   /// Compares two expressions.
-  mutating func compare(_ a: Expression, _ b: Expression) throws -> Comparison.Finding {
+  mutating func compare(_ a: Expression, _ b: Expression) throws -> AnswerComparison.Finding {
     let symbols = a.symbols.union(b.symbols).sorted()
     guard symbols.count <= 40 else { return .undecided("there are too many variables") }
     let discrete = [a, b].contains { $0.contains(Self.isDiscrete) }
     let isRational = Self.isRational(a) && Self.isRational(b)
     let kinds: [Kind] =
-      isRational ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
+      isRational
+      ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
     for kind in kinds {
       var agreed = 0
       let needed = kind == .integer ? 10 : Self.needed
@@ -47,7 +48,10 @@ struct PointwiseComparison {
     return .different("no way was found to show that they are equal")
   }
 
-  enum Ratio { case constant(isPositive: Bool), varying, unknown }
+  enum Ratio {
+    case constant(isPositive: Bool)
+    case varying, unknown
+  }
 
   /// Whether `a` is a constant, non-zero multiple of `b`.
   mutating func ratio(_ a: Expression, _ b: Expression) throws -> Ratio {
@@ -163,7 +167,7 @@ struct PointwiseComparison {
     }
   }
 
-  /// Whether it is a quotient of polynomials.
+  /// Whether `e` is a quotient of polynomials.
   private static func isRational(_ e: Expression) -> Bool {
     switch e {
     case .number, .symbol: true
@@ -174,10 +178,11 @@ struct PointwiseComparison {
     }
   }
 
-  /// What is usually asked of integers only.
+  /// Whether `e` is a function that is usually asked of integers only.
   private static func isDiscrete(_ e: Expression) -> Bool {
     switch e {
-    case .function(let name, _): ["floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm"].contains(name)
+    case .function(let name, _):
+      ["floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm"].contains(name)
     default: false
     }
   }

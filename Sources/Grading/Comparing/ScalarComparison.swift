@@ -1,36 +1,33 @@
-/// Numbers and expressions in variables.
-extension Comparison {
+/// Compares numbers and expressions in variables.
+extension AnswerComparison {
   func compareScalars(_ gold: Expression, _ prediction: Expression) throws -> Finding {
-    // Units.
     if let finding = try compareQuantities(gold, prediction) { return finding }
-    // Percentages: 28 % is 0.28, and 28 where the sign may be left out.
+    // 28 % is 0.28, and also 28 where the sign may be left out.
     switch (gold.percentage, prediction.percentage) {
     case (let a?, let b?): return try compareScalars(a, b)
     case (let a?, nil): return try comparePercentage(a, prediction, sameOrder: true)
     case (nil, let b?): return try comparePercentage(b, gold, sameOrder: false)
     default: break
     }
-    // Degrees.
     let (goldHasDegrees, predictionHasDegrees) = (gold.isAngle, prediction.isAngle)
     if goldHasDegrees != predictionHasDegrees {
       if options.degreeSignIsOptional {
         let finding = try comparePlain(gold.withoutDegrees, prediction.withoutDegrees)
         if !isDifferent(finding) { return finding }
       }
-      let radians: Expression = .product([
-        .constant(.pi), .number(Rational(1) / Rational(180), decimals: nil),
-      ])
+      let radians = Expression.product([.constant(.pi), .fraction(1, 180)])
       return goldHasDegrees
         ? try comparePlain(.product([gold.withoutDegrees, radians]), prediction)
         : try comparePlain(gold, .product([prediction.withoutDegrees, radians]))
     }
-    // Numbers with a base.
     if case .function("base", let a) = gold {
       if case .function("base", let b) = prediction {
         return a[0] == b[0] ? .equal("both are the same number") : .different("the numbers differ")
       }
       if options.baseIsOptional, case .symbol(let digits) = a[2] {
-        if prediction.key == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" })) {
+        if prediction.key
+          == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" }))
+        {
           return .equal("the digits are the same, the base is left out")
         }
         if try ExactArithmetic(budget: budget).value(prediction)
@@ -82,10 +79,10 @@ extension Comparison {
       let finding = try ordered(percent)
       if !isDifferent(finding) { return finding }
     }
-    return try ordered(.product([percent, .number(Rational(1) / Rational(100), decimals: nil)]))
+    return try ordered(.product([percent, .fraction(1, 100)]))
   }
 
-  /// Without units, percentages, degrees and bases at the top.
+  /// Compares what has no unit, percent sign, degree sign or base at the top.
   private func comparePlain(_ gold: Expression, _ prediction: Expression) throws -> Finding {
     if gold.key == prediction.key { return .equal("both are the same expression") }
     if RealSets.isInfinite(gold) || RealSets.isInfinite(prediction) {
@@ -111,7 +108,9 @@ extension Comparison {
     }
     if let a, let b {
       if a == b { return .equal("both are \(Self.shown(a))") }
-      if let finding = approximation(gold, prediction, { $0.magnitude <= $1 }, a - b) { return finding }
+      if let finding = approximation(gold, prediction, { $0.magnitude <= $1 }, a - b) {
+        return finding
+      }
       return .different("\(Self.shown(b)) is not \(Self.shown(a))")
     }
     var findings: [Finding] = []
@@ -124,7 +123,8 @@ extension Comparison {
     return findings.first { $0.isUndecided } ?? findings[0]
   }
 
-  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool) throws
+  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool)
+    throws
     -> Finding
   {
     let balls = BallArithmetic(budget)
@@ -154,7 +154,7 @@ extension Comparison {
 
   // MARK: Decimals for exact values
 
-  /// 2.6667 for 8/3: a decimal that is the other value, rounded to the decimal's last digit.
+  /// Equal where a decimal is the other value, rounded to the decimal's last digit: 2.6667 for 8/3.
   private func approximation<T>(
     _ gold: Expression, _ prediction: Expression, _ isWithin: (T, Rational) -> Bool, _ difference: T
   ) -> Finding? {
@@ -164,7 +164,7 @@ extension Comparison {
     switch (goldDecimal, predictedDecimal) {
     case (nil, let decimal?): used = (decimal, false)
     case (let decimal?, nil): used = (decimal, true)
-    // A prediction may have more digits than the gold answer was rounded to, but not fewer.
+    // A prediction may have more digits than the rounded gold answer, but not fewer.
     case (let gold?, let predicted?) where predicted.places > gold.places: used = (gold, true)
     default: return nil
     }
@@ -191,7 +191,7 @@ extension Comparison {
 }
 
 extension Expression {
-  /// A decimal as it was written out.
+  /// A decimal as it is written.
   struct Decimal {
     /// Digits behind the point.
     var places: Int
@@ -199,18 +199,21 @@ extension Expression {
     var digits: Int
   }
 
-  /// Nil when it is no decimal with a point: integers are exact.
+  /// The decimal that this is; nil without a point, because integers are exact.
   var decimal: Decimal? {
     switch self {
     case .number(let value, let places?):
-      guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
+      guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else {
+        return nil
+      }
       let integer = (value * scale).magnitude
-      // Digits beyond these need no exact count.
+      // Long numbers need no exact count.
       let bits = integer.numerator.bits
-      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : integer.numerator.text.utf8.count
+      let digits =
+        integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : integer.numerator.text.utf8.count
       return Decimal(places: places, digits: digits)
     case .product(let items) where items.count == 2:
-      // -3.14 is a number already; 4.5 · 10^3:
+      // 4.5 · 10^3
       if case .power(.integer(10), .number(let power, nil)) = items[1], let exponent = power.int,
         abs(exponent) < 400, let inner = items[0].decimal
       {
@@ -232,7 +235,7 @@ extension Expression {
     }
   }
 
-  /// Whether it is an angle in degrees, not the sine of one.
+  /// Whether this is an angle in degrees; the sine of one is not.
   var isAngle: Bool {
     switch self {
     case .degrees: true

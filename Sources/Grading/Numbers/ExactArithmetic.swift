@@ -1,4 +1,4 @@
-/// Values that are rational numbers, computed exactly.
+/// Computes rational values exactly.
 struct ExactArithmetic {
   let budget: Budget
   /// The values of the symbols.
@@ -39,7 +39,8 @@ struct ExactArithmetic {
     guard let exponent = try value(exponent) else { return nil }
     guard let base = try value(base) else {
       // (√2)² is rational though √2 is not.
-      if case .power(let inner, let first) = base, let first = try value(first), let inner = try value(inner),
+      if case .power(let inner, let first) = base, let first = try value(first),
+        let inner = try value(inner),
         !inner.isNegative
       {
         return try power(inner, first * exponent)
@@ -80,7 +81,7 @@ struct ExactArithmetic {
       if k > n { return .zero }
       let count = min(k, n - k)
       guard count <= 1000 else { throw GradingError.tooLarge }
-      // The result has at most that many times the bits of n.
+      // The result has at most `count` times the bits of n.
       try budget.spend(count * (1 + (count * (64 - n.leadingZeroBitCount)) >> 8))
       return .binomial(n, count)
     case ("mod", 2):

@@ -1,13 +1,15 @@
-/// A short integer or decimal, compared without any tree: what most gold answers are.
+/// A short integer or decimal, as most gold answers are. Comparing two needs no expression.
 struct FastNumber: Equatable {
-  /// The value is digits / 10^places, without zeros at the end.
+  /// The value is digits / 10^places; the last digit is not zero.
   var digits: Int
   var places: Int
   let hasPoint: Bool
 
-  static func == (a: FastNumber, b: FastNumber) -> Bool { a.digits == b.digits && a.places == b.places }
+  static func == (a: FastNumber, b: FastNumber) -> Bool {
+    a.digits == b.digits && a.places == b.places
+  }
 
-  /// Nil unless the text is only such a number, perhaps between blanks or dollar signs.
+  /// Nil unless the text is such a number alone, perhaps between blanks or dollar signs.
   init?(_ text: String) {
     var value = 0
     var places = 0

@@ -1,6 +1,6 @@
-/// A mathematical answer as it was written, with notation resolved and nothing computed.
+/// A mathematical answer as it is written: notation is resolved, nothing is computed.
 indirect enum Expression: Equatable, Sendable {
-  /// `decimals` is the number of digits behind the point of a decimal that was written out; nil for integers.
+  /// `decimals` counts the digits behind the point of a written decimal; nil for integers.
   case number(Rational, decimals: Int?)
   case symbol(String)
   case constant(Constant)
@@ -33,7 +33,8 @@ indirect enum Expression: Equatable, Sendable {
   enum Constant: Hashable, Sendable { case pi, e, i, infinity }
 
   enum Relation: Hashable, Sendable {
-    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf, implies,
+    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf,
+      implies,
       congruent
 
     var flipped: Relation {
@@ -54,6 +55,9 @@ indirect enum Expression: Equatable, Sendable {
   }
 
   static func integer(_ value: Int) -> Expression { .number(Rational(value), decimals: nil) }
+  static func fraction(_ top: Int, _ bottom: Int) -> Expression {
+    .number(Rational(top) / Rational(bottom), decimals: nil)
+  }
   static let zero = integer(0)
   static let one = integer(1)
   static let minusOne = integer(-1)
@@ -65,18 +69,27 @@ indirect enum Expression: Equatable, Sendable {
     default: .product([minusOne, a])
     }
   }
-  static func quotient(_ a: Expression, _ b: Expression) -> Expression { .product([a, .power(b, minusOne)]) }
-  static func difference(of a: Expression, _ b: Expression) -> Expression { .sum([a, negative(b)]) }
+  static func product(of factors: [Expression]) -> Expression {
+    factors.count == 1 ? factors[0] : .product(factors)
+  }
+  static func quotient(_ a: Expression, _ b: Expression) -> Expression {
+    .product([a, .power(b, minusOne)])
+  }
+  static func difference(of a: Expression, _ b: Expression) -> Expression {
+    .sum([a, negative(b)])
+  }
   static func squareRoot(_ a: Expression) -> Expression {
-    .power(a, .number(Rational(1) / Rational(2), decimals: nil))
+    .power(a, .fraction(1, 2))
   }
 
   /// The parts directly below.
   var children: [Expression] {
     switch self {
     case .number, .symbol, .constant, .text: []
-    case .sum(let items), .product(let items), .function(_, let items), .list(let items), .tuple(let items),
-      .set(let items), .union(let items), .intersection(let items), .ratio(let items), .chain(let items, _):
+    case .sum(let items), .product(let items), .function(_, let items), .list(let items),
+      .tuple(let items),
+      .set(let items), .union(let items), .intersection(let items), .ratio(let items),
+      .chain(let items, _):
       items
     case .power(let a, let b), .plusMinus(let a, let b, _), .interval(let a, let b, _, _),
       .difference(let a, let b):
@@ -86,7 +99,7 @@ indirect enum Expression: Equatable, Sendable {
     }
   }
 
-  /// The same with other parts directly below.
+  /// The same expression with changed parts directly below.
   func mapChildren(_ change: (Expression) throws -> Expression) rethrows -> Expression {
     switch self {
     case .number, .symbol, .constant, .text: self
@@ -101,7 +114,8 @@ indirect enum Expression: Equatable, Sendable {
     case .ratio(let items): .ratio(try items.map(change))
     case .chain(let items, let relations): .chain(try items.map(change), relations)
     case .power(let a, let b): .power(try change(a), try change(b))
-    case .plusMinus(let a, let b, let minus): .plusMinus(try change(a), try change(b), isMinusPlus: minus)
+    case .plusMinus(let a, let b, let minus):
+      .plusMinus(try change(a), try change(b), isMinusPlus: minus)
     case .interval(let a, let b, let left, let right):
       .interval(try change(a), try change(b), isLeftClosed: left, isRightClosed: right)
     case .difference(let a, let b): .difference(try change(a), try change(b))
@@ -112,7 +126,7 @@ indirect enum Expression: Equatable, Sendable {
     }
   }
 
-  /// Whether `test` holds here or anywhere below.
+  /// Whether `test` is true here or anywhere below.
   func contains(_ test: (Expression) -> Bool) -> Bool {
     test(self) || children.contains { $0.contains(test) }
   }
@@ -127,7 +141,7 @@ indirect enum Expression: Equatable, Sendable {
     for child in children { child.collectSymbols(&found) }
   }
 
-  /// Whether it has a value among the numbers: no set, list, relation or text.
+  /// Whether its value is a number: no set, list, relation or text.
   var isScalar: Bool {
     switch self {
     case .number, .symbol, .constant: true

@@ -4,7 +4,7 @@ enum Prose {
     "begin", "end", "text", "textbf", "mathrm", "operatorname", "mbox", "textit",
   ]
 
-  /// Whether words stand in the text that are neither commands, functions nor units.
+  /// Whether the text has words that are neither commands, functions nor units.
   static func isLikely(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
     var index = 0
@@ -13,7 +13,7 @@ enum Prose {
         index += 1
         let start = index
         while index < bytes.count, bytes[index].isLetter { index += 1 }
-        // The names of environments and the words inside a formula.
+        // Skips the names of environments and the words inside a formula.
         if index < bytes.count, bytes[index] == UInt8(ascii: "{"),
           takingWords.contains(String(decoding: bytes[start..<index], as: UTF8.self)),
           let end = bytes[index...].prefix(200).firstIndex(of: UInt8(ascii: "}"))
@@ -30,7 +30,8 @@ enum Prose {
       while index < bytes.count, bytes[index].isLetter || bytes[index] >= 0x80 { index += 1 }
       let word = String(decoding: bytes[start..<index], as: UTF8.self)
       if Parser.isCommonWord(word) { return true }
-      if word.unicodeScalars.count >= 4, Commands.functions[word] == nil, !Commands.known.contains(word),
+      if word.unicodeScalars.count >= 4, Commands.functions[word] == nil,
+        !Commands.known.contains(word),
         !Units.isKnown(word), !Units.percentWords.contains(word), !Units.degreeWords.contains(word)
       {
         return true

@@ -1,4 +1,4 @@
-/// Mathematics inside prose: `$…$`, `\(…\)`, `\[…\]`, fractions and numbers.
+/// Finds mathematics inside prose: `$…$`, `\(…\)`, `\[…\]`, fractions and numbers.
 enum MathSpans {
   private struct Span {
     /// With the delimiters.
@@ -7,7 +7,7 @@ enum MathSpans {
     var isNumber = false
   }
 
-  /// The pieces that end last, the very last one first; neighbours that "and", "or" or a comma joins are one.
+  /// The last pieces, the very last one first. Neighbours that "and", "or" or a comma joins are one piece.
   static func last(in bytes: [UInt8], from start: Int, before end: Int? = nil) -> [String] {
     let end = end ?? bytes.count
     var spans = delimited(bytes, start, end)
@@ -21,7 +21,7 @@ enum MathSpans {
     var texts = spans.prefix(8).map { span in
       span.isNumber ? string(bytes, span.content) : joined(bytes, span, spans)
     }
-    // Dollars that were money and not mathematics hid this one.
+    // Dollar signs that mean money may enclose the last number.
     if let number = numbers.last,
       let span = spans.first(where: { $0.range.contains(number.range.lowerBound) }),
       bytes[span.range.lowerBound] == UInt8(ascii: "$"), Prose.isLikely(string(bytes, span.content))
@@ -31,7 +31,7 @@ enum MathSpans {
     return texts
   }
 
-  /// The number at `start` when words follow it and not more mathematics: "5 because".
+  /// The number at `start` if words follow it, and no more mathematics: "5 because".
   static func leadingNumber(in bytes: [UInt8], at start: Int, before end: Int) -> String? {
     guard let number = numbers(bytes, start, end).first, number.range.lowerBound <= start + 2,
       bytes[start..<number.range.lowerBound].allSatisfy({ "*$-".utf8.contains($0) })
@@ -42,7 +42,7 @@ enum MathSpans {
       ? string(bytes, number.content) : nil
   }
 
-  /// How many pieces of mathematics stand between delimiters.
+  /// The number of pieces between delimiters.
   static func count(in bytes: [UInt8]) -> Int { delimited(bytes, 0, bytes.count).count }
 
   /// The group of pieces that begins exactly at `start`.
@@ -95,7 +95,7 @@ enum MathSpans {
 
   private static func delimited(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
     var spans: [Span] = []
-    // Closers that do not come any more need not be sought again.
+    // A closer that is missing once is missing for all later openers: no second search.
     var missing: Set<String> = []
     var index = start
     while index < end {
@@ -104,9 +104,11 @@ enum MathSpans {
         let next = bytes[index + 1]
         if next == UInt8(ascii: "(") || next == UInt8(ascii: "[") {
           let closer = next == UInt8(ascii: "(") ? "\\)" : "\\]"
-          if !missing.contains(closer), let close = bytes.firstRange(of: closer, from: index + 2, before: end)
+          if !missing.contains(closer),
+            let close = bytes.firstRange(of: closer, from: index + 2, before: end)
           {
-            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+            spans.append(
+              Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
@@ -117,8 +119,11 @@ enum MathSpans {
       }
       if c == UInt8(ascii: "$") {
         if index + 1 < end, bytes[index + 1] == c {
-          if !missing.contains("$$"), let close = bytes.firstRange(of: "$$", from: index + 2, before: end) {
-            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+          if !missing.contains("$$"),
+            let close = bytes.firstRange(of: "$$", from: index + 2, before: end)
+          {
+            spans.append(
+              Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
@@ -127,7 +132,9 @@ enum MathSpans {
           continue
         }
         // "1$" is money.
-        if index == start || !bytes[index - 1].isDigit, let close = closingDollar(bytes, index + 1, end) {
+        if index == start || !bytes[index - 1].isDigit,
+          let close = closingDollar(bytes, index + 1, end)
+        {
           spans.append(Span(range: index..<(close + 1), content: (index + 1)..<close))
           index = close + 1
           continue
@@ -152,7 +159,7 @@ enum MathSpans {
     return nil
   }
 
-  /// Numbers and simple fractions that stand free: not the 2 of AZYUK2A.
+  /// Free-standing numbers and simple fractions: not the 2 of AZYUK2A.
   private static func numbers(_ bytes: [UInt8], _ start: Int, _ end: Int) -> [Span] {
     var spans: [Span] = []
     var index = start
@@ -178,14 +185,18 @@ enum MathSpans {
       {
         continue
       }
-      if before == UInt8(ascii: "-"), first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2]) {
+      if before == UInt8(ascii: "-"),
+        first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2])
+      {
         first -= 1
       }
       var last = index
       let after = percent(bytes, index)
       if !after.isEmpty { last = index }
       spans.append(Span(range: first..<last, content: first..<last, isNumber: true))
-      if !after.isEmpty, let sign = bytes[index...].firstIndex(of: UInt8(ascii: "%")), sign <= index + 2 {
+      if !after.isEmpty, let sign = bytes[index...].firstIndex(of: UInt8(ascii: "%")),
+        sign <= index + 2
+      {
         spans[spans.count - 1].content = first..<(sign + 1)
       }
     }

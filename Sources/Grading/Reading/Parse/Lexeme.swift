@@ -5,7 +5,7 @@ struct NumberLiteral: Equatable {
   var fraction: String?
   /// The power of ten of scientific notation.
   var exponent = 0
-  /// The digits that repeat for ever, as in 0.1\overline{6}.
+  /// The repeating digits, as in 0.1\overline{6}.
   var repeating: String?
 }
 

@@ -1,12 +1,12 @@
 /// The conventions by which two answers count as the same.
 public struct GradingOptions: Sendable, Hashable {
-  /// What is read of a completion whose thinking never ended (`<think>` without `</think>`).
+  /// Where the answer is searched if the thinking never ends (`<think>` without `</think>`).
   public enum UnfinishedThinking: Sendable, Hashable {
-    /// The whole text is searched. A completion whose `<think>` stands in the prompt looks like this too.
+    /// In the whole text. A missing tag proves little: `<think>` may stand in the prompt.
     case search
     /// Only a `\boxed{}` counts.
     case onlyBoxed
-    /// It has no answer.
+    /// There is no answer.
     case noAnswer
   }
 
@@ -24,7 +24,7 @@ public struct GradingOptions: Sendable, Hashable {
   public var percentSignIsOptional = true
   /// Whether x degrees also equals the number x.
   public var degreeSignIsOptional = true
-  /// Whether a unit may be left out. Two units that are both there must always agree.
+  /// Whether a unit may be left out. Where both answers have one, the units must agree.
   public var unitIsOptional = true
   /// Whether x = 5 equals 5.
   public var leftSideIsOptional = true
@@ -34,13 +34,13 @@ public struct GradingOptions: Sendable, Hashable {
   public var baseIsOptional = true
   /// How a decimal may stand for an exact value.
   public var decimals = DecimalApproximation.rounded(minimumDigits: 5)
-  /// What is read of a completion whose thinking never ended.
+  /// Where the answer is searched if the thinking never ends.
   public var unfinishedThinking = UnfinishedThinking.search
-  /// The bound on the work of one grading, in steps; reaching it gives "undecided".
+  /// The bound on the work of one grading, in steps. Reaching it gives "undecided".
   public var maxSteps = 60_000
-  /// Decides the points at which expressions in variables are compared.
+  /// Seeds the random points at which expressions in variables are compared.
   public var seed: UInt64 = 0x7134_0CDE
 
-  /// The conventions of the documentation's table.
+  /// The conventions of the documentation.
   public init() {}
 }

@@ -1,4 +1,4 @@
-/// LaTeX commands, words and functions.
+/// Reads LaTeX commands, words and functions.
 extension Parser {
   mutating func command(_ name: String) throws -> Expression {
     switch name {
@@ -22,7 +22,8 @@ extension Parser {
       let items = try nested { parser in try parser.items() }
       try expect(.command("rangle"))
       return .tuple(items)
-    case "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot", "tilde", "underline":
+    case "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot", "tilde",
+      "underline":
       return try named("\(name)(\(try argument().key))")
     case "angle", "measuredangle", "triangle":
       return .symbol("\(name)(\(try factor().key))")
@@ -94,7 +95,7 @@ extension Parser {
       case .tuple(let items), .list(let items): arguments = items
       default: arguments = [inside]
       }
-      // sin(x)^2 is the square of the sine; log(2)! does not occur.
+      // sin(x)^2 is the square of the sine.
       if kind == .sign("^"), kind(at: 1) != .command("circ"), power == nil, name != "sqrt" {
         index += 1
         power = try argument()
@@ -108,14 +109,17 @@ extension Parser {
     return result
   }
 
-  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws -> Expression
+  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws
+    -> Expression
   {
     switch (name, arguments.count) {
     case ("sqrt", 1): return .squareRoot(arguments[0])
-    case ("cbrt", 1): return .power(arguments[0], .number(Rational(1) / Rational(3), decimals: nil))
+    case ("cbrt", 1): return .power(arguments[0], .fraction(1, 3))
     case ("exp", 1): return .power(.constant(.e), arguments[0])
     case ("cis", 1):
-      return .sum([.function("cos", arguments), .product([.constant(.i), .function("sin", arguments)])])
+      return .sum([
+        .function("cos", arguments), .product([.constant(.i), .function("sin", arguments)]),
+      ])
     case ("lg", 1): return .function("logBase", [arguments[0], base ?? .integer(10)])
     case ("log", 1), ("ln", 1):
       if let base { return .function("logBase", [arguments[0], base]) }
@@ -126,7 +130,7 @@ extension Parser {
     return .function(name, arguments)
   }
 
-  /// The argument of a function without brackets: sin 2x, up to a sign or the next function.
+  /// The argument of a function without brackets, as in sin 2x. A sign or the next function ends it.
   private mutating func bareArgument() throws -> Expression {
     var isNegative = false
     if take(.sign("-")) { isNegative = true }
@@ -140,7 +144,8 @@ extension Parser {
       where !Self.isConnective(word) && Commands.functions[word] == nil && word.utf8.count <= 2:
         factors.append(try factor())
       case .command(let name)
-      where Commands.greek.contains(name) || ["pi", "frac", "dfrac", "tfrac", "sqrt"].contains(name):
+      where Commands.greek.contains(name)
+        || ["pi", "frac", "dfrac", "tfrac", "sqrt"].contains(name):
         factors.append(try factor())
       case .command("cdot"):
         // sin 2·x, but not sin x · cos x.
@@ -148,7 +153,7 @@ extension Parser {
         index += 1
         factors.append(try factor())
       default:
-        let product: Expression = factors.count == 1 ? factors[0] : .product(factors)
+        let product = Expression.product(of: factors)
         return isNegative ? .negative(product) : product
       }
     }
@@ -196,7 +201,8 @@ extension Parser {
       lexemes.replaceSubrange(
         index..<(index + 1),
         with: word.enumerated().map {
-          Lexeme(kind: .word(String($0.element)), isSpaced: $0.offset == 0 && lexemes[index].isSpaced)
+          Lexeme(
+            kind: .word(String($0.element)), isSpaced: $0.offset == 0 && lexemes[index].isSpaced)
         })
       index += 1
       return try named(String(word.prefix(1)))
@@ -206,13 +212,16 @@ extension Parser {
   }
 
   static func isCommonWord(_ word: String) -> Bool {
-    // NO is a line from N to O.
+    // In capitals, NO is the line from N to O.
     if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
     return [
-      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it",
+      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so",
+      "we", "it",
       "be",
-      "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even", "none", "all",
-      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus",
+      "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even",
+      "none", "all",
+      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this",
+      "thus",
       "his",
       "her", "can", "was", "on",
     ].contains(word.lowercased())
@@ -225,7 +234,7 @@ extension Parser {
     if Commands.greek.contains(text) { return .symbol(text) }
     if text == "Re" || text == "Im" { return .symbol(text) }
     var text = text
-    // Words in several pieces.
+    // Texts side by side are one.
     while case .text(let more) = kind, text.utf8.count < 400 {
       index += 1
       text += " " + more
@@ -237,7 +246,7 @@ extension Parser {
     return .text(text)
   }
 
-  /// A symbol with its subscript, or a function that is applied.
+  /// A symbol with its subscript, or the application of a function.
   mutating func named(_ name: String) throws -> Expression {
     var name = name
     var isPlain = true
@@ -304,7 +313,8 @@ extension Parser {
     index += 1
     if !row.isEmpty { rows.append(row) }
     switch name {
-    case "pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "psmallmatrix", "bsmallmatrix":
+    case "pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "psmallmatrix",
+      "bsmallmatrix":
       guard let width = rows.first?.count, rows.allSatisfy({ $0.count == width }) else {
         throw GradingError.malformed("a matrix whose rows differ in length")
       }
@@ -329,7 +339,10 @@ extension Parser {
       name = word
     default: return nil
     }
-    guard factors.allSatisfy({ $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } } })
+    guard
+      factors.allSatisfy({
+        $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } }
+      })
     else {
       return nil
     }
@@ -344,7 +357,9 @@ extension Parser {
       } else if case .text(let more) = kind, !Parser.isConnective(more), !more.hasPrefix(",") {
         index += 1
         name += " " + more
-      } else if case .word(let more) = kind, more == "per" || (more.utf8.count > 1 && Units.isKnown(more)) {
+      } else if case .word(let more) = kind,
+        more == "per" || (more.utf8.count > 1 && Units.isKnown(more))
+      {
         index += 1
         name += " " + more
       } else {
@@ -365,7 +380,8 @@ extension Parser {
 extension Commands {
   static func endsTermName(_ name: String) -> Bool {
     [
-      "rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree", "prime",
+      "rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree",
+      "prime",
       "over",
     ]
     .contains(name) || relations[name] != nil

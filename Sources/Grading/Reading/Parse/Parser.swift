@@ -1,21 +1,21 @@
-/// Reads lexemes into an expression: lists, relations, sums and products. Atoms are in ParserAtoms.swift.
+/// Reads lexemes into an expression. This file has lists, relations, sums and products.
 struct Parser {
   var lexemes: [Lexeme]
   var index = 0
   let budget: Budget
   private var depth = 0
-  /// How many bars of |x| are open, so that the next one closes.
+  /// The number of open bars of |x|: the next bar closes one.
   var openBars = 0
-  /// Whether words stand outside \text{} that are neither functions nor units: it is prose.
+  /// Whether words outside \text{} are neither functions nor units, as in prose.
   var hasProse = false
   /// Whether the number before may carry a unit.
   var unitMayFollow = false
 
   static let maxDepth = 96
-  /// How many signs are wrapped around expressions without brackets: 5!!!, a ± b ± c.
+  /// The number of signs that nest without brackets: 5!!!, a ± b ± c.
   private var wraps = 0
 
-  /// Counts a level that is added around an expression.
+  /// Counts a sign that nests without brackets.
   mutating func wrap() throws {
     wraps += 1
     if wraps > Self.maxDepth { throw GradingError.tooDeep }
@@ -36,7 +36,9 @@ struct Parser {
     {
       lexemes.removeLast()
     }
-    while let first = lexemes.first?.kind, first == .sign(":") || first == .sign("&") || first == .sign(",") {
+    while let first = lexemes.first?.kind,
+      first == .sign(":") || first == .sign("&") || first == .sign(",")
+    {
       lexemes.removeFirst()
     }
     if lexemes.isEmpty { throw GradingError.malformed("nothing") }
@@ -79,7 +81,7 @@ struct Parser {
 
   // MARK: Lists
 
-  /// Whether a separator of a list stands here, and how many lexemes it takes.
+  /// The number of lexemes of the separator that stands here; nil when there is none.
   private var separatorLength: Int? {
     switch kind {
     case .sign(","), .sign(";"): return 1
@@ -103,7 +105,7 @@ struct Parser {
 
   mutating func items() throws -> [Expression] {
     var items = [try relation()]
-    // Where the groups begin that semicolons make.
+    // Semicolons make groups; these are their beginnings.
     var groups = [0]
     var hasCommas = false
     while let length = separatorLength {
@@ -116,7 +118,8 @@ struct Parser {
     // "p = 5, q = 2; p = 7, q = 2" is two pairs.
     guard hasCommas, groups.count > 1 else { return items }
     return groups.indices.map { group in
-      let part = Array(items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
+      let part = Array(
+        items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
       return part.count == 1 ? part[0] : .tuple(part)
     }
   }
@@ -144,8 +147,10 @@ struct Parser {
 
   mutating func relation() throws -> Expression {
     while take(.sign("&")) {}
-    // "\approx 3" and "= 3" at the beginning continue an equation whose left side is elsewhere.
-    while let relation = relation(at: kind), !relation.isInequality, relation != .notEqual { index += 1 }
+    // "\approx 3" and "= 3" continue an equation whose left side stands elsewhere.
+    while let relation = relation(at: kind), !relation.isInequality, relation != .notEqual {
+      index += 1
+    }
     if case .command("therefore") = kind { index += 1 }
     var sides = [try sets()]
     var relations: [Expression.Relation] = []
@@ -173,7 +178,7 @@ struct Parser {
       relations.append(relation)
       sides.append(try sets())
     }
-    // "(mod 11)" behind an answer says where it holds.
+    // "(mod 11)" behind an answer is ignored.
     if case .command("pmod") = kind { try skipModulus() }
     return relations.isEmpty ? sides[0] : .chain(sides, relations)
   }
@@ -239,19 +244,17 @@ struct Parser {
   mutating func sum() throws -> Expression {
     try nested { parser in
       var terms: [Expression] = []
-      var result: Expression?
       func joined() -> Expression { terms.count == 1 ? terms[0] : .sum(terms) }
       while true {
         try parser.budget.spend()
         switch parser.kind {
-        case .sign("+") where result != nil || terms.isEmpty || true:
+        case .sign("+"):
           parser.index += 1
-          if case .sign("-") = parser.kind { continue }
-          if case .sign("+") = parser.kind { continue }
+          if parser.kind == .sign("-") || parser.kind == .sign("+") { continue }
           terms.append(try parser.product())
         case .sign("-"):
           parser.index += 1
-          terms.append(.negative(try parser.signedProduct()))
+          terms.append(.negative(try parser.signed { try $0.product() }))
         case .command("pm"), .command("mp"):
           try parser.wrap()
           let minus = parser.kind == .command("mp")
@@ -260,34 +263,21 @@ struct Parser {
           let left = terms.isEmpty ? Expression.zero : joined()
           terms = [.plusMinus(left, right, isMinusPlus: minus)]
         default:
-          guard terms.isEmpty else {
-            result = joined()
-            return result ?? .zero
-          }
+          guard terms.isEmpty else { return joined() }
           terms.append(try parser.product())
         }
       }
     }
   }
 
-  /// A product behind a minus sign, which may be doubled: --3.
-  private mutating func signedProduct() throws -> Expression {
+  /// What `read` reads, behind any number of signs: --3, 2 · -3.
+  private mutating func signed(_ read: (inout Parser) throws -> Expression) throws -> Expression {
     var isNegative = false
     while true {
       if take(.sign("-")) { isNegative.toggle() } else if !take(.sign("+")) { break }
     }
-    let product = try product()
-    return isNegative ? .negative(product) : product
-  }
-
-  /// A factor that may carry signs: 2 · -3.
-  private mutating func signedFactor() throws -> Expression {
-    var isNegative = false
-    while true {
-      if take(.sign("-")) { isNegative.toggle() } else if !take(.sign("+")) { break }
-    }
-    let factor = try factor()
-    return isNegative ? .negative(factor) : factor
+    let value = try read(&self)
+    return isNegative ? .negative(value) : value
   }
 
   mutating func product() throws -> Expression {
@@ -298,33 +288,33 @@ struct Parser {
       try budget.spend()
       switch kind {
       case .sign("*"), .command("cdot"), .command("times"), .command("ast"), .command("bullet"):
-        index += 1
-        unitMayFollow = false
-        factors.append(try signedFactor())
+        factors.append(try nextFactor())
       case .sign("/"), .command("div"):
-        index += 1
-        unitMayFollow = false
-        factors.append(.power(try signedFactor(), .minusOne))
+        factors.append(.power(try nextFactor(), .minusOne))
       case .command("bmod"), .command("mod"):
-        index += 1
         try wrap()
-        let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
-        factors = [.function("mod", [left, try signedFactor()])]
+        factors = [.function("mod", [.product(of: factors), try nextFactor()])]
       default:
-        guard startsAtom else {
-          return factors.count == 1 ? factors[0] : .product(factors)
-        }
+        guard startsAtom else { return .product(of: factors) }
         if let unit = try unit(after: factors) {
           units += 1
           if units > 8 { throw GradingError.tooDeep }
-          let left: Expression = factors.count == 1 ? factors[0] : .product(factors)
-          factors = [.quantity(left, unit: unit)]
+          factors = [.quantity(.product(of: factors), unit: unit)]
           continue
         }
-        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind { throw unexpected() }
+        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind {
+          throw unexpected()
+        }
         factors.append(try factor())
       }
     }
+  }
+
+  /// The factor behind a sign of multiplication or division.
+  private mutating func nextFactor() throws -> Expression {
+    index += 1
+    unitMayFollow = false
+    return try signed { try $0.factor() }
   }
 
   /// Whether a factor can begin here without a sign for "times".
@@ -342,11 +332,14 @@ struct Parser {
   }
 
   private static let endsTerm: Set<String> = [
-    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert",
+    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil",
+    "rvert",
     "rVert",
-    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee", "circ",
+    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee",
+    "circ",
     "degree",
-    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not", "colon",
+    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not",
+    "colon",
     "over",
     "because", "therefore", "parallel", "perp",
   ]

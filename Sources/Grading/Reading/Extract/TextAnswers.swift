@@ -1,6 +1,6 @@
 /// Answers that are words or letters.
 enum TextAnswers {
-  /// Words without type faces, quotation marks, and blanks at the ends.
+  /// The text without type faces, quotation marks, and blanks at the ends.
   static func plain(_ text: String) -> String {
     var result = ""
     var rest = Substring(text)
@@ -9,7 +9,8 @@ enum TextAnswers {
         let name = rest.dropFirst().prefix { $0.isLetter && $0.isASCII }
         let after = rest.dropFirst(1 + name.count)
         if [
-          "text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm", "bf", "boxed",
+          "text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm",
+          "bf", "boxed",
         ]
         .contains(String(name)) {
           rest = after
@@ -33,8 +34,8 @@ enum TextAnswers {
     return joined.trimmed { ".,;:!?' ".contains($0) }
   }
 
-  /// Whether two answers are the same words. Formulas are never compared like this: \frac{1}{23} and \frac{12}{3}
-  /// have the same letters.
+  /// Whether two answers are the same words. Formulas are not words: \frac{1}{23} and \frac{12}{3} have the same
+  /// letters.
   static func areSame(_ a: String, _ b: String) -> Bool {
     if a == b { return true }
     let (a, b) = (plain(a), plain(b))
@@ -46,7 +47,9 @@ enum TextAnswers {
   }
 
   private static func isWords(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0) }
+    text.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0)
+    }
   }
 
   /// The letter of a choice: C, (C), \text{(C)}.
@@ -54,7 +57,8 @@ enum TextAnswers {
     var text = plain(text)
     if text.hasPrefix("("), text.hasSuffix(")") { text = String(text.dropFirst().dropLast()) }
     text = text.trimmed { " .:)(".contains($0) }
-    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()), letter.isASCII,
+    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()),
+      letter.isASCII,
       letter.isUppercase
     else {
       return nil
@@ -68,19 +72,21 @@ enum TextAnswers {
     let text = plain(text)
     let isBracketed = text.hasPrefix("(")
     let rest = isBracketed ? text.dropFirst() : Substring(text)
-    guard let letter = rest.first, letter.isASCII, letter.isUppercase, ("A"..."J").contains(String(letter))
+    guard let letter = rest.first, letter.isASCII, letter.isUppercase,
+      ("A"..."J").contains(String(letter))
     else {
       return nil
     }
     let next = rest.dropFirst().first
     return isBracketed
       ? (next == ")" ? letter : nil)
-      : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") } == true
+      : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") }
+        == true
         ? letter : nil
   }
 
-  /// The letter that a sentence chooses: after "answer", "option" or "choice", else the last one in parentheses,
-  /// else the last one that stands alone.
+  /// The letter that a sentence chooses: the last one after "answer", "option" or "choice", else the last one in
+  /// parentheses, else the last one alone.
   static func chosen(in text: String) -> Character? {
     if let letter = leadingChoice(String(text.prefix(200))) { return letter }
     let bytes = Array(text.utf8.suffix(8000))
@@ -89,14 +95,16 @@ enum TextAnswers {
     for index in bytes.indices {
       let c = bytes[index]
       if c.isLetter, index == 0 || !bytes[index - 1].isLetter {
-        for word in ["answer", "option", "choice"] where starts(bytes, index, with: word) { anchor = index }
+        for word in ["answer", "option", "choice"] where starts(bytes, index, with: word) {
+          anchor = index
+        }
       }
       guard c >= 0x41, c <= 0x4A, index == 0 || isEdge(bytes[index - 1]),
         index + 1 == bytes.count || isEdge(bytes[index + 1])
       else { continue }
       let isBracketed =
         index > 0 && index + 1 < bytes.count && bytes[index - 1] == 0x28 && bytes[index + 1] == 0x29
-      // "A" is a word, and so is "I".
+      // "A" and "I" are also words.
       let isWord = c == 0x41 || c == 0x49
       let follows = index - anchor < 40 && (!isWord || isBracketed || endsThere(bytes, index + 1))
       let rank = follows ? 3 : isBracketed ? 2 : isWord ? 0 : 1

@@ -1,10 +1,12 @@
 /// Decides whether two answers are the same.
-struct Comparison {
+struct AnswerComparison {
   let options: GradingOptions
   let budget: Budget
 
   enum Finding {
-    case equal(String), different(String), undecided(String)
+    case equal(String)
+    case different(String)
+    case undecided(String)
 
     var isEqual: Bool { if case .equal = self { true } else { false } }
     var isUndecided: Bool { if case .undecided = self { true } else { false } }
@@ -40,19 +42,23 @@ struct Comparison {
     case (.matrix, .function("det", _)), (.function("det", _), .matrix):
       return .different("a determinant is no matrix")
     case (.ratio(let a), .ratio(let b)):
-      return a.count == b.count ? try all(a, b, "part") : .different("the ratios have different lengths")
+      return a.count == b.count
+        ? try all(a, b, "part") : .different("the ratios have different lengths")
+    // {x | condition}: the condition says it all.
     case (.function("where", let a), _) where a.count == 2:
-      return try compare(a[1].conditionWithoutDomain(a[0]), prediction)
+      return try compare(a[1], prediction)
     case (_, .function("where", let b)) where b.count == 2:
-      return try compare(gold, b[1].conditionWithoutDomain(b[0]))
+      return try compare(gold, b[1])
     default: break
     }
-    if gold.isCollection || prediction.isCollection { return try compareCollections(gold, prediction) }
+    if gold.isCollection || prediction.isCollection {
+      return try compareCollections(gold, prediction)
+    }
     if gold.isScalar, prediction.isScalar { return try compareScalars(gold, prediction) }
     return .different("they are answers of different kinds")
   }
 
-  /// Items in order.
+  /// Compares items in order.
   func all(_ gold: [Expression], _ prediction: [Expression], _ what: String) throws -> Finding {
     guard gold.count == prediction.count else {
       return .different("there are \(gold.count) and \(prediction.count) of them")
@@ -69,12 +75,12 @@ struct Comparison {
     return doubt ?? .equal("they agree \(what) by \(what)")
   }
 
-  /// Items in any order.
+  /// Compares items in any order.
   func anyOrder(_ gold: [Expression], _ prediction: [Expression]) throws -> Finding {
     guard gold.count == prediction.count else {
       return .different("there are \(gold.count) values and \(prediction.count)")
     }
-    // Those that are written alike first.
+    // Items with the same key are partners; only the others need comparing.
     var counts: [String: Int] = [:]
     for item in prediction { counts[item.key, default: 0] += 1 }
     let unmatched = gold.filter { item in
@@ -82,43 +88,54 @@ struct Comparison {
       counts[item.key] = count - 1
       return false
     }
-    var rest = prediction.filter { item in
+    let rest = prediction.filter { item in
       guard let count = counts[item.key], count > 0 else { return false }
       counts[item.key] = count - 1
       return true
     }
-    var doubt = false
-    for item in unmatched {
-      var place: Int?
-      var doubtful = false
-      for (index, other) in rest.enumerated() {
+    switch try pair(unmatched, with: rest, compare) {
+    case true?: return .equal("both have the same values")
+    case false?: return .different("one of the values is missing")
+    case nil: return .undecided("some values could not be compared")
+    }
+  }
+
+  /// Whether each item has an equal partner of its own; nil when that is undecided.
+  func pair<Item>(
+    _ items: [Item], with others: [Item], _ compare: (Item, Item) throws -> Finding
+  ) rethrows -> Bool? {
+    var others = others
+    var isDoubtful = false
+    for item in items {
+      var mayHavePartner = false
+      let partner = try others.firstIndex { other in
         let finding = try compare(item, other)
-        if finding.isEqual {
-          place = index
-          break
-        }
-        if finding.isUndecided { doubtful = true }
+        mayHavePartner = mayHavePartner || finding.isUndecided
+        return finding.isEqual
       }
-      if let place {
-        rest.remove(at: place)
-      } else if doubtful {
-        doubt = true
+      if let partner {
+        others.remove(at: partner)
+      } else if mayHavePartner {
+        isDoubtful = true
       } else {
-        return .different("one of the values is missing")
+        return false
       }
     }
-    return doubt ? .undecided("some values could not be compared") : .equal("both have the same values")
+    return isDoubtful ? nil : true
   }
 
   // MARK: Relations against values
 
-  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding
+  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws
+    -> Finding
   {
     func ordered(_ a: Expression) throws -> Finding {
       goldIsChain ? try compare(a, other) : try compare(other, a)
     }
     if let assignment = Names.assignment(chain) {
-      guard options.leftSideIsOptional else { return .different("one is an equation, the other is not") }
+      guard options.leftSideIsOptional else {
+        return .different("one is an equation, the other is not")
+      }
       let finding = try ordered(assignment.value)
       if case .equal(let why) = finding { return .equal("the side that gives the value: \(why)") }
       return finding
@@ -140,7 +157,4 @@ extension Expression {
     default: false
     }
   }
-
-  /// {x ∈ ℝ | condition}
-  func conditionWithoutDomain(_ domain: Expression) -> Expression { self }
 }
