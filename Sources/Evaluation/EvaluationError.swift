@@ -1,16 +1,12 @@
-import ModelFiles
-
-/// Why an evaluation can't be made, or goes no further.
+/// Why an evaluation cannot start or go on.
 public enum EvaluationError: Error, Sendable, CustomStringConvertible {
-  /// A file of problems, or of saved completions, is not what it should be.
+  /// A saved evaluation is damaged or incomplete.
   case badFile(file: String, place: String, found: String, expected: String)
-  /// A benchmark's file was not found in any of the places looked at.
+  /// A benchmark's file is in none of the places searched.
   case benchmarkNotFound(name: String, searched: [String], advice: String)
-  /// Completions of other settings stand where these would be saved.
+  /// The directory holds completions of other settings.
   case otherSettings(directory: String, differences: [String])
-  /// A setting with a value that cannot be.
-  case invalidSetting(name: String, found: String, expected: String)
-  /// A file could not be written.
+  /// A file cannot be written.
   case notWritten(file: String, reason: String)
 
   /// File, place, what was found, what was expected, what to do.
@@ -23,8 +19,6 @@ public enum EvaluationError: Error, Sendable, CustomStringConvertible {
     case .otherSettings(let directory, let differences):
       "\(directory) holds completions of other settings (" + differences.joined(separator: "; ")
         + "). Name another directory with --out, or remove this one."
-    case .invalidSetting(let name, let found, let expected):
-      "\(name): found \(found), expected \(expected)."
     case .notWritten(let file, let reason): "\(file): not written: \(reason)."
     }
   }

@@ -39,6 +39,6 @@ import Testing
     ("a\n</think>\nb\n</think>\nc", false), ("\n</think>\n", true),
   ])
   func theFormatIsTinasReward(text: String, isWellFormed: Bool) {
-    #expect(CompletionRecord.closesItsThinking(text) == isWellFormed)
+    #expect(ThinkingFormat.isKept(by: text) == isWellFormed)
   }
 }

@@ -99,14 +99,14 @@ import Testing
   @Test func aClearDifferenceIsSeenEitherWay() {
     let weak = outcomes(Array(repeating: 0.3, count: 100), 8, seed: 1)
     let strong = outcomes(Array(repeating: 0.6, count: 100), 8, seed: 2)
-    #expect(Comparison(first: weak, second: strong).verdict == .better)
-    #expect(Comparison(first: strong, second: weak).verdict == .worse)
-    #expect(Comparison(first: weak, second: strong).remedy == .none)
+    #expect(PairedComparison(first: weak, second: strong).verdict == .better)
+    #expect(PairedComparison(first: strong, second: weak).verdict == .worse)
+    #expect(PairedComparison(first: weak, second: strong).remedy == .none)
   }
 
   @Test func theSameContestantIsNotDistinguishable() {
     let one = outcomes(Array(repeating: 0.5, count: 50), 4, seed: 3)
-    let comparison = Comparison(first: one, second: one)
+    let comparison = PairedComparison(first: one, second: one)
     #expect(comparison.verdict == .notDistinguishable)
     #expect(comparison.remedy == .unknown)
   }
@@ -118,7 +118,7 @@ import Testing
       let chances = outcomes([Double](repeating: 0.5, count: 40), 3, seed: UInt64(run)).map(Statistics.mean)
       let first = outcomes(chances, 4, seed: UInt64(10_000 + run))
       let second = outcomes(chances, 4, seed: UInt64(20_000 + run))
-      if Comparison(first: first, second: second).verdict != .notDistinguishable { alarms += 1 }
+      if PairedComparison(first: first, second: second).verdict != .notDistinguishable { alarms += 1 }
     }
     #expect(alarms < 36, "\(alarms) of 400")
   }
@@ -128,7 +128,7 @@ import Testing
     let chances = (0..<60).map { Double($0) / 60 }
     let first = outcomes(chances.map { $0 * 0.9 }, 4, seed: 5)
     let second = outcomes(chances.map { min($0 * 0.97, 1) }, 4, seed: 11)
-    let comparison = Comparison(first: first, second: second)
+    let comparison = PairedComparison(first: first, second: second)
     if comparison.verdict == .notDistinguishable, comparison.difference.value != 0 {
       switch comparison.remedy {
       case .samples(let count): #expect(count > 4)
@@ -137,7 +137,7 @@ import Testing
       }
     }
     // With one sample each nothing is known of their noise: only more problems can be advised.
-    let single = Comparison(first: first.map { [$0[0]] }, second: second.map { [$0[1]] })
+    let single = PairedComparison(first: first.map { [$0[0]] }, second: second.map { [$0[1]] })
     if single.verdict == .notDistinguishable, single.difference.value != 0 {
       guard case .problems(let count) = single.remedy else {
         Issue.record("\(single.remedy)")

@@ -42,10 +42,10 @@ public struct Benchmark: Sendable {
   ///
   /// - Parameters:
   ///   - named: a name of ``known``, `pico`, or the path of a file of problems.
-  ///   - folder: where the known ones' files lie (`FOLDER/NAME/test.jsonl` or `FOLDER/NAME.jsonl`), looked at
-  ///     before the hub's cache.
+  ///   - folder: a folder with files of known benchmarks (`FOLDER/NAME/test.jsonl` or `FOLDER/NAME.jsonl`). It
+  ///     goes before the hub's cache.
   ///   - model: the model's directory, for its own held-out problems.
-  ///   - style: how problems are asked; the benchmark's own way when nil.
+  ///   - style: how problems are asked; nil for the benchmark's own way.
   /// - Throws: `EvaluationError` when it is not found; `ProblemError` naming the record that can't be read.
   public init(_ named: String, folder: String?, model: String, style: PromptStyle?) throws {
     let location = try BenchmarkLocator(folder: folder, model: model).locate(named)

@@ -55,7 +55,7 @@ struct BenchmarkLocator {
       advice: "Name its file, or a folder of benchmarks with --data (FOLDER/\(known.name)/test.jsonl).")
   }
 
-  /// Where the hub's clients keep what they fetched.
+  /// The folder in which the hub's clients keep their downloads.
   static var hubCache: String {
     let environment = ProcessInfo.processInfo.environment
     if let cache = environment["HF_HUB_CACHE"], !cache.isEmpty { return cache }
@@ -67,7 +67,7 @@ struct BenchmarkLocator {
   private func snapshotFiles(_ root: String) -> [String] {
     guard let walker = FileManager.default.enumerator(atPath: root + "/snapshots") else { return [] }
     var files: [String] = []
-    // A cache is small; a damaged one must not keep us for long.
+    // A cache is small; the bound keeps a damaged one from taking long.
     for case let path as String in walker.prefix(10_000) {
       if [".jsonl", ".json", ".parquet"].contains(where: path.hasSuffix) { files.append(path) }
     }

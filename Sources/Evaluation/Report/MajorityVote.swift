@@ -4,13 +4,13 @@ import Grading
 struct MajorityVote {
   let grader: Grader
 
-  /// 1 when the most frequent answer is right, 0 when it is not; on a tie the share of the tied answers that
-  /// are right. Samples without an answer do not vote.
+  /// 1 when the most frequent answer is right, 0 when it is wrong, and on a tie the share of right ones among the tied.
+  /// Samples without an answer do not vote.
   func score(_ samples: [CompletionRecord]) -> Double {
     var groups: [(answer: String, votes: Int, isCorrect: Bool)] = []
     for sample in samples {
       guard let answer = sample.extracted else { continue }
-      // Right answers are equal to the gold one and so to each other; others are compared.
+      // Right answers all equal the gold one; wrong ones are compared with each other.
       let isCorrect = sample.correct == true
       let index = groups.firstIndex { group in
         if isCorrect || group.isCorrect { return isCorrect == group.isCorrect }

@@ -29,7 +29,7 @@ enum Plots {
     return chart.svg
   }
 
-  /// How long completions are, by contestant.
+  /// The distribution of the completions' lengths, by contestant.
   static func lengths(_ records: [CompletionRecord], _ summary: Summary) -> String {
     let longest = max(records.map(\.tokens).max() ?? 1, 1)
     let bins = 24

@@ -5,7 +5,7 @@ import Reporting
 import Support
 import TinaRuntime
 
-/// An evaluation as one HTML page: numbers, plots, and every completion. It needs nothing from elsewhere.
+/// An evaluation as one HTML page: numbers, plots, and every completion.
 public struct ReportPage {
   private let summary: Summary
   private let records: [CompletionRecord]
@@ -18,7 +18,7 @@ public struct ReportPage {
   ///   - summary: the numbers.
   ///   - records: every completion.
   ///   - problems: what was asked.
-  ///   - seconds: how long the completions took, all runs together; nil when that is not known.
+  ///   - seconds: the duration of all runs together; nil when unknown.
   public init(_ summary: Summary, records: [CompletionRecord], problems: [Problem], seconds: Double?) {
     self.summary = summary
     self.records = records

@@ -1,19 +1,19 @@
 import Foundation
 import Support
 
-/// A number and how sure it is.
+/// A number and its uncertainty.
 public struct Estimate: Sendable, Equatable {
   /// The value measured.
   public let value: Double
-  /// Its standard error; nil when it cannot be told.
+  /// Its standard error; nil when unknown.
   public let standardError: Double?
-  /// The 95 % interval.
+  /// The lower end of the 95 % interval.
   public let low: Double
-  /// The 95 % interval's upper end.
+  /// The upper end of the 95 % interval.
   public let high: Double
 }
 
-/// The formulas of an evaluation. `correct[p][s]` says how good sample s of problem p is: 1 right, 0 wrong.
+/// The formulas of an evaluation. `correct[p][s]` is 1 if sample s of problem p is right, else 0.
 public enum Statistics {
   /// Pass@1: the mean over problems of the mean over their samples.
   public static func passAt1(_ correct: [[Double]]) -> Double { mean(correct.map(mean)) }
@@ -22,8 +22,8 @@ public enum Statistics {
   /// 1 − C(n−c, k) / C(n, k) (Chen et al. 2021), mean over problems.
   ///
   /// - Parameters:
-  ///   - k: how many samples are looked at.
-  ///   - counts: for each problem its samples n and the right ones c.
+  ///   - k: the number of samples drawn.
+  ///   - counts: of each problem the samples n and the right ones c.
   /// - Returns: nil when a problem has fewer than k samples.
   public static func passAt(_ k: Int, _ counts: [(n: Int, c: Int)]) -> Double? {
     guard k > 0, !counts.isEmpty, counts.allSatisfy({ $0.n >= k }) else { return nil }
@@ -37,29 +37,27 @@ public enum Statistics {
       })
   }
 
-  /// Pass@1 with its uncertainty over problems and samples: were other problems of the same kind asked, and
-  /// sampled anew.
+  /// Pass@1 with its uncertainty over problems and samples: as if other problems of the same kind were asked.
   ///
-  /// Whole problems are drawn with replacement, each with all its samples: the spread between problems as it
-  /// is observed holds the noise of their samples already, so that drawing these again would count it twice.
+  /// The bootstrap draws whole problems, each with all its samples. The observed spread between problems holds the
+  /// noise of their samples already, so drawing samples too would count it twice.
   public static func passAt1Estimate(_ correct: [[Double]], seed: UInt64 = 0) -> Estimate {
     bootstrapMean(correct.map(mean), seed: seed).clamped(to: 0...1)
   }
 
-  /// The standard error of Pass@1 were the same problems sampled anew; nil with fewer than two samples.
+  /// The standard error of Pass@1 over new samples of the same problems; nil with fewer than two samples.
   public static func samplingError(_ correct: [[Double]]) -> Double? {
     guard !correct.isEmpty, correct.allSatisfy({ $0.count > 1 }) else { return nil }
-    // The mean over problems of m samples each has variance Σ s²/m / P², exactly; nothing needs drawing.
+    // The mean over P problems of m samples each has the variance Σ s²/m / P²: an exact formula needs no bootstrap.
     let sum = correct.reduce(0) { $0 + variance($1) / Double($1.count) }
     return sum.squareRoot() / Double(correct.count)
   }
 
   /// The mean of independent values with a bootstrapped 95 % interval.
   ///
-  /// The interval is the expanded percentile interval (Hesterberg 2015): a bootstrap over n values is too
-  /// narrow by √((n−1)/n), and its quantiles should be those of Student's t; both are mended by taking quantiles
-  /// further out. When all values are equal nothing can be drawn, and Wilson's interval for n equal outcomes
-  /// stands in.
+  /// The interval is the expanded percentile interval (Hesterberg 2015). A bootstrap over n values is too narrow by
+  /// √((n−1)/n), and Student's t has wider quantiles than the normal distribution; quantiles further out correct both.
+  /// For equal values, where a bootstrap shows no spread, Wilson's interval for n equal outcomes is taken.
   public static func bootstrapMean(_ values: [Double], draws: Int = 4000, seed: UInt64 = 0) -> Estimate {
     let n = values.count
     let value = mean(values)
@@ -99,7 +97,7 @@ public enum Statistics {
     values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
   }
 
-  /// Without bias: divided by n − 1.
+  /// The unbiased variance: divided by n − 1.
   static func variance(_ values: [Double]) -> Double {
     guard values.count > 1 else { return 0 }
     let center = mean(values)
@@ -108,7 +106,7 @@ public enum Statistics {
 
   static func standardDeviation(_ values: [Double]) -> Double { variance(values).squareRoot() }
 
-  /// Of sorted values, with linear interpolation.
+  /// The quantile of sorted values, with linear interpolation.
   static func quantile(_ sorted: [Double], _ share: Double) -> Double {
     let place = min(max(share, 0), 1) * Double(sorted.count - 1)
     let low = Int(place)
@@ -133,6 +131,6 @@ struct Draws {
 
   mutating func next() -> UInt64 { source.next() }
 
-  /// A number in 0 ..< count; the bias of the multiplication is below 2⁻³² for the counts that occur here.
+  /// A number in 0 ..< count. The bias of the multiplication is below 2⁻³² for the counts of an evaluation.
   mutating func below(_ count: Int) -> Int { Int(((next() >> 32) * UInt64(count)) >> 32) }
 }

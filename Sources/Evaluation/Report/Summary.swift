@@ -3,15 +3,15 @@ public import ModelFiles
 public import Problems
 import TinaRuntime
 
-/// What an evaluation found.
+/// The result of an evaluation.
 public struct Summary: Sendable {
-  /// What one contestant reached.
+  /// The result of one contestant.
   public struct Row: Sendable {
     /// The contestant's name.
     public let name: String
-    /// Pass@1, its error over problems and samples.
+    /// Pass@1 with its uncertainty over problems and samples.
     public let passAt1: Estimate
-    /// The standard error were the same problems sampled anew; nil with one sample.
+    /// The standard error over new samples of the same problems; nil with one sample.
     public let samplingError: Double?
     /// pass@k for k = 1, 2, 4, … up to the number of samples.
     public let passAtK: [(k: Int, value: Double)]
@@ -19,11 +19,11 @@ public struct Summary: Sendable {
     public let majority: Double?
     /// Share of completions cut off by the limit of tokens.
     public let truncated: Double
-    /// Share of completions whose thinking is closed as it should be.
+    /// Share of completions whose thinking ends in the right form.
     public let wellFormed: Double
     /// Share of completions in which no answer was found.
     public let withoutAnswer: Double
-    /// Completions about which the grader could not decide; they count as not right.
+    /// Undecided completions, which count as not right.
     public let undecided: Int
     /// Tokens of a completion, on average.
     public let meanTokens: Double
@@ -31,10 +31,10 @@ public struct Summary: Sendable {
     public let tokens: Int
   }
 
-  /// By contestant, in their order.
+  /// One row per contestant, in their order.
   public let rows: [Row]
   /// Each pair of contestants: the second against the first.
-  public let comparisons: [(first: String, second: String, comparison: Comparison)]
+  public let comparisons: [(first: String, second: String, comparison: PairedComparison)]
   /// What was evaluated and how.
   public let settings: EvaluationSettings
 
@@ -67,7 +67,7 @@ public struct Summary: Sendable {
       scores.indices.dropFirst(i + 1).map { j in
         (
           scores[i].name, scores[j].name,
-          Comparison(first: scores[i].correct, second: scores[j].correct, seed: settings.sampling.seed)
+          PairedComparison(first: scores[i].correct, second: scores[j].correct, seed: settings.sampling.seed)
         )
       }
     }
@@ -95,7 +95,7 @@ public struct Summary: Sendable {
       meanTokens: Double(tokens) / count, tokens: tokens)
   }
 
-  /// The summary as an object; the same for the same completions, so without anything that was timed.
+  /// The summary as an object. It holds no timings: the same completions give the same object.
   public var object: JSONObject {
     func number(_ value: Double?) -> JSONValue {
       value.map { JSONValue(($0 * 1e6).rounded() / 1e6) } ?? .null
@@ -132,8 +132,8 @@ public struct Summary: Sendable {
   }
 }
 
-extension Comparison.Remedy {
-  /// In words; empty when nothing is needed.
+extension PairedComparison.Remedy {
+  /// The remedy in words; empty when nothing is needed.
   public var text: String {
     switch self {
     case .none: ""

@@ -8,7 +8,7 @@ public struct SummaryTable {
   /// Makes a table of a summary.
   public init(_ summary: Summary) { self.summary = summary }
 
-  /// The table, its comparisons and what they rest on.
+  /// The settings, the table and the comparisons.
   public var text: String {
     let settings = summary.settings
     var lines = [
@@ -62,7 +62,7 @@ public struct SummaryTable {
 
   private static func signed(_ share: Double) -> String { String(format: "%+.1f", share * 100) }
 
-  /// The first column to the left, the others to the right.
+  /// Aligns the first column to the left, the others to the right.
   private static func aligned(_ rows: [[String]]) -> [String] {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in

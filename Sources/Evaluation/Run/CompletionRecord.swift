@@ -3,7 +3,7 @@ public import ModelFiles
 
 /// One completion with its verdict, as one line of `completions.jsonl`.
 public struct CompletionRecord: Sendable, Equatable {
-  /// Which contestant, problem and sample it is: what identifies it within an evaluation.
+  /// The contestant, problem and sample. They identify a completion within an evaluation.
   public struct Key: Sendable, Hashable {
     /// The contestant's name.
     public let contestant: String
@@ -13,13 +13,13 @@ public struct CompletionRecord: Sendable, Equatable {
     public let sample: Int
   }
 
-  /// What it is.
+  /// Identifies the completion.
   public let key: Key
   /// The conversation as the model saw it.
   public let prompt: String
-  /// What the model wrote, special tokens left out.
+  /// The model's text without special tokens.
   public let completion: String
-  /// Tokens drawn, the one that ended it included.
+  /// Tokens drawn, including the one that ended it.
   public let tokens: Int
   /// `stop` or `length`.
   public let finishReason: String
@@ -27,7 +27,7 @@ public struct CompletionRecord: Sendable, Equatable {
   public var extracted: String?
   /// Whether it is right; nil when the grader could not decide.
   public var correct: Bool?
-  /// Whether its thinking is closed as it should be.
+  /// Whether its thinking ends in the right form.
   public var isWellFormed: Bool
 
   /// Grades a completion.
@@ -44,32 +44,14 @@ public struct CompletionRecord: Sendable, Equatable {
     grade(gold: gold, grader: grader)
   }
 
-  /// Judges it anew.
+  /// Grades the completion again.
   public mutating func grade(gold: String, grader: Grader) {
-    // What the prompt begins, the completion goes on with: R1's template writes the opening tag itself.
+    // R1's template writes the opening tag at the prompt's end; the grader needs it.
     let opened = prompt.hasSuffix("<think>\n")
     let verdict = grader.grade(gold: gold, prediction: (opened ? "<think>\n" : "") + completion)
     extracted = verdict.extracted
     correct = verdict.isEqual
-    isWellFormed = Self.closesItsThinking(completion)
-  }
-
-  /// Tina's format reward: the closing tag stands on a line of its own, once.
-  static func closesItsThinking(_ text: String) -> Bool {
-    let bytes = Array(text.utf8)
-    let mark = Array("\n</think>\n".utf8)
-    guard bytes.count >= mark.count else { return false }
-    var found = 0
-    var i = 0
-    while i <= bytes.count - mark.count {
-      if bytes[i..<i + mark.count].elementsEqual(mark) {
-        found += 1
-        i += mark.count
-      } else {
-        i += 1
-      }
-    }
-    return found == 1
+    isWellFormed = ThinkingFormat.isKept(by: completion)
   }
 
   /// The record as a line of JSON, without the line's end.

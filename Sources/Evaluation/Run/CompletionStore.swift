@@ -2,14 +2,13 @@ import Foundation
 import ModelFiles
 import Problems
 
-/// An evaluation's directory: its settings, and its completions as they come.
+/// An evaluation's directory: its settings and its completions.
 ///
-/// While it runs, completions are appended to `completions.part.jsonl` in the order in which they end. When all
-/// are there, `completions.jsonl` is written in the order of contestants, problems and samples, whatever the
-/// order was in which they were made.
+/// A running evaluation appends completions to `completions.part.jsonl` as they end. When all are there, it writes
+/// `completions.jsonl` in the order of contestants, problems and samples.
 final class CompletionStore {
   let directory: String
-  /// The completions that were there when the store was opened.
+  /// The completions of earlier runs.
   private(set) var saved: [CompletionRecord] = []
   private var journal: FileHandle?
 
@@ -18,7 +17,7 @@ final class CompletionStore {
   /// The finished completions, in their order.
   var completionsPath: String { directory + "/completions.jsonl" }
 
-  /// Opens the directory, making it if need be, and reads what an earlier run saved.
+  /// Opens or makes the directory, and reads what earlier runs saved.
   ///
   /// - Throws: `EvaluationError.otherSettings` if it holds completions of other settings; `.badFile` for damaged
   ///   ones; `.notWritten`.
@@ -37,7 +36,7 @@ final class CompletionStore {
       } catch {
         throw EvaluationError.notWritten(file: directory, reason: error.localizedDescription)
       }
-      // The settings come last: where they stand, the problems stand too.
+      // The settings come last: where they are, the problems are too.
       try Self.write(ProblemFile.lines(problems), to: directory + "/problems.jsonl")
       try Self.write(JSONValue.object(settings.object).text(indent: 2) + "\n", to: settingsPath)
     }
@@ -50,7 +49,7 @@ final class CompletionStore {
     }
   }
 
-  /// Appends a completion; it is in the system's hands when this returns.
+  /// Appends a completion. The system has it when this returns.
   func append(_ record: CompletionRecord) throws {
     if journal == nil {
       if !FileManager.default.fileExists(atPath: journalPath) {
@@ -68,7 +67,7 @@ final class CompletionStore {
     }
   }
 
-  /// Writes all completions in their order, whole or not at all, and drops the journal.
+  /// Writes all completions in their order, whole or not at all, and removes the journal.
   func finish(_ records: [CompletionRecord]) throws {
     try Self.write(records.map { $0.line + "\n" }.joined(), to: completionsPath)
     try journal?.close()
@@ -83,7 +82,7 @@ final class CompletionStore {
     try writer.finish()
   }
 
-  /// Reads records. What a killed run left unfinished at a journal's end is cut off.
+  /// Reads records. Cuts off the unfinished line that a killed run may leave at a journal's end.
   static func read(_ path: String, isJournal: Bool = false) throws -> [CompletionRecord] {
     let map = try MappedFile(path: path)
     var bytes = map.copy(0..<map.byteCount)

@@ -2,7 +2,7 @@ public import TinaRuntime
 
 /// Who is evaluated: the base alone, or the base with an adapter.
 public struct Contestant: Sendable {
-  /// What it is called in results: `base`, or the adapter's name.
+  /// The name in results: `base`, or the adapter's.
   public let name: String
   /// The adapter; nil for the base alone.
   public let adapter: AttachedAdapter?

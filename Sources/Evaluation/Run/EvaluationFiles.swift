@@ -4,7 +4,7 @@ public import Problems
 
 /// Writes an evaluation's results into its directory.
 public enum EvaluationFiles {
-  /// Writes `summary.json`, `report.html` and the completions as they are judged now, each whole or not at all.
+  /// Writes `summary.json`, `report.html` and the completions with their present verdicts, each file whole or not at all.
   public static func write(
     _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem], seconds: Double?,
     directory: String
@@ -17,12 +17,12 @@ public enum EvaluationFiles {
   }
 }
 
-/// How long an evaluation took, all its runs together. It stands in a file of its own, so that all others are
-/// the same however fast the machine is.
+/// The duration of an evaluation, over all its runs. It has a file of its own: all others are the same on every
+/// machine.
 public struct EvaluationTiming {
   private let path: String
 
-  /// The timing kept in an evaluation's directory.
+  /// Reads and writes the timing in an evaluation's directory.
   public init(directory: String) { path = directory + "/timing.json" }
 
   /// Seconds so far; nil when nothing was timed.
@@ -33,7 +33,7 @@ public struct EvaluationTiming {
     return try? JSON.parse(path: path).object
   }
 
-  /// Adds a run to it.
+  /// Adds the duration of a run.
   public func add(seconds: Double, tokens: Int) throws {
     guard tokens > 0 else { return }
     let total = JSONObject([

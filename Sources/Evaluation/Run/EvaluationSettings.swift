@@ -3,27 +3,27 @@ public import Problems
 public import TinaRuntime
 import Support
 
-/// What an evaluation depends on, besides the machine: equal settings give equal completions, bit for bit.
+/// What an evaluation depends on. Equal settings give equal completions, bit for bit.
 public struct EvaluationSettings: Sendable {
   /// The benchmark's name.
   public let benchmark: String
   /// How its problems are asked.
   public let style: Benchmark.PromptStyle
-  /// A digest over the ids, texts and answers of the problems asked.
+  /// A digest of the problems' ids, texts, answers and system messages.
   public let problems: String
-  /// How many there are.
+  /// The number of problems.
   public let problemCount: Int
   /// The chat template's name.
   public let template: String
-  /// The message before the problem, if there is one.
+  /// The system message, if there is one.
   public let system: String?
   /// Samples of each problem.
   public let samples: Int
   /// Tokens of a completion at most.
   public let maxTokens: Int
-  /// How tokens are drawn, the seed included.
+  /// How tokens are drawn, including the seed.
   public let sampling: SamplingParameters
-  /// How keys and values are kept.
+  /// The type of cached keys and values.
   public let cacheType: CacheType
   /// The base's digest.
   public let base: String
@@ -127,7 +127,7 @@ public struct EvaluationSettings: Sendable {
   /// A short name for these settings.
   public var digest: String { String(Digest.text(of: [JSONValue.object(object).text()]).prefix(12)) }
 
-  /// Which settings of a saved evaluation are others than these, with both values.
+  /// The settings of a saved evaluation that differ from these, with both values.
   func differences(from saved: JSONObject) -> [String] {
     object.members.compactMap { key, value in
       let found = saved[key] ?? .null

@@ -2,14 +2,15 @@ import Foundation
 public import Grading
 import ModelFiles
 public import Problems
+import Support
 public import TinaRuntime
 import Tokenization
 
-/// Asks every problem of every contestant, several times, in one batch over the base's weights.
+/// Asks every contestant every problem, several times, in one batch over the base's weights.
 public struct Evaluator: Sendable {
-  /// How far an evaluation is.
+  /// The progress of an evaluation.
   public struct Progress: Sendable {
-    /// Completions that are there, those of earlier runs included.
+    /// Completions so far, including those of earlier runs.
     public let done: Int
     /// Completions wanted.
     public let total: Int
@@ -17,13 +18,13 @@ public struct Evaluator: Sendable {
     public let tokens: Int
     /// Seconds since this run began.
     public let seconds: Double
-    /// Right ones among those that are there.
+    /// Right completions so far.
     public let correct: Int
-    /// Seconds that the rest will take at the rate so far; nil before the first completion of this run.
+    /// Seconds for the rest at the present rate; nil before the first completion of this run.
     public let secondsLeft: Double?
   }
 
-  /// Enough samples wait at the engine that its batch stays full; no more, so that memory stays small.
+  /// The most samples at the engine: enough for full batches, few enough for little memory.
   private static let inFlight = 192
 
   let assistant: Assistant
@@ -46,8 +47,8 @@ public struct Evaluator: Sendable {
     self.grader = grader
   }
 
-  /// Makes the completions that are not yet in `directory`, saves each as it comes, and returns them all in
-  /// the order of contestants, problems and samples.
+  /// Makes the completions that `directory` lacks and saves each one. Returns all in the order of contestants, problems
+  /// and samples.
   ///
   /// - Throws: `EvaluationError`, and `RuntimeError` for prompts that can't be answered.
   public func run(
@@ -65,7 +66,7 @@ public struct Evaluator: Sendable {
     var made = 0
     var correct = records.values.count { $0.correct == true }
     func report() {
-      let seconds = Double((ContinuousClock.now - began) / .milliseconds(1)) / 1000
+      let seconds = (ContinuousClock.now - began).inSeconds
       onProgress(
         Progress(
           done: records.count, total: keys.count, tokens: tokens, seconds: seconds, correct: correct,
@@ -93,13 +94,13 @@ public struct Evaluator: Sendable {
       report()
       try startMore()
     }
-    // Saved completions are judged by the rules of today.
+    // Completions of earlier runs get their present verdicts.
     let all = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
     try store.finish(all)
     return all
   }
 
-  /// Neighbouring samples of one problem of one contestant: one request, whose prompt is computed once.
+  /// Neighbouring samples of one problem and contestant. They are one request, whose prompt is computed once.
   private struct Group: Sendable {
     let contestant: Contestant
     let problem: Problem
@@ -116,8 +117,7 @@ public struct Evaluator: Sendable {
     }
   }
 
-  /// What is not there yet. Contestants take turns problem by problem, so that a run that is stopped has as
-  /// much of one as of the other.
+  /// The missing completions. Contestants take turns at each problem, so that a stopped run has equally much of each.
   private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Group] {
     problems.enumerated().flatMap { index, problem in
       contestants.flatMap { contestant in
@@ -144,8 +144,8 @@ public struct Evaluator: Sendable {
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
-  /// Starts a group, whose records go to `records` as its samples end. Contestants share the random numbers of
-  /// a problem's sample: what differs between them is their doing.
+  /// Starts a group; its records go to `records`. Contestants share the random numbers of a problem's sample, so that
+  /// only they make a difference.
   private func start(
     _ group: Group, _ records: AsyncThrowingStream<CompletionRecord, any Error>.Continuation
   ) throws {

@@ -3,15 +3,15 @@ public import Grading
 import ModelFiles
 public import Problems
 
-/// The directory of an evaluation, read again: what stands there is enough to judge it anew without a model.
+/// A saved evaluation, read to be graded again. That needs no model.
 public struct SavedEvaluation: Sendable {
   /// What was evaluated and how.
   public let settings: EvaluationSettings
   /// The problems that were asked.
   public let problems: [Problem]
-  /// Every completion, in the order of contestants, problems and samples, judged by the rules of today.
+  /// Every completion with its present verdict, in the order of contestants, problems and samples.
   public let records: [CompletionRecord]
-  /// How many verdicts are others than those saved.
+  /// The number of verdicts that differ from the saved ones.
   public let changedVerdicts: Int
 
   /// Reads `settings.json`, `problems.jsonl` and `completions.jsonl`.

@@ -1,12 +1,15 @@
+import Grading
+import Support
+
 /// Rewards that read the text alone.
 enum TextRewards {
   /// 1 if the thinking ends exactly once, on a line of its own. Answer tags are not needed.
-  static func format(_ text: String) -> Double { count("\n</think>\n", in: text) == 1 ? 1 : 0 }
+  static func format(_ text: String) -> Double { ThinkingFormat.isKept(by: text) ? 1 : 0 }
 
   /// One half for each thinking tag that occurs exactly once and ends its line; the closing one must also begin its
   /// line.
   static func tagCount(_ text: String) -> Double {
-    (count("<think>\n", in: text) == 1 ? 0.5 : 0) + (count("\n</think>\n", in: text) == 1 ? 0.5 : 0)
+    (text.occurrences(of: "<think>\n") == 1 ? 0.5 : 0) + format(text) / 2
   }
 
   /// One third for each mark of a reasoning step, at most 1: `Step 3:`, a list's item, `First,`, `Second,`, `Next,`,
@@ -48,22 +51,5 @@ enum TextRewards {
     let total = words.count - n + 1
     for i in 0..<total { seen.insert(Array(words[i..<i + n])) }
     return (1 - Double(seen.count) / Double(total)) * maxPenalty
-  }
-
-  /// The number of occurrences that do not overlap, as Python's `count` counts them.
-  static func count(_ needle: String, in text: String) -> Int {
-    let pattern = Array(needle.utf8)
-    let bytes = Array(text.utf8)
-    var found = 0
-    var i = 0
-    while i + pattern.count <= bytes.count {
-      if bytes[i] == pattern[0], pattern.indices.allSatisfy({ bytes[i + $0] == pattern[$0] }) {
-        found += 1
-        i += pattern.count
-      } else {
-        i += 1
-      }
-    }
-    return found
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Two contestants on the same problems, compared problem by problem.
 public struct Comparison: Sendable {
-  /// What can be said of the second against the first.
+  /// The second contestant against the first.
   public enum Verdict: String, Sendable {
     /// The 95 % interval of the difference lies above zero.
     case better
@@ -12,26 +12,26 @@ public struct Comparison: Sendable {
     case notDistinguishable = "not distinguishable"
   }
 
-  /// What would decide in four cases of five, were the difference observed the true one.
+  /// What would decide in four cases of five, if the observed difference is the true one.
   public enum Remedy: Sendable, Equatable {
     /// The verdict stands.
     case none
-    /// So many samples of each of these problems.
+    /// This many samples of each of these problems.
     case samples(Int)
-    /// No number of samples of these problems decides; about so many problems of the same kind would.
+    /// About this many problems of the same kind. No number of samples of these problems decides.
     case problems(Int)
-    /// No difference was observed: nothing can be said of what would show it.
+    /// Unknown, because no difference was observed.
     case unknown
   }
 
   /// Pass@1 of the second less that of the first.
   public let difference: Estimate
-  /// What that means.
+  /// What the difference means.
   public let verdict: Verdict
   /// What would decide.
   public let remedy: Remedy
 
-  /// Compares by paired differences: the difficulty of a problem, common to both, drops out.
+  /// Compares by paired differences: the common difficulty of a problem drops out.
   ///
   /// - Precondition: both have the same problems in the same order.
   public init(first: [[Double]], second: [[Double]], seed: UInt64 = 0) {
@@ -47,7 +47,7 @@ public struct Comparison: Sendable {
 
   private static func interval(_ differences: [Double], seed: UInt64) -> Estimate {
     guard differences.count > 1, differences.contains(where: { $0 != differences[0] }) else {
-      // No spread: equal everywhere is no difference; a constant one of few problems proves little.
+      // Without spread: equality is no difference, and a constant difference over few problems proves little.
       let value = Statistics.mean(differences)
       let edge = value == 0 ? 0 : 3.84 / (Double(differences.count) + 3.84)
       return Estimate(
@@ -57,7 +57,7 @@ public struct Comparison: Sendable {
     return Statistics.bootstrapMean(differences, seed: seed)
   }
 
-  /// The interval excludes zero with 80 % power when the difference is 1.96 + 0.84 standard errors.
+  /// A difference of 1.96 + 0.84 standard errors gives an interval that excludes zero with 80 % power.
   private static func remedy(
     _ first: [[Double]], _ second: [[Double]], _ differences: [Double], observed: Double
   ) -> Remedy {
@@ -68,7 +68,7 @@ public struct Comparison: Sendable {
     let m = zip(first, second).map { min($0.count, $1.count) }.min() ?? 1
     let problems = Remedy.problems(max(differences.count + 1, Int((total / wanted).rounded(.up))))
     guard m > 1 else { return problems }
-    // Of the variance between the problems' differences, this part is noise of their samples.
+    // The part of the differences' variance that is noise of the samples.
     let noise = Statistics.mean(zip(first, second).map { Statistics.variance($0) + Statistics.variance($1) })
     let between = max(total - noise / Double(m), 0)
     let left = wanted * count - between
