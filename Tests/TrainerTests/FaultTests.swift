@@ -131,7 +131,7 @@ final class Poison: GradientSum {
     let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
     let model = try Model(path: tiny(golden.model), threads: 1)
     let parameters = try golden.parameters(model)
-    var settings = UpdateSettings()
+    var settings = try UpdateSettings.defaults()
     settings.loss.beta = 0
     let update = PolicyUpdate(
       try PolicyPass(model), parameters, settings,
@@ -155,7 +155,7 @@ final class Poison: GradientSum {
       let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
       let model = try Model(path: tiny(golden.model), threads: 1)
       let parameters = try golden.parameters(model)
-      var settings = UpdateSettings()
+      var settings = try UpdateSettings.defaults()
       settings.optimizer.learningRate = 1e-3
       let update = PolicyUpdate(
         try PolicyPass(model), parameters, settings,

@@ -88,8 +88,8 @@ struct GradientCase {
     }
   }
 
-  /// Kept or recomputed activations, any number of threads, any path of instructions: the same bits. In a process of its
-  /// own: all threads of one compute on the same path.
+  /// Kept or recomputed activations, any number of threads, any path of instructions: the same bits. In its own
+  /// process, because a path is chosen for all threads of one.
   @Test func bitsDoNotDependOnThreadsOrRecomputation() async {
     await #expect(processExitsWith: .success) {
       for cache in ["f32", "f16"] { try GradientTests.compareBits(cache) }

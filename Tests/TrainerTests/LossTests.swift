@@ -30,7 +30,7 @@ import Testing
     for tensor in tensors.tensors where tensor.name.hasPrefix(name + "/start.") {
       try #require(parameters.set(String(tensor.name.dropFirst(name.count + 7)), tensor.floats()))
     }
-    var settings = UpdateSettings()
+    var settings = try UpdateSettings.defaults()
     settings.loss = LossSettings(
       type: try #require(LossType(rawValue: golden["loss_type"]?.string ?? "")), beta: try required("beta"),
       epsilon: try required("epsilon"), epsilonHigh: number("epsilon_high"),

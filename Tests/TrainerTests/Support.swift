@@ -45,3 +45,10 @@ extension FloatMemory {
   }
   var all: [Float] { slice(0, count) }
 }
+
+extension UpdateSettings {
+  /// Those of a recipe that says nothing.
+  static func defaults() throws -> UpdateSettings {
+    UpdateSettings(try Recipe(yaml: "{}", path: "defaults.yaml"), rowLimit: 4096)
+  }
+}

@@ -30,8 +30,8 @@ import Tokenization
     }
   }
 
-  /// The same curves mirrored, so that format falls again as it rose and length rises as it would have fallen: real noise
-  /// around a turn whose place is known.
+  /// The same curves mirrored: format falls as it rose, and length rises as it would have fallen. So real noise
+  /// surrounds a turn whose place is known.
   @Test(arguments: [100, 120, 200])
   func realNoiseDoesNotHideATurn(at turn: Int) throws {
     let run = Array(try realRun().prefix(turn))

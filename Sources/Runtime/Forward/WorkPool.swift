@@ -19,6 +19,7 @@ import CKernels
   /// Runs `body(0) ... body(chunks - 1)` on the threads and returns when all are done. Bodies run at the same time:
   /// each writes to memory of its own.
   package func run(_ chunks: Int, _ body: (Int) -> Void) {
+    if chunks == 1 { return body(0) }
     withoutActuallyEscaping(body) { escapable in
       var work = Work(body: escapable)
       unsafe withUnsafeMutablePointer(to: &work) { pointer in

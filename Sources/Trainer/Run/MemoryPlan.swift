@@ -25,7 +25,7 @@ struct MemoryPlan {
       + LayerRecord.bytes(rows: 1, config, rank: recipe.lora.rank)
       + 4 * (3 * config.intermediateSize + 4 * config.hiddenSize)
     let head = 4 * HeadPass.chunk * (config.vocabSize + 3 * config.hiddenSize)
-    let keyBytes = 2 * 2 * config.keyValueHeadCount * config.headDim * config.layerCount
+    let keyBytes = 2 * 2 * config.keyWidth * config.layerCount
     let sequence = recipe.maxPromptLength + recipe.maxCompletionLength
     let cache = keyBytes * (recipe.maxPromptLength + recipe.generations * recipe.maxCompletionLength)
     let needed = state + head + row * sequence + cache

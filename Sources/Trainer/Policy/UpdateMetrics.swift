@@ -1,0 +1,40 @@
+/// Numbers of one step.
+struct UpdateMetrics: Sendable {
+  var loss = 0.0
+  var gradientNorm = 0.0
+  var learningRate = 0.0
+  var kl: Double?
+  var entropy = 0.0
+  var lowClipMean = 0.0
+  var lowClipMin = 0.0
+  var highClipMean = 0.0
+  var highClipMax = 0.0
+  var regionClipMean = 0.0
+  /// Tokens whose log-probability was compared with the sampler's, and how many of them differ in a bit.
+  var checkedTokens = 0
+  var differingTokens = 0
+  /// Norm of the change of the adapter's matrices.
+  var changeNorm = 0.0
+  /// Why the step was not taken; nil if it was.
+  var skipped: String?
+  /// Billions of operations a second, in products with weights and adapter, and over whole passes.
+  var productRate: Double?
+  var passRate: Double?
+
+  /// The numbers that the processes of a run add up.
+  var sums: [Double] {
+    get {
+      [
+        loss, kl ?? 0, entropy, lowClipMean, lowClipMin, highClipMean, highClipMax, regionClipMean,
+        Double(checkedTokens), Double(differingTokens),
+      ]
+    }
+    set {
+      loss = newValue[0]
+      if kl != nil { kl = newValue[1] }
+      (entropy, lowClipMean, lowClipMin) = (newValue[2], newValue[3], newValue[4])
+      (highClipMean, highClipMax, regionClipMean) = (newValue[5], newValue[6], newValue[7])
+      (checkedTokens, differingTokens) = (Int(newValue[8]), Int(newValue[9]))
+    }
+  }
+}
