@@ -1,7 +1,7 @@
 import Foundation
 
 /// Two contestants on the same problems, compared problem by problem.
-public struct Comparison: Sendable {
+public struct PairedComparison: Sendable {
   /// The second contestant against the first.
   public enum Verdict: String, Sendable {
     /// The 95 % interval of the difference lies above zero.
