@@ -10,7 +10,7 @@ let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
 // Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
 // scripts/lib.sh sets it. A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none;
-// the kernels' arithmetic is settled in Sources/CKernels/kernel.h.
+// the kernels' arithmetic is settled in Sources/CKernels/dispatch/kernel.h.
 let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"] != nil
 
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
@@ -56,7 +56,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .systemLibrary(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
-    .target(name: "CKernels", cSettings: houseC),
+    .target(name: "CKernels", cSettings: [.headerSearchPath(".")] + houseC),
     .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
     .target(name: "ModelFiles", dependencies: ["Support"], swiftSettings: house),
     .target(

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "ckernels.h"
-#include "tk_quant.h"
 
 static uint64_t state = 1;
 static float noise(void) {

@@ -3,6 +3,7 @@
 # aarch64 wants the packages qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
+sources=$(cd "$here/../../Sources/CKernels" && pwd)
 out=${TMPDIR:-/tmp}/tina-check-$$
 trap 'rm -f "$out"' EXIT
 runner=
@@ -13,5 +14,5 @@ if [ "$1" = aarch64 ]; then
   runner=qemu-aarch64
 fi
 ${CC:-clang} -O2 -Wno-nullability-completeness "$@" \
-  -I"$here/../../Sources/CKernels/include" "$here"/../../Sources/CKernels/*.c "$here/check.c" -lm -lpthread -o "$out"
+  -I"$sources/include" -I"$sources" $(find "$sources" -name '*.c') "$here/check.c" -lm -lpthread -o "$out"
 $runner "$out"

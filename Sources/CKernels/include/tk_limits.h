@@ -3,7 +3,8 @@
 #ifndef TK_LIMITS_H
 #define TK_LIMITS_H
 
-#include "ckernels.h"
+#include "tk_pool.h"
+#include "tk_types.h"
 
 // Reads `bytes` bytes (a multiple of 1 MiB) and returns something that depends on them.
 uint64_t tk_limits_read(tk_pool *_Nonnull pool, const void *_Nonnull data, size_t bytes);

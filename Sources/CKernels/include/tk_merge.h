@@ -7,7 +7,7 @@
 #ifndef TK_MERGE_H
 #define TK_MERGE_H
 
-#include "ckernels.h"
+#include "tk_types.h"
 
 // A low-rank sum's second factor as the kernel reads it: panels of 16 columns, each [rank, 16], the last one
 // filled up with zeros. Floats that it takes for `columns` columns of `rank` rows:

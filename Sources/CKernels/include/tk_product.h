@@ -8,7 +8,7 @@
 #ifndef TK_PRODUCT_H
 #define TK_PRODUCT_H
 
-#include "ckernels.h"
+#include "tk_types.h"
 
 #define TK_PRODUCT_DEPTH 192
 

@@ -6,7 +6,8 @@
 #ifndef TK_SAMPLING_H
 #define TK_SAMPLING_H
 
-#include "ckernels.h"
+#include "tk_pool.h"
+#include "tk_types.h"
 
 // One token to be drawn.
 typedef struct tk_sample_row {

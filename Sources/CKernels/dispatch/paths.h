@@ -1,0 +1,36 @@
+// A path of instructions: the kernels of each folder that were compiled for it. paths.c lists all of them, and chooses
+// the one in use.
+#ifndef TK_PATHS_H
+#define TK_PATHS_H
+
+#include "attention/attention.h"
+#include "dispatch/limits.h"
+#include "linear/bf16/bf16.h"
+#include "linear/int8/int8.h"
+#include "linear/linear.h"
+#include "merge/merge.h"
+#include "quant/blocks.h"
+#include "rows/rows.h"
+#include "sampling/sampling.h"
+#include "training/training.h"
+
+typedef struct tk_path {
+  const char *name;
+  const tk_linear_kernels *linear;
+  const tk_int8 *int8;  // block-quantised weights against inputs rounded to eight bits
+  const tk_bf16 *bf16;  // BF16 weights against inputs rounded to bf16
+  const tk_attention_kernels *attention;
+  const tk_row_kernels *rows;
+  const tk_training_kernels *training;
+  const tk_block_kernels *blocks;
+  const tk_merge_kernels *merge;
+  const tk_sampling_kernels *sampling;
+  const tk_limit_kernels *limits;
+} tk_path;
+
+extern const tk_path tk_path_portable;
+const tk_path *tk_current(void);
+// Whether a path gives the portable path's bits here.
+bool tk_path_agrees(const tk_path *path);
+
+#endif

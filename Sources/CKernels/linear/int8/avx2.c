@@ -1,0 +1,15 @@
+// x86-64 with AVX2: bytes are multiplied in pairs.
+#include "dispatch/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TK_HALF_IN_HARDWARE
+#define TK_MADDUBS
+#define LANES 8
+BEGIN_TARGET(AVX2)
+#include "dispatch/vector.inc"
+#include "linear/int8/int8.inc"
+
+const tk_int8 tk_int8_avx2 = {int8_quantise, int8_linear, PANEL_ROWS};
+END_TARGET
+#endif

@@ -1,0 +1,15 @@
+// x86-64 with AVX-512 VNNI: four bytes at once, in registers of 512 bits.
+#include "dispatch/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TK_HALF_IN_HARDWARE
+#define TK_VNNI_512
+#define LANES 16
+BEGIN_TARGET(AVX512 ",avx512vnni")
+#include "dispatch/vector.inc"
+#include "linear/int8/int8.inc"
+
+const tk_int8 tk_int8_avx512vnni = {int8_quantise, int8_linear, PANEL_ROWS};
+END_TARGET
+#endif

@@ -1,0 +1,15 @@
+// x86-64 with AVX-VNNI: four bytes at once, in registers of 256 bits.
+#include "dispatch/kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TK_HALF_IN_HARDWARE
+#define TK_VNNI_256
+#define LANES 8
+BEGIN_TARGET(AVX2 ",avxvnni")
+#include "dispatch/vector.inc"
+#include "linear/int8/int8.inc"
+
+const tk_int8 tk_int8_avxvnni = {int8_quantise, int8_linear, PANEL_ROWS};
+END_TARGET
+#endif

@@ -1,0 +1,15 @@
+// arm64: four bytes at once where the compiler may assume it (every Apple processor; -march=armv8.2-a+dotprod).
+#include "dispatch/kernel.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define TK_HALF_IN_HARDWARE
+#define LANES 8
+#if defined(__ARM_FEATURE_DOTPROD)
+#define TK_DOTPROD
+#endif
+#include "dispatch/vector.inc"
+#include "linear/int8/int8.inc"
+
+const tk_int8 tk_int8_neon = {int8_quantise, int8_linear, PANEL_ROWS};
+#endif

@@ -1,0 +1,8 @@
+// Any processor: the oracle for the other paths.
+#include "dispatch/kernel.h"
+
+#define LANES 8
+#include "dispatch/vector.inc"
+#include "linear/int8/int8.inc"
+
+const tk_int8 tk_int8_portable = {int8_quantise, int8_linear, PANEL_ROWS};

@@ -1,0 +1,12 @@
+// Any processor: the oracle for the other paths.
+#include "dispatch/kernel.h"
+
+#include "dispatch/vector.inc"
+#include "training/product.inc"
+#include "training/gradient.inc"
+#include "training/adamw.inc"
+
+const tk_training_kernels tk_training_portable = {
+    .product = product, .softmax_backward = softmax_backward, .swiglu_backward = swiglu_backward,
+    .head_backward = head_backward, .adamw_step = adamw_step, .square_sum = square_sum,
+};
