@@ -9,6 +9,8 @@
 
 #include "ckernels.h"
 
+#pragma STDC FP_CONTRACT OFF
+
 static uint64_t state = 1;
 static float noise(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
@@ -221,12 +223,14 @@ int main(void) {
     const tk_type types[] = {TK_F32, TK_F16, TK_BF16};
     for (size_t t = 0; t < 3; t++) {
       for (size_t columns = 1; columns < 40; columns += 2)
-        for (size_t n = 1; n < 9; n++) check_linear(pool, 1 + columns * 7 % 23, columns, n, types[t], TK_F32, 0, 0, n % 2, n % 3);
+        for (size_t n = 1; n < 9; n++)
+          check_linear(pool, 1 + columns * 7 % 23, columns, n, types[t], TK_F32, 0, 0, n % 2, n % 3);
       static const size_t wide[] = {64, 512, 520, 1031, 1536};
       for (size_t c = 0; c < 5; c++)
         for (size_t n = 1; n < 140; n = n * 2 + 1)
           for (size_t rank = 1; rank < 40; rank = rank * 3 + 1) {
-            check_linear(pool, 37 + rank, wide[c], n, types[t], types[(t + c) % 3], rank, n < 4 ? n : 1 + rank % 5, n % 2, true);
+            const size_t terms = n < 4 ? n : 1 + rank % 5;
+            check_linear(pool, 37 + rank, wide[c], n, types[t], types[(t + c) % 3], rank, terms, n % 2, true);
           }
       check_linear(pool, 19, 40, 9, types[t], types[t], 520, 3, true, true);
       check_linear(pool, 19, 40, 9, types[t], types[t], 515, 2, true, true);

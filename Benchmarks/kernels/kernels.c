@@ -130,8 +130,8 @@ static void measure_linear(size_t rows, size_t columns, size_t n, tk_type type, 
     t = now() - t;
     if (t < best) best = t;
   }
-  printf("%5zu x %5zu  n=%4zu  r=%2zu x %2zu  %8.1f us  %6.1f GFLOP/s %3.0f %%  %6.2f GB/s %3.0f %%\n", rows, columns, n,
-         adapters ? rank : 0, adapters, best * 1e6, work / best * 1e-9, 100 * work / best / peak,
+  printf("%5zu x %5zu  n=%4zu  r=%2zu x %2zu  %8.1f us  %6.1f GFLOP/s %3.0f %%  %6.2f GB/s %3.0f %%\n", rows, columns,
+         n, adapters ? rank : 0, adapters, best * 1e6, work / best * 1e-9, 100 * work / best / peak,
          (double)(rows * columns * size) / best * 1e-9, 100 * (double)(rows * columns * size) / best / bandwidth);
   free(x), free(y), free(u);
 }
@@ -151,7 +151,8 @@ static void measure_attention(size_t streams, size_t queries, size_t keys) {
     work = 0;
     for (size_t i = 0; i < n; i++) {
       const size_t visible = keys - queries + 1 + i % queries;
-      rows[i] = (tk_attention_row){q + i * HEADS * D, out + i * HEADS * D, pages + i / queries * pages_each, visible, 0};
+      const uint8_t *const *own = pages + i / queries * pages_each;
+      rows[i] = (tk_attention_row){q + i * HEADS * D, out + i * HEADS * D, own, visible, 0};
       work += 4.0 * HEADS * D * (double)visible;
     }
     double t = now();
@@ -160,8 +161,8 @@ static void measure_attention(size_t streams, size_t queries, size_t keys) {
     if (t < best) best = t;
   }
   const double bytes = (double)(streams * keys * KV * D * 4);
-  printf("attention, %2zu streams x %3zu queries, %5zu keys: %8.1f us  %6.1f GFLOP/s %3.0f %%  %6.2f GB/s %3.0f %%\n", streams,
-         queries, keys, best * 1e6, work / best * 1e-9, 100 * work / best / peak, bytes / best * 1e-9,
+  printf("attention, %2zu streams x %3zu queries, %5zu keys: %8.1f us  %6.1f GFLOP/s %3.0f %%  %6.2f GB/s %3.0f %%\n",
+         streams, queries, keys, best * 1e6, work / best * 1e-9, 100 * work / best / peak, bytes / best * 1e-9,
          100 * bytes / best / bandwidth);
   free(q), free(out), free(pages), free(rows);
 }
@@ -201,7 +202,8 @@ static void measure_step(size_t streams, size_t queries, size_t keys, size_t ada
         if (g == 0 || g == 2) tk_rmsnorm(pool, x, n, HIDDEN, norm, 1e-6f, h);
         for (size_t m = groups[g]; m < groups[g + 1]; m++, count++) {
           if (layer == LAYERS && m > 0) break;
-          const size_t height = layer < LAYERS ? shapes[m][0] : VOCABULARY, columns = layer < LAYERS ? shapes[m][1] : HIDDEN;
+          const size_t height = layer < LAYERS ? shapes[m][0] : VOCABULARY;
+          const size_t columns = layer < LAYERS ? shapes[m][1] : HIDDEN;
           const size_t inputs = layer < LAYERS ? n : streams;
           maps[count] = (tk_linear_args){.weights = cold(2 * height * columns), .type = TK_BF16, .rows = height,
                                          .columns = columns, .x = input, .x_stride = columns, .n = inputs,
@@ -227,7 +229,8 @@ static void measure_step(size_t streams, size_t queries, size_t keys, size_t ada
           for (size_t i = 0; i < n; i++) {
             const size_t visible = keys - queries + 1 + i % queries;
             positions[i] = (uint32_t)visible - 1;
-            rows[i] = (tk_attention_row){q + i * HIDDEN, out + i * HIDDEN, pages + i / queries * pages_each, visible, 0};
+            const uint8_t *const *own = pages + i / queries * pages_each;
+            rows[i] = (tk_attention_row){q + i * HIDDEN, out + i * HIDDEN, own, visible, 0};
           }
           tk_rope(q, n, HIDDEN, HEADS, D, angles, angles, positions);
           tk_rope(k, n, KEYS, KV, D, angles, angles, positions);
@@ -240,7 +243,8 @@ static void measure_step(size_t streams, size_t queries, size_t keys, size_t ada
     start = now() - start;
     if (start < best) best = start;
   }
-  printf("step: %2zu streams x %3zu tokens at %4zu, %2zu adapters: %7.1f ms  %6.1f tok/s  %3.0f %% of peak  %3.0f %% of reads\n",
+  printf("step: %2zu streams x %3zu tokens at %4zu, %2zu adapters: "
+         "%7.1f ms  %6.1f tok/s  %3.0f %% of peak  %3.0f %% of reads\n",
          streams, queries, keys, adapters, best * 1e3, (double)n / best, 100 * work / best / peak,
          100 * bytes / best / bandwidth);
   free(x), free(h), free(gate), free(up), free(q), free(k), free(v), free(out), free(logits), free(norm), free(u);
@@ -258,7 +262,8 @@ int main(int argc, char **argv) {
   pool = tk_pool_create(threads);
   weight_bytes = (size_t)512 << 20;
   weights = aligned_alloc(1 << 21, weight_bytes);
-  for (size_t i = 0; i < weight_bytes / 2; i++) ((uint16_t *)weights)[i] = (uint16_t)(0x3c00 + (i * 40503u) % 255 + ((i & 1) << 15));
+  for (size_t i = 0; i < weight_bytes / 2; i++)
+    ((uint16_t *)weights)[i] = (uint16_t)(0x3c00 + (i * 40503u) % 255 + ((i & 1) << 15));
 
   for (int i = 0; i < 5; i++) measure_limits();
   printf("%s, %zu threads: peak %.0f GFLOP/s, reads %.1f GB/s\n", tk_isa(), threads, peak * 1e-9, bandwidth * 1e-9);

@@ -109,8 +109,7 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *data) {
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *data) {
   const struct ct_request *request = data;
-  // 0 stops the exchange, so that an empty part must not come to it.
-  if (size * count == 0) return 0;
+  if (size * count == 0) return 0;  // an empty part is taken whole
   return request->on_body(request->context, bytes, size * count) ? 0 : size * count;
 }
 

@@ -3,16 +3,16 @@
 #include "dispatch/paths.h"
 #include "dispatch/pool.h"
 
-// A chunk is a block of neighbouring rows of one sequence, for one key head, or for some of its query heads where
-// there are more threads than key heads. Each result is computed whole by one thread.
+// A chunk is a block of neighbouring rows of one sequence for one key head, or for some of its query heads where
+// threads outnumber key heads. One thread computes the whole of a result.
 #define BLOCK_ROWS 8
-#define SCORES 131072  // floats of scores that a block of several rows may take: half of a second-level cache
+#define SCORES 131072  // floats: the scores of a block of several rows fit half of a second-level cache
 
 struct attention_region {
   const tk_attention_shape *shape;
   const tk_attention_row *rows;
-  const uint32_t *starts;  // first row of each block, and the total
-  size_t parts;            // of the query heads that share a key head
+  const uint32_t *starts;  // first row of each block, and the end of the last
+  size_t parts;            // into which the query heads of a key head are cut
   float *scratch;
   size_t scratch_floats;
   const tk_attention_kernels *kernels;

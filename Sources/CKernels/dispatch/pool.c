@@ -1,8 +1,8 @@
-// A pool of threads whose regions start and end in well under a microsecond when they follow each other.
+// A pool of threads. A region that follows another starts and ends in well under a microsecond.
 //
-// Threads claim chunks one by one from a ticket that holds the region's number, so that a late thread cannot
-// take a chunk of the next region by mistake, and one that was descheduled holds nobody up: the others, the
-// caller among them, finish the work.
+// Threads claim chunks one by one from a ticket. It holds the region's number, so that a late thread cannot take a
+// chunk of the next region. A thread that lost its core delays only its own chunk: the others and the caller do the
+// rest.
 #include "dispatch/kernel.h"
 
 #include <pthread.h>
@@ -19,7 +19,7 @@
 // ticket = epoch:24 | chunks:20 | next:20
 #define FIELD 20
 #define MASK ((UINT64_C(1) << FIELD) - 1)
-#define MAX_CHUNKS (MASK >> 1)  // threads may run past the end by one claim each
+#define MAX_CHUNKS (MASK >> 1)  // each thread may count once beyond the end
 #define SPINS 2000
 
 struct tk_pool {

@@ -1,4 +1,4 @@
-// A path of instructions is used only if it gives the portable path's bits on this very processor.
+// Compares a path of instructions with the portable one on this very processor: only equal bits let it be used.
 #include "dispatch/kernel.h"
 #include "dispatch/paths.h"
 
@@ -24,7 +24,7 @@ struct results {
   float halves_products[INPUTS][INPUTS * PAIR_ROWS];
 };
 
-// A few quarters and eighths would hide differences of rounding, so: odd multiples of an odd fraction.
+// Odd multiples of an odd fraction: short binary fractions would hide differences of rounding.
 static void fill(float *x, size_t count, uint32_t seed) {
   for (size_t i = 0; i < count; i++) {
     seed = seed * 1664525u + 1013904223u;
@@ -32,7 +32,7 @@ static void fill(float *x, size_t count, uint32_t seed) {
   }
 }
 
-// Blocks of any bytes, but with scales of about a thousandth.
+// Blocks of any bytes, with scales of about a thousandth.
 static void fill_blocks(uint8_t *p, tk_type type, size_t bytes) {
   const size_t block = tk_block_bytes(type), scale = type == TK_Q6_K ? 208 : 0;
   uint32_t seed = 9;
@@ -56,14 +56,14 @@ static void run_blocks(const tk_path *path, struct results *r) {
   }
 }
 
-// bf16 of any bits but infinities and NaNs, whose products are ordinary, tiny and huge.
+// bf16 of any finite bits, whose products are ordinary, tiny and huge.
 static void run_pairs(const tk_path *path, struct results *r) {
   const size_t apart = tk_bf16_padded(PAIR_COLUMNS);
   uint32_t seed = 11;
   for (size_t i = 0; i < PAIR_ROWS * PAIR_COLUMNS + INPUTS * apart; i++) {
     seed = seed * 1664525u + 1013904223u;
     const bool is_weight = i < PAIR_ROWS * PAIR_COLUMNS;
-    // A row in three: exponents of 0 ..< 64, whose products and sums lie about the smallest number.
+    // Every third row has exponents of 0 ..< 64: its products and sums lie about the smallest number.
     const size_t row = is_weight ? i / PAIR_COLUMNS : (i - PAIR_ROWS * PAIR_COLUMNS) / apart;
     const uint16_t bits = (uint16_t)(seed >> 16 & (row % 3 == 1 ? 0x9fff : 0xbfff));
     if (is_weight) r->pairs[i] = bits;
@@ -78,7 +78,7 @@ static void run_pairs(const tk_path *path, struct results *r) {
 
 static void run(const tk_path *path, struct results *r) {
   static const tk_type types[] = {TK_F32, TK_F16, TK_BF16};
-  const tk_row_kernels *oracle = tk_path_portable.rows;  // what rounds the weights, so that both paths see the same
+  const tk_row_kernels *oracle = tk_path_portable.rows;  // rounds the weights, so that both paths see the same ones
   float x[INPUTS * COLUMNS], source[2 * PAGE * KV_HEADS * HEAD_DIM], u[INPUTS * RANK];
   uint32_t weights[ROWS * COLUMNS], b[ROWS * RANK], pages[2][2 * PAGE * KV_HEADS * HEAD_DIM];
   float query[2 * HEADS * HEAD_DIM], scratch[4096] __attribute__((aligned(64)));

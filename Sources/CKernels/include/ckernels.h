@@ -7,8 +7,8 @@
 //   (a last group shorter than 8 is padded with zeros in both operands)
 //   s[j] = acc[j] + acc[j+4]  (j < 4);  t[j] = s[j] + s[j+2]  (j < 2);  t[0] + t[1]
 //
-// on float32, whatever the instruction set, number of rows in the call, blocking or number of
-// threads. So the result for a row depends on that row and the weights alone, bit for bit.
+// in float32, whatever the instruction set, the number of rows in the call, the blocking or the number of threads. So
+// the result for a row depends on that row and the weights alone, bit for bit.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 

@@ -6,8 +6,8 @@
 
 // The path in use: "avx512", "avxvnni", "avx2", "neon" or "portable".
 const char *_Nonnull tk_isa(void);
-// Chooses a path by name; false when it is unknown or this processor lacks it. For tests; call it
-// while no other kernel runs. The best path is chosen by itself at first use; TINA_ISA overrides.
+// Chooses a path by name, for tests; false when it is unknown or this processor lacks it. No kernel may run meanwhile.
+// Without it, the first use of a kernel chooses the path: TINA_ISA if that is set, else the best one.
 bool tk_isa_select(const char *_Nonnull name);
 
 #endif

@@ -1,5 +1,4 @@
-// What this machine can do at best, for comparison: bytes read and float32 operations, by all threads of
-// a pool.
+// What this machine can do at best, for comparison: all threads of a pool read memory, or compute in float32.
 #ifndef TK_LIMITS_H
 #define TK_LIMITS_H
 

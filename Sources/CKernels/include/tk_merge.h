@@ -9,8 +9,8 @@
 
 #include "tk_types.h"
 
-// A low-rank sum's second factor as the kernel reads it: panels of 16 columns, each [rank, 16], the last one
-// filled up with zeros. Floats that it takes for `columns` columns of `rank` rows:
+// The kernel reads the second factor of a low-rank sum packed: panels of 16 columns, each [rank, 16], the last one
+// filled up with zeros. The floats that `columns` columns of `rank` rows take:
 static inline size_t tk_merge_packed_floats(size_t rank, size_t columns) { return rank * ((columns + 15) / 16 * 16); }
 // Writes rows `first` ..< first + rows of a packed factor of `rank` rows; a [rows, columns] of `type`.
 void tk_merge_pack(const void *_Nonnull a, tk_type type, size_t rows, size_t columns, size_t rank, size_t first,
@@ -42,7 +42,7 @@ void tk_merge(const void *_Nonnull weights, tk_type type, const float *_Nonnull 
               void *_Nonnull output, tk_type output_type, tk_rounding rounding, uint64_t first,
               tk_merge_sums *_Nonnull sums);
 
-// The sums alone, of numbers that were rounded elsewhere: `before` is w0, `after` is w'.
+// Adds to the sums alone, for numbers that were rounded elsewhere: `before` is w0, `after` is w'.
 void tk_merge_measure(const float *_Nonnull before, const float *_Nonnull after, const float *_Nonnull delta,
                       size_t count, tk_merge_sums *_Nonnull sums);
 

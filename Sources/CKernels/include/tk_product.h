@@ -12,10 +12,10 @@
 
 #define TK_PRODUCT_DEPTH 192
 
-// A [m, k] float32, element (i, l) at a[i * a_row + l * a_column]; B [k, n] of `type`, element (l, j) likewise. One of
-// a matrix's two strides is 1, and a matrix whose elements are no float32 has b_column = 1. Of block-quantised rows, b is
-// the start of the matrix, b_row the elements of a row, and first_column and the products' n are multiples of 256 unless
-// the row ends there. C [m, n] with row stride c_row.
+// A [m, k] float32, element (i, l) at a[i * a_row + l * a_column]; B [k, n] of `type`, element (l, j) likewise. One
+// of a matrix's two strides is 1, and a matrix whose elements are no float32 has b_column = 1. Of block-quantised
+// rows, b is the start of the matrix, b_row the elements of a row, and first_column and the products' n are multiples
+// of 256 unless the row ends there. C [m, n] with row stride c_row.
 typedef struct tk_product_args {
   size_t m, n, k;
   float scale;

@@ -6,18 +6,19 @@
 #include "dispatch/paths.h"
 #include "dispatch/pool.h"
 
-// Part of a region: a base map, or one term's u = scale · A x. A chunk is some rows for some of the inputs.
+// A job is a base map, or one term's u = scale · A x. The jobs of one call are cut into chunks: some rows for some
+// inputs.
 struct job {
   tk_linear_args map;
   float scale;
   size_t first_chunk;
   size_t rows;          // of a chunk, a multiple of the kernels' panel of 8
-  size_t groups;        // of inputs; neighbouring chunks share one, which is not fetched ahead as weights are
+  size_t groups;        // of inputs; neighbouring chunks share one
   size_t chunks;        // of one group
   const void *rounded;  // the inputs in eight bits or in bf16; null where they stay float32
 };
 
-// Chunks go to threads in runs of neighbours, at most so many.
+// A thread takes a run of neighbouring chunks at a time. So many runs are possible in one call.
 #define RUNS 512
 
 struct region {
@@ -25,15 +26,15 @@ struct region {
   size_t count;
   size_t chunks;
   size_t run_count;
-  size_t runs[RUNS + 1];  // where each begins, and where the last ends; the A x have runs of their own
+  size_t runs[RUNS + 1];  // first chunk of each, and the end of the last; no run has an A x and a base map
   size_t threads;
   const tk_path *path;
-  float *scratch;        // for rows of block-quantised weights, scratch_floats a thread
+  float *scratch;        // for widened rows of block-quantised weights, scratch_floats a thread
   size_t scratch_floats;
-  tk_gate gate;          // its target: the A x, which are the first chunks
+  tk_gate gate;          // opens after all A x, which are the first chunks
 };
 
-// The reference: block-quantised weights become float32 some rows at a time and meet the kernel for float32.
+// Block-quantised weights against float32 inputs: widens a few rows at a time for the kernel of float32.
 #define QUANTISED_ROWS 16
 
 static void run_widened(struct region *r, const struct job *job, size_t first, size_t last, size_t from,
@@ -44,13 +45,13 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
   for (size_t row = first; row < last; row += QUANTISED_ROWS) {
     const size_t end = row + QUANTISED_ROWS < last ? row + QUANTISED_ROWS : last;
     tk_dequantise((const char *)job->map.weights + row * row_bytes, job->map.type, scratch, (end - row) * columns);
-    // The kernel counts rows from the map's first.
+    // The kernel adds `row` rows to the address of the weights.
     map.weights = (const void *)((uintptr_t)scratch - row * columns * sizeof(float));
     r->path->linear->linear(&map, job->scale, row, end, from, count, scratch, &r->gate);
   }
 }
 
-// Rounded inputs; the adapters' B, whose u is float32, is added to the finished result.
+// Rounded inputs: B · u, whose u is float32, is a sum of its own, added to the finished result.
 static void run_rounded(struct region *r, const struct job *job, size_t first, size_t last, size_t from, size_t count,
                         const void *then) {
   const tk_linear_args *map = &job->map;
@@ -70,7 +71,7 @@ static void run_rounded(struct region *r, const struct job *job, size_t first, s
 }
 
 void tk_gate_wait(tk_gate *gate) {
-  // The chunks waited for come first in the region, so other threads are at work on them; they are small.
+  // Short: other threads are already at work on these chunks, which are small and come first.
   for (int spins = 0; atomic_load_explicit(&gate->done, memory_order_acquire) < gate->target; spins++)
     if (spins > 1000) sched_yield();
 }
@@ -92,7 +93,7 @@ static const void *weights_of(const struct region *r, size_t chunk) {
   return (const char *)job->map.weights + row * tk_row_bytes(job->map.type, job->map.columns);
 }
 
-// One chunk; `next` is the one with which the thread will probably go on.
+// Computes a chunk; `next` is the chunk that this thread probably takes afterwards.
 static void run_chunk(struct region *r, size_t chunk, size_t next, size_t thread) {
   const struct job *job = job_of(r, chunk);
   const size_t index = (chunk - job->first_chunk) % job->chunks, group = (chunk - job->first_chunk) / job->chunks;
@@ -100,10 +101,14 @@ static void run_chunk(struct region *r, size_t chunk, size_t next, size_t thread
   const size_t last = first + job->rows < job->map.rows ? first + job->rows : job->map.rows;
   const size_t count = n * (group + 1) / job->groups - from;
   const void *then = weights_of(r, next);
-  if (job->rounded) run_rounded(r, job, first, last, from, count, then);
-  else if (tk_block_elements(job->map.type) > 1)
+  if (job->rounded) {
+    run_rounded(r, job, first, last, from, count, then);
+  } else if (tk_block_elements(job->map.type) > 1) {
     run_widened(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
-  else r->path->linear->linear(&job->map, job->scale, first, last, from, count, then ? then : job->map.weights, &r->gate);
+  } else {
+    then = then ? then : job->map.weights;
+    r->path->linear->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
+  }
 }
 
 static void run_chunks(void *context, size_t run, size_t thread) {
@@ -116,8 +121,8 @@ static void run_chunks(void *context, size_t run, size_t thread) {
   }
 }
 
-// Cuts chunks up to `end` into at most `room` runs: long ones first, because memory gives most to a thread that reads on
-// where it was and whose next rows are known; single chunks at last, so that all threads are busy until nearly the end.
+// Cuts chunks up to `end` into at most `room` runs. Long runs come first: a thread reads fastest where it goes on from
+// its last address. Single chunks come last: they keep all threads busy until nearly the end.
 static void cut_runs(struct region *r, size_t end, size_t room) {
   for (size_t at = r->runs[r->run_count]; at < end; room--) {
     const size_t left = end - at;
@@ -128,14 +133,14 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
   }
 }
 
-// Rows of a chunk. Few inputs: about this much of weights, so that the end of a region finds all threads busy
-// until nearly the end. Many: enough rows that a block of inputs in the second-level cache serves several panels.
+// The rows of a chunk. One input: about CHUNK_BYTES of weights, few enough that threads finish at about the same time.
+// Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
 #define CHUNK_BYTES 98304
 
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
   size_t rows = m->n == 1 ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
-  // Small maps are cut too, but not below what a chunk's start costs.
+  // A small map is cut finer, but no chunk is shorter than its start is worth.
   const size_t fair = m->rows / (4 * threads);
   if (fair < rows && row_bytes * fair * m->n > 16384) rows = fair;
   rows = (rows + panel - 1) / panel * panel;
@@ -156,7 +161,7 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
 
 // ---- Rounded inputs ----------------------------------------------------------------------------
 
-// Q5_0 and Q5_1, which only matrices of short rows have, are widened always.
+// No kernel reads Q5_0 and Q5_1 as they are: files use them only for matrices of short rows.
 static bool wants_rounded(const tk_linear_args *m) {
   if (m->n == 0 || m->rows == 0) return false;
   if (m->type == TK_BF16) return m->activations == TK_ACTIVATIONS_BF16;
@@ -164,12 +169,12 @@ static bool wants_rounded(const tk_linear_args *m) {
          m->activations != TK_ACTIVATIONS_F32;
 }
 
-// Inputs are rounded in units, each by itself: bytes of one, columns of one, and how many an input has.
+// Inputs are rounded in units of 32 columns: the bytes of a rounded unit, and how many units an input has.
 static size_t unit_bytes(const tk_linear_args *m) { return m->type == TK_BF16 ? TK_BF16_GROUP * 2 : sizeof(tk_q8); }
 static size_t units_of(const tk_linear_args *m) { return tk_bf16_padded(m->columns) / TK_BF16_GROUP; }
 _Static_assert(TK_BF16_GROUP == 32, "blocks of tk_q8 have as many");
 
-// The first map that has the same inputs: they are rounded once for all.
+// The first map with the same inputs, which are rounded once for all of them.
 static size_t first_with_inputs_of(const tk_linear_args *maps, size_t i) {
   for (size_t j = 0; j < i; j++)
     if (wants_rounded(&maps[j]) && maps[j].x == maps[i].x && maps[j].n == maps[i].n &&
@@ -202,10 +207,10 @@ static void round_chunk(void *context, size_t chunk) {
   memset((uint16_t *)to + count, 0, (padded - count) * sizeof(uint16_t));
 }
 
-// Below this many elements the caller rounds an input by itself: about a microsecond.
+// The caller rounds fewer elements than this by itself: that takes about a microsecond.
 #define ALONE 8192
 
-// Rounds the inputs of all maps that want it; rounded[i] is where those of map i are.
+// Rounds the inputs of all maps that want it; rounded[i] becomes where those of map i are.
 static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_args *maps, size_t count,
                          const void **rounded) {
   size_t total = 0;
@@ -222,10 +227,12 @@ static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_
     if (first < i) continue;
     rounded[i] = to;
     struct rounding rounding = {r->path, &maps[i], to, maps[i].n > 1 ? 1 : r->threads};
-    if (maps[i].n * maps[i].columns < ALONE) rounding.pieces = 1;
-    if (maps[i].n * maps[i].columns < ALONE)
+    if (maps[i].n * maps[i].columns < ALONE) {
+      rounding.pieces = 1;
       for (size_t c = 0; c < maps[i].n; c++) round_chunk(&rounding, c);
-    else tk_pool_run(pool, maps[i].n * rounding.pieces, round_chunk, &rounding);
+    } else {
+      tk_pool_run(pool, maps[i].n * rounding.pieces, round_chunk, &rounding);
+    }
     to += maps[i].n * units_of(&maps[i]) * unit_bytes(&maps[i]);
   }
 }

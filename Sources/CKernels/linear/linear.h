@@ -20,7 +20,7 @@ void tk_gate_wait(tk_gate *gate);
 typedef struct tk_linear_kernels {
   // Rows first ..< last of one map, for its inputs from ..< from + count; the dot product is multiplied by scale.
   // (last - first, rounded up to a multiple of 8) × count is at most TK_PARKED, count at most TK_COLUMNS.
-  // `then` is a hint: the weights with which the thread will probably go on, to be fetched.
+  // `then` is a hint: the weights that the thread probably needs next.
   void (*linear)(const tk_linear_args *map, float scale, size_t first, size_t last, size_t from, size_t count,
                  const void *then, tk_gate *gate);
 } tk_linear_kernels;

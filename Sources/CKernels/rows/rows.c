@@ -18,7 +18,7 @@ static void rmsnorm_chunk(void *context, size_t chunk) {
     r->kernels->rmsnorm(r->x + i * r->dim, r->dim, r->weight, r->eps, r->y + i * r->dim);
 }
 
-// The activation is element by element, so it is cut anywhere.
+// Each element is computed by itself, so chunks may cut rows.
 static void swiglu_chunk(void *context, size_t chunk) {
   const struct rows_region *r = context;
   const size_t first = chunk * r->rows, count = r->n - first < r->rows ? r->n - first : r->rows;

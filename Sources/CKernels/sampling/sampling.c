@@ -47,7 +47,7 @@ bool tk_softmax_of(const float *logits, size_t count, float temperature, tk_soft
   return tk_current()->sampling->softmax(logits, count, temperature, result);
 }
 
-// One rounding from double precision: the same however it is compiled.
+// In double precision, rounded once.
 float tk_log_probability(const tk_softmax *s, float logit) {
   return (float)(((double)logit - (double)s->peak) * (double)s->inverse - s->log_sum);
 }

@@ -1,7 +1,7 @@
 // One HTTP exchange at a time, through the system's libcurl.
 //
-// libcurl is opened when it is first needed, not linked: who never asks a server for anything is spared the
-// time that loading it and its thirty libraries takes, and building needs no package.
+// libcurl is opened at its first use, not linked. A program that never asks a server does not load it and its thirty
+// libraries, and building needs no package.
 #ifndef CTRANSFER_H
 #define CTRANSFER_H
 
@@ -9,14 +9,14 @@
 
 #pragma clang assume_nonnull begin
 
-/// What went wrong, in kinds that a caller reacts to.
+/// How an exchange ended, as far as callers tell cases apart.
 enum ct_code {
   CT_OK = 0,
   /// libcurl was not found, or is not one.
   CT_NO_LIBRARY,
   /// A callback stopped the exchange.
   CT_STOPPED,
-  /// A host's name is not known, or no network is there.
+  /// The host's name is unknown, or there is no network.
   CT_NO_HOST,
   /// The server did not take the connection.
   CT_NO_CONNECTION,
@@ -28,14 +28,14 @@ enum ct_code {
   CT_FAILED,
 };
 
-/// What is asked for. Only `certificates` and, without any header, `headers` may be null.
+/// A request. Only `certificates` may be null, and `headers` if there are none.
 struct ct_request {
   const char *_Nullable url;
   /// "Name: value", `header_count` of them.
   const char *_Nullable const *_Nullable headers;
   size_t header_count;
   long connect_seconds;
-  /// After so many seconds without a byte the connection counts as broken.
+  /// A connection counts as broken after so many seconds without a byte.
   long idle_seconds;
   /// A file of trusted certificates instead of the system's, or null.
   const char *_Nullable certificates;
@@ -55,14 +55,14 @@ struct ct_outcome {
   char message[256];
 };
 
-/// A connection that is kept open between exchanges with the same server; used by one thread at a time.
+/// A connection, kept open between exchanges with the same server. One thread at a time uses it.
 typedef struct ct_connection ct_connection;
 
 /// Makes a connection; null if libcurl was not found.
 ct_connection *_Nullable ct_open(void);
 void ct_close(ct_connection *connection);
 
-/// Sends a request and takes the answer; http and https only, redirects are not followed.
+/// Sends a request and takes the answer. Knows http and https only, and follows no redirect.
 struct ct_outcome ct_perform(ct_connection *connection, const struct ct_request *request);
 
 #pragma clang assume_nonnull end

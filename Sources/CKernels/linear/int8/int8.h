@@ -4,11 +4,11 @@
 
 #include "ckernels.h"
 
-// 32 elements of an input: codes, their scale, and what the formulas need of their sum.
+// 32 elements of an input: codes, their scale, and their sums as the formulas need them.
 typedef struct tk_q8 {
   int8_t codes[32];
   float scale;
-  int32_t minus[2];  // minus the sum of either half's codes
+  int32_t minus[2];  // minus the sum of the codes of each half
   float sum;         // scale × the sum of the codes
 } tk_q8;
 
@@ -16,10 +16,10 @@ typedef struct tk_int8 {
   // Rounds one input of `count` elements, a multiple of 32.
   void (*quantise)(const float *x, size_t count, tk_q8 *y);
   // Rows first ..< last of one map, without its terms, for `count` (at most TK_COLUMNS) inputs from ..< from + count.
-  // x holds all inputs of the map. `then` is where the weights are that the thread will probably need next, or null.
+  // x holds all inputs of the map. `then` is a hint, or null: the weights that the thread probably needs next.
   void (*linear)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
                  const void *then);
-  size_t panel;  // rows that are computed on at once; chunks are multiples of it
+  size_t panel;  // rows that are computed together; chunks are multiples of it
 } tk_int8;
 
 extern const tk_int8 tk_int8_portable, tk_int8_avx2, tk_int8_avxvnni, tk_int8_avx512vnni, tk_int8_neon;
