@@ -45,9 +45,8 @@ import Testing
 
   /// save_total_limit removes parents only after their children have become files of their own.
   @Test func removingCheckpointsLeavesNoneDangling() async throws {
-    var (short, whole) = (ShortRun(), ShortRun())
-    short.more = "save_total_limit: 2"
-    whole.more = "save_total_limit: 100"
+    let whole = ShortRun(["save_total_limit": "100"])
+    var short = ShortRun(["save_total_limit": "2"])
     _ = try await whole.run(stopAt: 5)
     for stop in 2...5 {
       _ = try await short.run(stopAt: stop)
@@ -57,8 +56,7 @@ import Testing
       for step in steps { #expect(try short.adapter(step) == whole.adapter(step), "\(stop) \(step)") }
     }
     // In one go, with differences still between those that stay.
-    short = ShortRun()
-    short.more = "save_total_limit: 2"
+    short = ShortRun(["save_total_limit": "2"])
     _ = try await short.run(stopAt: 5)
     let steps = short.files.steps
     #expect(steps.suffix(2) == [4, 5] && steps.count <= 3)

@@ -8,63 +8,6 @@ import Testing
 @testable import TinaRuntime
 @testable import Trainer
 
-/// A short run on Pico that a test can disturb.
-struct ShortRun {
-  static let yaml = """
-    dataset_path: \(pico)/train.jsonl
-    prompt_template: model
-    system_prompt: ""
-    rl_post_train_reward_funcs: [format, accuracy]
-    rl_post_train_reward_weights: [1, 2]
-    lora_r: 4
-    lora_alpha: 16
-    lora_dropout: 0.0
-    learning_rate: 1.0e-3
-    num_generations: 4
-    per_device_train_batch_size: 4
-    gradient_accumulation_steps: 2
-    max_prompt_length: 128
-    max_completion_length: 96
-    max_steps: 8
-    save_steps: 1
-    temperature: 1.0
-    """
-
-  private let temporary = TemporaryFolder()
-  var more = ""
-
-  func run(
-    stopAt: Int, gradients: any GradientSum = SingleProcess(), completions: (any CompletionSource)? = nil
-  ) async throws -> TrainingResult {
-    try await training(stopAt: stopAt, gradients: gradients, completions: completions).run()
-  }
-
-  func training(
-    stopAt: Int, gradients: any GradientSum = SingleProcess(), completions: (any CompletionSource)? = nil
-  ) throws -> TrainingRun {
-    var recipe = try Recipe(yaml: Self.yaml + "\n" + more, path: "r.yaml")
-    recipe.stopStep = stopAt
-    var options = TrainingOptions(output: folder)
-    options.ignoresMissingSignal = true
-    options.memory = 2 << 30
-    return try TrainingRun(
-      recipe, model: try Model(path: pico, threads: 2), options: options, completions: completions,
-      gradients: gradients)
-  }
-
-  func adapter(_ step: Int) throws -> [Data] {
-    let archive = try TinaFile(path: folder + "/checkpoint-\(step)/adapter.tina").archive()
-    return try archive.entries.flatMap { entry -> [Data] in
-      guard case .lowRank(let pair) = entry.content else { throw CancellationError() }
-      return [pair.a, pair.b].map { tensor in unsafe tensor.bytes.withUnsafeBytes { unsafe Data($0) } }
-    }
-  }
-
-  var folder: String { temporary.path }
-  var files: RunFolder { RunFolder(path: folder, seed: 42) }
-  var lines: [MetricsLog.Line] { MetricsLog.lines(folder + "/metrics.jsonl") }
-}
-
 /// Puts a number into the gradient, or the loss, of chosen steps.
 final class Poison: GradientSum {
   private let steps: Set<Int>

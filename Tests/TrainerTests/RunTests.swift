@@ -9,74 +9,45 @@ import Testing
 
 /// Short runs on Pico, from recipe to checkpoint.
 @Suite struct RunTests {
-  private static let yaml = """
-    dataset_path: \(pico)/train.jsonl
-    prompt_template: model
-    system_prompt: ""
-    rl_post_train_reward_funcs: [format, accuracy]
-    rl_post_train_reward_weights: [1, 2]
-    lora_r: 4
-    lora_alpha: 16
-    lora_dropout: 0.05
-    learning_rate: 1.0e-3
-    num_generations: 4
-    per_device_train_batch_size: 4
-    gradient_accumulation_steps: 3
-    max_prompt_length: 128
-    max_completion_length: 128
-    max_steps: 4
-    save_steps: 1
-    temperature: 1.0
-    """
-
-  private let folder = TemporaryFolder()
-
-  private func run(_ folder: String, threads: Int, stopAt: Int? = nil, dropout: Double = 0.05) async throws
-    -> Data
-  {
-    let model = try Model(path: pico, threads: threads)
-    var recipe = try Recipe(
-      yaml: Self.yaml.replacingOccurrences(of: "lora_dropout: 0.05", with: "lora_dropout: \(dropout)"),
-      path: "r.yaml")
-    recipe.stopStep = stopAt
-    var options = TrainingOptions(output: folder)
-    options.ignoresMissingSignal = true
-    options.memory = 2 << 30
-    let result = try await TrainingRun(recipe, model: model, options: options).run()
-    return try Data(contentsOf: URL(fileURLWithPath: result.adapter))
-  }
+  private let settings = [
+    "gradient_accumulation_steps": "3", "max_completion_length": "128", "max_steps": "4",
+  ]
 
   /// Stopped after any step and gone on with other threads, a run ends in the same file.
   @Test func resumedRunsEndInTheSameBytes() async throws {
-    let (whole, parts) = (folder.path("whole"), folder.path("parts"))
-    let expected = try await run(whole, threads: 2)
-    _ = try await run(parts, threads: 1, stopAt: 1)
-    _ = try await run(parts, threads: 2, stopAt: 3)
+    let dropout = settings.merging(["lora_dropout": "0.05"]) { $1 }
+    let (whole, parts) = (ShortRun(dropout), ShortRun(dropout))
+    func bytes(_ result: TrainingResult) throws -> Data {
+      try Data(contentsOf: URL(fileURLWithPath: result.adapter))
+    }
+    let expected = try bytes(await whole.run())
+    _ = try await parts.run(stopAt: 1, threads: 1)
+    _ = try await parts.run(stopAt: 3)
     // What a kill leaves behind: a checkpoint that was not finished, and metrics beyond the last whole one.
     try FileManager.default.createDirectory(
-      atPath: parts + "/.partial-checkpoint-4", withIntermediateDirectories: true)
-    try AppendingFile.append(Array("{\"step\":4,\"loss\":1}\n{\"st".utf8), to: parts + "/metrics.jsonl")
-    let resumed = try await run(parts, threads: 2)
-    #expect(resumed == expected)
-    let lines = MetricsLog.lines(parts + "/metrics.jsonl")
-    #expect(lines.map(\.step) == [1, 2, 3, 4])
-    #expect(lines.allSatisfy { ($0.values["sampling/checked_tokens"] ?? 0) > 0 })
-    #expect(lines.allSatisfy { $0.values["sampling/differing_tokens"] == 0 })
+      atPath: parts.folder + "/.partial-checkpoint-4", withIntermediateDirectories: true)
+    try AppendingFile.append(
+      Array("{\"step\":4,\"loss\":1}\n{\"st".utf8), to: parts.folder + "/metrics.jsonl")
+    #expect(try bytes(await parts.run()) == expected)
+    #expect(parts.lines.map(\.step) == [1, 2, 3, 4])
+    #expect(parts.lines.allSatisfy { ($0.values["sampling/checked_tokens"] ?? 0) > 0 })
+    #expect(parts.lines.allSatisfy { $0.values["sampling/differing_tokens"] == 0 })
     // The file holds the matrices of the run's state, and knows its base.
-    let file = try TinaFile(path: parts + "/checkpoint-4/adapter.tina")
+    let file = try TinaFile(path: parts.files.adapter(4))
     #expect(file.isExact && file.base != nil)
     let archive = try file.archive()
     #expect(archive.entries.count == 35)
     #expect(archive.training?["step"]?.int == 4)
-    let page = try RunReport.html(run: parts)
+    let page = try RunReport.html(run: parts.folder)
     #expect(page.contains("<svg") && page.contains("4 steps") && page.contains("million tokens"))
     #expect(!page.contains("http") && !page.contains("src="))
   }
 
   /// Without dropout every token of every step is compared with the sampler's, and equal.
   @Test func samplerAndTrainerAgreeInEveryBit() async throws {
-    _ = try await run(folder.path, threads: 2, stopAt: 3, dropout: 0)
-    for line in MetricsLog.lines(folder.path("metrics.jsonl")) {
+    let short = ShortRun(settings)
+    _ = try await short.run(stopAt: 3)
+    for line in short.lines {
       #expect((line.values["sampling/checked_tokens"] ?? 0) > 300)
       #expect(line.values["sampling/differing_tokens"] == 0)
       #expect(line.values["adapter_norm"] ?? 0 > 0)
@@ -85,13 +56,10 @@ import Testing
 
   /// A reward that is always the same stops the run with an explanation.
   @Test func constantRewardsStopTheRun() async throws {
-    let recipe = try Recipe(
-      yaml: Self.yaml.replacingOccurrences(
-        of: "[format, accuracy]", with: "[soft_overlong_punishment, accuracy]\nsoft_punish_cache: 8"),
-      path: "r.yaml")
-    var options = TrainingOptions(output: folder.path)
-    options.memory = 2 << 30
-    let training = try TrainingRun(recipe, model: try Model(path: pico, threads: 2), options: options)
-    await #expect(throws: TrainerError.self) { try await training.run() }
+    var short = ShortRun([
+      "rl_post_train_reward_funcs": "[soft_overlong_punishment, accuracy]", "soft_punish_cache": "8",
+    ])
+    short.options.ignoresMissingSignal = false
+    await #expect(throws: TrainerError.self) { try await short.run() }
   }
 }

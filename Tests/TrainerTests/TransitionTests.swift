@@ -89,22 +89,12 @@ import Tokenization
 
   /// From sampled texts to the checkpoint that is marked: the run ends by itself, and says where the turn was.
   @Test func runsEndAtTheirTransition() async throws {
-    let short = ShortRun()
-    var recipe = try Recipe(
-      yaml: ShortRun.yaml.replacingOccurrences(of: "max_steps: 8", with: "max_steps: 200")
-        .replacingOccurrences(of: "save_steps: 1", with: "save_steps: 10")
-        .replacingOccurrences(of: "gradient_accumulation_steps: 2", with: "gradient_accumulation_steps: 1")
-        .replacingOccurrences(of: "num_generations: 4", with: "num_generations: 8")
-        .replacingOccurrences(of: "batch_size: 4", with: "batch_size: 8") + "\nsave_total_limit: 2",
-      path: "r.yaml")
-    recipe.stopStep = 200
-    var options = TrainingOptions(output: short.folder)
-    options.ignoresMissingSignal = true
-    options.untilTransition = true
-    options.memory = 2 << 30
-    let training = try TrainingRun(
-      recipe, model: try Model(path: pico, threads: 2), options: options, completions: try Scripted(turn: 40))
-    let result = try await training.run()
+    var short = ShortRun([
+      "max_steps": "200", "save_steps": "10", "save_total_limit": "2", "gradient_accumulation_steps": "1",
+      "num_generations": "8", "per_device_train_batch_size": "8",
+    ])
+    short.options.untilTransition = true
+    let result = try await short.run(completions: try Scripted(turn: 40))
     #expect(result.step < 120, "\(result.step)")
     #expect(result.reason.hasPrefix("the phase transition was at step"), "\(result.reason)")
     let marks = try #require(try JSON.parse(path: short.folder + "/marks.json").object)
