@@ -4,9 +4,7 @@ struct AnswerComparison {
   let budget: Budget
 
   enum Finding {
-    case equal(String)
-    case different(String)
-    case undecided(String)
+    case equal(String), different(String), undecided(String)
 
     var isEqual: Bool { if case .equal = self { true } else { false } }
     var isUndecided: Bool { if case .undecided = self { true } else { false } }
@@ -42,8 +40,7 @@ struct AnswerComparison {
     case (.matrix, .function("det", _)), (.function("det", _), .matrix):
       return .different("a determinant is no matrix")
     case (.ratio(let a), .ratio(let b)):
-      return a.count == b.count
-        ? try all(a, b, "part") : .different("the ratios have different lengths")
+      return a.count == b.count ? try all(a, b, "part") : .different("the ratios have different lengths")
     // {x | condition}: the condition says it all.
     case (.function("where", let a), _) where a.count == 2:
       return try compare(a[1], prediction)
@@ -51,9 +48,7 @@ struct AnswerComparison {
       return try compare(gold, b[1])
     default: break
     }
-    if gold.isCollection || prediction.isCollection {
-      return try compareCollections(gold, prediction)
-    }
+    if gold.isCollection || prediction.isCollection { return try compareCollections(gold, prediction) }
     if gold.isScalar, prediction.isScalar { return try compareScalars(gold, prediction) }
     return .different("they are answers of different kinds")
   }
@@ -126,16 +121,13 @@ struct AnswerComparison {
 
   // MARK: Relations against values
 
-  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws
-    -> Finding
+  private func compareChain(_ chain: Expression, with other: Expression, goldIsChain: Bool) throws -> Finding
   {
     func ordered(_ a: Expression) throws -> Finding {
       goldIsChain ? try compare(a, other) : try compare(other, a)
     }
     if let assignment = Names.assignment(chain) {
-      guard options.leftSideIsOptional else {
-        return .different("one is an equation, the other is not")
-      }
+      guard options.leftSideIsOptional else { return .different("one is an equation, the other is not") }
       let finding = try ordered(assignment.value)
       if case .equal(let why) = finding { return .equal("the side that gives the value: \(why)") }
       return finding

@@ -9,11 +9,9 @@ extension Expression {
     case .sum(let items):
       return "(+ " + Self.flatten(items, sum: true).map(\.key).sorted().joined(separator: " ") + ")"
     case .product(let items):
-      return "(* " + Self.flatten(items, sum: false).map(\.key).sorted().joined(separator: " ")
-        + ")"
+      return "(* " + Self.flatten(items, sum: false).map(\.key).sorted().joined(separator: " ") + ")"
     case .power(let a, let b): return "(^ \(a.key) \(b.key))"
-    case .function(let name, let items):
-      return "(\(name) " + items.map(\.key).joined(separator: " ") + ")"
+    case .function(let name, let items): return "(\(name) " + items.map(\.key).joined(separator: " ") + ")"
     case .plusMinus(let a, let b, let minus): return "(\(minus ? "∓" : "±") \(a.key) \(b.key))"
     case .percent(let a): return "(% \(a.key))"
     case .degrees(let a): return "(° \(a.key))"
@@ -23,14 +21,11 @@ extension Expression {
     case .set(let items): return "(set " + items.map(\.key).sorted().joined(separator: " ") + ")"
     case .interval(let a, let b, let left, let right):
       return "(interval \(left ? "[" : "(") \(a.key) \(b.key) \(right ? "]" : ")"))"
-    case .union(let items):
-      return "(union " + items.map(\.key).sorted().joined(separator: " ") + ")"
-    case .intersection(let items):
-      return "(meet " + items.map(\.key).sorted().joined(separator: " ") + ")"
+    case .union(let items): return "(union " + items.map(\.key).sorted().joined(separator: " ") + ")"
+    case .intersection(let items): return "(meet " + items.map(\.key).sorted().joined(separator: " ") + ")"
     case .difference(let a, let b): return "(without \(a.key) \(b.key))"
     case .matrix(let rows):
-      return "(matrix " + rows.map { $0.map(\.key).joined(separator: " ") }.joined(separator: "; ")
-        + ")"
+      return "(matrix " + rows.map { $0.map(\.key).joined(separator: " ") }.joined(separator: "; ") + ")"
     case .ratio(let items): return "(ratio " + items.map(\.key).joined(separator: " ") + ")"
     case .chain(let sides, let relations):
       return "(chain \(relations) " + sides.map(\.key).joined(separator: " ") + ")"

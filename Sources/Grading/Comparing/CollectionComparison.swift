@@ -20,15 +20,12 @@ extension AnswerComparison {
       if !finding.isEqual {
         // Naming a value twice changes nothing.
         let (x, y) = (a.withoutRepetitions, b.withoutRepetitions)
-        if x.count > 1, y.count > 1, x.count < a.count || y.count < b.count {
-          return try anyOrder(x, y)
-        }
+        if x.count > 1, y.count > 1, x.count < a.count || y.count < b.count { return try anyOrder(x, y) }
       }
       return finding
     case (.tuple(let a), .list(let b)), (.list(let a), .tuple(let b)):
       return try all(a, b, "component")
-    case (.set(let a), _) where a.count == 1 && prediction.isScalar:
-      return try compare(a[0], prediction)
+    case (.set(let a), _) where a.count == 1 && prediction.isScalar: return try compare(a[0], prediction)
     case (_, .set(let b)) where b.count == 1 && gold.isScalar: return try compare(gold, b[0])
     case (.list(let a), _):
       if isRelations(a), let x = RealSets.union(a) { return try compareRealSets(x, prediction) }

@@ -6,8 +6,7 @@ enum Matrices {
     case .sum(let items):
       guard case .matrix(var sum) = items[0] else { return nil }
       for item in items.dropFirst() {
-        guard case .matrix(let rows) = item, rows.count == sum.count, rows[0].count == sum[0].count
-        else {
+        guard case .matrix(let rows) = item, rows.count == sum.count, rows[0].count == sum[0].count else {
           return nil
         }
         for r in rows.indices {
@@ -19,9 +18,7 @@ enum Matrices {
       }
       return .matrix(sum)
     case .product(let items):
-      guard items.contains(where: { if case .matrix = $0 { true } else { false } }) else {
-        return nil
-      }
+      guard items.contains(where: { if case .matrix = $0 { true } else { false } }) else { return nil }
       var scalars: [Expression] = []
       var product: [[Expression]]?
       for item in items {
@@ -48,9 +45,7 @@ enum Matrices {
   private static func multiply(_ a: [[Expression]], _ b: [[Expression]], _ budget: Budget) throws
     -> [[Expression]]?
   {
-    guard let inner = a.first?.count, inner == b.count, let width = b.first?.count else {
-      return nil
-    }
+    guard let inner = a.first?.count, inner == b.count, let width = b.first?.count else { return nil }
     return try a.map { row in
       try (0..<width).map { column in
         try budget.spend(inner)

@@ -24,8 +24,7 @@ struct PointwiseComparison {
     let discrete = [a, b].contains { $0.contains(Self.isDiscrete) }
     let isRational = Self.isRational(a) && Self.isRational(b)
     let kinds: [Kind] =
-      isRational
-      ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
+      isRational ? [.rational] : discrete ? [.integer, .real, .complex] : [.real, .integer, .complex]
     for kind in kinds {
       var agreed = 0
       let needed = kind == .integer ? 10 : Self.needed
@@ -48,10 +47,7 @@ struct PointwiseComparison {
     return .different("no way was found to show that they are equal")
   }
 
-  enum Ratio {
-    case constant(isPositive: Bool)
-    case varying, unknown
-  }
+  enum Ratio { case constant(isPositive: Bool), varying, unknown }
 
   /// Whether `a` is a constant, non-zero multiple of `b`.
   mutating func ratio(_ a: Expression, _ b: Expression) throws -> Ratio {
@@ -181,8 +177,7 @@ struct PointwiseComparison {
   /// Whether `e` is a function that is usually asked of integers only.
   private static func isDiscrete(_ e: Expression) -> Bool {
     switch e {
-    case .function(let name, _):
-      ["floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm"].contains(name)
+    case .function(let name, _): ["floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm"].contains(name)
     default: false
     }
   }

@@ -9,9 +9,7 @@ enum RealSets {
 
   static let infinity = Expression.constant(.infinity)
   static let negativeInfinity = Expression.negative(.constant(.infinity))
-  static func isInfinite(_ e: Expression) -> Bool {
-    e.key == infinity.key || e.key == negativeInfinity.key
-  }
+  static func isInfinite(_ e: Expression) -> Bool { e.key == infinity.key || e.key == negativeInfinity.key }
   private static let line = Piece(
     left: negativeInfinity, right: infinity, isLeftClosed: false, isRightClosed: false)
 
@@ -22,8 +20,7 @@ enum RealSets {
       guard a.isScalar, b.isScalar else { return nil }
       return [
         Piece(
-          left: a, right: b, isLeftClosed: left && !isInfinite(a),
-          isRightClosed: right && !isInfinite(b))
+          left: a, right: b, isLeftClosed: left && !isInfinite(a), isRightClosed: right && !isInfinite(b))
       ]
     case .tuple(let items) where items.count == 2 && items.allSatisfy(\.isScalar):
       return [Piece(left: items[0], right: items[1], isLeftClosed: false, isRightClosed: false)]
@@ -123,9 +120,7 @@ enum RealSets {
     guard relations.allSatisfy({ $0 == .less || $0 == .lessOrEqual }) else { return nil }
     let closed = relations.map { $0 == .lessOrEqual }
     if sides.count == 2 {
-      if Names.isName(sides[0]), sides[1].isScalar,
-        !Names.isName(sides[1]) || sides[1].symbols.isEmpty
-      {
+      if Names.isName(sides[0]), sides[1].isScalar, !Names.isName(sides[1]) || sides[1].symbols.isEmpty {
         return .interval(negativeInfinity, sides[1], isLeftClosed: false, isRightClosed: closed[0])
       }
       if Names.isName(sides[1]), sides[0].isScalar {
@@ -133,9 +128,7 @@ enum RealSets {
       }
       return nil
     }
-    guard sides.count == 3, Names.isName(sides[1]), sides[0].isScalar, sides[2].isScalar else {
-      return nil
-    }
+    guard sides.count == 3, Names.isName(sides[1]), sides[0].isScalar, sides[2].isScalar else { return nil }
     return .interval(sides[0], sides[2], isLeftClosed: closed[0], isRightClosed: closed[1])
   }
 
@@ -144,9 +137,7 @@ enum RealSets {
     var parts: [Expression] = []
     var name: String?
     for item in items {
-      guard let part = interval(item), let variable = variable(item),
-        name == nil || name == variable
-      else {
+      guard let part = interval(item), let variable = variable(item), name == nil || name == variable else {
         return nil
       }
       name = variable

@@ -7,19 +7,11 @@ extension AnswerComparison {
     if let first = Names.assignment(gold), let second = Names.assignment(prediction) {
       let sameName = first.name?.key == second.name?.key
       let isText = [first.name, second.name].contains { name in
-        if case .text = name {
-          true
-        } else if case .function("apply", _) = name {
-          true
-        } else {
-          name == nil
-        }
+        if case .text = name { true } else if case .function("apply", _) = name { true } else { name == nil }
       }
       if sameName || isText || r.contains(.memberOf) || s.contains(.memberOf) {
         let finding = try compare(first.value, second.value)
-        if !first.value.isScalar || !second.value.isScalar || finding.isEqual || isText {
-          return finding
-        }
+        if !first.value.isScalar || !second.value.isScalar || finding.isEqual || isText { return finding }
       }
     }
     // -2 ≤ x ≤ 7 and x ∈ [-2, 7]
@@ -31,9 +23,7 @@ extension AnswerComparison {
     }
     if r.count == 1, s.count == 1 {
       if r[0] == .equal, s[0] == .equal || s[0] == .notEqual || s[0].isInequality {
-        guard s[0] == .equal else {
-          return .different("one is an equation, the other an inequality")
-        }
+        guard s[0] == .equal else { return .different("one is an equation, the other an inequality") }
       }
       return try compareSingle(a, r[0], b, s[0])
     }
@@ -71,9 +61,7 @@ extension AnswerComparison {
       return .different("the relations are of different kinds")
     }
     let strict = { (relation: Expression.Relation) in relation == .less || relation == .greater }
-    if r.isInequality, strict(r) != strict(s) {
-      return .different("one of the inequalities is strict")
-    }
+    if r.isInequality, strict(r) != strict(s) { return .different("one of the inequalities is strict") }
     let first: Expression = .difference(of: a[0], a[1])
     let second: Expression = .difference(of: b[0], b[1])
     // Each says that the difference of its sides is zero, or positive. Equal relations are multiples of each other.

@@ -25,9 +25,7 @@ extension AnswerComparison {
         return a[0] == b[0] ? .equal("both are the same number") : .different("the numbers differ")
       }
       if options.baseIsOptional, case .symbol(let digits) = a[2] {
-        if prediction.key
-          == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" }))
-        {
+        if prediction.key == (digits.drop { $0 == "0" }.isEmpty ? "0" : String(digits.drop { $0 == "0" })) {
           return .equal("the digits are the same, the base is left out")
         }
         if try ExactArithmetic(budget: budget).value(prediction)
@@ -96,44 +94,51 @@ extension AnswerComparison {
 
   private func compareNumbers(_ gold: Expression, _ prediction: Expression) throws -> Finding {
     let exact = ExactArithmetic(budget: budget)
-    let a: Rational?
-    let b: Rational?
-    do {
-      a = try exact.value(gold)
-      b = try exact.value(prediction)
-    } catch GradingError.undefined {
-      return .different("one of them is undefined, such as 1/0")
-    } catch GradingError.tooLarge {
-      return .undecided("the numbers are too large to compute")
-    }
-    if let a, let b {
-      if a == b { return .equal("both are \(Self.shown(a))") }
-      if let finding = approximation(gold, prediction, { $0.magnitude <= $1 }, a - b) {
-        return finding
+    return try values(gold, prediction, exact.value) { a, b in
+      if let a, let b {
+        if a == b { return .equal("both are \(Self.shown(a))") }
+        if let finding = approximation(gold, prediction, { $0.magnitude <= $1 }, a - b) { return finding }
+        return .different("\(Self.shown(b)) is not \(Self.shown(a))")
       }
-      return .different("\(Self.shown(b)) is not \(Self.shown(a))")
+      var findings: [Finding] = []
+      for natural in [true, false] {
+        let finding = try compareNumerically(gold, prediction, logIsNatural: natural)
+        if finding.isEqual { return finding }
+        findings.append(finding)
+        guard gold.hasLog || prediction.hasLog else { break }
+      }
+      return findings.first { $0.isUndecided } ?? findings[0]
     }
-    var findings: [Finding] = []
-    for natural in [true, false] {
-      let finding = try compareNumerically(gold, prediction, logIsNatural: natural)
-      if finding.isEqual { return finding }
-      findings.append(finding)
-      guard gold.hasLog || prediction.hasLog else { break }
-    }
-    return findings.first { $0.isUndecided } ?? findings[0]
   }
 
-  private func compareNumerically(_ gold: Expression, _ prediction: Expression, logIsNatural: Bool)
-    throws
-    -> Finding
-  {
+  private func compareNumerically(
+    _ gold: Expression, _ prediction: Expression, logIsNatural: Bool
+  ) throws -> Finding {
     let balls = BallArithmetic(budget)
     balls.logIsNatural = logIsNatural
-    let a: Ball
-    let b: Ball
+    return try values(gold, prediction, balls.value) { a, b in
+      let difference = a - b
+      switch difference.vanishes {
+      case true?: return .equal("their values agree to 60 digits")
+      case nil: return .undecided("the numbers are too large or their values too near to tell apart")
+      case false?:
+        let finding = approximation(
+          gold, prediction, { $0.isReal && $0.magnitude < Ball($1) }, difference)
+        return finding ?? .different("\(Self.shown(b)) is not \(Self.shown(a))")
+      }
+    }
+  }
+
+  /// Compares the values of both; says why where one has none.
+  private func values<Value>(
+    _ gold: Expression, _ prediction: Expression, _ value: (Expression) throws -> Value,
+    _ compare: (Value, Value) throws -> Finding
+  ) throws -> Finding {
+    let a: Value
+    let b: Value
     do {
-      a = try balls.value(gold)
-      b = try balls.value(prediction)
+      a = try value(gold)
+      b = try value(prediction)
     } catch GradingError.undefined {
       return .different("one of them is undefined, such as 1/0")
     } catch GradingError.tooLarge {
@@ -141,15 +146,7 @@ extension AnswerComparison {
     } catch GradingError.noValue {
       return .different("no way was found to show that they are equal")
     }
-    let difference = a - b
-    switch difference.vanishes {
-    case true?: return .equal("their values agree to 60 digits")
-    case nil: return .undecided("the numbers are too large or their values too near to tell apart")
-    case false?:
-      let finding = approximation(
-        gold, prediction, { $0.isReal && $0.magnitude < Ball($1) }, difference)
-      return finding ?? .different("\(Self.shown(b)) is not \(Self.shown(a))")
-    }
+    return try compare(a, b)
   }
 
   // MARK: Decimals for exact values
@@ -203,14 +200,11 @@ extension Expression {
   var decimal: Decimal? {
     switch self {
     case .number(let value, let places?):
-      guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else {
-        return nil
-      }
+      guard places < 400, let scale = try? Rational(10).power(places, Budget(10_000)) else { return nil }
       let integer = (value * scale).magnitude
       // Long numbers need no exact count.
       let bits = integer.numerator.bits
-      let digits =
-        integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : integer.numerator.text.utf8.count
+      let digits = integer.isZero ? 0 : bits > 200 ? bits * 3 / 10 : integer.numerator.text.utf8.count
       return Decimal(places: places, digits: digits)
     case .product(let items) where items.count == 2:
       // 4.5 · 10^3

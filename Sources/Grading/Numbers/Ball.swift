@@ -119,9 +119,7 @@ import CFlint
   /// Whether the real part of `a` is certainly the smaller one.
   static func < (a: Ball, b: Ball) -> Bool { (a - b).isNegative }
 
-  func power(_ exponent: Int) -> Ball {
-    unsafe applying { unsafe acb_pow_si($0, $1, exponent, $2) }
-  }
+  func power(_ exponent: Int) -> Ball { unsafe applying { unsafe acb_pow_si($0, $1, exponent, $2) } }
   var squareRoot: Ball { unsafe applying(acb_sqrt) }
   var exp: Ball { unsafe applying(acb_exp) }
   var log: Ball { unsafe applying(acb_log) }
@@ -141,9 +139,7 @@ import CFlint
   var magnitude: Ball {
     unsafe applying { r, x, bits in unsafe Self.setReal(r) { unsafe acb_abs($0, x, bits) } }
   }
-  var realPart: Ball {
-    unsafe applying { r, x, _ in unsafe Self.setReal(r) { unsafe acb_get_real($0, x) } }
-  }
+  var realPart: Ball { unsafe applying { r, x, _ in unsafe Self.setReal(r) { unsafe acb_get_real($0, x) } } }
   var imaginaryPart: Ball {
     unsafe applying { r, x, _ in unsafe Self.setReal(r) { unsafe acb_get_imag($0, x) } }
   }
@@ -164,8 +160,7 @@ import CFlint
   }
 
   private static func setReal(
-    _ result: UnsafeMutablePointer<acb_struct>?,
-    _ compute: (UnsafeMutablePointer<arb_struct>?) -> Void
+    _ result: UnsafeMutablePointer<acb_struct>?, _ compute: (UnsafeMutablePointer<arb_struct>?) -> Void
   ) {
     guard let result = unsafe result else { return }
     unsafe compute(&result.pointee.real)

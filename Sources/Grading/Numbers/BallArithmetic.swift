@@ -133,17 +133,14 @@ final class BallArithmetic {
     case ("tanh", 1): return try hyperbolic(first, \.tanh)
     case ("coth", 1): return try hyperbolic(first, \.coth)
     case ("ln", 1): return try logarithm(first)
-    case ("log", 1):
-      return logIsNatural ? try logarithm(first) : try logarithm(first) / Ball(10).log
+    case ("log", 1): return logIsNatural ? try logarithm(first) : try logarithm(first) / Ball(10).log
     case ("logBase", 2): return try logarithm(first) / logarithm(arguments[1])
     case ("abs", 1): return try value(first).magnitude
     case ("Re", 1): return try value(first).realPart
     case ("Im", 1): return try value(first).imaginaryPart
     case ("floor", 1), ("ceil", 1):
       let x = try value(first)
-      guard x.isReal, let floor = (name == "floor" ? x : -x).floor else {
-        throw GradingError.noValue
-      }
+      guard x.isReal, let floor = (name == "floor" ? x : -x).floor else { throw GradingError.noValue }
       return name == "floor" ? floor : -floor
     case ("max", _), ("min", _):
       var result = try value(first)
@@ -159,11 +156,9 @@ final class BallArithmetic {
 
   private func exactValue(_ name: String, _ arguments: [Expression]) throws -> Rational? {
     guard
-      ["abs", "floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm", "max", "min", "sgn"]
-        .contains(name)
+      ["abs", "floor", "ceil", "factorial", "binom", "mod", "gcd", "lcm", "max", "min", "sgn"].contains(name)
     else { return nil }
-    return try ExactArithmetic(budget: budget, values: exactValues).value(
-      .function(name, arguments))
+    return try ExactArithmetic(budget: budget, values: exactValues).value(.function(name, arguments))
   }
 
   private func circular(_ argument: Expression, _ function: (Ball) -> Ball) throws -> Ball {

@@ -39,8 +39,7 @@ struct ExactArithmetic {
     guard let exponent = try value(exponent) else { return nil }
     guard let base = try value(base) else {
       // (√2)² is rational though √2 is not.
-      if case .power(let inner, let first) = base, let first = try value(first),
-        let inner = try value(inner),
+      if case .power(let inner, let first) = base, let first = try value(first), let inner = try value(inner),
         !inner.isNegative
       {
         return try power(inner, first * exponent)

@@ -5,9 +5,7 @@ struct FastNumber: Equatable {
   var places: Int
   let hasPoint: Bool
 
-  static func == (a: FastNumber, b: FastNumber) -> Bool {
-    a.digits == b.digits && a.places == b.places
-  }
+  static func == (a: FastNumber, b: FastNumber) -> Bool { a.digits == b.digits && a.places == b.places }
 
   /// Nil unless the text is such a number alone, perhaps between blanks or dollar signs.
   init?(_ text: String) {

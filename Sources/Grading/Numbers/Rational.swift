@@ -85,9 +85,7 @@ struct Rational: Comparable, Sendable {
     }
   }
   var numerator: Rational { isInteger ? self : unsafe integer { r, n, _ in unsafe fmpz_set(r, n) } }
-  var denominator: Rational {
-    isInteger ? .one : unsafe integer { r, _, d in unsafe fmpz_set(r, d) }
-  }
+  var denominator: Rational { isInteger ? .one : unsafe integer { r, _, d in unsafe fmpz_set(r, d) } }
   var magnitude: Rational { isNegative ? -self : self }
   var floor: Rational { unsafe integer { unsafe fmpz_fdiv_q($0, $1, $2) } }
 
@@ -145,8 +143,7 @@ struct Rational: Comparable, Sendable {
     // Beyond this, numbers are not written out: 10^10^10 has ten billion digits.
     guard count <= 100_000, bits * Int(count) <= 60_000 else { throw GradingError.noValue }
     try budget.spendProduct(bits: bits * Int(count), bits * Int(count))
-    return unsafe Rational { result in unsafe read { x in unsafe fmpq_pow_si(result, x, exponent) }
-    }
+    return unsafe Rational { result in unsafe read { x in unsafe fmpq_pow_si(result, x, exponent) } }
   }
 
   /// The exact root, if there is one; for odd `degree` also of negative numbers.

@@ -33,8 +33,7 @@ indirect enum Expression: Equatable, Sendable {
   enum Constant: Hashable, Sendable { case pi, e, i, infinity }
 
   enum Relation: Hashable, Sendable {
-    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf,
-      implies,
+    case equal, approximately, notEqual, less, lessOrEqual, greater, greaterOrEqual, memberOf, implies,
       congruent
 
     var flipped: Relation {
@@ -72,12 +71,8 @@ indirect enum Expression: Equatable, Sendable {
   static func product(of factors: [Expression]) -> Expression {
     factors.count == 1 ? factors[0] : .product(factors)
   }
-  static func quotient(_ a: Expression, _ b: Expression) -> Expression {
-    .product([a, .power(b, minusOne)])
-  }
-  static func difference(of a: Expression, _ b: Expression) -> Expression {
-    .sum([a, negative(b)])
-  }
+  static func quotient(_ a: Expression, _ b: Expression) -> Expression { .product([a, .power(b, minusOne)]) }
+  static func difference(of a: Expression, _ b: Expression) -> Expression { .sum([a, negative(b)]) }
   static func squareRoot(_ a: Expression) -> Expression {
     .power(a, .fraction(1, 2))
   }
@@ -86,10 +81,8 @@ indirect enum Expression: Equatable, Sendable {
   var children: [Expression] {
     switch self {
     case .number, .symbol, .constant, .text: []
-    case .sum(let items), .product(let items), .function(_, let items), .list(let items),
-      .tuple(let items),
-      .set(let items), .union(let items), .intersection(let items), .ratio(let items),
-      .chain(let items, _):
+    case .sum(let items), .product(let items), .function(_, let items), .list(let items), .tuple(let items),
+      .set(let items), .union(let items), .intersection(let items), .ratio(let items), .chain(let items, _):
       items
     case .power(let a, let b), .plusMinus(let a, let b, _), .interval(let a, let b, _, _),
       .difference(let a, let b):
@@ -114,8 +107,7 @@ indirect enum Expression: Equatable, Sendable {
     case .ratio(let items): .ratio(try items.map(change))
     case .chain(let items, let relations): .chain(try items.map(change), relations)
     case .power(let a, let b): .power(try change(a), try change(b))
-    case .plusMinus(let a, let b, let minus):
-      .plusMinus(try change(a), try change(b), isMinusPlus: minus)
+    case .plusMinus(let a, let b, let minus): .plusMinus(try change(a), try change(b), isMinusPlus: minus)
     case .interval(let a, let b, let left, let right):
       .interval(try change(a), try change(b), isLeftClosed: left, isRightClosed: right)
     case .difference(let a, let b): .difference(try change(a), try change(b))

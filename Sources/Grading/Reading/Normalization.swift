@@ -4,17 +4,14 @@ enum Normalization {
   static func normalize(_ e: Expression, _ budget: Budget) throws -> Expression {
     let inner = try withSigns(e, budget)
     // All signs of one expression go together, so its top resolves them once.
-    return inner.contains({ if case .plusMinus = $0 { true } else { false } })
-      ? signs(inner) : inner
+    return inner.contains({ if case .plusMinus = $0 { true } else { false } }) ? signs(inner) : inner
   }
 
   private static func withSigns(_ e: Expression, _ budget: Budget) throws -> Expression {
     try budget.spend()
     switch e {
-    case .list(let items):
-      return try .list(items.flatMap { try spread($0, budget) }).distributed.single
-    case .set(let items):
-      return .set(try items.flatMap { try spread($0, budget) }.withoutRepetitions)
+    case .list(let items): return try .list(items.flatMap { try spread($0, budget) }).distributed.single
+    case .set(let items): return .set(try items.flatMap { try spread($0, budget) }.withoutRepetitions)
     case .chain(let sides, let relations): return try chain(sides, relations, budget)
     default:
       let inner = try e.mapChildren { try withSigns($0, budget) }
@@ -45,9 +42,7 @@ enum Normalization {
     return e.mapChildren { choose($0, plus: plus) }
   }
 
-  private static func chain(
-    _ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget
-  )
+  private static func chain(_ sides: [Expression], _ relations: [Expression.Relation], _ budget: Budget)
     throws
     -> Expression
   {
@@ -86,8 +81,7 @@ extension Expression {
 
   /// "x = 1, 2, 3" gives three values of x.
   var distributed: Expression {
-    guard case .list(let items) = self, items.count > 1,
-      case .chain(let sides, let relations) = items[0],
+    guard case .list(let items) = self, items.count > 1, case .chain(let sides, let relations) = items[0],
       relations.allSatisfy({ $0 == .equal }), Names.isName(sides[0]), let last = sides.last
     else { return self }
     for item in items.dropFirst() { if case .chain = item { return self } }

@@ -1,9 +1,7 @@
 /// The ways to read a text.
 enum Readings {
   /// The likeliest first. A comma may group thousands, separate items or begin decimals, which gives several.
-  static func of(_ text: String, _ budget: Budget) throws -> (
-    expressions: [Expression], hasProse: Bool
-  ) {
+  static func of(_ text: String, _ budget: Budget) throws -> (expressions: [Expression], hasProse: Bool) {
     let bytes = Array(text.utf8)
     let first = try Parser.parse(bytes, budget)
     var expressions = [try Normalization.normalize(first.expression, budget)]
@@ -18,8 +16,7 @@ enum Readings {
           var decimal = plain
           decimal[comma] = UInt8(ascii: ".")
           expressions.append(try Parser.parse(decimal, budget).expression)
-        } else if isSolid,
-          let list = try? Parser.parse(bytes, budget, commaGroupsThousands: false).expression
+        } else if isSolid, let list = try? Parser.parse(bytes, budget, commaGroupsThousands: false).expression
         {
           let list = try Normalization.normalize(list, budget)
           if list.key != expressions[0].key { expressions.append(list) }

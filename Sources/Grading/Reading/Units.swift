@@ -3,10 +3,8 @@ enum Units {
   static let percentWords: Set<String> = ["percent", "percentage", "pct", "percents", "per cent"]
   static let degreeWords: Set<String> = ["degrees", "degree", "deg"]
   static let numberWords: [String: Int] = [
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
   ]
 
   /// What a unit measures, and its size in the smallest unit of its kind.
@@ -65,16 +63,11 @@ enum Units {
 
   /// Names of counted things. They agree with any unit.
   private static let counters: Set<String> = [
-    "unit", "units", "square", "sq", "cubic", "cu", "people", "students", "students.", "eggs",
-    "apples",
-    "ways",
-    "points", "sides", "times", "hours", "miles", "pm", "am", "p.m.", "a.m.", "eV", "nm", "dozen",
-    "books",
-    "bolts", "dollars", "rpm", "cc", "pcs", "Angstroms", "mol", "solar", "masses", "cells", "words",
-    "pages",
-    "boxes", "pieces", "marbles", "coins", "games", "cards", "balls", "children", "men", "women",
-    "girls",
-    "boys",
+    "unit", "units", "square", "sq", "cubic", "cu", "people", "students", "students.", "eggs", "apples",
+    "ways", "points", "sides", "times", "hours", "miles", "pm", "am", "p.m.", "a.m.", "eV", "nm", "dozen",
+    "books", "bolts", "dollars", "rpm", "cc", "pcs", "Angstroms", "mol", "solar", "masses", "cells", "words",
+    "pages", "boxes", "pieces", "marbles", "coins", "games", "cards", "balls", "children", "men", "women",
+    "girls", "boys",
   ]
 
   private static func entry(_ word: String) -> (kind: String, factor: Rational)? {
@@ -88,9 +81,7 @@ enum Units {
   }
 
   static func isKnown(_ word: String) -> Bool {
-    word.split(separator: " ").allSatisfy {
-      entry(String($0)) != nil || counters.contains(String($0))
-    }
+    word.split(separator: " ").allSatisfy { entry(String($0)) != nil || counters.contains(String($0)) }
   }
 
   /// What `unit` measures; nil for units outside the table, which agree with any other.
@@ -131,7 +122,6 @@ enum Units {
       }
       power = 1
     }
-    return kinds.isEmpty
-      ? nil : Measure(kind: kinds.sorted().joined(separator: ", "), factor: factor)
+    return kinds.isEmpty ? nil : Measure(kind: kinds.sorted().joined(separator: ", "), factor: factor)
   }
 }

@@ -49,9 +49,7 @@ enum Boxes {
   }
 
   /// The braces after `\boxed`, or the next piece where there are none.
-  private static func content(_ bytes: [UInt8], _ command: Range<Int>) -> (
-    range: Range<Int>, end: Int
-  )? {
+  private static func content(_ bytes: [UInt8], _ command: Range<Int>) -> (range: Range<Int>, end: Int)? {
     var index = command.upperBound
     while index < bytes.count, bytes[index] == UInt8(ascii: " ") { index += 1 }
     guard index < bytes.count else { return nil }
@@ -59,8 +57,7 @@ enum Boxes {
       guard index > command.upperBound || !bytes[index].isLetter else { return nil }
       let first = index
       while index < bytes.count,
-        !" \n$.,}\\".utf8.contains(bytes[index])
-          || (index == first && bytes[index] == UInt8(ascii: "\\"))
+        !" \n$.,}\\".utf8.contains(bytes[index]) || (index == first && bytes[index] == UInt8(ascii: "\\"))
       {
         index += 1
       }
@@ -95,8 +92,7 @@ enum Boxes {
     if gap.allSatisfy({ " \n\t$,;".utf8.contains($0) }) { return true }
     var text = Extraction.string(gap)
     for piece in [
-      "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }",
-      "\\text{, }", "\\(",
+      "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }", "\\text{, }", "\\(",
       "\\)",
       "\\[", "\\]", "\\,", "\\;", "\\ ", "$", "&",
     ] { text = text.replacingAll(piece, with: " ") }

@@ -45,9 +45,7 @@ struct Extraction {
       let inner = Array(bytes[tag.upperBound..<end.lowerBound])
       if let box = Boxes.last(inner, from: 0) {
         if try body(Candidate(text: box.text, kind: .boxed)) { return }
-      } else if Self.isShort(inner),
-        try body(Candidate(text: Self.string(inner[...]), kind: .whole))
-      {
+      } else if Self.isShort(inner), try body(Candidate(text: Self.string(inner[...]), kind: .whole)) {
         return
       }
     }
@@ -60,18 +58,14 @@ struct Extraction {
     if thinkingIsOpen, options.unfinishedThinking == .onlyBoxed { return }
     if let hashes = bytes.lastRange(of: "####"), hashes.upperBound > start {
       let end = bytes[hashes.upperBound...].firstIndex(of: 10) ?? bytes.count
-      if try body(Candidate(text: Self.string(bytes[hashes.upperBound..<end]), kind: .hashes)) {
-        return
-      }
+      if try body(Candidate(text: Self.string(bytes[hashes.upperBound..<end]), kind: .hashes)) { return }
     }
     // A long text is prose unless its end is not. A formula that is too long to read is still the candidate.
     if Self.isShort(bytes[start...]) || !Prose.isLikely(Self.string(bytes.suffix(4000))) {
       if try body(Candidate(text: Self.string(bytes[start...]), kind: .whole)) { return }
     }
     start = max(start, bytes.count - 20_000)
-    for text in anchored(from: start) where try body(Candidate(text: text, kind: .anchored)) {
-      return
-    }
+    for text in anchored(from: start) where try body(Candidate(text: text, kind: .anchored)) { return }
     // The text after the thinking was cut off; a box inside the thinking may hold the answer.
     if answerStart > 0, let box = Boxes.last(bytes, from: 0),
       try body(Candidate(text: box.text, kind: .boxed))
@@ -96,8 +90,7 @@ struct Extraction {
   private func hopeful(from start: Int) -> (text: String, place: Int)? {
     guard let hope = bytes.lastRange(of: "I hope", from: start) else { return nil }
     let begin = max(start, hope.lowerBound - 400)
-    guard let anchor = bytes.lastRange(of: "inal answer is", from: begin, before: hope.lowerBound)
-    else {
+    guard let anchor = bytes.lastRange(of: "inal answer is", from: begin, before: hope.lowerBound) else {
       return nil
     }
     let text = Self.string(bytes[anchor.upperBound..<hope.lowerBound])
@@ -112,9 +105,7 @@ struct Extraction {
     var texts: [String] = []
     if let anchor = last("final answer", from: start, thenIs: 100) { texts += sentence(anchor) }
     if let anchor = lastAnswerColon(from: start) { texts += sentence(anchor) }
-    if let anchor = last("answer", from: start, thenIs: 50)
-      ?? last("answer", from: start, thenIs: nil)
-    {
+    if let anchor = last("answer", from: start, thenIs: 50) ?? last("answer", from: start, thenIs: nil) {
       texts += sentence(anchor)
     }
     return texts
@@ -140,9 +131,7 @@ struct Extraction {
     var end = bytes.count
     while let found = bytes.lastRange(of: "answer", from: start, before: end, ignoresCase: true) {
       var index = found.upperBound
-      while index < bytes.count,
-        bytes[index] == UInt8(ascii: "*") || bytes[index] == UInt8(ascii: " ")
-      {
+      while index < bytes.count, bytes[index] == UInt8(ascii: "*") || bytes[index] == UInt8(ascii: " ") {
         index += 1
       }
       if index < bytes.count, bytes[index] == UInt8(ascii: ":") { return index + 1 }
@@ -161,24 +150,16 @@ struct Extraction {
     if let group = MathSpans.group(in: bytes, at: start) { texts.append(group) }
     var end = start
     while end < min(bytes.count, start + 600) {
-      if bytes[end] == 10, end + 1 >= bytes.count || bytes[end + 1] == 10 || end > start + 200 {
-        break
-      }
-      if bytes[end] == UInt8(ascii: "."), end + 1 >= bytes.count || bytes[end + 1] <= 32,
-        end > start
-      {
+      if bytes[end] == 10, end + 1 >= bytes.count || bytes[end + 1] == 10 || end > start + 200 { break }
+      if bytes[end] == UInt8(ascii: "."), end + 1 >= bytes.count || bytes[end + 1] <= 32, end > start {
         break
       }
       end += 1
     }
-    if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end {
-      end = hope.lowerBound
-    }
+    if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end { end = hope.lowerBound }
     let line = Self.cleaned(Self.string(bytes[start..<end]))
     if !line.isEmpty { texts.append(line) }
-    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) {
-      texts.append(number)
-    }
+    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) { texts.append(number) }
     texts += MathSpans.last(in: bytes, from: start, before: end).prefix(2)
     return texts
   }

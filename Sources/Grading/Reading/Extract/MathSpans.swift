@@ -104,11 +104,9 @@ enum MathSpans {
         let next = bytes[index + 1]
         if next == UInt8(ascii: "(") || next == UInt8(ascii: "[") {
           let closer = next == UInt8(ascii: "(") ? "\\)" : "\\]"
-          if !missing.contains(closer),
-            let close = bytes.firstRange(of: closer, from: index + 2, before: end)
+          if !missing.contains(closer), let close = bytes.firstRange(of: closer, from: index + 2, before: end)
           {
-            spans.append(
-              Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
@@ -119,11 +117,8 @@ enum MathSpans {
       }
       if c == UInt8(ascii: "$") {
         if index + 1 < end, bytes[index + 1] == c {
-          if !missing.contains("$$"),
-            let close = bytes.firstRange(of: "$$", from: index + 2, before: end)
-          {
-            spans.append(
-              Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
+          if !missing.contains("$$"), let close = bytes.firstRange(of: "$$", from: index + 2, before: end) {
+            spans.append(Span(range: index..<close.upperBound, content: (index + 2)..<close.lowerBound))
             index = close.upperBound
             continue
           }
@@ -132,9 +127,7 @@ enum MathSpans {
           continue
         }
         // "1$" is money.
-        if index == start || !bytes[index - 1].isDigit,
-          let close = closingDollar(bytes, index + 1, end)
-        {
+        if index == start || !bytes[index - 1].isDigit, let close = closingDollar(bytes, index + 1, end) {
           spans.append(Span(range: index..<(close + 1), content: (index + 1)..<close))
           index = close + 1
           continue
@@ -185,18 +178,14 @@ enum MathSpans {
       {
         continue
       }
-      if before == UInt8(ascii: "-"),
-        first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2])
-      {
+      if before == UInt8(ascii: "-"), first - 1 == start || " (=[{,:$*".utf8.contains(bytes[first - 2]) {
         first -= 1
       }
       var last = index
       let after = percent(bytes, index)
       if !after.isEmpty { last = index }
       spans.append(Span(range: first..<last, content: first..<last, isNumber: true))
-      if !after.isEmpty, let sign = bytes[index...].firstIndex(of: UInt8(ascii: "%")),
-        sign <= index + 2
-      {
+      if !after.isEmpty, let sign = bytes[index...].firstIndex(of: UInt8(ascii: "%")), sign <= index + 2 {
         spans[spans.count - 1].content = first..<(sign + 1)
       }
     }

@@ -30,8 +30,7 @@ enum Prose {
       while index < bytes.count, bytes[index].isLetter || bytes[index] >= 0x80 { index += 1 }
       let word = String(decoding: bytes[start..<index], as: UTF8.self)
       if Parser.isCommonWord(word) { return true }
-      if word.unicodeScalars.count >= 4, Commands.functions[word] == nil,
-        !Commands.known.contains(word),
+      if word.unicodeScalars.count >= 4, Commands.functions[word] == nil, !Commands.known.contains(word),
         !Units.isKnown(word), !Units.percentWords.contains(word), !Units.degreeWords.contains(word)
       {
         return true

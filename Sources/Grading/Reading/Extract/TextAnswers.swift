@@ -9,8 +9,7 @@ enum TextAnswers {
         let name = rest.dropFirst().prefix { $0.isLetter && $0.isASCII }
         let after = rest.dropFirst(1 + name.count)
         if [
-          "text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm",
-          "bf", "boxed",
+          "text", "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "textnormal", "rm", "bf", "boxed",
         ]
         .contains(String(name)) {
           rest = after
@@ -47,9 +46,7 @@ enum TextAnswers {
   }
 
   private static func isWords(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy {
-      $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0)
-    }
+    text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0) }
   }
 
   /// The letter of a choice: C, (C), \text{(C)}.
@@ -57,8 +54,7 @@ enum TextAnswers {
     var text = plain(text)
     if text.hasPrefix("("), text.hasSuffix(")") { text = String(text.dropFirst().dropLast()) }
     text = text.trimmed { " .:)(".contains($0) }
-    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()),
-      letter.isASCII,
+    guard text.count == 1, let letter = text.first, ("A"..."J").contains(letter.uppercased()), letter.isASCII,
       letter.isUppercase
     else {
       return nil
@@ -72,16 +68,14 @@ enum TextAnswers {
     let text = plain(text)
     let isBracketed = text.hasPrefix("(")
     let rest = isBracketed ? text.dropFirst() : Substring(text)
-    guard let letter = rest.first, letter.isASCII, letter.isUppercase,
-      ("A"..."J").contains(String(letter))
+    guard let letter = rest.first, letter.isASCII, letter.isUppercase, ("A"..."J").contains(String(letter))
     else {
       return nil
     }
     let next = rest.dropFirst().first
     return isBracketed
       ? (next == ")" ? letter : nil)
-      : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") }
-        == true
+      : next.map { ")".contains($0) || (".:".contains($0) && rest.dropFirst(2).first == " ") } == true
         ? letter : nil
   }
 
@@ -95,9 +89,7 @@ enum TextAnswers {
     for index in bytes.indices {
       let c = bytes[index]
       if c.isLetter, index == 0 || !bytes[index - 1].isLetter {
-        for word in ["answer", "option", "choice"] where starts(bytes, index, with: word) {
-          anchor = index
-        }
+        for word in ["answer", "option", "choice"] where starts(bytes, index, with: word) { anchor = index }
       }
       guard c >= 0x41, c <= 0x4A, index == 0 || isEdge(bytes[index - 1]),
         index + 1 == bytes.count || isEdge(bytes[index + 1])

@@ -35,9 +35,7 @@ extension [UInt8] {
     let last = Swift.min(end ?? count, count) - wanted.count
     var index = start
     while index <= last {
-      if bytes[index] == wanted[0], matches(wanted, at: index, 0xFF) {
-        return index..<(index + wanted.count)
-      }
+      if bytes[index] == wanted[0], matches(wanted, at: index, 0xFF) { return index..<(index + wanted.count) }
       index += 1
     }
     return nil

@@ -14,9 +14,7 @@ struct Lexer {
   let depth: Int
 
   /// - Parameter commaGroupsThousands: whether 1,234 outside brackets is one number.
-  static func lexemes(of bytes: [UInt8], _ budget: Budget, commaGroupsThousands: Bool) throws
-    -> [Lexeme]
-  {
+  static func lexemes(of bytes: [UInt8], _ budget: Budget, commaGroupsThousands: Bool) throws -> [Lexeme] {
     var lexer = Lexer(bytes, budget, commaGroupsThousands, depth: 0)
     try lexer.run()
     return lexer.lexemes
@@ -126,8 +124,7 @@ struct Lexer {
       var inner = Lexer(Array(replacement.utf8), budget, commaGroupsThousands, depth: depth + 1)
       try inner.run()
       for (position, lexeme) in inner.lexemes.enumerated() {
-        lexemes.append(
-          Lexeme(kind: lexeme.kind, isSpaced: position == 0 ? isSpaced : lexeme.isSpaced))
+        lexemes.append(Lexeme(kind: lexeme.kind, isSpaced: position == 0 ? isSpaced : lexeme.isSpaced))
       }
       isSpaced = replacement == " "
     } else if scalar.properties.isWhitespace || Unicode.ignored.contains(scalar) {

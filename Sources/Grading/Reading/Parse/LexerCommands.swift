@@ -48,8 +48,7 @@ extension Lexer {
 
   private mutating func named(_ name: String) throws {
     switch name {
-    case "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big",
-      "Big",
+    case "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big", "Big",
       "bigg", "Bigg", "middle":
       // "\left." draws nothing.
       if byte() == UInt8(ascii: ".") { index += 1 }
@@ -58,16 +57,13 @@ extension Lexer {
         let closes = name == "right" || name.hasSuffix("r")
         emit(.command(name == "left" || name.hasSuffix("l") ? "lvert" : closes ? "rvert" : "vert"))
       }
-    case "text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox",
-      "mathrm",
-      "mathbf", "mathit", "mathsf", "mathtt", "operatorname", "rm", "bf", "bm", "boldsymbol",
-      "emph",
+    case "text", "textbf", "textit", "textrm", "textnormal", "textsf", "texttt", "mbox", "hbox", "mathrm",
+      "mathbf", "mathit", "mathsf", "mathtt", "operatorname", "rm", "bf", "bm", "boldsymbol", "emph",
       "mathcal", "pmb", "textup":
       try styled(name)
     case "begin", "end":
       if let content = braced() { try environment(name, content) }
-    case "boxed", "fbox", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits",
-      "nonumber",
+    case "boxed", "fbox", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "nonumber",
       "notag",
       "large", "Large", "small", "normalsize", "phantom", "mathstrut", "strut", "hfill", "newline",
       "thinspace", "enspace", "space", "quad", "qquad", "par", "relax", "hline", "cline", "it":
@@ -91,9 +87,7 @@ extension Lexer {
   /// The content of the braces that open here; nil when none do.
   private mutating func braced() -> ArraySlice<UInt8>? {
     var start = index
-    while start < bytes.count,
-      bytes[start] == UInt8(ascii: " ") || bytes[start] == UInt8(ascii: "*")
-    {
+    while start < bytes.count, bytes[start] == UInt8(ascii: " ") || bytes[start] == UInt8(ascii: "*") {
       start += 1
     }
     guard start < bytes.count, bytes[start] == UInt8(ascii: "{") else { return nil }
@@ -123,8 +117,7 @@ extension Lexer {
       return
     }
     try budget.spend(content.count / 4)
-    let trimmed = String(decoding: content, as: UTF8.self).trimmingCharacters(
-      in: .whitespacesAndNewlines)
+    let trimmed = String(decoding: content, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     if trimmed.isEmpty {
       isSpaced = true
       return

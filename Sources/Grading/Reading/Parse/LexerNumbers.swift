@@ -31,9 +31,7 @@ extension Lexer {
         index += name.utf8.count
         literal.repeating = digits()
         if byte() == UInt8(ascii: "}") { index += 1 }
-        if literal.repeating?.isEmpty != false {
-          throw GradingError.malformed("a line over no digits")
-        }
+        if literal.repeating?.isEmpty != false { throw GradingError.malformed("a line over no digits") }
         break
       }
       if fraction.isEmpty, literal.repeating == nil { literal.fraction = nil }
@@ -66,14 +64,11 @@ extension Lexer {
     }
     let first = offset
     while byte(offset).isDigit { offset += 1 }
-    guard offset > first, offset - first <= 9, !byte(offset).isLetter,
-      byte(offset) != UInt8(ascii: "^")
+    guard offset > first, offset - first <= 9, !byte(offset).isLetter, byte(offset) != UInt8(ascii: "^")
     else {
       return
     }
-    guard
-      let value = Int(
-        sign + String(decoding: bytes[(index + first)..<(index + offset)], as: UTF8.self))
+    guard let value = Int(sign + String(decoding: bytes[(index + first)..<(index + offset)], as: UTF8.self))
     else {
       return
     }
@@ -124,7 +119,6 @@ extension Lexer {
   }
 
   private func groupOfThree(after length: Int) -> Bool {
-    byte(length).isDigit && byte(length + 1).isDigit && byte(length + 2).isDigit
-      && !byte(length + 3).isDigit
+    byte(length).isDigit && byte(length + 1).isDigit && byte(length + 2).isDigit && !byte(length + 3).isDigit
   }
 }

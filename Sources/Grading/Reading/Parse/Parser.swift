@@ -36,9 +36,7 @@ struct Parser {
     {
       lexemes.removeLast()
     }
-    while let first = lexemes.first?.kind,
-      first == .sign(":") || first == .sign("&") || first == .sign(",")
-    {
+    while let first = lexemes.first?.kind, first == .sign(":") || first == .sign("&") || first == .sign(",") {
       lexemes.removeFirst()
     }
     if lexemes.isEmpty { throw GradingError.malformed("nothing") }
@@ -118,8 +116,7 @@ struct Parser {
     // "p = 5, q = 2; p = 7, q = 2" is two pairs.
     guard hasCommas, groups.count > 1 else { return items }
     return groups.indices.map { group in
-      let part = Array(
-        items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
+      let part = Array(items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
       return part.count == 1 ? part[0] : .tuple(part)
     }
   }
@@ -148,9 +145,7 @@ struct Parser {
   mutating func relation() throws -> Expression {
     while take(.sign("&")) {}
     // "\approx 3" and "= 3" continue an equation whose left side stands elsewhere.
-    while let relation = relation(at: kind), !relation.isInequality, relation != .notEqual {
-      index += 1
-    }
+    while let relation = relation(at: kind), !relation.isInequality, relation != .notEqual { index += 1 }
     if case .command("therefore") = kind { index += 1 }
     var sides = [try sets()]
     var relations: [Expression.Relation] = []
@@ -302,9 +297,7 @@ struct Parser {
           factors = [.quantity(.product(of: factors), unit: unit)]
           continue
         }
-        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind {
-          throw unexpected()
-        }
+        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind { throw unexpected() }
         factors.append(try factor())
       }
     }
@@ -332,15 +325,9 @@ struct Parser {
   }
 
   private static let endsTerm: Set<String> = [
-    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil",
-    "rvert",
-    "rVert",
-    "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee",
-    "circ",
-    "degree",
-    "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent", "not",
-    "colon",
-    "over",
-    "because", "therefore", "parallel", "perp",
+    "cup", "cap", "bigcup", "bigcap", "setminus", "backslash", "pm", "mp", "rfloor", "rceil", "rvert",
+    "rVert", "rangle", "rbrace", "rbrack", "vert", "Vert", "mid", "pmod", "land", "lor", "wedge", "vee",
+    "circ", "degree", "prime", "cdot", "times", "div", "ast", "bullet", "choose", "bmod", "mod", "percent",
+    "not", "colon", "over", "because", "therefore", "parallel", "perp",
   ]
 }

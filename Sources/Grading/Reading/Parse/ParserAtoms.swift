@@ -209,8 +209,7 @@ extension Parser {
     openBars = 1  // so that | separates
     defer { openBars = bars }
     let items = try nested { parser in try parser.items() }
-    if kind == .command("mid") || kind == .sign("|") || kind == .sign(":")
-      || kind == .command("colon")
+    if kind == .command("mid") || kind == .sign("|") || kind == .sign(":") || kind == .command("colon")
       || kind == .command("vert")
     {
       // {x | condition}: the condition says it all.
@@ -224,8 +223,7 @@ extension Parser {
       try closeSet()
       return .function("where", parts)
     }
-    if items.count == 1, case .chain(let sides, let relations) = items[0],
-      case .ratio(let parts) = sides[0],
+    if items.count == 1, case .chain(let sides, let relations) = items[0], case .ratio(let parts) = sides[0],
       parts.count == 2
     {
       try closeSet()
@@ -247,8 +245,7 @@ extension Parser {
     defer { openBars = bars }
     let content = try nested { parser in try parser.sum() }
     switch kind {
-    case .sign("|"), .command("rvert"), .command("vert"), .command("Vert"), .command("rVert"):
-      index += 1
+    case .sign("|"), .command("rvert"), .command("vert"), .command("Vert"), .command("rVert"): index += 1
     default: throw unexpected()
     }
     return .function("abs", [content])

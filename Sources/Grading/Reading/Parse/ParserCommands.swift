@@ -22,8 +22,7 @@ extension Parser {
       let items = try nested { parser in try parser.items() }
       try expect(.command("rangle"))
       return .tuple(items)
-    case "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot", "tilde",
-      "underline":
+    case "overline", "bar", "hat", "widehat", "vec", "overrightarrow", "dot", "ddot", "tilde", "underline":
       return try named("\(name)(\(try argument().key))")
     case "angle", "measuredangle", "triangle":
       return .symbol("\(name)(\(try factor().key))")
@@ -48,15 +47,7 @@ extension Parser {
       degree = try sum()
       try expect(.sign("]"))
     }
-    let inside: Expression
-    if case .number(let literal) = kind {
-      index += 1
-      inside = try numberValue(literal)
-    } else if case .sign("(") = kind {
-      inside = try atom()
-    } else {
-      inside = try argument()
-    }
+    let inside = kind == .sign("(") ? try atom() : try numberOrArgument()
     return .power(inside, .power(degree, .minusOne))
   }
 
@@ -72,12 +63,7 @@ extension Parser {
         power = try argument()
       } else if kind == .sign("_") {
         index += 1
-        if case .number(let literal) = kind {
-          index += 1
-          base = try numberValue(literal)
-        } else {
-          base = try argument()
-        }
+        base = try numberOrArgument()
       } else {
         break
       }
@@ -109,17 +95,14 @@ extension Parser {
     return result
   }
 
-  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws
-    -> Expression
+  private static func apply(_ name: String, _ arguments: [Expression], base: Expression?) throws -> Expression
   {
     switch (name, arguments.count) {
     case ("sqrt", 1): return .squareRoot(arguments[0])
     case ("cbrt", 1): return .power(arguments[0], .fraction(1, 3))
     case ("exp", 1): return .power(.constant(.e), arguments[0])
     case ("cis", 1):
-      return .sum([
-        .function("cos", arguments), .product([.constant(.i), .function("sin", arguments)]),
-      ])
+      return .sum([.function("cos", arguments), .product([.constant(.i), .function("sin", arguments)])])
     case ("lg", 1): return .function("logBase", [arguments[0], base ?? .integer(10)])
     case ("log", 1), ("ln", 1):
       if let base { return .function("logBase", [arguments[0], base]) }
@@ -144,8 +127,7 @@ extension Parser {
       where !Self.isConnective(word) && Commands.functions[word] == nil && word.utf8.count <= 2:
         factors.append(try factor())
       case .command(let name)
-      where Commands.greek.contains(name)
-        || ["pi", "frac", "dfrac", "tfrac", "sqrt"].contains(name):
+      where Commands.greek.contains(name) || ["pi", "frac", "dfrac", "tfrac", "sqrt"].contains(name):
         factors.append(try factor())
       case .command("cdot"):
         // sin 2·x, but not sin x · cos x.
@@ -201,8 +183,7 @@ extension Parser {
       lexemes.replaceSubrange(
         index..<(index + 1),
         with: word.enumerated().map {
-          Lexeme(
-            kind: .word(String($0.element)), isSpaced: $0.offset == 0 && lexemes[index].isSpaced)
+          Lexeme(kind: .word(String($0.element)), isSpaced: $0.offset == 0 && lexemes[index].isSpaced)
         })
       index += 1
       return try named(String(word.prefix(1)))
@@ -215,13 +196,10 @@ extension Parser {
     // In capitals, NO is the line from N to O.
     if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
     return [
-      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so",
-      "we", "it",
+      "the", "is", "are", "if", "of", "for", "with", "that", "than", "then", "when", "to", "so", "we", "it",
       "be",
-      "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even",
-      "none", "all",
-      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this",
-      "thus",
+      "has", "have", "from", "by", "at", "as", "an", "not", "no", "yes", "true", "odd", "even", "none", "all",
+      "any", "east", "west", "only", "les", "des", "est", "une", "donc", "where", "each", "this", "thus",
       "his",
       "her", "can", "was", "on",
     ].contains(word.lowercased())
@@ -313,8 +291,7 @@ extension Parser {
     index += 1
     if !row.isEmpty { rows.append(row) }
     switch name {
-    case "pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "psmallmatrix",
-      "bsmallmatrix":
+    case "pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "psmallmatrix", "bsmallmatrix":
       guard let width = rows.first?.count, rows.allSatisfy({ $0.count == width }) else {
         throw GradingError.malformed("a matrix whose rows differ in length")
       }
@@ -339,10 +316,7 @@ extension Parser {
       name = word
     default: return nil
     }
-    guard
-      factors.allSatisfy({
-        $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } }
-      })
+    guard factors.allSatisfy({ $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } } })
     else {
       return nil
     }
@@ -357,9 +331,7 @@ extension Parser {
       } else if case .text(let more) = kind, !Parser.isConnective(more), !more.hasPrefix(",") {
         index += 1
         name += " " + more
-      } else if case .word(let more) = kind,
-        more == "per" || (more.utf8.count > 1 && Units.isKnown(more))
-      {
+      } else if case .word(let more) = kind, more == "per" || (more.utf8.count > 1 && Units.isKnown(more)) {
         index += 1
         name += " " + more
       } else {
@@ -380,8 +352,7 @@ extension Parser {
 extension Commands {
   static func endsTermName(_ name: String) -> Bool {
     [
-      "rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree",
-      "prime",
+      "rfloor", "rceil", "rvert", "rVert", "rangle", "rbrace", "rbrack", "choose", "circ", "degree", "prime",
       "over",
     ]
     .contains(name) || relations[name] != nil

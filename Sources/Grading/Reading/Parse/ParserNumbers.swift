@@ -1,5 +1,12 @@
 /// Reads decimals, mixed numbers and numbers in a base.
 extension Parser {
+  /// A whole number, or else the argument of a command: in \log_12 the base is 12, but \frac12 is 1/2.
+  mutating func numberOrArgument() throws -> Expression {
+    guard case .number(let literal) = kind else { return try argument() }
+    index += 1
+    return try numberValue(literal)
+  }
+
   func numberValue(_ literal: NumberLiteral) throws -> Expression {
     let count = literal.integer.utf8.count + (literal.fraction?.utf8.count ?? 0)
     // The budget pays for reading digits as if it were quadratic.
@@ -11,18 +18,14 @@ extension Parser {
     let places = literal.fraction?.utf8.count ?? 0
     let scale = Rational.powerOfTen(places)
     value = value / scale
-    if let repeating = literal.repeating, repeating.utf8.count < 1000,
-      let cycle = Rational(repeating)
-    {
+    if let repeating = literal.repeating, repeating.utf8.count < 1000, let cycle = Rational(repeating) {
       value = value + cycle / ((.powerOfTen(repeating.utf8.count) - .one) * scale)
       return .number(value, decimals: nil)
     }
     var decimals: Int? = literal.fraction == nil ? nil : places
     if literal.exponent != 0 {
       guard abs(literal.exponent) <= 4000 else {
-        return .product([
-          .number(value, decimals: nil), .power(.integer(10), .integer(literal.exponent)),
-        ])
+        return .product([.number(value, decimals: nil), .power(.integer(10), .integer(literal.exponent))])
       }
       let scale = try Rational(10).power(literal.exponent, budget)
       value = value * scale
@@ -71,8 +74,7 @@ extension Parser {
       }
       lexemes = saved
       index = start
-    } else if case .number(let top) = kind, lexemes[index].isSpaced, top.fraction == nil,
-      top.exponent == 0,
+    } else if case .number(let top) = kind, lexemes[index].isSpaced, top.fraction == nil, top.exponent == 0,
       kind(at: 1) == .sign("/"), case .number(let bottom) = kind(at: 2), bottom.fraction == nil
     {
       let n = try numberValue(top)
@@ -96,11 +98,8 @@ extension Parser {
     } else if kind == .sign("{"), case .text(let word) = kind(at: 1), kind(at: 2) == .sign("}") {
       index += 3
       base = .integer(Units.numberWords[word.lowercased()] ?? 0)
-    } else if case .number(let literal) = kind {
-      index += 1
-      base = try numberValue(literal)
     } else {
-      base = try argument()
+      base = try numberOrArgument()
     }
     try budget.spend(digits.utf8.count * digits.utf8.count / 1024 + 1)
     guard case .number(let value, _) = base, let radix = value.int, (2...36).contains(radix),
