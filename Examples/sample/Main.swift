@@ -21,7 +21,8 @@ enum Sample {
 
     // One prompt, one batch. The same seed gives the same sixteen answers.
     let answers = try await assistant.samples(of: question, count: 16, seed: 7)
-    for (text, same) in Dictionary(grouping: answers, by: \.text).sorted(by: { $0.value.count > $1.value.count }) {
+    let byText = Dictionary(grouping: answers, by: \.text).sorted { $0.value.count > $1.value.count }
+    for (text, same) in byText {
       print("\(same.count) × \(text)")
     }
   }
