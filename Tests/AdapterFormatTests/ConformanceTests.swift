@@ -49,7 +49,7 @@ private func contentDigest(_ file: TinaFile) throws -> String {
   return hash.digest.description
 }
 
-private func tensorBytes(_ tensor: Tensor) -> [UInt8] {
+func tensorBytes(_ tensor: Tensor) -> [UInt8] {
   unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) }
 }
 

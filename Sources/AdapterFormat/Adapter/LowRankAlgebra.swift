@@ -144,9 +144,9 @@ public enum LowRankAlgebra {
   }
 }
 
-// LAPACK and BLAS.
+// Calls of LAPACK and BLAS.
 extension LowRankAlgebra {
-  /// OpenBLAS's own threads stay out: callers split the work over modules.
+  /// Turns off OpenBLAS's own threads: callers divide the work by module.
   private static let singleThread: Void = openblas_set_num_threads(1)
 
   /// `scale · left · right`, or `scale · left · rightᵀ`.
@@ -263,7 +263,7 @@ extension LowRankAlgebra {
       size = Int32(work[0])
       work = [Double](repeating: 0, count: Int(size))
     }
-    // Positive: the iteration did not converge, which LAPACK knows only of infinities and NaN.
+    // A positive number would mean no convergence, which happens only with infinities and NaN.
     precondition(info == 0, "dgesdd: \(info)")
     guard vectors else { return LowRankDecomposition(u: none, sigma: sigma, v: none) }
     var v = ColumnMatrix(rows: matrix.columns, columns: k)

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// How a base holds the numbers of a tensor.
+/// How a base stores the numbers of a tensor.
 public enum BaseEncoding: Sendable, Hashable, CustomStringConvertible {
   /// IEEE 754 single precision.
   case f32
@@ -78,7 +78,7 @@ public struct BaseValues: Sendable {
 
 /// A base model that an identity is made from, or compared with.
 public protocol BaseCandidate: Sendable {
-  /// What messages call it: a path.
+  /// Its name in messages: a path.
   var path: String { get }
   /// `model_type` of the checkpoint: `qwen2`.
   var architecture: String { get }

@@ -1,4 +1,4 @@
-/// What comparing an identity with a base found (spec/base-identity.md, section 6).
+/// The result of comparing an identity with a base (spec/base-identity.md, section 6).
 public enum BaseComparison: Sendable, Equatable {
   /// The sampled weights are equal, in the same element types.
   case same
@@ -12,7 +12,7 @@ public enum BaseComparison: Sendable, Equatable {
   case undecided(encodings: [BaseEncoding])
 }
 
-/// How far apart two bases of one shape are, as far as the sampled weights tell.
+/// The distance of two bases of one shape, by the sampled weights.
 public struct BaseDifference: Sendable, Equatable, CustomStringConvertible {
   /// Size of the difference relative to the weights, over the sampled matrices.
   public let distance: Double
@@ -42,7 +42,7 @@ public struct BaseDifference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension BaseIdentity {
-  /// Tells whether `candidate` is this base; reads only what was sampled.
+  /// Tells whether `candidate` is this base; reads only the sampled weights.
   public func compare(to candidate: some BaseCandidate) -> BaseComparison {
     let differences = shapeDifferences(candidate)
     guard differences.isEmpty else { return .otherShape(differences) }
@@ -51,7 +51,7 @@ extension BaseIdentity {
     var encodings: Set<BaseEncoding> = []
     for run in sketch.runs {
       let sampled = sketch.tensors[run.tensor]
-      guard let tensor = candidate.tensor(sampled.name) else { continue }  // ruled out above
+      guard let tensor = candidate.tensor(sampled.name) else { continue }  // shapeDifferences() found it
       encodings.insert(tensor.encoding)
       let columns = run.column..<(run.column + run.values.count)
       tally.total(run.values.count, isMatrix: sampled.isMatrix)

@@ -14,7 +14,7 @@ enum BaseDigest {
   ///   - threads: how many threads hash; all processors when nil.
   static func digest(_ tensors: [(name: String, tensor: Tensor)], threads: Int? = nil) -> [UInt8] {
     let sorted = tensors.sorted { bytesPrecede($0.name, $1.name) }
-    // The largest first, so that no processor is left with one at the end.
+    // The largest first, so that none is left over for one processor at the end.
     let order = sorted.indices.sorted {
       sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count
     }

@@ -19,7 +19,7 @@ public struct StoredBase: BaseCandidate {
     try self.init(path: path, weights: WeightFiles(directory: path))
   }
 
-  /// Looks at a model that is open.
+  /// Takes an open model.
   ///
   /// - Throws: `ModelFilesError` as above.
   public init(_ model: StoredModel) throws(ModelFilesError) {

@@ -1,5 +1,4 @@
-/// A model in one GGUF file, as an opened directory would show it: configuration, and weights under the names of
-/// the Hugging Face checkpoint.
+/// A model in one GGUF file: its configuration, and its weights under the names of the Hugging Face checkpoint.
 package struct GGUFModel {
   let config: Qwen2Config
   let weights: WeightFiles
@@ -34,7 +33,7 @@ package struct GGUFModel {
     generation = try Self.generation(keys)
   }
 
-  /// How its makers sample, as llama.cpp's converter takes it from generation_config.json.
+  /// The sampling that the model's makers recommend, as llama.cpp's converter copies it from generation_config.json.
   private static func generation(_ keys: GGUFKeys) throws(ModelFilesError) -> GenerationConfig {
     var generation = GenerationConfig()
     generation.temperature = try keys.number("general.sampling.temp", 0...1e6)
@@ -42,12 +41,12 @@ package struct GGUFModel {
     generation.topK = try keys.integer("general.sampling.top_k", 0...Int(Int32.max))
     generation.minP = try keys.number("general.sampling.min_p", 0...1)
     generation.repetitionPenalty = try keys.number("general.sampling.penalty_repeat", 1e-6...1e6)
-    // The converter leaves out whether to sample at all; who tells a temperature means it.
+    // The converter leaves do_sample out: a temperature above 0 implies it.
     if let temperature = generation.temperature { generation.doSample = temperature > 0 }
     return generation
   }
 
-  /// The checkpoint's name of a tensor; nil if it is none of Qwen2.
+  /// The checkpoint's name of a tensor; nil if Qwen2 has no such tensor.
   static func name(_ name: String) -> String? {
     switch name {
     case "token_embd.weight": return "model.embed_tokens.weight"

@@ -6,12 +6,7 @@ struct Settings {
   var prefix = ""
 
   init(path: String) throws(ModelFilesError) {
-    let json = try JSON.parse(path: path, maximumByteCount: 16 << 20)
-    guard let object = json.object else {
-      throw ModelFilesError(
-        .malformed, file: path, place: "byte 0", found: json.summary, expected: "an object")
-    }
-    self.init(file: path, object: object)
+    self.init(file: path, object: try JSON.object(path: path))
   }
 
   init(file: String, object: JSONObject, prefix: String = "") {

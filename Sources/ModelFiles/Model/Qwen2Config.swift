@@ -37,8 +37,8 @@ public struct Qwen2Config: Sendable, Equatable {
 
   /// Reads a file.
   ///
-  /// - Throws: ``ModelFilesError`` naming the key: missing, out of range, or of a model that is not Qwen2 or
-  ///   needs what is not done (other rotary scalings, quantised weights, other activations).
+  /// - Throws: ``ModelFilesError`` naming a key that is missing, out of range, not Qwen2's, or not supported
+  ///   (other rotary scalings, quantised weights, other activations).
   public init(path: String) throws(ModelFilesError) {
     let settings = try Settings(path: path)
     try Self.checkArchitecture(settings)
@@ -83,7 +83,7 @@ public struct Qwen2Config: Sendable, Equatable {
     (slidingWindow, slidingLayers) = try Self.sliding(settings, layerCount: layerCount)
   }
 
-  /// A model whose settings come from another file than `config.json`; nothing slides.
+  /// Makes a configuration without a sliding window.
   init(
     vocabSize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
     keyValueHeadCount: Int, headDim: Int, maxPositions: Int, ropeTheta: Double, rmsNormEps: Float,

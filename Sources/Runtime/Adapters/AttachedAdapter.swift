@@ -1,7 +1,7 @@
 public import AdapterFormat
 import ModelFiles
 
-/// One low-rank pair bound to a projection of the base: ΔW = scale · B · A.
+/// A `LowRankPair` as kernels compute on it.
 package struct LoRAPair: Sendable {
   package let a: Matrix  // [rank, in]
   package let b: Matrix  // [out, rank]
