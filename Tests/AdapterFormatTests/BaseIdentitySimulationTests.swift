@@ -131,7 +131,7 @@ struct BaseIdentitySimulationTests {
     for quantiser in Quantiser.allCases {
       for change in [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08] {
         if (quantiser == .q8_0) != (change < 0.01) { continue }
-        let name = "limit: matrices by \(change * 100) %, " + quantiser.rawValue
+        let name = "limit: matrices by \(change * 100) %, " + quantiser.elementType.rawValue
         _ = try Self.count(Self.scenario(name, .blocks(quantiser), .noise(change)))
       }
     }
@@ -159,7 +159,7 @@ struct BaseIdentitySimulationTests {
           }
         }
       }
-      print("| spread: \(quantiser.rawValue)\(searches ? ", scale fitted" : "") | \(sum / Double(count)) |")
+      print("| spread: \(quantiser.elementType.rawValue)\(searches ? ", scale fitted" : "") | \(sum / Double(count)) |")
       #expect((0.05...0.092).contains(sum / Double(count)))
     }
   }

@@ -54,9 +54,6 @@ public struct BaseIdentity: Sendable, Equatable {
 
   /// The digest in hexadecimal.
   public var digestText: String { hexadecimal(digest) }
-
-  /// Number of weights in the sketch.
-  public var sampleCount: Int { sketch.runs.reduce(0) { $0 + $1.values.count } }
 }
 
 /// Whether one name comes before another, compared as bytes.

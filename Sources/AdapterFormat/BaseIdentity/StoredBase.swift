@@ -65,7 +65,7 @@ public struct StoredBase: BaseCandidate {
 
   /// The tensor of a canonical name.
   public func tensor(_ name: String) -> BaseTensor? {
-    stored[name].map { BaseTensor(name: name, shape: $0.shape, encoding: BaseEncoding($0.elementType)) }
+    stored[name].map { BaseTensor(name: name, shape: $0.shape, elementType: $0.elementType) }
   }
 
   /// The numbers at `columns` of a row.

@@ -134,7 +134,7 @@ enum MLXWriter {
     ])
   }
 
-  /// Module names relative to their layer, whole paths outside the layers, and the number of last layers that have them.
+  /// Module names relative to their layer, whole paths outside the layers, and the number of last layers with them.
   private static func keys(_ archive: AdapterArchive, _ base: BaseArchitecture?) -> ([String], Int) {
     var keys: Set<String> = []
     var layers: Set<Int> = []

@@ -5,8 +5,8 @@ import ModelFiles
 /// A difference is counted in steps of the last place, so its size depends on the exponent alone. The planes order the
 /// elements by the exponent of the predicted word: zstd sees stretches of one distribution each, instead of a mixture.
 ///
-/// Takes two passes over a block's tensors in their order: first ``count(_:)``, then ``split(_:predicted:into:stride:)``
-/// or ``join(_:predicted:into:)``.
+/// Takes two passes over a block's tensors in their order: first ``count(_:)``, then
+/// ``split(_:predicted:into:stride:)`` or ``join(_:predicted:into:)``.
 struct Prediction {
   private let type: ElementType
   private let shift: Int

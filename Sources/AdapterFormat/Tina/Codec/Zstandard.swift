@@ -1,6 +1,6 @@
 import CZstd
 
-/// Zstandard as the format uses it: one frame with its content size and a small window, without dictionary and checksum.
+/// Zstandard as the format uses it: one frame with its content size and a small window, no dictionary, no checksum.
 enum Zstandard {
   /// The largest window that a frame may ask for.
   static let maximumWindow = 1 << 20

@@ -31,7 +31,7 @@ public struct AdapterDifference: Sendable {
     public let kind: String
     /// How near the two are.
     public let verdict: Verdict
-    /// ‖ΔW₁ − ΔW₂‖, Frobenius; for other entries than pairs, of the tensors themselves. Nil if not comparable.
+    /// ‖ΔW₁ − ΔW₂‖, Frobenius; of the tensors, for entries other than pairs. Nil if not comparable.
     public let distance: Double?
     /// ‖ΔW‖ of the first and the second; nil where it is not there or not comparable.
     public let norms: [Double?]

@@ -80,7 +80,7 @@ public enum LowRankAlgebra {
     _ first: LowRankPair, _ second: LowRankPair
   ) -> (difference: Double, first: Double, second: Double) {
     precondition(first.inputCount == second.inputCount && first.outputCount == second.outputCount)
-    // [B₁ B₂] · diag(s₁, −s₂) · [A₁; A₂]: one QR of the joined factors, so that nothing cancels in squares.
+    // [B₁ B₂] · diag(s₁, −s₂) · [A₁; A₂]: one QR of the joined factors, so that no squares cancel.
     let b1 = tall(columnsOf: first.b)
     let b2 = tall(columnsOf: second.b)
     let a1 = tall(rowsOf: first.a)
