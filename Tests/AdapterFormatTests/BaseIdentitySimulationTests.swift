@@ -123,7 +123,7 @@ struct BaseIdentitySimulationTests {
     #expect(count.accepted == 0 && count.refused == Self.cases)
   }
 
-  /// Where the matrices alone begin to be told apart; for the table, not a requirement.
+  /// The change at which the matrices alone are distinguished: for the table, not a requirement.
   @Test(
     "how far matrices must move to be noticed under quantisation",
     .enabled(if: ProcessInfo.processInfo.environment["TINA_IDENTITY_CASES"] != nil))

@@ -141,7 +141,7 @@ struct BaseIdentityTests {
     #expect(BaseSketch.kind(of: "h.12.attn.3x.4") == "h.*.attn.3x.*")
   }
 
-  @Test("other shapes are told one by one")
+  @Test("other shapes are listed one by one")
   func shapes() throws {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     guard
@@ -158,7 +158,7 @@ struct BaseIdentityTests {
       identity.compare(to: other) == .otherShape(["architecture test, the adapter's base is qwen2"]))
   }
 
-  @Test("one weight of an unquantised base is enough to be told")
+  @Test("one changed weight of an unquantised base is found")
   func oneWeight() throws {
     let identity = try BaseIdentity(of: TestModel.plain(.bf16).base)
     guard let run = identity.sketch.runs.first(where: { identity.sketch.tensors[$0.tensor].isMatrix }) else {

@@ -82,7 +82,7 @@ struct TinaLayerTests {
     }
   }
 
-  @Test("a prefix is a weaker adapter for who asks for it, and nobody else")
+  @Test("a prefix is a weaker adapter, opened only on request")
   func prefixes() throws {
     let archive = trainedArchive()
     try TinaWriter.write(archive, to: path, options: TinaOptions(.fine))
