@@ -29,6 +29,13 @@ let houseC: [CSetting] =
   (optimised ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+// Linux has RE2 in the usual places, and its pkg-config names a flag there that SwiftPM warns of.
+#if os(macOS)
+  let re2: String? = "re2"
+#else
+  let re2: String? = nil
+#endif
+
 let package = Package(
   name: "tina",
   platforms: [.macOS(.v26)],
@@ -56,11 +63,14 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .systemLibrary(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+    .systemLibrary(
+      name: "CRE2", pkgConfig: re2, providers: [.apt(["libre2-dev"]), .brew(["re2"])]),
+    .target(name: "CRegex", dependencies: ["CRE2"]),
     .target(name: "CKernels", cSettings: [.headerSearchPath(".")] + houseC),
     .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
     .target(name: "ModelFiles", dependencies: ["Support"], swiftSettings: house),
     .target(
-      name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS"],
+      name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS", "CRegex"],
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: houseC),
@@ -154,7 +164,7 @@ let package = Package(
         }, swiftSettings: house),
     .testTarget(name: "TinaTests", dependencies: ["TestSupport", "tina"], swiftSettings: house),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6], cxxLanguageStandard: .cxx17
 )
 
 // scripts/sanitize builds what the engine's tests need and no more.

@@ -15,7 +15,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
       precondition(tensor.floats().count == tensor.elementCount)
     }
   }
-  _ = try? Tokenizer.ggufBOSToken(path: file.path)
+  _ = try? Tokenizer.bosToken(path: file.path)
   if let tokenizer = try? Tokenizer(path: file.path) {
     let ids = tokenizer.encode("a b\u{e9} <x> ab12\n", addSpecialTokens: true)
     precondition(ids.allSatisfy { tokenizer.isKnown($0) })

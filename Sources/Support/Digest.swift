@@ -3,9 +3,9 @@ import CCrypto
 /// A cryptographic digest of bytes, from OpenSSL's libcrypto.
 @safe package struct Digest: ~Copyable {
   package enum Algorithm {
-    /// 32 bytes; what Tina itself uses everywhere.
+    /// 32 bytes; Tina's own digests.
     case sha256
-    /// 20 bytes; git names small files of the hub by it.
+    /// 20 bytes; the hub names small files by it, as git does.
     case sha1
   }
 
@@ -23,16 +23,16 @@ import CCrypto
 
   deinit { unsafe EVP_MD_CTX_free(context) }
 
-  /// Appends bytes to what is hashed.
+  /// Hashes more bytes.
   package mutating func update(_ bytes: borrowing RawSpan) {
     let context = unsafe context
     unsafe bytes.withUnsafeBytes { unsafe _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
   }
 
-  /// Appends bytes to what is hashed.
+  /// Hashes more bytes.
   package mutating func update(_ bytes: [UInt8]) { update(unsafe bytes.span.bytes) }
 
-  /// The digest of everything; the last thing that is asked for.
+  /// The digest of everything; ends the computation.
   package consuming func finish() -> [UInt8] {
     let context = unsafe context
     var count: UInt32 = 0
@@ -49,8 +49,8 @@ import CCrypto
     return digest.finish()
   }
 
-  /// The SHA-256 digest of texts, in hexadecimal. Each has its length before it, so that moving a character from one to
-  /// the next changes the digest.
+  /// The SHA-256 digest of texts, in hexadecimal. Each text's length is hashed too, so that moving a character from one
+  /// text to the next changes the digest.
   package static func text(of texts: [String]) -> String {
     var digest = Digest()
     for text in texts {

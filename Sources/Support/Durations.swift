@@ -1,5 +1,5 @@
 extension Duration {
-  /// In seconds.
+  /// The duration in seconds.
   package var inSeconds: Double {
     let (seconds, attoseconds) = components
     return Double(seconds) + Double(attoseconds) * 1e-18

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A value that one thread at a time reads or changes. (ThreadSanitizer does not see the order that
-/// Synchronization's Mutex makes, and would report races.)
+/// A value that one thread at a time reads or changes. Synchronization's Mutex does not serve here, because
+/// ThreadSanitizer does not see it and reports races.
 package final class Locked<Value: Sendable>: Sendable {
   private let lock = NSLock()
   private nonisolated(unsafe) var value: Value

@@ -2,8 +2,7 @@ import Foundation
 
 /// The machine's memory.
 package enum MachineMemory {
-  /// Bytes that programs can take without others having to give way; where the system does not tell, half of
-  /// all memory.
+  /// Bytes that a program can take without displacing others; half of all memory where the system does not tell.
   package static var available: Int {
     #if os(Linux)
       if let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),

@@ -2,11 +2,11 @@ public import ModelFiles
 
 /// Why a tokenizer or a chat template cannot be used.
 public enum TokenizationError: Error, Sendable, Equatable {
-  /// The file is missing, damaged, or no JSON.
+  /// The file is missing, damaged, or not JSON.
   case file(ModelFilesError)
-  /// `tokenizer.json` asks for something that is not done here, or contradicts itself.
+  /// `tokenizer.json` asks for something that is not supported, or contradicts itself.
   case unsupported(file: String, place: String, found: String, expected: String)
-  /// The chat template is none of those that are known.
+  /// The chat template is not a known one.
   case unknownTemplate(file: String, found: String)
 }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Texts to token ids and back, as `tokenizer.json` says: byte-level BPE with Qwen2's rules.
+/// Turns texts into token ids and back, as `tokenizer.json` says: byte-level BPE with Qwen2's rules.
 public struct Tokenizer: Sendable {
   private let vocabulary: Vocabulary
   private let encoder: BytePairEncoder
@@ -8,7 +8,7 @@ public struct Tokenizer: Sendable {
   private let ignoresMerges: Bool
   private let prefix: [Int]
   private let suffix: [Int]
-  private let rawMatcher: AddedTokenMatcher  // on the text as it comes
+  private let rawMatcher: AddedTokenMatcher  // on the text as given
   private let normalizedMatcher: AddedTokenMatcher  // on the normalised text
   private let addedByID: [Int: AddedToken]
 
@@ -17,7 +17,7 @@ public struct Tokenizer: Sendable {
 
   /// Reads `tokenizer.json` in a model's directory, or the tokenizer in a GGUF file.
   ///
-  /// - Throws: `TokenizationError` for a file that is missing, damaged, or asks for what is not done here.
+  /// - Throws: `TokenizationError` for a file that is missing, damaged or not supported.
   public init(directory: String) throws(TokenizationError) {
     if let file = try ggufFile(directory) {
       try self.init(TokenizerFile(gguf: file))
@@ -55,16 +55,16 @@ public struct Tokenizer: Sendable {
     return addedByID.values.first { $0.content == bytes }?.id ?? vocabulary.id(bytes[...])
   }
 
-  /// The text of one token (damaged UTF-8 repaired); nil for an unknown id.
+  /// The text of one token, its damaged UTF-8 repaired; nil for an unknown id.
   public func token(_ id: Int) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
-  /// The bytes that one token stands for in a text; nil for an unknown id. A character may be spread over
-  /// several tokens, so they need not be UTF-8.
+  /// The bytes of one token; nil for an unknown id. They need not be UTF-8, because a character may extend over
+  /// several tokens.
   public func utf8(of id: Int) -> [UInt8]? { bytes(of: id).map { Array($0) } }
 
   // MARK: Encoding
 
-  /// The ids of `text`, with what the post-processor adds (a BOS) unless told otherwise.
+  /// The ids of `text`, with the post-processor's special tokens (a BOS) unless told otherwise.
   public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int] {
     encode(valid: Array(text.utf8), addSpecialTokens: addSpecialTokens)
   }
@@ -127,7 +127,7 @@ public struct Tokenizer: Sendable {
 
   // MARK: Decoding
 
-  /// The text of `ids`. Bytes that are no UTF-8 become U+FFFD; unknown ids are passed over.
+  /// The text of `ids`. Bytes that are not UTF-8 become U+FFFD; unknown ids are skipped.
   public func decode(_ ids: [Int], skipSpecialTokens: Bool = false) -> String {
     var result: [UInt8] = []
     for id in ids { append(id, to: &result, skipSpecialTokens) }
@@ -147,24 +147,24 @@ public struct Tokenizer: Sendable {
   private func bytes(of id: Int) -> ArraySlice<UInt8>? {
     guard let added = addedByID[id] else { return vocabulary.token(id) }
     var spelled: [UInt8] = []
-    // The byte-level decoder takes an added token for spelled bytes too, where its characters allow it.
+    // The byte-level decoder decodes an added token too, where all its characters are of the byte alphabet.
     return ByteAlphabet.decode(added.content[...], into: &spelled) ? spelled[...] : added.content[...]
   }
 }
 
-/// Decodes ids as they come. What it returns, put together, is what `decode` gives for all of them; half a
-/// character is never given out.
+/// Decodes ids one by one. Its results together equal what `decode` returns for all ids; none ends within a
+/// character.
 public struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipSpecialTokens: Bool
-  private var held: [UInt8] = []  // the beginning of a character that is not complete
+  private var held: [UInt8] = []  // the bytes of an incomplete character
 
   init(tokenizer: Tokenizer, skipSpecialTokens: Bool) {
     self.tokenizer = tokenizer
     self.skipSpecialTokens = skipSpecialTokens
   }
 
-  /// The text that became certain with this id; may be empty.
+  /// The text that this id completes; may be empty.
   public mutating func append(_ id: Int) -> String {
     tokenizer.append(id, to: &held, skipSpecialTokens)
     let complete = held.count - incompleteTail()
@@ -173,7 +173,7 @@ public struct StreamingDecoder: Sendable {
     return text
   }
 
-  /// What is left: an incomplete character, as U+FFFD.
+  /// The rest: an incomplete character, as U+FFFD.
   public mutating func finish() -> String {
     defer { held = [] }
     return String(decoding: held, as: UTF8.self)

@@ -20,6 +20,27 @@ struct AdapterTests {
     #expect(adapter.targetModules == ["q_proj", "down_proj"] && adapter.configuration["r"]?.int == 2)
   }
 
+  @Test("a module is found by its name, with A and B as views of the file where it stores them plainly")
+  func byName() throws {
+    let test = TestAdapter()
+    let adapter = try test.open()
+    let query = try #require(adapter["layers.0.self_attn.q_proj"])
+    #expect(query.name == "layers.0.self_attn.q_proj" && query.rank == 2 && query.scale == 4)
+    #expect(query.a.shape == [2, 3] && query.b.shape == [4, 2] && query.b.floats()[0] == 0.25)
+    #expect(adapter["layers.0.self_attn.k_proj"] == nil && adapter["q_proj"] == nil)
+    let archive = try AdapterFile(path: test.directory.path).archive
+    for isPlain in [true, false] {
+      var options = TinaOptions()
+      options.isPlain = isPlain
+      let path = test.directory.path + "/plain-\(isPlain).tina"
+      try TinaWriter.write(archive, to: path, options: options)
+      let stored = try #require(try Adapter(path: path)["layers.0.self_attn.q_proj"])
+      #expect(stored.a.floats() == query.a.floats() && stored.b.floats() == query.b.floats())
+      #expect((stored.a.file != nil) == isPlain && (stored.b.file != nil) == isPlain)
+    }
+    #expect(query.a.file != nil && query.b.file != nil)
+  }
+
   @Test("the weights' file can be named instead of its directory")
   func byFile() throws {
     let test = TestAdapter()

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Testing
 
 @testable import AdapterFormat
@@ -123,7 +124,7 @@ struct BaseIdentitySimulationTests {
     #expect(count.accepted == 0 && count.refused == Self.cases)
   }
 
-  /// Where the matrices alone begin to be told apart; for the table, not a requirement.
+  /// The change at which the matrices alone are distinguished: for the table, not a requirement.
   @Test(
     "how far matrices must move to be noticed under quantisation",
     .enabled(if: ProcessInfo.processInfo.environment["TINA_IDENTITY_CASES"] != nil))
@@ -131,7 +132,7 @@ struct BaseIdentitySimulationTests {
     for quantiser in Quantiser.allCases {
       for change in [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08] {
         if (quantiser == .q8_0) != (change < 0.01) { continue }
-        let name = "limit: matrices by \(change * 100) %, " + quantiser.rawValue
+        let name = "limit: matrices by \(change * 100) %, " + quantiser.elementType.rawValue
         _ = try Self.count(Self.scenario(name, .blocks(quantiser), .noise(change)))
       }
     }
@@ -159,7 +160,7 @@ struct BaseIdentitySimulationTests {
           }
         }
       }
-      print("| spread: \(quantiser.rawValue)\(searches ? ", scale fitted" : "") | \(sum / Double(count)) |")
+      print("| spread: \(quantiser.elementType.rawValue)\(searches ? ", scale fitted" : "") | \(sum / Double(count)) |")
       #expect((0.05...0.092).contains(sum / Double(count)))
     }
   }

@@ -124,7 +124,7 @@ struct BaseIdentityTests {
   func sketch() throws {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 3), digest: zeroDigest)
     #expect(identity.sketch.tensors.count == 39 && identity.sketch.runs.count == 85)
-    #expect(identity.sampleCount == 2720 && identity.bytes.count < 9000)
+    #expect(identity.sketch.runs.reduce(0) { $0 + $1.values.count } == 2720 && identity.bytes.count < 9000)
     let layers = Set(identity.sketch.tensors.compactMap { $0.name.split(separator: ".").dropFirst().first })
     #expect(layers.count > 15)
     #expect(try BaseIdentity(bytes: identity.bytes, file: "x") == identity)
@@ -135,13 +135,13 @@ struct BaseIdentityTests {
     let tensors = (0..<100).map { index in
       BaseTensor(
         name: "k" + String(UnicodeScalar(UInt8(65 + index / 10))) + "\(index % 10)", shape: [4, 4],
-        encoding: .f32)
+        elementType: .f32)
     }
     #expect(BaseSketch.choose(tensors).count == 32)
     #expect(BaseSketch.kind(of: "h.12.attn.3x.4") == "h.*.attn.3x.*")
   }
 
-  @Test("other shapes are told one by one")
+  @Test("other shapes are listed one by one")
   func shapes() throws {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     guard
@@ -158,7 +158,7 @@ struct BaseIdentityTests {
       identity.compare(to: other) == .otherShape(["architecture test, the adapter's base is qwen2"]))
   }
 
-  @Test("one weight of an unquantised base is enough to be told")
+  @Test("one changed weight of an unquantised base is found")
   func oneWeight() throws {
     let identity = try BaseIdentity(of: TestModel.plain(.bf16).base)
     guard let run = identity.sketch.runs.first(where: { identity.sketch.tensors[$0.tensor].isMatrix }) else {
@@ -169,13 +169,13 @@ struct BaseIdentityTests {
     #expect(identity.compare(to: try TestModel.plain(.bf16).base) == .same)
     for type in [SampledElement.f16, .f32] {
       guard
-        case .sameInOtherEncoding(let deviation, let encodings) = identity.compare(
+        case .sameInOtherEncoding(let deviation, let types) = identity.compare(
           to: try TestModel.plain(type).base)
       else {
         Issue.record("not recognised")
         continue
       }
-      #expect(deviation == 0 && encodings == [type.encoding])
+      #expect(deviation == 0 && types == [type.type])
     }
     for type in [SampledElement.bf16, .f16, .f32] {
       for change in [Float(1.01), -1, .infinity, .nan] {
@@ -201,7 +201,7 @@ struct BaseIdentityTests {
       func mask(_ tensor: BaseTensor) -> BaseTensor {
         let isHidden = tensor.isMatrix && tensor.name.utf8.reduce(0) { $0 &+ Int($1) } % 10 < share
         return BaseTensor(
-          name: tensor.name, shape: tensor.shape, encoding: isHidden ? .unjudged("IQ2_XXS") : tensor.encoding)
+          name: tensor.name, shape: tensor.shape, elementType: isHidden ? .iq2_XXS : tensor.elementType)
       }
       func tensor(_ name: String) -> BaseTensor? { base.tensor(name).map(mask) }
       func values(of tensor: BaseTensor, row: Int, columns: Range<Int>) -> BaseValues {
@@ -212,7 +212,7 @@ struct BaseIdentityTests {
     let identity = try BaseIdentity(of: SimulatedBase(seed: 1), digest: zeroDigest)
     #expect(
       identity.compare(to: Masked(base: SimulatedBase(seed: 1), share: 10))
-        == .undecided(encodings: [.bf16, .unjudged("IQ2_XXS")]))
+        == .undecided(types: [.bf16, .iq2_XXS]))
     // Other vectors are other weights all the same.
     guard case .otherWeights = identity.compare(to: Masked(base: SimulatedBase(seed: 2), share: 10)) else {
       Issue.record("not refused")

@@ -35,7 +35,7 @@ private let invalid = Case.all("invalid")
 /// The content digest of what was decoded, computed from the archive's own tensors.
 private func contentDigest(_ file: TinaFile) throws -> String {
   var hash = ContentHash()
-  for (entry, record) in zip(try file.archive().entries, file.directory.entries) {
+  for (entry, record) in zip(try file.archive().entries, file.catalog.entries) {
     var parts = entry.tensors.map { ($0.elementType, $0.shape, Array(tensorBytes($0))) }
     if case .rows(_, let ids) = entry.content {
       parts.append((.i64, [ids.count], ids.flatMap { littleEndianBytes(Int64($0)) }))
@@ -49,7 +49,7 @@ private func contentDigest(_ file: TinaFile) throws -> String {
   return hash.digest.description
 }
 
-private func tensorBytes(_ tensor: Tensor) -> [UInt8] {
+func tensorBytes(_ tensor: Tensor) -> [UInt8] {
   unsafe tensor.bytes.withUnsafeBytes { unsafe Array($0) }
 }
 

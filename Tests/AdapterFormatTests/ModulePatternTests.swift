@@ -1,5 +1,7 @@
-import AdapterFormat
+import ModelFiles
 import Testing
+
+@testable import AdapterFormat
 
 @Suite("Module patterns")
 struct ModulePatternTests {
@@ -35,9 +37,33 @@ struct ModulePatternTests {
   }
 
   @Test(
+    "what Python's re and RE2 spell or take differently means what Python says",
+    arguments: [
+      ("\\d", "٣", true), ("[\\d]", "٣", true), ("\\D", "٣", false), ("\\d", "²", false),
+      ("\\w+", "naïve_ß٣²", true), ("\\w", "-", false), ("\\W", "é", false), ("[^\\w]", "é", false),
+      ("\\s", "\u{a0}", true), ("[\\s]", "\u{b}", true), ("\\s", "\u{1c}", true), ("\\S", "\u{2003}", false),
+      (".", "é", true), (".", "\n", false), ("[^a]", "\n", true), ("^a$", "a", true), ("a$|b", "b", true),
+      ("a{,2}", "aa", true), ("a{,2}", "aaa", false), ("a{,}", "aaa", true), ("a{02}", "aa", true),
+      ("a{}", "a{}", true), ("a{x}", "a{x}", true), ("a{1,2,3}", "a{1,2,3}", true), ("a}", "a}", true),
+      ("[[:alpha:]]", ":]", true), ("[[:alpha:]]", "b", false), ("[a&&b]", "&", true), ("]", "]", true),
+      ("[]-a]", "_", true), ("[\\.-0]", "/", true), ("[a\\-z]", "m", false), ("[a\\-z]", "-", true),
+      ("[a-]", "-", true), ("[^]]", "]", false), ("\\_\\é", "_é", true), ("\\.", "x", false),
+      ("a|", "", true), ("()", "", true), ("(a|ab)(c|bcd)", "abcd", true), ("a*?b", "aab", true),
+      ("A", "a", false),
+    ])
+  func semantics(pattern: String, path: String, isMatch: Bool) throws {
+    #expect(try ModulePattern(pattern, .whole).matches(path) == isMatch)
+  }
+
+  @Test(
     "what is not understood is refused",
     arguments: [
-      "(?=q)", "(?!q)", "(?i)q", "(q", "q)", "[q", "*q", "q**", "\\1", "\\b", "q\\", "(?P<n>q)", "[\\D]",
+      "(?=q)", "(?!q)", "(?<=q)", "(?i)q", "(?s:.)", "(?P<n>q)", "(?P=n)", "(?>q)", "(?#q)", "(q", "q)",
+      "q)|(q",
+      "[q", "[\\", "*q", "q**", "q*+", "q{2}{3}", "q{2,1}", "^*", "q$+", "^{2}", "[\\D]", "[\\w-x]",
+      "[a-\\d]",
+      "[z-a]", "q\\", "\\1", "\\0", "\\012", "\\b", "\\A", "\\z", "\\Z", "\\C", "\\n", "\\x41", "\\pL",
+      "\\p{Greek}", "\\Qq\\E", "q{1001}", "q{12345678901}",
       String(repeating: "(", count: 100) + String(repeating: ")", count: 100),
       String(repeating: "q", count: 3000),
       "((((q{999}){999}){999}){999})",
@@ -50,5 +76,29 @@ struct ModulePatternTests {
   func hostile() throws {
     let pattern = try ModulePattern("(a+)+(a|a)*(.*.*.*)*b$", .suffix)
     #expect(!pattern.matches(String(repeating: "a", count: 5000)))
+  }
+
+  @Test("repetitions within repetitions are refused at once", .timeLimit(.minutes(1)))
+  func nested() {
+    for pattern in ["(((){9999}){9999}){9999}x", "(((){999}){999}){999}x", "((.{99}){99}){99}"] {
+      #expect(throws: ModulePattern.Unsupported.self) { try ModulePattern(pattern, .suffix) }
+    }
+  }
+
+  @Test("all patterns of a configuration share memory and time", .timeLimit(.minutes(2)))
+  func many() throws {
+    func settings(_ pattern: (Int) -> String) -> PEFTSettings {
+      let patterns = (0..<6000).map { (key: pattern($0), value: JSONValue($0 % 64 + 1)) }
+      return PEFTSettings(
+        JSONObject([
+          ("peft_type", .string("LORA")), ("target_modules", .string("all-linear")),
+          ("rank_pattern", .object(JSONObject(patterns))),
+        ]), file: "adapter_config.json")
+    }
+    let plain = settings { "model.layers.\($0).mlp.experts.7.down_proj" }
+    #expect(plain.faults.isEmpty)
+    #expect(plain.rank(of: "model.layers.5999.mlp.experts.7.down_proj") == 5999 % 64 + 1)
+    let hostile = settings { String(repeating: ".{99}", count: 390) + "\($0)" }
+    #expect(hostile.faults.count == 100)
   }
 }

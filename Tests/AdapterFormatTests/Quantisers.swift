@@ -1,13 +1,21 @@
+import ModelFiles
+
 @testable import AdapterFormat
 
 /// ggml's block quantisations, simulated: what becomes of numbers, and how wide each code is there.
-enum Quantiser: String, CaseIterable {
-  case q8_0 = "Q8_0"
-  case q4_0 = "Q4_0"
-  case q4_K = "Q4_K"
+enum Quantiser: CaseIterable {
+  case q8_0, q4_0, q4_K
+
+  var elementType: ElementType {
+    switch self {
+    case .q8_0: .q8_0
+    case .q4_0: .q4_0
+    case .q4_K: .q4_K
+    }
+  }
 
   /// Elements that share a scale.
-  var blockSize: Int { self == .q4_K ? 256 : 32 }
+  var blockSize: Int { elementType.block.elements }
 
   /// Quantises one block and takes it back.
   ///

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 
 @testable import AdapterFormat
 
@@ -52,7 +53,7 @@ struct SimulatedBase: BaseCandidate {
         (prefix + "mlp.up_proj.weight", [8960, 1536]), (prefix + "mlp.down_proj.weight", [1536, 8960]),
       ]
     }
-    return all.map { BaseTensor(name: $0.0, shape: $0.1, encoding: encoding($0.1)) }
+    return all.map { BaseTensor(name: $0.0, shape: $0.1, elementType: elementType($0.1)) }
   }
 
   func tensor(_ name: String) -> BaseTensor? { Self.index[name].map { describe($0) } }
@@ -61,13 +62,13 @@ struct SimulatedBase: BaseCandidate {
     uniqueKeysWithValues: SimulatedBase(seed: 0).tensors.map { ($0.name, $0) })
 
   private func describe(_ tensor: BaseTensor) -> BaseTensor {
-    BaseTensor(name: tensor.name, shape: tensor.shape, encoding: encoding(tensor.shape))
+    BaseTensor(name: tensor.name, shape: tensor.shape, elementType: elementType(tensor.shape))
   }
 
-  private func encoding(_ shape: [Int]) -> BaseEncoding {
+  private func elementType(_ shape: [Int]) -> ElementType {
     switch held {
-    case .float(let element): element.encoding
-    case .blocks(let quantiser, _): shape.count > 1 ? .quantised(quantiser.rawValue) : .f32
+    case .float(let element): element.type
+    case .blocks(let quantiser, _): shape.count > 1 ? quantiser.elementType : .f32
     }
   }
 

@@ -36,7 +36,8 @@ struct SafetensorsTests {
     let header =
       #"{"b":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},"__metadata__":{"format":"pt","n":"\u00e9"},"#
       + #""c":{"data_offsets":[10,12],"shape":[],"dtype":"BF16"},"#
-      + #""a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"e":{"dtype":"U8","shape":[0,3],"data_offsets":[12,12]}}   "#
+      + #""a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"#
+      + #""e":{"dtype":"U8","shape":[0,3],"data_offsets":[12,12]}}   "#
     let file = try open(
       safetensors(header: header, data: [0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0, 0x38, 0x40, 0x40]))
     #expect(file.tensors.map(\.name) == ["a", "b", "c", "e"])
@@ -217,7 +218,8 @@ struct SafetensorsTests {
   @Test("overlapping tensors, and holes")
   func layout() {
     func pair(_ first: String, _ second: String) -> String {
-      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":\#(first)},"b":{"dtype":"U8","shape":[4],"data_offsets":\#(second)}}"#
+      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":\#(first)},"#
+        + #""b":{"dtype":"U8","shape":[4],"data_offsets":\#(second)}}"#
     }
     refuse(header: pair("[0,4]", "[2,6]"), data: 6, "tensor \"b\"", "[2, 6]", "no overlap with tensor \"a\"")
     refuse(header: pair("[0,4]", "[0,4]"), data: 4, "no overlap")

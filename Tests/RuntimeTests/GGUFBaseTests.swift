@@ -133,12 +133,12 @@ import Tokenization
     let directory = try StoredModel(path: path)
     let base = try StoredBase(directory)
     #expect(base.tensors.count == 15)
-    let kinds = Set(base.tensors.map { "\($0.encoding)" })
+    let kinds = Set(base.tensors.map { $0.elementType.rawValue })
     #expect(kinds == ["Q6_K", "Q8_0", "Q4_K", "Q5_K", "Q4_0", "F16", "F32"])
     for tensor in base.tensors where tensor.shape.count == 2 {
       let part = base.values(of: tensor, row: 3, columns: 32..<64)
       #expect(part.values.count == 32, "\(tensor.name)")
-      #expect(part.widths.count == (tensor.encoding == .f16 ? 0 : 32))
+      #expect(part.widths.count == (tensor.elementType == .f16 ? 0 : 32))
     }
     #expect(throws: AdapterError.self) { try base.digest() }
   }

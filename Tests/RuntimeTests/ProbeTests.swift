@@ -18,9 +18,11 @@ import Testing
       name: "probe",
       modules: [
         AdapterModule(
-          name: "layers.\(layer).\(Projection.down.path)", rank: 1, scale: 1, alpha: 1,
-          a: Tensor(name: "A", shape: [1, input], floats: Array(repeating: a, count: input)),
-          b: Tensor(name: "B", shape: [out, 1], floats: (0..<out).map { $0 % 2 == 0 ? b : -b / 2 }))
+          name: "layers.\(layer).\(Projection.down.path)",
+          pair: LowRankPair(
+            a: Tensor(name: "A", shape: [1, input], floats: Array(repeating: a, count: input)),
+            b: Tensor(name: "B", shape: [out, 1], floats: (0..<out).map { $0 % 2 == 0 ? b : -b / 2 }),
+            scale: 1))
       ])
   }
 

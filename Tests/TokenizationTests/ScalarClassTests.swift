@@ -3,7 +3,7 @@ import Testing
 @testable import Tokenization
 
 @Suite struct ScalarClassTests {
-  @Test func lettersNumbersAndSpacesAreTold() {
+  @Test func lettersNumbersAndSpacesAreDistinguished() {
     for letter in "aÉ中가ʰ".unicodeScalars { #expect(ScalarClass(letter).isLetter) }
     for number in "7²Ⅻ٣".unicodeScalars { #expect(ScalarClass(number).isNumber) }
     for space in " \u{A0}\u{2028}\n".unicodeScalars { #expect(ScalarClass(space).isSpace) }

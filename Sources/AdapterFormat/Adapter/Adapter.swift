@@ -1,29 +1,28 @@
 public import ModelFiles
 
-/// One low-rank pair: what it adds to its linear layer is `scale · B · A · x`.
+/// A low-rank pair and the linear layer that it changes: the layer adds `scale · B · A · x` to its output.
 public struct AdapterModule: Sendable {
   /// The layer it belongs to, independent of wrappers: `layers.3.self_attn.q_proj`.
   public let name: String
-  /// Inner dimension of the pair.
-  public let rank: Int
-  /// The final factor: `alpha / rank`, or `alpha / √rank` with rsLoRA, or what the file states.
-  public let scale: Float
-  /// The alpha behind ``scale``; `scale · rank` where the file has none.
-  public let alpha: Double
-  /// `[rank, in]`; F32, F16 or BF16.
-  public let a: Tensor
-  /// `[out, rank]`; F32, F16 or BF16.
-  public let b: Tensor
+  /// A, B and the scale.
+  public let pair: LowRankPair
 
-  /// Makes a module; shapes are taken on trust.
-  public init(name: String, rank: Int, scale: Float, alpha: Double, a: Tensor, b: Tensor) {
+  /// Makes a module without checking the shapes.
+  public init(name: String, pair: LowRankPair) {
     self.name = name
-    self.rank = rank
-    self.scale = scale
-    self.alpha = alpha
-    self.a = a
-    self.b = b
+    self.pair = pair
   }
+
+  /// `[rank, in]`; F32, F16 or BF16. A view of the mapped file where the file stores it plainly.
+  public var a: Tensor { pair.a }
+  /// `[out, rank]`; F32, F16 or BF16. A view of the mapped file where the file stores it plainly.
+  public var b: Tensor { pair.b }
+  /// The final factor: `alpha / rank`, or `alpha / √rank` with rsLoRA, or what the file states.
+  public var scale: Float { pair.scale }
+  /// The alpha behind ``scale``; `scale · rank` where the file has none.
+  public var alpha: Double { pair.alpha ?? Double(scale) * Double(rank) }
+  /// Inner dimension of the pair.
+  public var rank: Int { pair.rank }
 }
 
 /// A LoRA adapter that can be applied, its matrices mapped from the file or decoded.
@@ -32,24 +31,24 @@ public struct Adapter: Sendable {
   public let path: String
   /// The pairs, by layer and then by name.
   public let modules: [AdapterModule]
-  /// What the configuration calls its base: a hub name or somebody's folder. Never proof of anything.
+  /// The configuration's name for its base: a hub name or a folder. It proves nothing.
   public let baseModelName: String?
   /// The base by its contents; nil if the file does not tell it ("base not identified"), as a PEFT directory
   /// never does.
   public var base: BaseIdentity?
   /// Whether the adapter adds exactly zero: every B, or every scale, is.
   public let isZero: Bool
-  /// The names that training was told to target; empty if a pattern told it.
+  /// The configured names of the trained modules; empty if a pattern selects them.
   public let targetModules: [String]
   /// The source's own configuration: the whole `adapter_config.json`, a GGUF file's key-values.
   public let configuration: JSONObject
-  /// What should be known about the file, one sentence each.
+  /// Remarks for the adapter's user, one sentence each.
   public let notes: [String]
 
   /// Opens an adapter of any format, all or nothing; the format is recognised by its contents.
   ///
-  /// What the file alone can show is checked here: complete pairs, ranks, types, finite numbers, and that
-  /// nothing in it goes beyond plain LoRA. Whether it fits a base is checked where it meets one.
+  /// Checks what the file alone can show: complete pairs, ranks, types, finite numbers, and nothing beyond plain
+  /// LoRA. Attaching it to a model checks whether it fits the base.
   ///
   /// - Parameters:
   ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
@@ -78,6 +77,20 @@ public struct Adapter: Sendable {
     configuration = file.archive.configuration ?? JSONObject([])
     targetModules = configuration["target_modules"]?.array?.compactMap(\.string) ?? []
     notes = file.notes
+  }
+
+  /// The module of a name, or nil if the adapter does not change it.
+  ///
+  /// ```swift
+  /// let adapter = try Adapter(path: "math.tina")
+  /// if let query = adapter["layers.0.self_attn.q_proj"] {
+  ///   print(query.rank, query.scale, query.a.shape, query.b.shape)
+  /// }
+  /// ```
+  ///
+  /// - Parameter name: as ``AdapterModule/name``, compared byte by byte.
+  public subscript(name: String) -> AdapterModule? {
+    modules.first { $0.name.utf8.elementsEqual(name.utf8) }
   }
 
   /// Number of elements of all matrices.

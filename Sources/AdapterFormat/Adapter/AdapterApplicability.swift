@@ -10,14 +10,13 @@ struct AdapterApplicability {
   init(_ adapter: AdapterFile) {
     file = adapter.files.last ?? adapter.path
     let archive = adapter.archive
-    let config = archive.peftConfiguration.map { PEFTConfig($0, file: adapter.path) }
-    if adapter.format != .peft, let config {
+    if adapter.format != .peft, let settings = adapter.peft {
       // The configuration came along from PEFT: what it says against applying still holds.
-      violations += config.faults + config.obstacles
+      violations += settings.faults + settings.obstacles
     }
     for entry in archive.entries {
       if case .lowRank(let pair) = entry.content {
-        add(entry, pair, config)
+        add(entry, pair, adapter.peft)
       } else {
         refuse(entry)
       }
@@ -28,7 +27,7 @@ struct AdapterApplicability {
     checkFused(archive.entries)
   }
 
-  private mutating func add(_ entry: AdapterEntry, _ pair: LowRankPair, _ config: PEFTConfig?) {
+  private mutating func add(_ entry: AdapterEntry, _ pair: LowRankPair, _ settings: PEFTSettings?) {
     let before = violations.count
     for tensor in [pair.a, pair.b] {
       guard let index = tensor.firstNonFinite else { continue }
@@ -38,7 +37,7 @@ struct AdapterApplicability {
           found: "a number that is not finite, at element \(index)", expected: "finite numbers",
           advice: "Training diverged: use an earlier checkpoint."))
     }
-    if let config, !config.isTarget(entry.path) {
+    if let settings, !settings.isTarget(entry.path) {
       violations.append(
         .init(
           .badTensor, file: file, place: "module " + quoted(entry.module),
@@ -46,10 +45,7 @@ struct AdapterApplicability {
           advice: "Configuration and weights are of different adapters."))
     }
     guard violations.count == before else { return }
-    modules.append(
-      AdapterModule(
-        name: entry.module, rank: pair.rank, scale: pair.scale,
-        alpha: pair.alpha ?? Double(pair.scale) * Double(pair.rank), a: pair.a, b: pair.b))
+    modules.append(AdapterModule(name: entry.module, pair: pair))
   }
 
   private mutating func refuse(_ entry: AdapterEntry) {

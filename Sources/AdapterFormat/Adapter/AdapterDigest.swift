@@ -2,12 +2,12 @@ import ModelFiles
 import Support
 
 extension Adapter {
-  /// The digest of the content that a `.tina` file of this adapter states (spec, section 10): the same for the
-  /// same adapter, whichever format it stands in. Reads all matrices.
+  /// The content digest that a `.tina` file of this adapter states (spec, section 10). It is the same in every format.
+  /// Reads all matrices.
   public func contentDigest() -> ContentDigest {
     var hash = ContentHash()
     for module in modules {
-      let entry = TinaDirectory.Entry(
+      let entry = TinaCatalog.Entry(
         kind: .lowRank, origin: 0, scale: module.scale, alpha: nil, module: module.name, path: "",
         parameter: "",
         attributes: nil, errors: [], tensors: 0..<0)

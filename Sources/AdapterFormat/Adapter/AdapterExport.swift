@@ -1,14 +1,14 @@
 import ModelFiles
 
 extension AdapterArchive {
-  /// Writes the archive in another program's format, whole or not at all. What the format cannot represent is
-  /// refused before anything is written.
+  /// Writes the archive in another program's format, whole or not at all. Refuses
+  /// what the format cannot represent before it writes anything.
   ///
   /// - Parameters:
   ///   - format: PEFT and MLX make a directory, GGUF a file. For `.tina` see ``TinaWriter``.
   ///   - path: an existing file, or a directory with nothing but such files, is replaced in one step.
-  ///   - base: what is known of the base; GGUF needs its architecture, the heads too for Llama. What the archive
-  ///     itself knows is used where this is nil.
+  ///   - base: the base's architecture. GGUF needs it, with the heads for Llama. Nil: that of the archive's own
+  ///     base.
   /// - Throws: ``AdapterError`` naming everything that the format cannot represent.
   public func export(
     _ format: AdapterFileFormat, to path: String, base: BaseArchitecture? = nil
@@ -22,13 +22,12 @@ extension AdapterArchive {
     }
   }
 
-  /// What in a PEFT configuration changes the mathematics beyond plain pairs and is not told by the entries.
+  /// The changes to the mathematics that a PEFT configuration states and the entries do not.
   func mathematicalObstacles(file: String) -> [AdapterError.Violation] {
-    guard let object = peftConfiguration else { return [] }
-    let config = PEFTConfig(object, file: file)
-    return config.obstacles.filter { violation in
+    guard let settings = peftSettings(file: file) else { return [] }
+    return settings.obstacles.filter { violation in
       switch violation.kind {
-      // DoRA is told by its magnitudes, and replaced modules by themselves.
+      // The entries show DoRA by its magnitudes, and replaced modules.
       case .unsupported(let feature): !["use_dora", "modules_to_save", "bias", "lora_bias"].contains(feature)
       case .unknownKey: true
       default: false

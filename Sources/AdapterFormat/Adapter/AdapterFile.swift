@@ -2,7 +2,7 @@ public import ModelFiles
 
 /// The formats that adapters come in.
 public enum AdapterFileFormat: String, Sendable, CaseIterable {
-  /// Our own: one file.
+  /// Tina's own: one file.
   case tina
   /// PEFT's directory.
   case peft
@@ -11,7 +11,7 @@ public enum AdapterFileFormat: String, Sendable, CaseIterable {
   /// mlx-lm's directory.
   case mlx
 
-  /// The name that people know it by.
+  /// The format's usual name.
   public var title: String {
     switch self {
     case .tina: ".tina"
@@ -22,19 +22,25 @@ public enum AdapterFileFormat: String, Sendable, CaseIterable {
   }
 }
 
-/// An adapter's file or directory, read: what it holds, and what speaks against applying it.
+/// The contents of an adapter's file or directory, and the reasons against applying it.
 public struct AdapterFile: Sendable {
   /// The path as it was given.
   public let path: String
-  /// What it turned out to be, by its contents.
+  /// The format, recognised by the contents.
   public let format: AdapterFileFormat
   /// Everything that it holds.
-  public var archive: AdapterArchive
+  public var archive: AdapterArchive {
+    didSet {
+      if archive.configuration != oldValue.configuration { peft = archive.peftSettings(file: path) }
+    }
+  }
+  /// What the configuration says, if it is PEFT's.
+  private(set) var peft: PEFTSettings?
   /// The files that were read.
   public let files: [String]
-  /// What the configuration says against applying it; the entries are judged by ``Adapter``.
+  /// The configuration's reasons against applying it. ``Adapter`` judges the entries.
   public let obstacles: [AdapterError.Violation]
-  /// What should be known about it, one sentence each.
+  /// Remarks for its user, one sentence each.
   public let notes: [String]
 
   /// Reads an adapter of any format, recognised by its contents.
@@ -42,7 +48,7 @@ public struct AdapterFile: Sendable {
   /// - Parameters:
   ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
   ///   - layers: how many quality layers of a `.tina` file are read; all unless given.
-  ///   - base: what is known of the base, for formats that need it.
+  ///   - base: the base's architecture, for formats that need it.
   /// - Throws: ``AdapterError`` with everything that makes it unreadable.
   public init(path: String, layers: Int? = nil, base: BaseArchitecture? = nil) throws(AdapterError) {
     let reading = try AdapterReading(path: path, layers: layers, base: base)
@@ -54,20 +60,23 @@ public struct AdapterFile: Sendable {
     self.path = path
     format = reading.format
     archive = reading.archive
+    peft = reading.peft ?? reading.archive.peftSettings(file: path)
     files = reading.files
     obstacles = reading.obstacles
     notes = reading.notes
   }
 }
 
-/// An adapter as far as it could be read.
+/// An adapter as far as it is readable.
 struct AdapterReading {
   let format: AdapterFileFormat
   var archive: AdapterArchive
+  /// What the configuration says, if the format is PEFT.
+  var peft: PEFTSettings?
   var files: [String]
   /// What makes it unreadable.
   var faults: [AdapterError.Violation] = []
-  /// What only speaks against applying it.
+  /// What prevents applying it, but not reading it.
   var obstacles: [AdapterError.Violation] = []
   var notes: [String] = []
 
@@ -79,7 +88,7 @@ struct AdapterReading {
     self.files = files
   }
 
-  /// Reads what is at a path; throws where nothing at all can be told, else lists faults.
+  /// Reads what is at a path. Lists faults, and throws if it finds no adapter.
   init(path: String, layers: Int?, base: BaseArchitecture?) throws(AdapterError) {
     let place = try AdapterPlace(path: path)
     if let layers, place.format != .tina {
@@ -110,74 +119,5 @@ struct AdapterReading {
             + " of ΔW is \(last.totalError).")
       }
     }
-  }
-}
-
-/// What is known of a base without its weights: enough to name an adapter's modules in other formats.
-public struct BaseArchitecture: Sendable, Equatable {
-  /// `model_type`: `qwen2`, `llama`.
-  public let name: String
-  /// Attention heads of the queries.
-  public let headCount: Int?
-  /// Attention heads of keys and values.
-  public let keyValueHeadCount: Int?
-  /// Decoder layers.
-  public let layerCount: Int?
-
-  /// Makes an architecture.
-  public init(
-    name: String, headCount: Int? = nil, keyValueHeadCount: Int? = nil, layerCount: Int? = nil
-  ) {
-    self.name = name
-    self.headCount = headCount
-    self.keyValueHeadCount = keyValueHeadCount
-    self.layerCount = layerCount
-  }
-
-  /// The architecture of a model in a GGUF file.
-  private init(_ file: GGUFFile) throws(ModelFilesError) {
-    guard file["general.type"]?.text ?? "model" == "model", let name = file["general.architecture"]?.text
-    else {
-      throw ModelFilesError(
-        .badValue, file: file.path, place: "key \"general.architecture\"",
-        found: file["general.architecture"]?.summary ?? "nothing", expected: "a model's architecture",
-        advice: "Name the base model, not an adapter.")
-    }
-    let heads = file[name + ".attention.head_count"]?.integer
-    self.init(
-      name: name, headCount: heads,
-      keyValueHeadCount: file[name + ".attention.head_count_kv"]?.integer ?? heads,
-      layerCount: file[name + ".block_count"]?.integer)
-  }
-
-  /// The architecture of an identified base.
-  public init(_ identity: BaseIdentity) {
-    func size(_ name: String) -> Int? { identity.dimensions.first { $0.name == name }?.value }
-    self.init(
-      name: identity.architecture, headCount: size("heads"), keyValueHeadCount: size("kv_heads"),
-      layerCount: size("layers"))
-  }
-
-  /// Reads a model directory's `config.json`, or that file itself; weights need not be there. Or the metadata of
-  /// a model's GGUF file.
-  ///
-  /// - Throws: `ModelFilesError` if it is missing, no JSON or without `model_type`.
-  public init(path: String) throws(ModelFilesError) {
-    if let file = try? MappedFile(path: path), file.byteCount >= 4, file.copy(0..<4) == Array("GGUF".utf8) {
-      self = try BaseArchitecture(GGUFFile(path: path))
-      return
-    }
-    let file = path.hasSuffix(".json") ? path : path + "/config.json"
-    let json = try JSON.parse(path: file, maximumByteCount: 16 << 20)
-    let text = json.object?["text_config"]?.object ?? json.object
-    guard let type = text?["model_type"]?.string else {
-      throw ModelFilesError(
-        .badValue, file: file, place: "key \"model_type\"",
-        found: text?["model_type"]?.summary ?? "nothing", expected: "the name of an architecture")
-    }
-    let heads = text?["num_attention_heads"]?.int
-    self.init(
-      name: type, headCount: heads, keyValueHeadCount: text?["num_key_value_heads"]?.int ?? heads,
-      layerCount: text?["num_hidden_layers"]?.int)
   }
 }

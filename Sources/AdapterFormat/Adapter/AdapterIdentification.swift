@@ -38,9 +38,9 @@ extension AdapterArchive {
         violations.append(other(candidate, found: difference.description))
       case .otherShape(let differences):
         violations.append(other(candidate, found: differences.joined(separator: "; ")))
-      case .undecided(let encodings):
+      case .undecided(let types):
         violations.append(
-          other(candidate, found: "encodings that cannot be compared: \(encodings.map(\.description))"))
+          other(candidate, found: "encodings that cannot be compared: \(types.map(\.rawValue))"))
       }
     }
     guard violations.isEmpty else { throw AdapterError(path: candidate.path, violations: violations) }

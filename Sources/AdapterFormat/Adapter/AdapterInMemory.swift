@@ -1,10 +1,10 @@
 import ModelFiles
 
 extension Adapter {
-  /// An adapter whose matrices are in memory: one that is being trained.
+  /// An adapter in training, with its matrices in memory.
   ///
   /// - Parameters:
-  ///   - name: what messages call it.
+  ///   - name: its name in messages.
   ///   - modules: its pairs, complete and of matching shapes.
   package init(name: String, modules: [AdapterModule]) {
     path = name

@@ -5,8 +5,8 @@ import ModelFiles
 struct AdapterPlace {
   let path: String
   let format: AdapterFileFormat
-  /// `adapter_config.json`, of PEFT and MLX.
-  var config: String?
+  /// Path of `adapter_config.json`, of PEFT and MLX, and what it holds.
+  var config: (path: String, contents: Result<JSONObject, ModelFilesError>)?
   /// The tensors' file; nil if there is a configuration alone, `violation` says so.
   var weights: String?
   /// `adapter_model.safetensors.index.json` if the tensors are in several files.
@@ -55,10 +55,13 @@ struct AdapterPlace {
     + " s.save_file(dict(n.load('adapters.npz')), 'adapters.safetensors')\"."
 
   /// The configuration is MLX's if it has what only MLX's has.
-  private static func isMLX(_ config: String) -> Bool {
-    guard let object = try? JSON.parse(path: config, maximumByteCount: 16 << 20).object else { return false }
-    return object["peft_type"] == nil
-      && (object["fine_tune_type"] != nil || object["lora_parameters"] != nil || object["lora_layers"] != nil)
+  private static func isMLX(_ config: Result<JSONObject, ModelFilesError>) -> Bool {
+    guard case .success(let object) = config, object["peft_type"] == nil else { return false }
+    return ["fine_tune_type", "lora_parameters", "lora_layers"].contains { object[$0] != nil }
+  }
+
+  private static func contents(_ config: String) -> Result<JSONObject, ModelFilesError> {
+    Result { () throws(ModelFilesError) in try JSON.object(path: config) }
   }
 
   private init(directory: String) throws(AdapterError) {
@@ -74,9 +77,9 @@ struct AdapterPlace {
       }
       throw Self.error(directory, Self.missing(names))
     }
-    let config = directory + "/" + Self.configName
-    self.config = config
-    if Self.isMLX(config) || (names.contains(Self.mlxName) && !names.contains(Self.weightsName)) {
+    let contents = Self.contents(directory + "/" + Self.configName)
+    config = (directory + "/" + Self.configName, contents)
+    if Self.isMLX(contents) || (names.contains(Self.mlxName) && !names.contains(Self.weightsName)) {
       format = .mlx
       if names.contains(Self.mlxName) {
         weights = directory + "/" + Self.mlxName
@@ -183,8 +186,9 @@ struct AdapterPlace {
       throw Self.error(
         file, .missing, "no " + prefix + Self.configName + " beside it", Self.configAdvice)
     }
-    self.config = config
+    let contents = Self.contents(config)
+    self.config = (config, contents)
     weights = file
-    format = Self.isMLX(config) ? .mlx : .peft
+    format = Self.isMLX(contents) ? .mlx : .peft
   }
 }

@@ -1,6 +1,6 @@
 import Support
 
-/// Which weights an adapter belongs to, told by their content and never by a name.
+/// The identity of an adapter's base, by the content of its weights and never by a name.
 ///
 /// The bytes and the rules are those of spec/base-identity.md.
 public struct BaseIdentity: Sendable, Equatable {
@@ -16,7 +16,7 @@ public struct BaseIdentity: Sendable, Equatable {
   public let architecture: String
   /// The base's sizes in the order of their names.
   public let dimensions: [Dimension]
-  /// SHA-256 over every weight; equal for equal weights, whatever file they are in.
+  /// SHA-256 over every weight; equal for equal weights in any file.
   public let digest: [UInt8]
   let sketch: BaseSketch
 
@@ -25,7 +25,7 @@ public struct BaseIdentity: Sendable, Equatable {
   /// - Throws: ``AdapterError`` if the base is quantised, holds NaN or infinity, or has a name or size that an
   ///   identity can't hold.
   public init(of candidate: some BaseCandidate) throws(AdapterError) {
-    // The sketch comes first: it is what can fail, and it is quick.
+    // The sketch comes first, because it can fail and is quick.
     let draft = try BaseIdentity(of: candidate, digest: [UInt8](repeating: 0, count: Digest.byteCount))
     self.init(
       architecture: draft.architecture, dimensions: draft.dimensions, digest: try candidate.digest(),
@@ -39,7 +39,7 @@ public struct BaseIdentity: Sendable, Equatable {
       dimensions: candidate.dimensions.map { Dimension(name: $0.key, value: $0.value) }
         .sorted { bytesPrecede($0.name, $1.name) },
       digest: digest, sketch: try BaseSketch(of: candidate))
-    // What a reader would refuse is not made.
+    // No identity is made that a reader would refuse.
     guard try BaseIdentity(bytes: bytes, file: candidate.path) == self else {
       preconditionFailure("an identity that does not read back as itself")
     }
@@ -54,9 +54,6 @@ public struct BaseIdentity: Sendable, Equatable {
 
   /// The digest in hexadecimal.
   public var digestText: String { hexadecimal(digest) }
-
-  /// Number of weights in the sketch.
-  public var sampleCount: Int { sketch.runs.reduce(0) { $0 + $1.values.count } }
 }
 
 /// Whether one name comes before another, compared as bytes.

@@ -9,7 +9,7 @@ extension BaseIdentity {
   public var bytes: [UInt8] {
     var out: [UInt8] = [1]
     func number(_ value: some FixedWidthInteger) { out += littleEndianBytes(value) }
-    // Lengths and counts that don't fit are cut to the limit, which the reader then refuses.
+    // Lengths and counts beyond the limit become the limit; the reader then refuses the bytes.
     func name(_ text: String) {
       number(UInt8(clamping: text.utf8.count))
       out += text.utf8
@@ -79,7 +79,7 @@ extension BaseIdentity {
   }
 }
 
-/// Reads the parts of an identity, none of which is trusted.
+/// Reads the parts of an identity, and trusts none.
 private struct IdentityReader {
   private let all: [UInt8]
   private let file: String
@@ -95,7 +95,7 @@ private struct IdentityReader {
   var remaining: Int { all.count - offset }
   var isAtEnd: Bool { remaining == 0 }
 
-  /// A refusal of what begins `back` bytes before the place that is read next.
+  /// A refusal of what begins `back` bytes before the next byte.
   func failure(back: Int = 0, found: String, expected: String) -> AdapterError {
     AdapterError(
       path: file,

@@ -1,40 +1,4 @@
-import ModelFiles
-
-/// How a base holds the numbers of a tensor.
-public enum BaseEncoding: Sendable, Hashable, CustomStringConvertible {
-  /// IEEE 754 single precision.
-  case f32
-  /// IEEE 754 half precision.
-  case f16
-  /// The upper half of a single-precision float.
-  case bf16
-  /// Blocks of codes with scales of their own; the name is ggml's (`Q4_K`).
-  case quantised(String)
-  /// An encoding whose rounding is not known, so that its values can't be judged.
-  case unjudged(String)
-
-  /// The type's usual name.
-  public var description: String {
-    switch self {
-    case .f32: "F32"
-    case .f16: "F16"
-    case .bf16: "BF16"
-    case .quantised(let name), .unjudged(let name): name
-    }
-  }
-
-  init(_ type: ElementType) {
-    switch type {
-    case .f32: self = .f32
-    case .f16: self = .f16
-    case .bf16: self = .bf16
-    case .q8_0, .q4_0, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K: self = .quantised(type.rawValue)
-    default: self = .unjudged(type.rawValue)
-    }
-  }
-
-  var isFloat: Bool { self == .f32 || self == .f16 || self == .bf16 }
-}
+public import ModelFiles
 
 /// A tensor of a base under its canonical name (spec/base-identity.md, section 1).
 public struct BaseTensor: Sendable {
@@ -42,14 +6,14 @@ public struct BaseTensor: Sendable {
   public let name: String
   /// Sizes from the slowest to the fastest dimension.
   public let shape: [Int]
-  /// How its numbers are held.
-  public let encoding: BaseEncoding
+  /// How its numbers are stored.
+  public let elementType: ElementType
 
   /// Makes a description.
-  public init(name: String, shape: [Int], encoding: BaseEncoding) {
+  public init(name: String, shape: [Int], elementType: ElementType) {
     self.name = name
     self.shape = shape
-    self.encoding = encoding
+    self.elementType = elementType
   }
 
   var isMatrix: Bool { shape.count >= 2 }
@@ -78,7 +42,7 @@ public struct BaseValues: Sendable {
 
 /// A base model that an identity is made from, or compared with.
 public protocol BaseCandidate: Sendable {
-  /// What messages call it: a path.
+  /// Its name in messages: a path.
   var path: String { get }
   /// `model_type` of the checkpoint: `qwen2`.
   var architecture: String { get }

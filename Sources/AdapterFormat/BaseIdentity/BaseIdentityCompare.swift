@@ -1,18 +1,20 @@
-/// What comparing an identity with a base found (spec/base-identity.md, section 6).
+public import ModelFiles
+
+/// The result of comparing an identity with a base (spec/base-identity.md, section 6).
 public enum BaseComparison: Sendable, Equatable {
   /// The sampled weights are equal, in the same element types.
   case same
   /// They are the same weights in another encoding; `deviation` is the relative size of its rounding.
-  case sameInOtherEncoding(deviation: Double, encodings: [BaseEncoding])
+  case sameInOtherEncoding(deviation: Double, types: [ElementType])
   /// They are other weights in the same shape.
   case otherWeights(BaseDifference)
   /// The base has another shape; every difference, one sentence fragment each.
   case otherShape([String])
-  /// Too much of the base is in encodings whose rounding is not known.
-  case undecided(encodings: [BaseEncoding])
+  /// Too much of the base is of types whose rounding is not known.
+  case undecided(types: [ElementType])
 }
 
-/// How far apart two bases of one shape are, as far as the sampled weights tell.
+/// The distance of two bases of one shape, by the sampled weights.
 public struct BaseDifference: Sendable, Equatable, CustomStringConvertible {
   /// Size of the difference relative to the weights, over the sampled matrices.
   public let distance: Double
@@ -42,28 +44,28 @@ public struct BaseDifference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension BaseIdentity {
-  /// Tells whether `candidate` is this base; reads only what was sampled.
+  /// Tells whether `candidate` is this base; reads only the sampled weights.
   public func compare(to candidate: some BaseCandidate) -> BaseComparison {
     let differences = shapeDifferences(candidate)
     guard differences.isEmpty else { return .otherShape(differences) }
 
     var tally = Tally()
-    var encodings: Set<BaseEncoding> = []
+    var types: Set<ElementType> = []
     for run in sketch.runs {
       let sampled = sketch.tensors[run.tensor]
-      guard let tensor = candidate.tensor(sampled.name) else { continue }  // ruled out above
-      encodings.insert(tensor.encoding)
+      guard let tensor = candidate.tensor(sampled.name) else { continue }  // shapeDifferences() found it
+      types.insert(tensor.elementType)
       let columns = run.column..<(run.column + run.values.count)
       tally.total(run.values.count, isMatrix: sampled.isMatrix)
-      if case .unjudged = tensor.encoding { continue }
+      guard tensor.elementType.isJudged else { continue }
       let found = candidate.values(of: tensor, row: run.row, columns: columns)
-      tally.add(run.values, sampled, found, as: tensor.encoding)
+      tally.add(run.values, sampled, found, as: tensor.elementType)
     }
-    let names = encodings.sorted { $0.description < $1.description }
+    let sorted = types.sorted { $0.rawValue < $1.rawValue }
     if let difference = tally.difference { return .otherWeights(difference) }
-    if !tally.isDecided { return .undecided(encodings: names) }
-    let isSame = sketch.tensors.allSatisfy { candidate.tensor($0.name)?.encoding == $0.element.encoding }
-    return isSame ? .same : .sameInOtherEncoding(deviation: tally.distance, encodings: names)
+    if !tally.isDecided { return .undecided(types: sorted) }
+    let isSame = sketch.tensors.allSatisfy { candidate.tensor($0.name)?.elementType == $0.element.type }
+    return isSame ? .same : .sameInOtherEncoding(deviation: tally.distance, types: sorted)
   }
 
   private func shapeDifferences(_ candidate: some BaseCandidate) -> [String] {
@@ -126,10 +128,10 @@ private struct Tally {
   }
 
   mutating func add(
-    _ sampled: [Float], _ tensor: BaseSketch.SampledTensor, _ found: BaseValues, as encoding: BaseEncoding
+    _ sampled: [Float], _ tensor: BaseSketch.SampledTensor, _ found: BaseValues, as type: ElementType
   ) {
     let source = tensor.element
-    let target = SampledElement(encoding)
+    let target = SampledElement(type)
     var sums = Sums()
     for i in sampled.indices {
       let w = Double(sampled[i])
@@ -186,5 +188,12 @@ private struct Tally {
     return BaseDifference(
       distance: distance, worstKind: worst?.key ?? "", worstDistance: worst?.value.sums.distance ?? 0,
       compared: all.count, differing: differing)
+  }
+}
+
+extension ElementType {
+  /// Whether the rounding of the type is known, so that a comparison can judge its values.
+  fileprivate var isJudged: Bool {
+    readsAsFloats || [.q8_0, .q4_0, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K].contains(self)
   }
 }

@@ -14,7 +14,7 @@ enum BaseDigest {
   ///   - threads: how many threads hash; all processors when nil.
   static func digest(_ tensors: [(name: String, tensor: Tensor)], threads: Int? = nil) -> [UInt8] {
     let sorted = tensors.sorted { bytesPrecede($0.name, $1.name) }
-    // The largest first, so that no processor is left with one at the end.
+    // The largest first, so that none is left over for one processor at the end.
     let order = sorted.indices.sorted {
       sorted[$0].tensor.byteRange.count > sorted[$1].tensor.byteRange.count
     }
@@ -44,12 +44,7 @@ enum BaseDigest {
 
   /// The canonical type of a tensor and the hash of its elements in it.
   private static func hash(_ tensor: Tensor) -> (type: UInt8, hash: [UInt8]) {
-    let stored: SampledElement =
-      switch tensor.elementType {
-      case .bf16: .bf16
-      case .f16: .f16
-      default: .f32
-      }
+    let stored = SampledElement(tensor.elementType) ?? .f32
     let narrow = [SampledElement.bf16, .f16].first { $0 != stored && isExact(tensor, stored, in: $0) }
     guard stored != .bf16, let narrow else {
       var hash = Digest()

@@ -53,9 +53,9 @@ struct BaseSketch: Sendable, Equatable {
     var runs: [Run] = []
     for tensor in Self.choose(candidate.tensors) {
       let place = "tensor " + quoted(tensor.name)
-      guard let element = SampledElement(tensor.encoding) else {
+      guard let element = SampledElement(tensor.elementType) else {
         throw failure(
-          place, found: "the encoding \(tensor.encoding)", expected: "F32, F16 or BF16",
+          place, found: "element type " + tensor.elementType.rawValue, expected: "F32, F16 or BF16",
           advice: "Identify the base by the weights that it was quantised from.")
       }
       for (row, column) in Self.places(tensor) {
@@ -130,8 +130,8 @@ enum SampledElement: UInt8, Sendable {
   case f16 = 1
   case bf16 = 2
 
-  init?(_ encoding: BaseEncoding) {
-    switch encoding {
+  init?(_ type: ElementType) {
+    switch type {
     case .f32: self = .f32
     case .f16: self = .f16
     case .bf16: self = .bf16
@@ -139,7 +139,7 @@ enum SampledElement: UInt8, Sendable {
     }
   }
 
-  var encoding: BaseEncoding {
+  var type: ElementType {
     switch self {
     case .f32: .f32
     case .f16: .f16

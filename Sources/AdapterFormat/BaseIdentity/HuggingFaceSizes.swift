@@ -8,11 +8,7 @@ struct HuggingFaceSizes {
   let isTied: Bool
 
   init(path: String) throws(ModelFilesError) {
-    let json = try JSON.parse(path: path, maximumByteCount: 16 << 20)
-    guard let config = json.object else {
-      throw ModelFilesError(
-        .malformed, file: path, place: "byte 0", found: json.summary, expected: "an object")
-    }
+    let config = try JSON.object(path: path)
     guard let type = config["model_type"]?.string ?? config["text_config"]?.object?["model_type"]?.string
     else {
       throw ModelFilesError(

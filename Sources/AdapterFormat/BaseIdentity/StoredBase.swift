@@ -19,7 +19,7 @@ public struct StoredBase: BaseCandidate {
     try self.init(path: path, weights: WeightFiles(directory: path))
   }
 
-  /// Looks at a model that is open.
+  /// Takes an open model.
   ///
   /// - Throws: `ModelFilesError` as above.
   public init(_ model: StoredModel) throws(ModelFilesError) {
@@ -65,7 +65,7 @@ public struct StoredBase: BaseCandidate {
 
   /// The tensor of a canonical name.
   public func tensor(_ name: String) -> BaseTensor? {
-    stored[name].map { BaseTensor(name: name, shape: $0.shape, encoding: BaseEncoding($0.elementType)) }
+    stored[name].map { BaseTensor(name: name, shape: $0.shape, elementType: $0.elementType) }
   }
 
   /// The numbers at `columns` of a row.

@@ -3,7 +3,7 @@ public import ModelFiles
 extension StoredModel {
   /// Every tensor that holds a number which is not finite: a float, or the scale of a block.
   ///
-  /// Everything is read. Names, places, sizes and types were checked when the model was opened.
+  /// Reads everything. Opening the model has checked names, places, sizes and types.
   public func nonFinite() -> [ModelFilesError] {
     let tensors = (gguf?.tensors ?? Array(weights.tensors.values)).sorted { bytesPrecede($0.name, $1.name) }
     let found = mapInParallel(tensors.count) { index -> ModelFilesError? in
@@ -21,7 +21,7 @@ extension StoredModel {
 }
 
 extension Tensor {
-  /// What in it is not finite, for a message; nil if all is.
+  /// What in it is not finite, for a message; nil if everything is finite.
   fileprivate var notFinite: String? {
     if elementType.readsAsFloats {
       return firstNonFinite.map { "a number that is not finite, at element \($0)" }

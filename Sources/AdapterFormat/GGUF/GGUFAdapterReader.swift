@@ -5,11 +5,6 @@ struct GGUFAdapterReader {
   let file: GGUFFile
   let base: BaseArchitecture?
 
-  private struct Halves {
-    var a: Tensor?
-    var b: Tensor?
-  }
-
   private func bad(
     _ kind: AdapterError.Kind, _ place: String, found: String, expected: String, advice: String = ""
   ) -> AdapterError.Violation {
@@ -57,7 +52,7 @@ struct GGUFAdapterReader {
     return reading
   }
 
-  /// The file's architecture, with the heads that the caller knows where the file does not tell them.
+  /// The file's architecture, completed by the caller's numbers of heads.
   private func architecture() -> BaseArchitecture? {
     guard let own = GGUFConfiguration.architecture({ file[$0] }) else { return base }
     guard let base, base.name == own.name, own.headCount == nil else { return own }
@@ -71,8 +66,7 @@ struct GGUFAdapterReader {
       faults.append(bad(.malformed, "", found: "no tensors", expected: "low-rank pairs"))
       return []
     }
-    var halves: [String: Halves] = [:]
-    var order: [String] = []
+    var halves = PairHalves()
     for tensor in file.tensors {
       let isA = tensor.name.hasSuffix(".lora_a")
       let name = String(tensor.name.dropLast(".lora_a".count))
@@ -84,47 +78,35 @@ struct GGUFAdapterReader {
             expected: "names such as \"blk.0.attn_q.weight.lora_a\""))
         continue
       }
-      if halves[module] == nil { order.append(module) }
-      if isA {
-        halves[module, default: Halves()].a = tensor
-      } else {
-        halves[module, default: Halves()].b = tensor
+      _ = halves.add(tensor, isA: isA, to: module)
+    }
+    var entries: [AdapterEntry] = []
+    for module in halves.modules {
+      do throws(AdapterError.Violation) {
+        entries.append(try entry(module, halves.pair(of: module, file: file.path), names, alpha: alpha))
+      } catch {
+        faults.append(error)
       }
     }
-    return order.compactMap { module in
-      halves[module].flatMap { entry(module, $0, names, alpha: alpha, &faults) }
-    }
+    return entries
   }
 
   private func entry(
-    _ module: String, _ pair: Halves, _ names: GGUFModuleNames, alpha: Float,
-    _ faults: inout [AdapterError.Violation]
-  ) -> AdapterEntry? {
-    guard let storedA = pair.a, let storedB = pair.b else {
-      faults.append(
-        bad(
-          .badTensor, "tensor " + quoted((pair.a ?? pair.b)?.name ?? ""),
-          found: "no lora_\(pair.a == nil ? "a" : "b") for it", expected: "a complete pair",
-          advice: "The file is incomplete: get it again."))
-      return nil
-    }
-    guard var a = floats(storedA, &faults), var b = floats(storedB, &faults) else { return nil }
+    _ module: String, _ pair: (a: Tensor, b: Tensor), _ names: GGUFModuleNames, alpha: Float
+  ) throws(AdapterError.Violation) -> AdapterEntry {
+    var (a, b) = (try floats(pair.a), try floats(pair.b))
     let isTable = module == "embed_tokens"
     guard a.shape.count == 2, b.shape.count == 2, !a.shape.contains(0), !b.shape.contains(0),
       a.shape[isTable ? 1 : 0] == b.shape[1], a.shape[isTable ? 1 : 0] <= 65536
     else {
-      faults.append(
-        bad(
-          .badTensor, "module " + quoted(module), found: "shapes \(a.shape) and \(b.shape)",
-          expected: isTable ? "[vocabulary, rank] and [width, rank]" : "[rank, in] and [out, rank]"))
-      return nil
+      throw bad(
+        .badTensor, "module " + quoted(module), found: "shapes \(a.shape) and \(b.shape)",
+        expected: isTable ? "[vocabulary, rank] and [width, rank]" : "[rank, in] and [out, rank]")
     }
     guard names.rowsFit(module, b.shape[0]) else {
-      faults.append(
-        bad(
-          .badTensor, "module " + quoted(module), found: "\(b.shape[0]) rows",
-          expected: "a multiple of twice the number of heads", advice: "Name the right base."))
-      return nil
+      throw bad(
+        .badTensor, "module " + quoted(module), found: "\(b.shape[0]) rows",
+        expected: "a multiple of twice the number of heads", advice: "Name the right base.")
     }
     if isTable { a = a.transposed() }
     b = names.fromGGUF(b, module: module)
@@ -136,15 +118,13 @@ struct GGUFAdapterReader {
       content: isTable ? .embedding(low) : .lowRank(low))
   }
 
-  /// Plain floats, or Q8_0 widened to F32, which holds its products exactly.
-  private func floats(_ tensor: Tensor, _ faults: inout [AdapterError.Violation]) -> Tensor? {
+  /// A float tensor as it is, or Q8_0 widened exactly to F32.
+  private func floats(_ tensor: Tensor) throws(AdapterError.Violation) -> Tensor {
     if tensor.elementType.readsAsFloats { return tensor }
     guard tensor.elementType == .q8_0 else {
-      faults.append(
-        bad(
-          .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,
-          expected: "F32, F16, BF16 or Q8_0"))
-      return nil
+      throw bad(
+        .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,
+        expected: "F32, F16, BF16 or Q8_0")
     }
     let bytes = unsafe UnsafeRawBufferPointer(start: tensor.baseAddress, count: tensor.byteRange.count)
     var values: [Float] = []

@@ -74,7 +74,7 @@ enum GGUFAdapterWriter {
         found: "a scale of \(pair.scale) that B cannot take over without losing digits",
         expected: "scales that one alpha gives: GGUF has one", advice: "Convert to .tina or PEFT.")
     }
-    // The table's A is kept with a row a token.
+    // GGUF stores the table's A with one row per token.
     let a = entry.module == "embed_tokens" ? pair.a.transposed() : pair.a
     let ordered = names.toGGUF(b, module: entry.module)
     return [a.renamed(name + ".lora_a"), ordered.renamed(name + ".lora_b")]
@@ -88,7 +88,7 @@ enum GGUFAdapterWriter {
       ("adapter.type", .text("lora")), ("adapter.lora.alpha", .float32(alpha)),
     ]
     if base.name == "llama", let heads = base.headCount, let keyValueHeads = base.keyValueHeadCount {
-      // llama.cpp does not need them; whoever wants to undo the order of rows does.
+      // llama.cpp does not need them, but programs that restore the order of rows do.
       metadata.append(("llama.attention.head_count", .uint32(UInt32(clamping: heads))))
       metadata.append(("llama.attention.head_count_kv", .uint32(UInt32(clamping: keyValueHeads))))
     }

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// A GGUF file's key-values as a JSON object and back, kinds included: nothing is lost.
+/// Converts a GGUF file's key-values to a JSON object and back without loss, kinds included.
 enum GGUFConfiguration {
   /// `{"general.type": {"type": "string", "value": "adapter"}, …}`
   static func object(_ metadata: [(key: String, value: GGUFValue)]) -> JSONObject {
@@ -12,7 +12,7 @@ enum GGUFConfiguration {
     object[key].flatMap { value($0, depth: 0) }
   }
 
-  /// What a file says of its base.
+  /// The base's architecture, as a file states it.
   static func architecture(_ value: (String) -> GGUFValue?) -> BaseArchitecture? {
     guard let name = value("general.architecture")?.text else { return nil }
     let heads = value(name + ".attention.head_count")?.integer

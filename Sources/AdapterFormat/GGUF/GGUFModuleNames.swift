@@ -1,10 +1,10 @@
 import ModelFiles
 
-/// Names of modules in GGUF files of the architectures whose maps are known, and the order of their rows.
+/// Names of modules in GGUF files, and the order of their rows, for the known architectures.
 struct GGUFModuleNames {
   let base: BaseArchitecture
 
-  /// The architectures that are mapped.
+  /// The known architectures.
   static let architectures = ["llama", "qwen2"]
 
   private static let layerNames = [
@@ -14,7 +14,7 @@ struct GGUFModuleNames {
   ]
   private static let outerNames = ["embed_tokens": "token_embd", "lm_head": "output"]
 
-  /// - Throws: a violation if the architecture is not mapped, or Llama's heads are not known.
+  /// - Throws: a violation if the architecture or Llama's number of heads is unknown.
   init(_ base: BaseArchitecture?, file: String) throws(AdapterError.Violation) {
     guard let base else {
       throw .init(

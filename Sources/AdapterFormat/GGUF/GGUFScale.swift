@@ -2,8 +2,8 @@ import ModelFiles
 
 /// The one alpha of a GGUF adapter, which llama.cpp divides by each pair's rank in single precision.
 ///
-/// Scales that no alpha gives are reached by multiplying B by a power of two where that changes no digit; scales
-/// that need more than that are refused.
+/// For scales that no alpha gives, B is multiplied by a power of two if that changes no digit. Other scales are
+/// refused.
 struct GGUFScale {
   let alpha: Float
   /// Factors of B by (rank, scale), powers of two; 1 where it is not listed.
@@ -14,7 +14,7 @@ struct GGUFScale {
     let scale: UInt32
   }
 
-  /// The number by which a pair's B is to be multiplied.
+  /// The factor of a pair's B.
   func factor(_ pair: LowRankPair) -> Float {
     factors[Key(rank: pair.rank, scale: pair.scale.bitPattern)] ?? 1
   }
@@ -33,7 +33,7 @@ struct GGUFScale {
         .unsupported("scale"), file: file, place: "module " + quoted(entry.module), found: "a scale of 0",
         expected: "another number: in GGUF an alpha of 0 means a scale of 1")
     }
-    // The alphas that give a group its scale: the nearest float, or a neighbour where division rounds.
+    // The alphas that can give a group its scale: the nearest float and, because division rounds, its neighbours.
     var candidates: [Float] = pairs.compactMap { $0.alpha.map { Float($0) } }.prefix(1) + []
     for group in groups {
       let nearest = Float(Double(Float(bitPattern: group.scale)) * Double(group.rank))

@@ -8,12 +8,12 @@ struct MLXReader {
 
   init(_ place: AdapterPlace) {
     self.place = place
-    configFile = place.config ?? ""
+    configFile = place.config?.path ?? ""
     file = place.weights ?? configFile
   }
 
   private struct Settings {
-    /// The factor of B·A, used as it stands.
+    /// The factor of B·A.
     var scale: Float
     var rank: Int?
   }
@@ -29,11 +29,7 @@ struct MLXReader {
     var reading = AdapterReading(format: .mlx, files: [])
     if let violation = place.violation { reading.faults.append(violation) }
     do throws(ModelFilesError) {
-      let json = try JSON.parse(path: configFile, maximumByteCount: 16 << 20)
-      guard let config = json.object else {
-        throw ModelFilesError(
-          .malformed, file: configFile, place: "byte 0", found: json.summary, expected: "an object")
-      }
+      guard let config = try place.config?.contents.get() else { return reading }
       reading.files.append(configFile)
       let isFull = config["fine_tune_type"]?.string == "full"
       checkKind(config, &reading.faults)
@@ -90,7 +86,7 @@ struct MLXReader {
       }
       rank = given
     }
-    // From January to June 2024 mlx-lm multiplied by alpha / rank as well; its files do not tell their age.
+    // From January to June 2024 mlx-lm also multiplied by alpha / rank; files do not state their age.
     if let alpha = parameters["alpha"]?.double, let rank, alpha != Double(rank) {
       reading.notes.append(
         "\(configFile) has both scale \(number) and alpha \(alpha): the scale is used as mlx-lm uses it since June"
@@ -106,16 +102,12 @@ struct MLXReader {
       faults.append(bad(.malformed, "", found: "no tensors", expected: "low-rank pairs"))
       return []
     }
-    var halves: [String: (a: Tensor?, b: Tensor?)] = [:]
-    var order: [String] = []
+    var halves = PairHalves()
     var entries: [AdapterEntry] = []
     for tensor in tensors {
       if tensor.name.hasSuffix(".lora_a") || tensor.name.hasSuffix(".lora_b") {
         let path = String(tensor.name.dropLast(".lora_a".count))
-        if halves[path] == nil { order.append(path) }
-        var pair = halves[path] ?? (nil, nil)
-        if tensor.name.hasSuffix("a") { pair.a = tensor } else { pair.b = tensor }
-        halves[path] = pair
+        _ = halves.add(tensor, isA: tensor.name.hasSuffix("a"), to: path)
       } else if tensor.name.hasSuffix(".m") {
         entries.append(entry(String(tensor.name.dropLast(2)), .magnitude(tensor)))
       } else {
@@ -134,8 +126,12 @@ struct MLXReader {
         entries.append(entry(name.path, content))
       }
     }
-    for path in order {
-      if let pair = halves[path], let entry = entry(path, pair, settings, &faults) { entries.append(entry) }
+    for path in halves.modules {
+      do throws(AdapterError.Violation) {
+        entries.append(try entry(path, halves.pair(of: path, file: file), settings))
+      } catch {
+        faults.append(error)
+      }
     }
     return entries
   }
@@ -145,42 +141,30 @@ struct MLXReader {
   }
 
   private func entry(
-    _ path: String, _ pair: (a: Tensor?, b: Tensor?), _ settings: Settings,
-    _ faults: inout [AdapterError.Violation]
-  ) -> AdapterEntry? {
-    guard let a = pair.a, let b = pair.b else {
-      faults.append(
-        bad(
-          .badTensor, "tensor " + quoted((pair.a ?? pair.b)?.name ?? ""),
-          found: "no lora_\(pair.a == nil ? "a" : "b") for it", expected: "a complete pair",
-          advice: "The file is incomplete: get it again."))
-      return nil
-    }
+    _ path: String, _ pair: (a: Tensor, b: Tensor), _ settings: Settings
+  ) throws(AdapterError.Violation) -> AdapterEntry {
+    let (a, b) = pair
     guard a.shape.count == 2, b.shape.count == 2, !a.shape.contains(0), !b.shape.contains(0),
       a.shape[1] == b.shape[0], a.shape[1] == settings.rank ?? a.shape[1], a.shape[1] <= 65536
     else {
       let rank = settings.rank.map { "\($0)" } ?? "rank"
-      faults.append(
-        bad(
-          .badTensor, "module " + quoted(path), found: "shapes \(a.shape) and \(b.shape)",
-          expected: "[in, \(rank)] and [\(rank), out]",
-          advice: "Configuration and weights are of different adapters, or it is a mixture of experts."))
-      return nil
+      throw bad(
+        .badTensor, "module " + quoted(path), found: "shapes \(a.shape) and \(b.shape)",
+        expected: "[in, \(rank)] and [\(rank), out]",
+        advice: "Configuration and weights are of different adapters, or it is a mixture of experts.")
     }
     for tensor in [a, b] where !tensor.elementType.readsAsFloats {
-      faults.append(
-        bad(
-          .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,
-          expected: "F32, F16 or BF16"))
-      return nil
+      throw bad(
+        .badTensor, "tensor " + quoted(tensor.name), found: "type " + tensor.elementType.rawValue,
+        expected: "F32, F16 or BF16")
     }
     let low = LowRankPair(
-      a: a.transposed(), b: b.transposed(), scale: settings.scale, scaleOrigin: .stated, alpha: nil)
+      a: a.transposed(), b: b.transposed(), scale: settings.scale)
     return entry(path, MLXNames.isTable(path) ? .embedding(low) : .lowRank(low))
   }
 }
 
-/// What MLX's names tell.
+/// Rules of MLX's names.
 enum MLXNames {
   /// Whether a module is an embedding: MLX's names of the pairs are the same for both.
   static func isTable(_ path: String) -> Bool {

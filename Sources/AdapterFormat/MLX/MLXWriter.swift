@@ -134,7 +134,7 @@ enum MLXWriter {
     ])
   }
 
-  /// Names relative to a layer, whole paths outside the layers, and how many of the last layers have them.
+  /// Module names relative to their layer, whole paths outside the layers, and the number of last layers with them.
   private static func keys(_ archive: AdapterArchive, _ base: BaseArchitecture?) -> ([String], Int) {
     var keys: Set<String> = []
     var layers: Set<Int> = []
@@ -150,7 +150,7 @@ enum MLXWriter {
     }
     let first = layers.min() ?? 0
     let last = layers.max() ?? 0
-    // All layers (-1) where it is not known how many there are and they do not begin with the first.
+    // All layers (-1) if the number of layers is unknown and the first has no module.
     let count = base?.layerCount.map { max($0 - first, 1) } ?? (first == 0 ? last + 1 : -1)
     return (keys.sorted(), count)
   }

@@ -2,17 +2,10 @@ import ModelFiles
 
 /// Joins the tensors of a PEFT file to entries and checks each pair against the configuration.
 struct PEFTEntries {
-  let config: PEFTConfig
+  let settings: PEFTSettings
   /// The file, for messages.
   let file: String
   let tensors: [Tensor]
-
-  private struct Halves {
-    let path: String
-    let isEmbedding: Bool
-    var a: Tensor?
-    var b: Tensor?
-  }
 
   private func bad(
     _ kind: AdapterError.Kind, _ tensor: Tensor, found: String, expected: String, advice: String = ""
@@ -22,32 +15,31 @@ struct PEFTEntries {
       advice: advice)
   }
 
-  /// The entries in no order; what is wrong is appended to `faults`.
+  /// The entries, unsorted; appends what is wrong to `faults`.
   func read(_ faults: inout [AdapterError.Violation]) -> [AdapterEntry] {
     guard !tensors.isEmpty else {
       faults.append(.init(.malformed, file: file, found: "no tensors", expected: "low-rank pairs"))
       return []
     }
     var entries: [AdapterEntry] = []
-    var halves: [String: Halves] = [:]
-    var order: [String] = []
+    var halves = PairHalves()
     var seen: Set<String> = []
     for tensor in tensors {
+      guard !tensor.name.unicodeScalars.contains("\n") else {
+        faults.append(
+          bad(.badTensor, tensor, found: "a line feed in the name", expected: "a name of one line"))
+        continue
+      }
       let name = PEFTTensorName(tensor.name)
       switch name.part {
       case .a, .b, .embeddingA, .embeddingB:
         let isEmbedding = name.part == .embeddingA || name.part == .embeddingB
         let isA = name.part == .a || name.part == .embeddingA
-        let key = name.module + (isEmbedding ? "\u{0}embedding" : "")
-        if halves[key] == nil { order.append(key) }
-        var pair = halves[key] ?? Halves(path: name.path, isEmbedding: isEmbedding)
-        guard (isA ? pair.a : pair.b) == nil else {
+        guard halves.add(tensor, isA: isA, to: name.module + (isEmbedding ? Self.embedding : "")) else {
           faults.append(
             bad(.badTensor, tensor, found: "another such tensor of " + quoted(name.module), expected: "one"))
           continue
         }
-        if isA { pair.a = tensor } else { pair.b = tensor }
-        halves[key] = pair
       case .mlx:
         faults.append(
           bad(
@@ -76,12 +68,21 @@ struct PEFTEntries {
         entries.append(entry)
       }
     }
-    for key in order {
-      guard let pair = halves[key] else { continue }
-      if let entry = entry(pair, &faults) { entries.append(entry) }
+    for key in halves.modules {
+      do throws(AdapterError.Violation) {
+        let isEmbedding = key.hasSuffix(Self.embedding)
+        let names = isEmbedding ? ("lora_embedding_A", "lora_embedding_B") : ("lora_A", "lora_B")
+        let (a, b) = try halves.pair(of: key, file: file, names: names)
+        if let entry = entry(a, b, isEmbedding: isEmbedding, &faults) { entries.append(entry) }
+      } catch {
+        faults.append(error)
+      }
     }
     return entries
   }
+
+  /// Marks the key of an embedding's pair, because a module may have one of each kind.
+  private static let embedding = "\u{0}embedding"
 
   private func entry(_ name: PEFTTensorName, _ content: AdapterEntry.Content, _ names: [String])
     -> AdapterEntry
@@ -100,8 +101,9 @@ struct PEFTEntries {
       case .magnitude: .magnitude(tensor)
       case .pairBias:
         .pairBias(
-          tensor, scale: config.scale(rank: config.rank(of: name.path), alpha: config.alpha(of: name.path)))
-      case .trainableTokens: .rows(tensor, ids: config.tokenIDs(of: name.path))
+          tensor,
+          scale: settings.scale(rank: settings.rank(of: name.path), alpha: settings.alpha(of: name.path)))
+      case .trainableTokens: .rows(tensor, ids: settings.tokenIDs(of: name.path))
       case .bias: .bias(tensor)
       case .full(let parameter): .full(tensor, parameter: parameter)
       default: preconditionFailure("no entry of one tensor")
@@ -109,30 +111,23 @@ struct PEFTEntries {
     return entry(name, content, [tensor.name])
   }
 
-  private func entry(_ pair: Halves, _ faults: inout [AdapterError.Violation]) -> AdapterEntry? {
+  private func entry(
+    _ a: Tensor, _ b: Tensor, isEmbedding: Bool, _ faults: inout [AdapterError.Violation]
+  ) -> AdapterEntry? {
     let before = faults.count
-    guard let a = pair.a, let b = pair.b else {
-      if let present = pair.a ?? pair.b {
-        let half = (pair.isEmbedding ? "lora_embedding_" : "lora_") + (pair.a == nil ? "A" : "B")
-        faults.append(
-          bad(
-            .badTensor, present, found: "no \(half) for it", expected: "a complete pair",
-            advice: "The file is incomplete: get it again."))
-      }
-      return nil
-    }
-    let rank = config.rank(of: pair.path)
+    let name = PEFTTensorName(a.name)
+    let rank = settings.rank(of: name.path)
     let isConvolution = a.shape.count > 2 && a.shape.count == b.shape.count
     check(a, isA: true, rank: rank, isConvolution: isConvolution, &faults)
     check(b, isA: false, rank: rank, isConvolution: isConvolution, &faults)
     guard faults.count == before else { return nil }
-    let alpha = config.alpha(of: pair.path)
+    let alpha = settings.alpha(of: name.path)
     let low = LowRankPair(
-      a: a, b: b, scale: config.scale(rank: rank, alpha: alpha),
-      scaleOrigin: config.usesRSLoRA ? .alphaOverRootRank : .alphaOverRank, alpha: alpha)
+      a: a, b: b, scale: settings.scale(rank: rank, alpha: alpha),
+      scaleOrigin: settings.usesRSLoRA ? .alphaOverRootRank : .alphaOverRank, alpha: alpha)
     return entry(
-      PEFTTensorName(a.name),
-      pair.isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
+      name,
+      isEmbedding ? .embedding(low) : isConvolution ? .convolution(low) : .lowRank(low),
       [a.name, b.name])
   }
 

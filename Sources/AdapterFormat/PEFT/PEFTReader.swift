@@ -7,22 +7,17 @@ struct PEFTReader {
   init(_ place: AdapterPlace) { self.place = place }
 
   func read() -> AdapterReading {
-    let configFile = place.config ?? ""
     var reading = AdapterReading(format: .peft, files: [])
     if let violation = place.violation { reading.faults.append(violation) }
-    var config: PEFTConfig?
-    do throws(ModelFilesError) {
-      let json = try JSON.parse(path: configFile, maximumByteCount: 16 << 20)
-      guard let object = json.object else {
-        throw ModelFilesError(
-          .malformed, file: configFile, place: "byte 0", found: json.summary, expected: "an object")
-      }
-      config = PEFTConfig(object, file: configFile)
+    let configFile = place.config?.path ?? ""
+    switch place.config?.contents {
+    case .success(let object)?:
+      reading.peft = PEFTSettings(object, file: configFile)
       reading.files.append(configFile)
       reading.archive.configuration = object
       reading.archive.baseModelName = object["base_model_name_or_path"]?.string
-    } catch {
-      reading.faults.append(.init(error))
+    case .failure(let error)?: reading.faults.append(.init(error))
+    case nil: break
     }
     var tensors: [Tensor]?
     do throws(ModelFilesError) {
@@ -42,14 +37,14 @@ struct PEFTReader {
     } catch {
       reading.faults.append(.init(error))
     }
-    guard let config else { return reading }
-    reading.faults += config.faults
-    reading.obstacles += config.obstacles
-    if let tensors, config.isLoRA {
+    guard let settings = reading.peft else { return reading }
+    reading.faults += settings.faults
+    reading.obstacles += settings.obstacles
+    if let tensors, settings.isLoRA {
       let file = place.index ?? place.weights ?? configFile
       reading.archive = AdapterArchive(
-        entries: PEFTEntries(config: config, file: file, tensors: tensors).read(&reading.faults),
-        configuration: config.object, tensorMetadata: reading.archive.tensorMetadata,
+        entries: PEFTEntries(settings: settings, file: file, tensors: tensors).read(&reading.faults),
+        configuration: settings.object, tensorMetadata: reading.archive.tensorMetadata,
         baseModelName: reading.archive.baseModelName)
     }
     return reading

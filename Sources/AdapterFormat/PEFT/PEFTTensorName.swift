@@ -1,4 +1,4 @@
-/// The name of a tensor in a PEFT file, taken apart.
+/// The parts of a tensor's name in a PEFT file.
 struct PEFTTensorName {
   enum Part: Equatable {
     case a
@@ -17,7 +17,7 @@ struct PEFTTensorName {
     case full(String)
     /// mlx-lm's `lora_a` and `lora_b`, stored transposed.
     case mlx
-    /// A pair of an adapter whose name was left in the file.
+    /// A pair of an adapter whose name is in the file.
     case otherAdapter(String)
     /// A bias of a pair's first half, which PEFT does not have.
     case firstBias
@@ -37,12 +37,12 @@ struct PEFTTensorName {
 
   private static let wrapper = "base_model.model."
 
-  /// The name independent of wrappers of a module's path.
+  /// The name of a module without the wrappers of its path.
   static func module(of path: String) -> String {
     var rest = path
     // PEFT models wrapped again carry the wrapper twice.
     while rest.hasPrefix(wrapper) { rest = String(rest.dropFirst(wrapper.count)) }
-    // What PEFT wraps around a module that it replaces.
+    // PEFT wraps this around a module that it replaces.
     if rest.hasSuffix(".base_layer") { rest = String(rest.dropLast(".base_layer".count)) }
     // Qwen and Llama keep their decoder under "model."; other layouts keep their path.
     for start in ["model.layers.", "model.embed_tokens"] where rest.hasPrefix(start) {

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// Writes a PEFT directory: names, bytes and configuration as they came from one.
+/// Writes a PEFT directory. Names, bytes and configuration of a PEFT source come out as they were.
 enum PEFTWriter {
   static let files: Set<String> = ["adapter_config.json", "adapter_model.safetensors"]
 
@@ -8,7 +8,7 @@ enum PEFTWriter {
   static func write(_ archive: AdapterArchive, to path: String) throws(AdapterError) {
     let config: JSONObject
     do throws(AdapterError.Violation) {
-      config = try PEFTConfiguration(archive).make()
+      config = try PEFTConfigurationWriter(archive).make()
     } catch {
       throw AdapterError(path: path, violations: [error])
     }

@@ -6,20 +6,22 @@ import TinaRuntime
 /// What all adapters together add to one module: Σ sⱼ · Bⱼ · Aⱼ, the ranks stacked.
 struct LowRankSum: Sendable {
   let module: String
-  /// `[rank, in]`, `[out, rank]` and the scale of each adapter that has the module.
-  let terms: [(a: Tensor, b: Tensor, scale: Float)]
+  /// The pair of each adapter that has the module, its scale times that of the attachment.
+  let terms: [LowRankPair]
 
   /// Ranks of all terms together.
-  var rank: Int { terms.reduce(0) { $0 + $1.a.shape[0] } }
+  var rank: Int { terms.reduce(0) { $0 + $1.rank } }
   /// Number of inputs.
-  var columns: Int { terms[0].a.shape[1] }
+  var columns: Int { terms[0].inputCount }
 
   /// The sums of `adapters`, by module.
   static func all(_ adapters: [AttachedAdapter]) -> [String: LowRankSum] {
-    var terms: [String: [(a: Tensor, b: Tensor, scale: Float)]] = [:]
+    var terms: [String: [LowRankPair]] = [:]
     for attached in adapters {
       for module in attached.adapter.modules {
-        terms[module.name, default: []].append((module.a, module.b, module.scale * attached.scale))
+        var pair = module.pair
+        pair.scale *= attached.scale
+        terms[module.name, default: []].append(pair)
       }
     }
     return Dictionary(uniqueKeysWithValues: terms.map { ($0, LowRankSum(module: $0, terms: $1)) })

@@ -26,8 +26,8 @@ enum BasePrecision {
     guard let identity = adapter.base else { return ("not identified", nil) }
     switch identity.compare(to: base) {
     case .same: return ("same", nil)
-    case .sameInOtherEncoding(let deviation, let encodings):
-      let names = encodings.map(\.description).joined(separator: ", ")
+    case .sameInOtherEncoding(let deviation, let types):
+      let names = types.map(\.rawValue).joined(separator: ", ")
       return (
         "same in another encoding",
         "\(adapter.path): it was trained on this base in another precision; here its weights are \(names), "

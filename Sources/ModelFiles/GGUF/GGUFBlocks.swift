@@ -1,13 +1,13 @@
-/// A block of quantised weights taken apart: for reading a few of them where no kernel is at hand.
+/// One block of quantised weights, decoded without kernels: for readers of a few weights.
 ///
-/// The values are those of the kernels, to the bit.
+/// The values equal the kernels' to the bit.
 public struct GGUFBlock: Sendable {
   /// The values.
   public private(set) var values: [Float] = []
-  /// How far apart the numbers are that the type can't distinguish at each place (spec/base-identity.md, 6.2).
+  /// At each place, the width of the interval that the type rounds to one value (spec/base-identity.md, 6.2).
   public private(set) var widths: [Double] = []
 
-  /// Takes one block apart; nil for a type that is not known here.
+  /// Decodes one block; nil if the type is not supported.
   ///
   /// - Precondition: as many bytes as a block of the type has.
   public init?(_ bytes: [UInt8], _ type: ElementType) {
@@ -59,7 +59,7 @@ public struct GGUFBlock: Sendable {
     widths = codes.map { Double(abs(d)) + 2 * Double(abs($0)) * error }
   }
 
-  /// 32 codes whose fifth bits come first.
+  /// 32 codes, with their fifth bits in front of the others.
   private static func fiveBits(_ bytes: [UInt8], high: Int) -> [Int] {
     (0..<32).map { i in
       let low = i < 16 ? bytes[high + 4 + i] & 15 : bytes[high + 4 + i - 16] >> 4

@@ -1,4 +1,4 @@
-// The numbers of the element types in a GGUF file; other types do not occur there.
+// The numbers of the element types in a GGUF file; GGUF has no others.
 
 private let typesByCode: [UInt32: ElementType] = [
   0: .f32, 1: .f16, 2: .q4_0, 3: .q4_1, 6: .q5_0, 7: .q5_1, 8: .q8_0, 9: .q8_1, 10: .q2_K, 11: .q3_K,

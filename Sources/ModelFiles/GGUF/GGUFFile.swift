@@ -85,12 +85,14 @@ private struct GGUFReader {
   private mutating func name(_ what: String, limit: Int) throws(ModelFilesError) -> String {
     let start = position
     let bytes = try string()
-    guard (1...limit).contains(bytes.count), firstInvalidUTF8(bytes) == nil, !bytes.contains(0) else {
+    guard (1...limit).contains(bytes.count), !bytes.contains(0),
+      let name = String(validating: bytes, as: UTF8.self)
+    else {
       throw failure(
         "byte \(start)", found: "a \(what) of \(bytes.count) bytes that is empty, too long or not UTF-8",
         expected: "UTF-8 text of 1 to \(limit) bytes")
     }
-    return String(decoding: bytes, as: UTF8.self)
+    return name
   }
 
   mutating func header() throws(ModelFilesError) -> (tensors: Int, values: Int) {

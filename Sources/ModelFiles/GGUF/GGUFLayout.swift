@@ -1,4 +1,4 @@
-/// The beginning of a GGUF file of version 3, and where each tensor's data will be.
+/// The header of a GGUF file of version 3, and the place of each tensor's data.
 public struct GGUFLayout: Sendable {
   /// A tensor that will be in the file.
   public struct Entry: Sendable {
@@ -27,7 +27,7 @@ public struct GGUFLayout: Sendable {
   /// Lays a file out; tensors keep their order.
   ///
   /// - Parameters:
-  ///   - metadata: keys and values in their order; `general.alignment` rules the layout if it is among them.
+  ///   - metadata: keys and values in their order; `general.alignment` among them sets the alignment.
   ///   - path: the file, for errors.
   /// - Throws: ``ModelFilesError`` for a name that is too long or comes twice, and for what GGUF can't hold.
   public init(

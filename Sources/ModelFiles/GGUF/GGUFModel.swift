@@ -1,5 +1,4 @@
-/// A model in one GGUF file, as an opened directory would show it: configuration, and weights under the names of
-/// the Hugging Face checkpoint.
+/// A model in one GGUF file: its configuration, and its weights under the names of the Hugging Face checkpoint.
 package struct GGUFModel {
   let config: Qwen2Config
   let weights: WeightFiles
@@ -9,7 +8,7 @@ package struct GGUFModel {
   ///
   /// - Throws: ``ModelFilesError`` naming the key or tensor that is missing, out of range or not of Qwen2.
   init(_ file: GGUFFile) throws(ModelFilesError) {
-    let keys = GGUFKeys(file: file)
+    let keys = GGUFKeys(gguf: file)
     guard file["general.type"]?.text ?? "model" == "model" else {
       throw keys.bad(
         "general.type", .unsupported, expected: "\"model\"",
@@ -34,7 +33,7 @@ package struct GGUFModel {
     generation = try Self.generation(keys)
   }
 
-  /// How its makers sample, as llama.cpp's converter takes it from generation_config.json.
+  /// The sampling that the model's makers recommend, as llama.cpp's converter copies it from generation_config.json.
   private static func generation(_ keys: GGUFKeys) throws(ModelFilesError) -> GenerationConfig {
     var generation = GenerationConfig()
     generation.temperature = try keys.number("general.sampling.temp", 0...1e6)
@@ -42,12 +41,12 @@ package struct GGUFModel {
     generation.topK = try keys.integer("general.sampling.top_k", 0...Int(Int32.max))
     generation.minP = try keys.number("general.sampling.min_p", 0...1)
     generation.repetitionPenalty = try keys.number("general.sampling.penalty_repeat", 1e-6...1e6)
-    // The converter leaves out whether to sample at all; who tells a temperature means it.
+    // The converter leaves do_sample out: a temperature above 0 implies it.
     if let temperature = generation.temperature { generation.doSample = temperature > 0 }
     return generation
   }
 
-  /// The checkpoint's name of a tensor; nil if it is none of Qwen2.
+  /// The checkpoint's name of a tensor; nil if Qwen2 has no such tensor.
   static func name(_ name: String) -> String? {
     switch name {
     case "token_embd.weight": return "model.embed_tokens.weight"
@@ -105,7 +104,7 @@ package struct GGUFModel {
     else {
       throw keys.bad("qwen2.attention.key_length", expected: "an even number, equal for keys and values")
     }
-    if let scaling = keys.file["qwen2.rope.scaling.type"], scaling.text != "none" {
+    if let scaling = keys.gguf["qwen2.rope.scaling.type"], scaling.text != "none" {
       throw keys.bad(
         "qwen2.rope.scaling.type", .unsupported, expected: "\"none\"",
         advice: "Rotary embeddings of this type are not computed.")
@@ -115,7 +114,7 @@ package struct GGUFModel {
       (1...(1 << 24)).contains(vocabulary)
     else {
       throw ModelFilesError(
-        .badTensor, file: keys.file.path, place: "tensor \"token_embd.weight\"",
+        .badTensor, file: keys.file, place: "tensor \"token_embd.weight\"",
         found: "none, or an empty one",
         expected: "the embedding")
     }
@@ -136,38 +135,18 @@ package struct GGUFModel {
   }
 }
 
-/// A GGUF file's settings, read value by value with errors that name file and key.
-struct GGUFKeys {
-  let file: GGUFFile
+/// A GGUF file's settings.
+struct GGUFKeys: CheckedSettings {
+  let gguf: GGUFFile
 
-  func bad(
-    _ key: String, _ kind: ModelFilesError.Kind = .badValue, expected: String, advice: String = ""
-  ) -> ModelFilesError {
-    ModelFilesError(
-      kind, file: file.path, place: "key " + quoted(key), found: file[key]?.summary ?? "nothing",
-      expected: expected, advice: advice)
-  }
+  var file: String { gguf.path }
+  var prefix: String { "" }
 
-  func integer(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int? {
-    guard let value = file[key] else { return nil }
-    guard let number = value.integer, range.contains(number) else {
-      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
+  func isSet(_ key: String) -> Bool { gguf[key] != nil }
 
-  func required(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int {
-    guard let number = try integer(key, range) else {
-      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
+  func whole(_ key: String) -> Int? { gguf[key]?.integer }
 
-  func number(_ key: String, _ range: ClosedRange<Double>) throws(ModelFilesError) -> Double? {
-    guard let value = file[key] else { return nil }
-    guard let number = value.float, range.contains(number) else {
-      throw bad(key, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
+  func real(_ key: String) -> Double? { gguf[key]?.float }
+
+  func summary(_ key: String) -> String? { gguf[key]?.summary }
 }

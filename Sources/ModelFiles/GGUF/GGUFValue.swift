@@ -16,7 +16,7 @@ public enum GGUFValue: Sendable, Equatable {
   case float32(Float)
   /// A truth value.
   case bool(Bool)
-  /// A string's bytes; UTF-8 unless its writer was careless.
+  /// A string's bytes, usually UTF-8.
   case string([UInt8])
   /// Values of one kind.
   case array(Kind, [GGUFValue])
@@ -68,11 +68,11 @@ public enum GGUFValue: Sendable, Equatable {
 
   /// The string, or nil if it is none or not UTF-8.
   public var text: String? {
-    guard case .string(let bytes) = self, firstInvalidUTF8(bytes) == nil else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
+    guard case .string(let bytes) = self else { return nil }
+    return String(validating: bytes, as: UTF8.self)
   }
 
-  /// The whole number, of whatever width, or nil.
+  /// The whole number of any width, or nil.
   public var integer: Int? {
     switch self {
     case .uint8(let value): Int(value)

@@ -3,7 +3,7 @@ public enum GGUFWriter {
   /// Writes a file; tensors keep their order.
   ///
   /// - Parameters:
-  ///   - metadata: keys and values in their order; `general.alignment` rules the layout if it is among them.
+  ///   - metadata: keys and values in their order; `general.alignment` among them sets the alignment.
   ///   - tensors: with names of at most ``GGUFFile/maximumNameByteCount`` bytes.
   ///   - path: an existing file is replaced in one step.
   /// - Throws: ``ModelFilesError`` if a name is too long or comes twice, or the file cannot be written.
@@ -26,7 +26,7 @@ public enum GGUFWriter {
 }
 
 extension FileWriter {
-  /// Appends a part of a storage.
+  /// Appends part of a storage.
   ///
   /// - Precondition: the range lies in the storage.
   public func write(_ storage: ByteStorage, _ range: Range<Int>) throws(ModelFilesError) {

@@ -8,11 +8,11 @@ import Foundation
   import Glibc
 #endif
 
-/// Writes a directory of few files whole or not at all.
+/// Writes a directory of a few files, whole or not at all.
 ///
 /// The files are written into a temporary directory beside the final one. ``finish()`` gives it the final name,
-/// or exchanges it with the directory that has that name in one step: whenever the process ends, either the old
-/// or the new files stand there, never a mixture.
+/// or exchanges it in one step with the directory of that name. So the final name always has either the old or the
+/// new files, never a mixture.
 public final class DirectoryWriter {
   /// Where the directory will be.
   public let path: String
@@ -23,8 +23,7 @@ public final class DirectoryWriter {
   /// Begins a directory.
   ///
   /// - Parameters:
-  ///   - path: what is there may be replaced only if it is an empty directory, or one that holds nothing but
-  ///     `names`.
+  ///   - path: replaced only if it is an empty directory, or one that holds nothing but `names`.
   ///   - names: the files that will be written.
   /// - Throws: ``ModelFilesError`` if something else stands there, or the folder cannot be written to.
   public init(path: String, names: Set<String>) throws(ModelFilesError) {
@@ -35,7 +34,7 @@ public final class DirectoryWriter {
     temporary = path + ".\(getpid()).tmp"
     try checkTarget()
     guard unsafe mkdir(temporary, 0o777) == 0 else {
-      isFinished = true  // nothing of ours to remove
+      isFinished = true  // deinit has nothing to remove
       throw failure("mkdir", errno)
     }
   }
@@ -104,7 +103,7 @@ private func exchange(_ a: String, _ b: String) -> Int32 {
   #if canImport(Darwin)
     return unsafe renamex_np(a, b, UInt32(RENAME_SWAP)) == 0 ? 0 : errno
   #else
-    // The C library has it since 2018, but its header hides it from Swift.
+    // The C library has had this function since 2018, but its header hides it from Swift.
     typealias Rename =
       @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
     guard let program = unsafe dlopen(nil, RTLD_NOW), let symbol = unsafe dlsym(program, "renameat2") else {

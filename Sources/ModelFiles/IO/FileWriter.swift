@@ -9,8 +9,8 @@
 /// Writes a file whole or not at all.
 ///
 /// The bytes go to a nameless or temporary file in the same folder; ``finish()`` flushes it to the disk and
-/// renames it. Whenever the process ends before that, by an error, by `kill -9` or by a full disk, the old file,
-/// or none, stands under the final name.
+/// renames it. If the process ends before that, by an error, by `kill -9` or by a full disk, the final name still
+/// has the old file, or none.
 @safe public final class FileWriter {
   /// Where the file will be.
   public let path: String
@@ -26,8 +26,7 @@
   /// Begins a file; the folder must exist.
   ///
   /// - Parameter path: a symbolic link is followed, so that the file that it names is replaced.
-  /// - Throws: ``ModelFilesError`` if the folder cannot be written to, or something else than a regular file has
-  ///   that name.
+  /// - Throws: ``ModelFilesError`` if the folder cannot be written to, or that name is not a regular file's.
   public init(path: String) throws(ModelFilesError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw Self.failure(path, found: "no file name", expected: "a path")
@@ -51,7 +50,7 @@
       throw Self.failure(path, found: "a path that ends in a slash", expected: "a file's path")
     }
     #if os(Linux)
-      // A file without a name vanishes by itself when the process is killed. Not every file system has it.
+      // The system deletes a file without a name when the process ends. Some file systems have none.
       descriptor = unsafe open(folder, 0o20000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o666)
       if descriptor >= 0 { return }
     #endif
@@ -149,7 +148,7 @@
     self.temporary = nil
     close(descriptor)
     descriptor = -1
-    // The new name is safe once the folder is on the disk. Some file systems cannot flush one: no harm.
+    // Flushing the folder makes the new name safe. Some file systems cannot; the file is complete all the same.
     let directory = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if directory >= 0 {
       _ = fsync(directory)

@@ -1,4 +1,4 @@
-/// Recognises by their first bytes the files that people hand over by mistake.
+/// Recognises, by their first bytes, files that people often name by mistake.
 public enum ForeignFormat: Sendable, Equatable {
   /// A file that git-LFS has not fetched; `size` is the real file's length in bytes, if it says so.
   case gitLFSPointer(size: Int?)
@@ -15,7 +15,7 @@ public enum ForeignFormat: Sendable, Equatable {
 
   /// The format of a file that begins with these bytes, or nil.
   ///
-  /// - Parameter bytes: the file's beginning; 1,024 bytes are enough, more are not looked at.
+  /// - Parameter bytes: the file's beginning; at most 1,024 bytes are read.
   public init?(_ bytes: RawSpan) {
     var head: [UInt8] = []
     for i in 0..<min(bytes.byteCount, 1024) {

@@ -8,7 +8,7 @@
 
 /// A file mapped read-only into memory: nothing is copied, pages are read when they are touched.
 ///
-/// The map lives as long as the object. The file must not be shortened by others meanwhile: the system
+/// The map lives as long as the object. No program may shorten the file meanwhile: the system
 /// answers an access beyond the new end with a signal.
 @safe public final class MappedFile: Sendable {
   /// The path as it was given.
@@ -68,7 +68,7 @@
   /// Address of the first byte; valid as long as this object lives.
   @unsafe public var baseAddress: UnsafeRawPointer { unsafe base }
 
-  /// Asks the system to read the whole file ahead; returns at once.
+  /// Asks the system to read the whole file ahead, without waiting.
   public func prefetch() {
     guard byteCount > 0 else { return }
     unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_WILLNEED)
@@ -83,5 +83,5 @@
   }
 }
 
-/// What an empty file's address points to: never read, never null.
+/// The address of an empty file's bytes: never read, never null.
 private nonisolated(unsafe) let emptyPage = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)

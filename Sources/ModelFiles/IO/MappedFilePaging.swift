@@ -6,12 +6,10 @@
   import Glibc
 #endif
 
-/// Which parts of a mapped file are in memory. The system decides that well where a file is read again and again; who
-/// reads a large one once knows better. None of this changes what is read: an error of the disk shows as ever, to
-/// whoever touches the bytes.
+/// Control over which parts of a mapped file are in memory. The system chooses well for files that are read often; a
+/// program that reads a large file once can choose better. The bytes stay the same, and reading still shows errors.
 extension MappedFile {
-  /// Says that bytes will be touched here and there, until they are loaded: the system shall read no more than is
-  /// touched.
+  /// Tells the system to read only the pages that are touched, because the reads will be scattered.
   package func expectScatteredReads() { advise(0..<byteCount, MADV_RANDOM) }
 
   /// Reads the pages of a range from the disk, and waits until they are in memory where the system can.
@@ -25,7 +23,7 @@ extension MappedFile {
     advise(pages, MADV_WILLNEED)
   }
 
-  /// Gives the pages that lie in a range back to the system, the copy in its cache too.
+  /// Releases the pages within a range, from memory and from the system's cache.
   package func drop(_ range: Range<Int>) {
     let pages = pages((range.lowerBound + pageSize - 1) / pageSize, range.upperBound / pageSize)
     guard !pages.isEmpty else { return }

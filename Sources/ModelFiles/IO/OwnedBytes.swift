@@ -1,22 +1,22 @@
 package import Support
 
-/// Memory of our own; it begins at a multiple of 64, as kernels like it.
+/// Allocated memory that begins at a multiple of 64, as kernels prefer it.
 ///
-/// Nothing here changes it once it is filled, so that threads may share it. Who keeps the address that filling gave, as
-/// the trainer does for the matrices that it changes, must write only while nobody reads: it takes turns with the
-/// sampler, and attaches the adapter anew after every change.
+/// It does not change once filled, so threads may share it. The trainer is the exception: it keeps the address and
+/// updates its matrices in place. It writes only while the sampler does not read, and attaches the adapter anew after
+/// every change.
 @safe public final class OwnedBytes: Sendable {
   /// Length in bytes.
   public let byteCount: Int
   private nonisolated(unsafe) let base: UnsafeMutableRawPointer
 
-  /// Where the memory begins: at a multiple of this.
+  /// The memory begins at a multiple of this.
   public static let alignment = 64
 
-  /// Allocates and lets `body` fill it; every byte is zero before.
+  /// Allocates zeroed memory and lets `body` fill it.
   ///
   /// - Parameters:
-  ///   - byteCount: 0 or more; the caller has bounded it by what its source warrants.
+  ///   - byteCount: 0 or more; the caller bounds it by the size of the source.
   ///   - body: writes the contents; its error is passed on.
   public init<Failure: Error>(
     byteCount: Int, filledBy body: (inout MutableRawSpan) throws(Failure) -> Void
@@ -29,11 +29,11 @@ package import Support
     try body(&span)
   }
 
-  /// Allocates and lets `body` fill it through pointers, from several threads if it wants. The memory is not
-  /// cleared: `body` must write every byte of it before it returns.
+  /// Allocates memory and lets `body` fill it through pointers, even from several threads. The memory is not
+  /// cleared: `body` must write every byte before it returns.
   ///
   /// - Parameters:
-  ///   - byteCount: 0 or more; the caller has bounded it by what its source warrants.
+  ///   - byteCount: 0 or more; the caller bounds it by the size of the source.
   ///   - body: writes the contents; its error is passed on.
   @unsafe public init<Failure: Error>(
     byteCount: Int, unsafelyFilledBy body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
@@ -85,7 +85,7 @@ public enum ByteStorage: Sendable {
     }
   }
 
-  /// A copy of a part.
+  /// A copy of part of the bytes.
   ///
   /// - Precondition: the range lies within the storage.
   public func copy(_ range: Range<Int>) -> [UInt8] {
@@ -103,7 +103,7 @@ public enum ByteStorage: Sendable {
 }
 
 extension Digest {
-  /// Appends a part of a storage.
+  /// Appends part of a storage.
   ///
   /// - Precondition: the range lies in the storage.
   package mutating func update(_ storage: ByteStorage, _ range: Range<Int>) {

@@ -4,7 +4,7 @@ public enum JSONValue: Sendable {
   case null
   /// `true` or `false`.
   case bool(Bool)
-  /// A number as it is written: nothing is lost by reading it.
+  /// A number as it is written, so that reading loses nothing.
   case number(String)
   /// A string.
   case string(String)
@@ -122,7 +122,7 @@ struct KeyTable: Sendable {
     return nil
   }
 
-  /// Enters the key that is about to be appended to `keys`; false if it is there already.
+  /// Enters a key before the caller appends it to `keys`; false if `keys` has it.
   mutating func insert(_ key: String, into keys: [String]) -> Bool {
     guard find(key, in: keys) == nil else { return false }
     let count = keys.count + 1
@@ -165,7 +165,7 @@ public enum JSON {
   /// - Parameters:
   ///   - path: the file.
   ///   - maximumByteCount: a longer file is refused before it is read.
-  /// - Throws: ``ModelFilesError``; a git-LFS pointer and other known formats are named.
+  /// - Throws: ``ModelFilesError``, which names a git-LFS pointer and other known formats.
   public static func parse(
     path: String, maximumByteCount: Int = 64 << 20
   ) throws(ModelFilesError) -> JSONValue {
@@ -187,7 +187,19 @@ public enum JSON {
     return try parse(file.copy(0..<file.byteCount), file: path)
   }
 
-  /// Reads the next value of a reader, whatever it is.
+  /// Reads a configuration: a file of one object, of at most 16 MiB.
+  ///
+  /// - Throws: ``ModelFilesError`` as ``parse(path:maximumByteCount:)``, and for another kind of value.
+  package static func object(path: String) throws(ModelFilesError) -> JSONObject {
+    let json = try parse(path: path, maximumByteCount: 16 << 20)
+    guard let object = json.object else {
+      throw ModelFilesError(
+        .malformed, file: path, place: "byte 0", found: json.summary, expected: "an object")
+    }
+    return object
+  }
+
+  /// Reads the next value of a reader, of any kind.
   public static func value(_ reader: inout JSONReader) throws(ModelFilesError) -> JSONValue {
     switch try reader.peek() {
     case .null:

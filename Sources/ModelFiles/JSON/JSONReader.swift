@@ -1,7 +1,7 @@
 /// Reads JSON piece by piece, in order and without building a tree: for files of many megabytes.
 ///
-/// Strict: RFC 8259 and nothing more, well-formed UTF-8 only, bounded depth. The caller asks for what must
-/// come next; anything else is an error with its byte offset.
+/// Strict: RFC 8259 and nothing more, well-formed UTF-8 only, bounded depth. The caller asks for the kind of
+/// value that must come next; anything else is an error with its byte offset.
 ///
 /// ```swift
 /// var reader = try JSONReader(bytes, file: "vocab.json")
@@ -10,7 +10,7 @@
 /// try reader.finish()
 /// ```
 ///
-/// A key that appears twice is not noticed here, since nothing is remembered; `JSON.parse` notices it.
+/// The reader remembers no keys, so it accepts a repeated key; `JSON.parse` refuses it.
 public struct JSONReader: Sendable {
   /// What comes next.
   public enum Kind: String, Sendable {
@@ -52,7 +52,7 @@ public struct JSONReader: Sendable {
     var isFirst = true
   }
 
-  /// Begins to read a text; the check of its encoding is done here.
+  /// Begins to read a text, and checks its encoding.
   ///
   /// - Parameters:
   ///   - bytes: the whole text.
@@ -66,7 +66,10 @@ public struct JSONReader: Sendable {
     self.file = file
     self.base = base
     self.depthLimit = depthLimit
-    if let offset = firstInvalidUTF8(bytes) {
+    do throws(UTF8.ValidationError) {
+      _ = try UTF8Span(validating: bytes.span)
+    } catch {
+      let offset = error.byteOffsets.lowerBound
       throw failure(
         at: offset, found: "byte 0x" + String(bytes[offset], radix: 16) + ", which is not UTF-8",
         expected: "UTF-8 text")
@@ -99,7 +102,7 @@ public struct JSONReader: Sendable {
     }
   }
 
-  /// What value comes next; nothing is consumed but white space.
+  /// The kind of the next value; skips white space only.
   public mutating func peek() throws(ModelFilesError) -> Kind {
     skipSpace()
     guard position < bytes.count else { throw unexpected("a value") }
@@ -171,7 +174,7 @@ public struct JSONReader: Sendable {
   /// Moves to the next element of the innermost array; false when the array has ended.
   public mutating func nextElement() throws(ModelFilesError) -> Bool { try advance(isObject: false) }
 
-  /// Reads a string without resolving its escapes (they are checked).
+  /// Reads a string; checks its escapes without resolving them.
   public mutating func text() throws(ModelFilesError) -> Text { try text(expected: "a string") }
 
   private mutating func text(expected: String) throws(ModelFilesError) -> Text {
@@ -282,7 +285,7 @@ public struct JSONReader: Sendable {
     guard word("null") else { throw unexpected("null") }
   }
 
-  /// Reads a value of any kind and forgets it; its grammar is checked.
+  /// Skips a value of any kind, and checks its grammar.
   public mutating func skip() throws(ModelFilesError) {
     switch try peek() {
     case .null: try null()

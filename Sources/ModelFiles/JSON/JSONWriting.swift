@@ -1,5 +1,5 @@
 extension JSONObject {
-  /// Makes an object of members in their order; of a key that comes twice, the last value counts.
+  /// Makes an object of members in their order; the last value of a repeated key counts.
   public init(_ members: [(key: String, value: JSONValue)]) {
     var keys: [String] = []
     var values: [JSONValue] = []
@@ -31,7 +31,7 @@ extension JSONObject {
 }
 
 extension JSONObject: Equatable {
-  /// Whether both have the same keys with equal values, in whatever order.
+  /// Whether both have the same keys with equal values, in any order.
   public static func == (a: JSONObject, b: JSONObject) -> Bool {
     guard a.keys.count == b.keys.count else { return false }
     for (key, value) in a.members {
@@ -74,7 +74,7 @@ extension JSONValue {
 
   /// The value as JSON text.
   ///
-  /// - Parameter indent: blanks a level as Python's `json.dump(indent:)` sets them, or nil for one line.
+  /// - Parameter indent: spaces per level, as in Python's `json.dump(indent:)`; nil writes one line.
   public func text(indent: Int? = nil) -> String {
     var out = ""
     write(to: &out, indent: indent, level: 0)

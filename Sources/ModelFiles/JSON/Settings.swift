@@ -1,17 +1,60 @@
+/// Settings of a model, whose values are checked when they are asked for.
+protocol CheckedSettings {
+  /// Whether a key has a value.
+  func isSet(_ key: String) -> Bool
+  /// The value of a key as a whole number; nil if it is none.
+  func whole(_ key: String) -> Int?
+  /// The value of a key as a number; nil if it is none.
+  func real(_ key: String) -> Double?
+  /// The value of a key as a short text; nil if it is absent.
+  func summary(_ key: String) -> String?
+  /// Path of their file.
+  var file: String { get }
+  /// Keys that lead to the settings, with a dot after each.
+  var prefix: String { get }
+}
+
+extension CheckedSettings {
+  /// A whole number in a range; nil if it is absent.
+  func integer(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int? {
+    isSet(key) ? try required(key, range) : nil
+  }
+
+  /// A whole number in a range.
+  func required(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int {
+    guard let number = whole(key), range.contains(number) else {
+      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// A number in a range; nil if it is absent.
+  func number(_ key: String, _ range: ClosedRange<Double>) throws(ModelFilesError) -> Double? {
+    guard isSet(key) else { return nil }
+    guard let number = real(key), range.contains(number) else {
+      throw bad(key, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// An error that names file and key.
+  func bad(
+    _ key: String, _ kind: ModelFilesError.Kind = .badValue, expected: String, advice: String = ""
+  ) -> ModelFilesError {
+    ModelFilesError(
+      kind, file: file, place: "key " + quoted(prefix + key), found: summary(key) ?? "nothing",
+      expected: expected, advice: advice)
+  }
+}
+
 /// A configuration file's object, read value by value with errors that name file and key.
-struct Settings {
+struct Settings: CheckedSettings {
   let file: String
   let object: JSONObject
-  /// Keys that lead to the object, with a dot after each.
   var prefix = ""
 
   init(path: String) throws(ModelFilesError) {
-    let json = try JSON.parse(path: path, maximumByteCount: 16 << 20)
-    guard let object = json.object else {
-      throw ModelFilesError(
-        .malformed, file: path, place: "byte 0", found: json.summary, expected: "an object")
-    }
-    self.init(file: path, object: object)
+    self.init(file: path, object: try JSON.object(path: path))
   }
 
   init(file: String, object: JSONObject, prefix: String = "") {
@@ -20,37 +63,19 @@ struct Settings {
     self.prefix = prefix
   }
 
+  func isSet(_ key: String) -> Bool { self[key] != nil }
+
   /// The value of a key; nil if it is absent or null.
   subscript(key: String) -> JSONValue? {
     guard let value = object[key], !value.isNull else { return nil }
     return value
   }
 
-  func bad(
-    _ key: String, _ kind: ModelFilesError.Kind = .badValue, expected: String, advice: String = ""
-  ) -> ModelFilesError {
-    ModelFilesError(
-      kind, file: file, place: "key " + quoted(prefix + key), found: object[key]?.summary ?? "nothing",
-      expected: expected, advice: advice)
-  }
+  func summary(_ key: String) -> String? { object[key]?.summary }
 
-  /// A whole number in a range; nil if absent or null.
-  func integer(_ key: String, _ range: ClosedRange<Int>) throws(ModelFilesError) -> Int? {
-    guard let value = self[key] else { return nil }
-    guard let number = value.int, range.contains(number) else {
-      throw bad(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
+  func whole(_ key: String) -> Int? { object[key]?.int }
 
-  /// A number in a range; nil if absent or null.
-  func number(_ key: String, _ range: ClosedRange<Double>) throws(ModelFilesError) -> Double? {
-    guard let value = self[key] else { return nil }
-    guard let number = value.double, range.contains(number) else {
-      throw bad(key, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
+  func real(_ key: String) -> Double? { object[key]?.double }
 
   /// A truth value; nil if absent or null.
   func bool(_ key: String) throws(ModelFilesError) -> Bool? {

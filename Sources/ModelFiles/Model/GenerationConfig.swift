@@ -1,4 +1,4 @@
-/// A model's `generation_config.json`: how its makers sample from it. What the file lacks is nil.
+/// A model's `generation_config.json`: the sampling that its makers recommend. Values that the file lacks are nil.
 public struct GenerationConfig: Sendable, Equatable {
   /// Token that begins a text.
   public var bosTokenID: Int?
@@ -17,12 +17,12 @@ public struct GenerationConfig: Sendable, Equatable {
   /// Divides (or multiplies) the logits of tokens that occurred; 1 changes nothing.
   public var repetitionPenalty: Double?
 
-  /// A configuration that says nothing.
+  /// An empty configuration.
   public init() {}
 
   /// Reads a file.
   ///
-  /// - Throws: ``ModelFilesError`` naming the key whose value cannot be.
+  /// - Throws: ``ModelFilesError`` naming the key with an impossible value.
   public init(path: String) throws(ModelFilesError) {
     let settings = try Settings(path: path)
     bosTokenID = try settings.tokenID("bos_token_id")

@@ -37,25 +37,19 @@ public struct Qwen2Config: Sendable, Equatable {
 
   /// Reads a file.
   ///
-  /// - Throws: ``ModelFilesError`` naming the key: missing, out of range, or of a model that is not Qwen2 or
-  ///   needs what is not done (other rotary scalings, quantised weights, other activations).
+  /// - Throws: ``ModelFilesError`` naming a key that is missing, out of range, not Qwen2's, or not supported
+  ///   (other rotary scalings, quantised weights, other activations).
   public init(path: String) throws(ModelFilesError) {
     let settings = try Settings(path: path)
     try Self.checkArchitecture(settings)
     try Self.checkFeatures(settings)
 
-    func size(_ key: String, atMost limit: Int) throws(ModelFilesError) -> Int {
-      guard let value = try settings.integer(key, 1...limit) else {
-        throw settings.bad(key, expected: "a whole number from 1 to \(limit)")
-      }
-      return value
-    }
     // The limits keep every product of two or three sizes far from overflow.
-    vocabSize = try size("vocab_size", atMost: 1 << 24)
-    hiddenSize = try size("hidden_size", atMost: 1 << 18)
-    intermediateSize = try size("intermediate_size", atMost: 1 << 20)
-    layerCount = try size("num_hidden_layers", atMost: 4096)
-    headCount = try size("num_attention_heads", atMost: 4096)
+    vocabSize = try settings.required("vocab_size", 1...(1 << 24))
+    hiddenSize = try settings.required("hidden_size", 1...(1 << 18))
+    intermediateSize = try settings.required("intermediate_size", 1...(1 << 20))
+    layerCount = try settings.required("num_hidden_layers", 1...4096)
+    headCount = try settings.required("num_attention_heads", 1...4096)
     keyValueHeadCount = try settings.integer("num_key_value_heads", 1...4096) ?? headCount
     maxPositions = try settings.integer("max_position_embeddings", 1...(1 << 28)) ?? 32768
     guard headCount.isMultiple(of: keyValueHeadCount) else {
@@ -83,7 +77,7 @@ public struct Qwen2Config: Sendable, Equatable {
     (slidingWindow, slidingLayers) = try Self.sliding(settings, layerCount: layerCount)
   }
 
-  /// A model whose settings come from another file than `config.json`; nothing slides.
+  /// Makes a configuration without a sliding window.
   init(
     vocabSize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
     keyValueHeadCount: Int, headDim: Int, maxPositions: Int, ropeTheta: Double, rmsNormEps: Float,

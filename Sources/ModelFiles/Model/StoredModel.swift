@@ -1,19 +1,19 @@
 import Foundation
 
-/// A model as the Hugging Face hub keeps it: a directory with configuration and weights.
+/// A model on disk: a directory in Hugging Face's layout, or a GGUF file.
 public struct StoredModel: Sendable {
   /// The directory or GGUF file, as it was given.
   public let path: String
-  /// `config.json`, or what a GGUF file says instead.
+  /// The settings in `config.json` or in the GGUF file.
   public let config: Qwen2Config
-  /// `generation_config.json`; says nothing if the file is absent.
+  /// The settings in `generation_config.json`, empty without that file, or in the GGUF file.
   public let generation: GenerationConfig
   /// The weights, mapped.
   public let weights: WeightFiles
   /// The GGUF file that is the whole model; nil for a directory.
   public let gguf: GGUFFile?
 
-  /// Opens a directory or a GGUF file. Names and shapes of the tensors are checked by who runs the model.
+  /// Opens a directory or a GGUF file. The runtime checks names and shapes of the tensors.
   ///
   /// - Throws: ``ModelFilesError`` of the first thing that is missing or wrong.
   public init(path: String) throws(ModelFilesError) {
@@ -71,7 +71,7 @@ public struct StoredModel: Sendable {
     self.gguf = gguf
   }
 
-  /// The first of a GGUF file's tensors, by its own names, that is in quantised blocks; nil if there is none.
+  /// The first quantised tensor of a GGUF file, in the order of the file's own names; nil if there is none.
   package var quantisedTensor: Tensor? {
     gguf?.tensors.filter(\.elementType.isQuantised).min { $0.name < $1.name }
   }

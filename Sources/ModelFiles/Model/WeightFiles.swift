@@ -38,7 +38,7 @@ public struct WeightFiles: Sendable {
     (tensors, files) = try Self.openShards(slash.map { String(index[..<$0]) } ?? ".", index: index)
   }
 
-  /// These weights with some of them, of the same names and shapes, exchanged.
+  /// The same weights with some tensors replaced by others of the same names and shapes.
   package func replacing(_ others: [String: Tensor]) -> WeightFiles {
     WeightFiles(tensors: tensors.merging(others) { $1 }, files: files)
   }
@@ -55,7 +55,7 @@ public struct WeightFiles: Sendable {
   /// Whether some tensor is in quantised blocks, which only a GGUF file holds.
   public var isQuantised: Bool { tensors.values.contains { $0.elementType.isQuantised } }
 
-  /// Asks the system to read all files ahead; returns at once.
+  /// Asks the system to read all files ahead, without waiting.
   public func prefetch() {
     for file in mappedFiles { file.prefetch() }
   }
@@ -78,7 +78,7 @@ public struct WeightFiles: Sendable {
         .malformed, file: index, place: "weight_map",
         found: json.object?["weight_map"]?.summary ?? "nothing", expected: "an object of tensors and files")
     }
-    // Names compare by canonical equivalence from here on; two that are equal so are refused.
+    // Dictionaries compare names by canonical equivalence: two that are equal to them are refused.
     var shardOfTensor: [String: String] = [:]
     var shards: [String] = []
     var seen: Set<String> = []

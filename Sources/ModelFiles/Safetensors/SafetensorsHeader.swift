@@ -1,4 +1,4 @@
-/// The header of a safetensors file while it is read: JSON of a fixed form, read without building a tree.
+/// Reads the header of a safetensors file: JSON of a fixed form, without building a tree.
 struct SafetensorsHeader {
   private struct Entry {
     let name: String
@@ -30,7 +30,7 @@ struct SafetensorsHeader {
   mutating func parse(_ bytes: [UInt8], file: String) throws(ModelFilesError) {
     self.file = file
     var reader = try JSONReader(bytes, file: file, at: 8, depthLimit: 4)
-    // Swift's equality of strings holds more names for equal than bytes do; neither kind may be there twice.
+    // Swift takes more strings for equal than their bytes say; both kinds of repetition are refused.
     var names: Set<String> = []
     try reader.beginObject()
     while let text = try reader.nextKey() {

@@ -4,7 +4,7 @@ public enum SafetensorsWriter {
   /// Writes a file.
   ///
   /// - Parameters:
-  ///   - tensors: names must differ; `__metadata__` is none.
+  ///   - tensors: names must differ, and none may be `__metadata__`.
   ///   - metadata: texts for `__metadata__`, left out if empty.
   ///   - path: an existing file is replaced in one step.
   /// - Throws: ``ModelFilesError`` if a name comes twice or the file cannot be written.

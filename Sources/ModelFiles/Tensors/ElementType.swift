@@ -1,4 +1,4 @@
-/// How a tensor stores its numbers: one by one, under safetensors' names, or in quantised blocks, under ggml's.
+/// How a tensor stores its numbers: one by one, by safetensors' names, or in quantised blocks, by ggml's.
 public enum ElementType: String, Sendable, CaseIterable {
   /// One byte, 0 or 1.
   case bool = "BOOL"
@@ -45,17 +45,17 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// Unsigned 64-bit integer.
   case u64 = "U64"
 
-  /// Four bits and a scale a block.
+  /// Blocks of four-bit codes and a scale.
   case q4_0 = "Q4_0"
-  /// Four bits, a scale and a minimum a block.
+  /// Blocks of four-bit codes, a scale and a minimum.
   case q4_1 = "Q4_1"
-  /// Five bits and a scale a block.
+  /// Blocks of five-bit codes and a scale.
   case q5_0 = "Q5_0"
-  /// Five bits, a scale and a minimum a block.
+  /// Blocks of five-bit codes, a scale and a minimum.
   case q5_1 = "Q5_1"
-  /// Eight bits and a scale a block.
+  /// Blocks of eight-bit codes and a scale.
   case q8_0 = "Q8_0"
-  /// Eight bits, a scale and a sum a block.
+  /// Blocks of eight-bit codes, a scale and a sum.
   case q8_1 = "Q8_1"
   /// K-quants of two bits.
   case q2_K = "Q2_K"
@@ -134,10 +134,10 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// Whether ``Tensor/floats()`` reads it: F32, F16 and BF16.
   public var readsAsFloats: Bool { self == .f32 || self == .f16 || self == .bf16 }
 
-  /// Size of one element in bits; of quantised elements the whole bits.
+  /// Bits of one element, rounded down for quantised types.
   public var bitSize: Int { 8 * block.bytes / block.elements }
 
-  /// Size of one element in bytes; elements of less than 8 bits are stored together, for them this is 1.
+  /// Bytes of one element; 1 for elements of fewer than 8 bits.
   public var byteSize: Int { (bitSize + 7) / 8 }
 
   /// Bytes of so many elements.
@@ -145,8 +145,7 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// - Precondition: a whole number of blocks.
   package func byteCount(_ elements: Int) -> Int { elements / block.elements * block.bytes }
 
-  /// Bytes of a tensor; nil if they are no whole number, a row is no whole number of quantised blocks, or the size
-  /// overflows.
+  /// Bytes of a tensor; nil if the size overflows, or would cut a byte or a quantised block.
   package func byteCount(shape: [Int]) -> Int? {
     let (elements, bytes) = block
     var sizes = shape

@@ -8,10 +8,10 @@ public struct Tensor: Sendable {
   public let shape: [Int]
   /// What holds its bytes.
   public let storage: ByteStorage
-  /// Where in the storage, in bytes from its beginning. Files made by careless writers do not align it.
+  /// Where in the storage, in bytes from its beginning. Some writers do not align it.
   public let byteRange: Range<Int>
 
-  /// Makes a view of a part of a file.
+  /// Makes a view of part of a file.
   ///
   /// - Precondition: the range lies in the file and its length is that of the elements.
   public init(name: String, elementType: ElementType, shape: [Int], file: MappedFile, byteRange: Range<Int>) {
@@ -19,7 +19,7 @@ public struct Tensor: Sendable {
       name: name, elementType: elementType, shape: shape, storage: .file(file), byteRange: byteRange)
   }
 
-  /// Makes a tensor of the whole of a piece of memory.
+  /// Makes a tensor of a whole piece of memory.
   ///
   /// - Precondition: the memory's length is that of the elements.
   public init(name: String, elementType: ElementType, shape: [Int], memory: OwnedBytes) {
@@ -28,7 +28,7 @@ public struct Tensor: Sendable {
       byteRange: 0..<memory.byteCount)
   }
 
-  /// Makes a view of a part of a storage.
+  /// Makes a view of part of a storage.
   ///
   /// - Precondition: the range lies in the storage and its length is that of the elements.
   public init(
@@ -62,7 +62,7 @@ public struct Tensor: Sendable {
     Tensor(name: name, elementType: elementType, shape: shape, storage: storage, byteRange: byteRange)
   }
 
-  /// Some of the elements as a row of their own, in place.
+  /// A view of some of the elements, as one row.
   ///
   /// - Precondition: the range lies in the tensor and begins and ends between blocks.
   package func elements(_ range: Range<Int>) -> Tensor {
@@ -94,9 +94,6 @@ public struct Tensor: Sendable {
 
   /// Address of the first element; valid as long as ``storage`` lives.
   @unsafe public var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + byteRange.lowerBound }
-
-  /// Whether the first element lies at a multiple of its own size, as typed pointers need it.
-  public var isAligned: Bool { unsafe Int(bitPattern: baseAddress) % elementType.byteSize == 0 }
 
   /// All elements as single-precision floats in storage order; every value is converted exactly.
   ///

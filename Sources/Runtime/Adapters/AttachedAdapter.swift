@@ -1,7 +1,7 @@
 public import AdapterFormat
 import ModelFiles
 
-/// One low-rank pair bound to a projection of the base: ΔW = scale · B · A.
+/// A `LowRankPair` as kernels compute on it.
 package struct LoRAPair: Sendable {
   package let a: Matrix  // [rank, in]
   package let b: Matrix  // [out, rank]
@@ -80,8 +80,8 @@ public final class AttachedAdapter: Sendable {
     }
     switch identity.compare(to: candidate) {
     case .same, .sameInOtherEncoding: return []
-    case .undecided(let encodings):
-      let names = encodings.map(\.description).joined(separator: ", ")
+    case .undecided(let types):
+      let names = types.map(\.rawValue).joined(separator: ", ")
       return [
         "\(adapter.path): whether \(base) is the base it belongs to can't be told from weights in \(names), "
           + "so only shapes were checked."

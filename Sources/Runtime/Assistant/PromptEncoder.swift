@@ -1,5 +1,3 @@
-import Foundation
-import ModelFiles
 public import Tokenization
 
 /// Turns conversations into a model's token ids, with its chat template and tokenizer.
@@ -21,17 +19,7 @@ public struct PromptEncoder: Sendable {
   public init(tokenizer: Tokenizer, directory: String, template: ChatTemplate? = nil) throws {
     self.tokenizer = tokenizer
     self.template = try template ?? ChatTemplate(directory: directory)
-    bosToken = try Self.bosToken(directory) ?? ""
-  }
-
-  /// The token that tokenizer_config.json names. The ids in config.json are not used: those of
-  /// DeepSeek-R1-Distill-Qwen-1.5B name another token.
-  private static func bosToken(_ directory: String) throws -> String? {
-    if let token = try Tokenizer.ggufBOSToken(path: directory) { return token }
-    let path = directory + "/tokenizer_config.json"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let entry = try JSON.parse(path: path).object?["bos_token"]
-    return entry?.string ?? entry?.object?["content"]?.string
+    bosToken = try Tokenizer.bosToken(path: directory)
   }
 
   /// The text of a conversation that the assistant continues.

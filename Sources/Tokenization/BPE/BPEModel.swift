@@ -6,7 +6,7 @@ struct BPEModel {
   let encoder: BytePairEncoder
   private(set) var ignoresMerges = false
 
-  /// Reads the object that `reader` stands at. The vocabulary may come after the merges.
+  /// Reads the next object of `reader`. The vocabulary may come after the merges.
   init(_ reader: inout JSONReader) throws {
     var entries: [(text: JSONReader.Text, id: Int)] = []
     var merges: [(left: JSONReader.Text, right: JSONReader.Text?)] = []
@@ -60,7 +60,7 @@ struct BPEModel {
     var vocabulary = Vocabulary(capacity: entries.count)
     var scratch: [UInt8] = []
     for entry in entries {
-      // A token outside the byte alphabet (an added one) stands for its own UTF-8 bytes.
+      // An added token may be outside the byte alphabet; it stands for its own UTF-8 bytes.
       let text = Self.bytes(reader, entry.text)
       let isSpelled = ByteAlphabet.decode(text, into: &scratch)
       guard vocabulary.add(isSpelled ? scratch[...] : text, id: entry.id) else {

@@ -17,7 +17,7 @@ struct BytePairEncoder: Sendable {
     mask = size - 1
   }
 
-  /// Of two merges of one pair the later counts, as in the reference implementation.
+  /// The later of two merges of one pair counts, as in the reference implementation.
   mutating func add(_ left: Int, _ right: Int, rank: Int, token: Int) {
     let key = UInt64(UInt32(left)) << 32 | UInt64(UInt32(right))
     let slot = find(key)
@@ -51,7 +51,7 @@ struct BytePairEncoder: Sendable {
     }
   }
 
-  /// Looks for the lowest rank again after each merge: the fastest for words as they are.
+  /// Searches the lowest rank again after each merge: the fastest way for ordinary words.
   private func encodeShort(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
     unsafe withUnsafeTemporaryAllocation(of: (token: Int32, merge: UInt64).self, capacity: word.count) {
       symbols in
@@ -81,7 +81,7 @@ struct BytePairEncoder: Sendable {
     }
   }
 
-  /// A linked list and a heap of candidate merges: n log n, whatever the text.
+  /// Uses a linked list and a heap of candidate merges: n log n for any text.
   private func encodeLong(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
     var tokens = word.map { byteTokens[Int($0)] }
     let count = tokens.count
@@ -99,7 +99,7 @@ struct BytePairEncoder: Sendable {
       let right = Int(next[left])
       guard right < count else { continue }
       let found = merge(tokens[left], tokens[right])
-      // An entry whose pair has changed since is stale; the new pair has its own.
+      // An entry is stale once its pair has changed; the new pair has an entry of its own.
       guard found != .max, UInt32(found >> 32) == top.rank else { continue }
       tokens[left] = Int32(truncatingIfNeeded: found & 0xFFFF_FFFF)
       tokens[right] = -1

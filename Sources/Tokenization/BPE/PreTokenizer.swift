@@ -1,4 +1,4 @@
-/// Qwen2's split of a text into words, of which no token crosses a border.
+/// Qwen2's split of a text into words; no token crosses a word's border.
 ///
 /// The expression, alternatives tried in this order at each place:
 /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`

@@ -1,4 +1,4 @@
-/// The three classes that the split expression tells apart.
+/// The three classes that the split expression distinguishes.
 struct ScalarClass {
   let isLetter: Bool  // \p{L}
   let isNumber: Bool  // \p{N}
@@ -19,7 +19,7 @@ struct ScalarClass {
     case ..<0x80: self.init()
     case 0x4E00...0x9FFF, 0xAC00...0xD7A3: self.init(letter: true)
     default:
-      // tokenizers classifies by Unicode 16; Swift's tables are newer, and what came later is unassigned there.
+      // Hugging Face's tokenizers go by Unicode 16; to them, scalars of Swift's newer tables are unassigned.
       let properties = scalar.properties
       guard let age = properties.age, age.major <= Self.unicodeVersion else {
         self.init()
@@ -34,7 +34,7 @@ struct ScalarClass {
     }
   }
 
-  /// The version of Unicode that decides, the one of Hugging Face's tokenizers.
+  /// The version of Unicode of Hugging Face's tokenizers.
   static let unicodeVersion = 16
 
   private init(letter: Bool = false, number: Bool = false, space: Bool = false, newline: Bool = false) {

@@ -4,11 +4,11 @@ struct Vocabulary: Sendable {
   private var starts: [UInt32] = []  // by entry
   private var lengths: [UInt32] = []
   private var ids: [Int32] = []
-  private var entryOfID: [Int32] = []  // -1 where no token has this id
+  private var entryOfID: [Int32] = []  // -1 for an id without a token
   private var slots: [Int32]  // open addressing: entry, or -1
   private let mask: Int
 
-  /// Room for `capacity` tokens; more would loop for ever.
+  /// Makes room for `capacity` tokens; adding more would not end.
   init(capacity: Int) {
     var size = 64
     while size < 2 * capacity + 2 { size *= 2 }
@@ -24,7 +24,7 @@ struct Vocabulary: Sendable {
   var idCount: Int { entryOfID.count }
   var count: Int { ids.count }
 
-  /// The bytes of a token; nil for an id that no token has.
+  /// The bytes of a token; nil for an id without a token.
   func token(_ id: Int) -> ArraySlice<UInt8>? {
     guard id >= 0, id < entryOfID.count, entryOfID[id] >= 0 else { return nil }
     let entry = Int(entryOfID[id])
@@ -37,7 +37,7 @@ struct Vocabulary: Sendable {
     return slots[slot] < 0 ? nil : Int(ids[Int(slots[slot])])
   }
 
-  /// Adds a token; false when its bytes or its id are there already.
+  /// Adds a token; false if its bytes or its id are taken.
   mutating func add(_ text: ArraySlice<UInt8>, id: Int) -> Bool {
     let slot = find(text)
     guard slots[slot] < 0, id >= entryOfID.count || entryOfID[id] < 0 else { return false }
@@ -54,7 +54,7 @@ struct Vocabulary: Sendable {
     return true
   }
 
-  /// The slot that holds `text`, or the free one where it belongs.
+  /// The slot of `text`, or the free slot for it.
   private func find(_ text: ArraySlice<UInt8>) -> Int {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a, then mixed
     for byte in text { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

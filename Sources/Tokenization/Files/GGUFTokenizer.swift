@@ -3,7 +3,7 @@ import ModelFiles
 extension TokenizerFile {
   /// Reads the tokenizer of a GGUF model: byte-level BPE with Qwen2's split.
   ///
-  /// - Throws: `TokenizationError` naming the key that is missing or asks for what is not done here.
+  /// - Throws: `TokenizationError` naming the key that is missing or not supported.
   init(gguf file: GGUFFile) throws(TokenizationError) {
     func refuse(_ key: String, _ expected: String, found: String? = nil) -> TokenizationError {
       .unsupported(
@@ -29,12 +29,12 @@ extension TokenizerFile {
         throw refuse("tokens", "strings only", found: token.summary)
       }
       switch types?[id].integer ?? 1 {
-      case 3, 4:  // control, user-defined: matched in the text itself
+      case 3, 4:  // control and user-defined tokens, matched in the text itself
         added.append(
           AddedToken(
             id: id, content: text, isSpecial: types?[id].integer == 3, isSingleWord: false, stripsLeft: false,
             stripsRight: false, isNormalized: false))
-      case 5: continue  // a row of the embedding that no token has
+      case 5: continue  // a row of the embedding without a token
       case 1:
         let isSpelled = ByteAlphabet.decode(text[...], into: &scratch)
         guard vocabulary.add(isSpelled ? scratch[...] : text[...], id: id) else {
@@ -88,16 +88,4 @@ func ggufFile(_ path: String) throws(TokenizationError) -> GGUFFile? {
     else { return nil }
     return try GGUFFile(path: path)
   } catch { throw .file(error) }
-}
-
-extension Tokenizer {
-  /// The text of the token that begins a conversation, if a GGUF file at this path names one.
-  ///
-  /// - Throws: `TokenizationError` for a damaged file.
-  public static func ggufBOSToken(path: String) throws(TokenizationError) -> String? {
-    guard let file = try ggufFile(path), let id = file["tokenizer.ggml.bos_token_id"]?.integer,
-      let tokens = file["tokenizer.ggml.tokens"]?.array, tokens.indices.contains(id)
-    else { return nil }
-    return tokens[id].text
-  }
 }

@@ -2,13 +2,13 @@ import Foundation
 public import ModelFiles
 
 extension Tokenizer {
-  /// What a GGUF file says of the tokenizer of a Hugging Face directory, as llama.cpp's converter writes it: the
-  /// tokens in their spelling, their types, the merges, special ids, the chat template.
+  /// A Hugging Face directory's tokenizer as the metadata of a GGUF file, as llama.cpp's converter writes it: tokens,
+  /// their types, merges, special ids and the chat template.
   ///
   /// - Parameters:
   ///   - directory: a model's directory with `tokenizer.json`.
-  ///   - idCount: rows of the embedding; ids that no token has become unused ones.
-  /// - Throws: `TokenizationError` for a tokenizer that is not computed here, as its file could not be used.
+  ///   - idCount: rows of the embedding; ids without a token become unused ones.
+  /// - Throws: `TokenizationError` for a tokenizer that is not supported, because nothing here could use the file.
   public static func ggufMetadata(
     directory: String, idCount: Int
   ) throws(TokenizationError) -> [(key: String, value: GGUFValue)] {
@@ -18,7 +18,7 @@ extension Tokenizer {
       let source = try TokenizerSource(path: path, idCount: idCount, added: file.added)
       var metadata: [(key: String, value: GGUFValue)] = [
         ("tokenizer.ggml.model", .text("gpt2")),
-        // The two split alike; the name tells llama.cpp which family it is.
+        // Both split alike; the name tells llama.cpp the family.
         ("tokenizer.ggml.pre", .text(file.prefix.isEmpty ? "qwen2" : "deepseek-r1-qwen")),
         ("tokenizer.ggml.tokens", .array(.string, source.tokens)),
         ("tokenizer.ggml.token_type", .array(.int32, source.types)),
@@ -39,22 +39,18 @@ extension Tokenizer {
   private static func special(
     _ directory: String, _ file: TokenizerFile
   ) throws -> [(key: String, value: GGUFValue)] {
-    let configPath = directory + "/tokenizer_config.json"
-    let config =
-      FileManager.default.fileExists(atPath: configPath) ? try JSON.parse(path: configPath).object : nil
+    let config = try tokenizerConfig(directory)
     let model = try JSON.parse(path: directory + "/config.json").object
     var metadata: [(key: String, value: GGUFValue)] = []
     for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
-      let entry = config?[name + "_token"]
-      let text = entry?.string ?? entry?.object?["content"]?.string
       let id =
-        text.flatMap { text in file.added.first { $0.content == Array(text.utf8) }?.id }
+        specialToken(name, config).flatMap { text in file.added.first { $0.content == Array(text.utf8) }?.id }
         ?? model?[name + "_token_id"]?.int ?? model?[name + "_token_id"]?.array?.first?.int
       if let id, id >= 0, let id = UInt32(exactly: id) {
         metadata.append(("tokenizer.ggml.\(key)_token_id", .uint32(id)))
       }
     }
-    // As tokenizer.json has it; tokenizer_config.json is not asked there either where the two differ.
+    // tokenizer.json decides, also where tokenizer_config.json differs.
     metadata.append(("tokenizer.ggml.add_bos_token", .bool(!file.prefix.isEmpty)))
     metadata.append(("tokenizer.ggml.add_eos_token", .bool(!file.suffix.isEmpty)))
     if let template = try chatTemplate(directory, config) {
@@ -64,11 +60,8 @@ extension Tokenizer {
   }
 
   private static func chatTemplate(_ directory: String, _ config: JSONObject?) throws -> String? {
-    let value = config?["chat_template"]
-    if let text = value?.string { return text }
-    if let named = value?.array?.first(where: { $0.object?["name"]?.string == "default" }) {
-      return named.object?["template"]?.string
-    }
+    // The configuration comes first here, as in llama.cpp's converter, but not in transformers.
+    if let template = ChatTemplate.template(in: config) { return template }
     let jinja = directory + "/chat_template.jinja"
     guard FileManager.default.fileExists(atPath: jinja) else { return nil }
     let bytes = try MappedFile(path: jinja)
@@ -127,7 +120,8 @@ private struct TokenizerSource {
     }
   }
 
-  /// Some models do not mark as special what is a mark; llama.cpp's converter goes by the spelling.
+  /// Whether a token is spelled like a mark. Some models do not declare their marks as special; llama.cpp's converter
+  /// goes by the spelling too.
   private static func looksSpecial(_ content: [UInt8]) -> Bool {
     let text = String(decoding: content, as: UTF8.self)
     return (text.hasPrefix("<|") && text.hasSuffix("|>")) || (text.hasPrefix("<｜") && text.hasSuffix("｜>"))

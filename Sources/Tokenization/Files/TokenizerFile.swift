@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// What `tokenizer.json` says, read and checked: byte-level BPE with Qwen2's split, nothing else.
+/// The contents of a `tokenizer.json`, checked: byte-level BPE with Qwen2's split, nothing else.
 struct TokenizerFile {
   var vocabulary: Vocabulary
   var encoder: BytePairEncoder

@@ -25,17 +25,17 @@ public struct ChatMessage: Sendable, Equatable {
   }
 }
 
-/// The chat templates that are known, written out by hand: no template language is run.
+/// The known chat templates, written in Swift: no template language runs.
 ///
-/// A model's template is recognised by the marks that tell it from its relatives; one that carries none of
-/// them, or marks of another model beside them, is refused rather than guessed.
+/// Marks that its relatives lack identify a model's template. A template without such marks, or with marks of two
+/// models, is refused rather than guessed.
 public enum ChatTemplate: Sendable, Equatable {
   /// DeepSeek-R1's first template: the answer starts right after `<｜Assistant｜>`. Tina trains with it.
   case deepSeekR1Plain
   /// DeepSeek-R1's second template: the prompt ends in `<think>\n`, and the thinking of earlier answers is
   /// left out.
   case deepSeekR1Think
-  /// Qwen's ChatML, with the system text that stands in for a missing one (nil: none).
+  /// Qwen's ChatML, with the system text of conversations that have none; nil writes none.
   case chatML(defaultSystem: String?)
 
   /// A short name, for results.
@@ -47,7 +47,7 @@ public enum ChatTemplate: Sendable, Equatable {
     }
   }
 
-  /// Chooses by what `tokenizer_config.json` (or `chat_template.jinja`) holds.
+  /// Recognises the template in `chat_template.jinja`, `tokenizer_config.json` or a GGUF file.
   ///
   /// - Throws: `TokenizationError` for a missing or unknown template.
   public init(directory: String) throws(TokenizationError) {
@@ -64,7 +64,7 @@ public enum ChatTemplate: Sendable, Equatable {
         source = String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
         file = jinja
       } else {
-        source = Self.template(in: try JSON.parse(path: config)) ?? ""
+        source = Self.template(in: try JSON.parse(path: config).object) ?? ""
         file = config
       }
     } catch { throw .file(error) }
@@ -75,14 +75,14 @@ public enum ChatTemplate: Sendable, Equatable {
     self = template
   }
 
-  /// A string, or of a list of named ones that which is named "default".
-  private static func template(in config: JSONValue) -> String? {
-    let value = config.object?["chat_template"]
+  /// The template in a `tokenizer_config.json`: a string, or the one named "default" in a list.
+  static func template(in config: JSONObject?) -> String? {
+    let value = config?["chat_template"]
     if let text = value?.string { return text }
     return value?.array?.first { $0.object?["name"]?.string == "default" }?.object?["template"]?.string
   }
 
-  /// The template that this Jinja source is; nil when it is none that is known.
+  /// Recognises a template's Jinja source; nil if it is not a known one.
   init?(recognising source: String) {
     func has(_ mark: String) -> Bool { source.range(of: mark, options: .literal) != nil }
     let isDeepSeek = has("<｜User｜>") && has("<｜Assistant｜>") && has("<｜end▁of▁sentence｜>")
@@ -108,7 +108,7 @@ public enum ChatTemplate: Sendable, Equatable {
     }
   }
 
-  /// The text in `<|im_start|>system\n…<|im_end|>` that stands literally in the template.
+  /// The literal text in `<|im_start|>system\n…<|im_end|>` of the template.
   private static func defaultSystem(_ source: String) -> String? {
     var rest = source[...]
     while let start = rest.range(of: "<|im_start|>system\\n", options: .literal) {
@@ -118,20 +118,20 @@ public enum ChatTemplate: Sendable, Equatable {
         if !text.isEmpty, !text.contains("'"), !text.contains("{") { return String(text) }
       }
     }
-    // Qwen2.5 writes it as a string of its own in the branch for tools.
+    // Qwen2.5 has the text as a separate string, in the branch for tools.
     guard let start = source.range(of: "{{- 'You are ", options: .literal) else { return nil }
     let text = source[start.upperBound...].prefix { $0 != "'" }
     return "You are " + text
   }
 
-  /// Whether the model's answer begins inside the thinking because the prompt opened it.
+  /// Whether the prompt opens the thinking, so that the model's answer begins inside it.
   public var opensThinking: Bool { self == .deepSeekR1Think }
 
-  /// The conversation as the model expects it.
+  /// The text of a conversation, as the model expects it.
   ///
   /// - Parameters:
   ///   - messages: the conversation, oldest first.
-  ///   - bosToken: text of the token that begins every text (DeepSeek's templates write it).
+  ///   - bosToken: text of the token that begins every text; DeepSeek's templates write it.
   ///   - addGenerationPrompt: whether the model is to answer next.
   public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String
   {

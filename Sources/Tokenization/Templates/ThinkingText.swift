@@ -1,7 +1,7 @@
 /// Tells a reasoning model's thinking from its answer while the text streams in.
 ///
-/// The thinking lies between `<think>` and `</think>`. A tag may arrive in pieces: text that could be the
-/// beginning of one is held back until it is decided.
+/// The thinking lies between `<think>` and `</think>`. A tag may arrive in pieces: text that could begin
+/// a tag is held back until more text decides.
 package struct ThinkingText: Sendable {
   package struct Piece: Equatable, Sendable {
     package let text: String
@@ -17,7 +17,7 @@ package struct ThinkingText: Sendable {
   /// - Parameter opened: whether the prompt has already opened the thinking.
   package init(opened: Bool) { isThinking = opened }
 
-  /// The pieces that are decided with this text.
+  /// The pieces that this text completes.
   package mutating func append(_ text: String) -> [Piece] {
     held += text
     var pieces: [Piece] = []
@@ -36,7 +36,7 @@ package struct ThinkingText: Sendable {
     }
   }
 
-  /// What is left at the end.
+  /// The rest, at the end of the text.
   package mutating func finish() -> [Piece] {
     var pieces: [Piece] = []
     add(held, to: &pieces)

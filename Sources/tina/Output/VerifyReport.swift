@@ -73,7 +73,7 @@ struct VerifyReport {
       if adapter.isZero { remarks.append("every B matrix is exactly zero: the adapter changes nothing") }
       if file.archive.base == nil { remarks.append("base not identified") }
     } catch {
-      remarks += error.violations.prefix(20).map { "tina run would refuse it: \($0)" }
+      remarks += error.violations.prefix(20).map { "tina run would refuse it: \($0.statement)" }
       if error.violations.count > 20 { remarks.append("and \(error.violations.count - 20) more reasons") }
     }
   }
@@ -87,7 +87,7 @@ struct VerifyReport {
       lines = ["\(path): \(title)sound: \(summary)"]
     } else {
       lines = ["\(path): \(title)\(Figures.count(violations.count, "violation")):"]
-      lines += violations.prefix(100).map { "  \($0)" }
+      lines += violations.prefix(100).map { "  \($0.statement)" }
       if violations.count > 100 { lines.append("  and \(violations.count - 100) more") }
       var advices: [String] = []
       for violation in violations where !violation.advice.isEmpty && !advices.contains(violation.advice) {

@@ -37,7 +37,7 @@ struct TinaLayerTests {
       for (number, (x, y)) in zip(archive.entries, read.entries).enumerated() {
         let (x, y) = try (#require(x.pair), #require(y.pair))
         let truth = error(x, y)
-        let stated = Double(file.directory.entries[number].errors[layers - 1])
+        let stated = Double(file.catalog.entries[number].errors[layers - 1])
         #expect(abs(stated - truth) <= 0.001 * truth, "layers \(layers): stated \(stated), true \(truth)")
         #expect(layers < file.layers.count || truth <= bound * 1.0001)
         #expect(x.scale == y.scale && y.a.elementType == .f32 && y.a.shape == x.a.shape)
@@ -59,7 +59,7 @@ struct TinaLayerTests {
       name: "b", shape: [64, 4], floats: uneven.b.floats().enumerated().map { $1 * factors[$0 % 4] })
     var half = trainedPair(rank: 4, input: 64, output: 64, &random)
     let halves = half.a.floats().flatMap { value -> [UInt8] in
-      let bits = bfloat16(value)
+      let bits = bfloat16Bits(value)
       return [UInt8(truncatingIfNeeded: bits), UInt8(bits >> 8)]
     }
     half.a = Tensor(name: "a", elementType: .bf16, shape: [4, 64], memory: OwnedBytes(halves))
@@ -82,7 +82,7 @@ struct TinaLayerTests {
     }
   }
 
-  @Test("a prefix is a weaker adapter for who asks for it, and nobody else")
+  @Test("a prefix is a weaker adapter, opened only on request")
   func prefixes() throws {
     let archive = trainedArchive()
     try TinaWriter.write(archive, to: path, options: TinaOptions(.fine))
@@ -136,7 +136,7 @@ struct TinaLayerTests {
         let (x, y) = try (#require(x.pair), #require(y.pair))
         #expect(y.rank == 3 && y.scale == x.scale)
         let truth = error(x, y)
-        let stated = try Double(#require(file.directory.entries[number].errors.last))
+        let stated = try Double(#require(file.catalog.entries[number].errors.last))
         #expect(abs(stated - truth) <= 0.01 * truth)
         // No pair of rank 3 is nearer than the singular values allow.
         let sigma = LowRankAlgebra.singularValues(x)
@@ -203,12 +203,12 @@ struct TinaNumberTests {
         let exponent = Float(
           bitPattern: value.bitPattern & 0x807f_ffff | UInt32.random(in: 100...145, using: &random) << 23)
         for value in [value, exponent] where !value.isNaN {
-          #expect(float16(value) == Float16(value).bitPattern)
+          #expect(float16Bits(value) == Float16(value).bitPattern)
         }
       }
     #endif
-    #expect(bfloat16(1.00390625) == 0x3f80 && bfloat16(1.01171875) == 0x3f82)
-    #expect(bfloat16(Float(bitPattern: 0x3f80_8001)) == 0x3f81 && bfloat16(-.infinity) == 0xff80)
+    #expect(bfloat16Bits(1.00390625) == 0x3f80 && bfloat16Bits(1.01171875) == 0x3f82)
+    #expect(bfloat16Bits(Float(bitPattern: 0x3f80_8001)) == 0x3f81 && bfloat16Bits(-.infinity) == 0xff80)
   }
 }
 

@@ -94,10 +94,10 @@ struct TinaRoundTripTests {
   func seeded(type: ElementType) throws {
     var random = SeededGenerator(4)
     let module = "layers.0.q_proj"
-    let words = SeededInitialization.words(seed: 11, module: module, shape: [8, 256], type: type)
+    let start = SeededInitialization.tensor(seed: 11, module: module, shape: [8, 256], type: type)
     var pair = trainedPair(rank: 8, input: 256, output: 64, &random)
     // The lowest bits differ here and there, as after few steps; one is NaN.
-    var moved = words
+    var moved = tensorBytes(start)
     for i in stride(from: 0, to: moved.count, by: 64) { moved[i] ^= 3 }
     moved.replaceSubrange(0..<type.byteSize, with: [UInt8](repeating: 0xff, count: type.byteSize))
     pair.a = Tensor(name: "a", elementType: type, shape: [8, 256], memory: OwnedBytes(moved))

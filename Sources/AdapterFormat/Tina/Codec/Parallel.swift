@@ -1,10 +1,10 @@
 import Foundation
 import Synchronization
 
-/// Runs `body` for 0..<count on all cores; it may be called from several threads at once.
+/// Runs `body` for 0..<count on all cores, from several threads at once.
 ///
-/// A worker takes the next index when it has finished one, so uneven pieces do no harm. Each worker has a
-/// context of its own. The error of the lowest index that failed is thrown when all have stopped.
+/// A worker takes the next index when it has finished one, so that uneven pieces do no harm. Each worker has its own
+/// context. When all workers have stopped, the error of the lowest failed index is thrown.
 func inParallel<Context>(
   _ count: Int, context: @Sendable () -> Context, _ body: @Sendable (Int, Context) throws(TinaFault) -> Void
 ) throws(TinaFault) {
@@ -39,23 +39,4 @@ func inParallel<Context, Result: Sendable>(
     results.withLock { $0[index] = result }
   }
   return results.withLock { $0.compactMap { $0 } }
-}
-
-/// Memory for one worker, reused from block to block.
-@safe final class Scratch {
-  private var base: UnsafeMutableRawPointer?
-  private var capacity = 0
-  let decoder = Zstandard.Decoder()
-
-  /// At least as many bytes, with 64 bytes more behind them; what was there before is lost.
-  func bytes(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if unsafe count > capacity || base == nil {
-      unsafe base?.deallocate()
-      capacity = count
-      unsafe base = UnsafeMutableRawPointer.allocate(byteCount: count + 64, alignment: 64)
-    }
-    return unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
-  }
-
-  deinit { unsafe base?.deallocate() }
 }

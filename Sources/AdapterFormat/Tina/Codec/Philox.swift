@@ -1,8 +1,8 @@
 /// Philox4x32-10, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as
 /// 1, 2, 3" (SC 2011).
 ///
-/// A number depends on its key and counter alone, so any sample can be drawn again, in any batch, without
-/// replaying those before it.
+/// A number depends on its key and counter alone. So any sample can be drawn again, in any batch, without the samples
+/// before it.
 package enum Philox {
   /// Ten rounds over `counter` under `key`.
   package static func block(

@@ -1,4 +1,4 @@
-/// What is done to words before they are cut into byte planes.
+/// The change to words before they are divided into byte planes.
 enum PlaneTransform: Sendable {
   /// Nothing.
   case none
@@ -8,11 +8,11 @@ enum PlaneTransform: Sendable {
   case zigzag
 }
 
-/// Words of one width cut into byte planes and joined again.
+/// Divides words of one width into byte planes, and joins them again.
 ///
-/// Bounds are the caller's duty: each plane has `count` bytes from `offset`, the words `count` times the width.
+/// The caller ensures the bounds: each plane has `count` bytes from `offset`, the words `count` times the width.
 enum Planes {
-  /// Cuts `count` words into planes, beginning at byte `offset` of each.
+  /// Divides `count` words into planes, from byte `offset` of each plane on.
   static func split<Word: FixedWidthInteger & UnsignedInteger>(
     _ words: UnsafeRawPointer, _ type: Word.Type, count: Int, transform: PlaneTransform,
     into planes: UnsafeMutablePointer<UInt8>, stride: Int, offset: Int
@@ -82,7 +82,7 @@ enum Planes {
     word >> 1 ^ (0 &- (word & 1))
   }
 
-  /// The words of floats in an order in which they compare as the floats do.
+  /// Maps the words of floats so that they compare as the floats do.
   @inline(__always)
   static func ordered<Word: FixedWidthInteger & UnsignedInteger>(_ word: Word) -> Word {
     let top = Word(1) << (Word.bitWidth - 1)

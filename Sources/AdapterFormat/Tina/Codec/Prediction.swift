@@ -2,23 +2,22 @@ import ModelFiles
 
 /// Differences between words and predicted words, in byte planes (spec §8.1).
 ///
-/// A difference is counted in steps of the last place, so its size depends on the exponent alone. In the planes the
-/// elements stand by the exponent of the predicted word: zstd sees stretches of one distribution after another instead of a
-/// mixture.
+/// A difference is counted in steps of the last place, so its size depends on the exponent alone. The planes order the
+/// elements by the exponent of the predicted word: zstd sees stretches of one distribution each, instead of a mixture.
 ///
-/// Used in two passes over a block's tensors in their order: ``count(_:)`` each, then ``split(_:_:)`` or ``join(_:_:)``
-/// each.
+/// Takes two passes over a block's tensors in their order: first ``count(_:)``, then
+/// ``split(_:predicted:into:stride:)`` or ``join(_:predicted:into:)``.
 struct Prediction {
   private let type: ElementType
   private let shift: Int
   private let mask: Int
-  /// The next place of each exponent; before the first word is placed: how many words have it.
+  /// The next place of each exponent; until the first word is placed, the number of words with that exponent.
   private var places = [Int](repeating: 0, count: 256)
   private var isPlaced = false
 
   /// - Parameter type: F32, F16 or BF16.
   init(_ type: ElementType) {
-    precondition(type.isPredictable)
+    precondition(type.readsAsFloats)
     self.type = type
     (shift, mask) = type == .f32 ? (23, 0xff) : type == .bf16 ? (7, 0xff) : (10, 0x1f)
   }
@@ -34,7 +33,7 @@ struct Prediction {
 
   /// Where the stretches of the exponents begin.
   ///
-  /// To be asked when all tensors are counted and none is placed.
+  /// Valid once all tensors are counted, until the first is placed.
   var stretches: [Int] {
     var starts: [Int] = []
     var sum = 0
@@ -48,7 +47,7 @@ struct Prediction {
   /// Puts a tensor's differences into planes.
   ///
   /// - Parameters:
-  ///   - planes: the first plane, the others `stride` bytes behind each other.
+  ///   - planes: the first plane; each next plane is `stride` bytes further.
   mutating func split(
     _ words: UnsafeRawBufferPointer, predicted: UnsafeRawBufferPointer,
     into planes: UnsafeMutablePointer<UInt8>, stride: Int
@@ -73,7 +72,7 @@ struct Prediction {
     }
   }
 
-  /// Makes places of the counts, once.
+  /// Turns the counts into places, once.
   private mutating func place() {
     guard !isPlaced else { return }
     isPlaced = true

@@ -1,13 +1,13 @@
 import CZstd
 
-/// Zstandard as the format uses it: one frame with its content size, a small window, no dictionary, no checksum.
+/// Zstandard as the format uses it: one frame with its content size and a small window, no dictionary, no checksum.
 enum Zstandard {
   /// The largest window that a frame may ask for.
   static let maximumWindow = 1 << 20
   /// One block of 4 bytes can stand for 128 KiB: no valid frame expands further.
   static let maximumExpansion = 32768
 
-  /// How hard the compressor tries.
+  /// The compressor's effort.
   enum Effort: Sendable {
     /// Huffman coding without search for repetitions: right for noise such as exponents and quantised factors.
     case entropy
@@ -15,7 +15,7 @@ enum Zstandard {
     case search
   }
 
-  /// What is wrong with a frame, or nil: everything that the format demands and that its header shows.
+  /// What breaks the format's rules in a frame, as far as its header shows, or nil.
   static func fault(in frame: UnsafeRawBufferPointer, decodedByteCount: Int) -> String? {
     func byte(_ i: Int) -> UInt64? { unsafe i < frame.count ? UInt64(frame[i]) : nil }
     func integer(_ start: Int, _ size: Int) -> UInt64? {
@@ -59,7 +59,7 @@ enum Zstandard {
     init() { unsafe context = ZSTD_createDCtx() }
     deinit { unsafe _ = ZSTD_freeDCtx(context) }
 
-    /// Decompresses a whole frame into a buffer of exactly its size; returns what is wrong, or nil.
+    /// Decompresses a whole frame into a buffer of exactly its size; returns the fault, or nil.
     func decode(_ frame: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer) -> String? {
       if let fault = unsafe Zstandard.fault(in: frame, decodedByteCount: out.count) { return fault }
       let count = unsafe ZSTD_decompressDCtx(
@@ -80,7 +80,7 @@ enum Zstandard {
     ///
     /// - Parameters:
     ///   - bytes: what to compress.
-    ///   - cuts: offsets where the statistics change: the compressor begins a new block there.
+    ///   - cuts: offsets where the statistics change, and the compressor begins a new block.
     func encode(_ bytes: UnsafeRawBufferPointer, _ effort: Effort, cuts: [Int] = []) -> [UInt8]? {
       unsafe _ = ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
       func set(_ parameter: ZSTD_cParameter, _ value: Int32) {

@@ -3,7 +3,7 @@ import Support
 
 /// A block ready to be written.
 struct EncodedBlock: Sendable {
-  /// A stream's bytes: made for the file, or a tensor as it is.
+  /// A stream's bytes: made for the file, or a tensor's own.
   enum Bytes: Sendable {
     case made([UInt8])
     case tensor(Tensor)
@@ -16,14 +16,14 @@ struct EncodedBlock: Sendable {
     }
   }
 
-  let form: TinaDirectory.Block.Form
+  let form: TinaCatalog.Block.Form
   let elementType: ElementType?
   let isPlain: Bool
   let predictor: TinaPredictor
   private(set) var streams: [(codec: TinaCodec, bytes: Bytes)] = []
 
   init(
-    form: TinaDirectory.Block.Form, elementType: ElementType?, isPlain: Bool, predictor: TinaPredictor
+    form: TinaCatalog.Block.Form, elementType: ElementType?, isPlain: Bool, predictor: TinaPredictor
   ) {
     self.form = form
     self.elementType = elementType
@@ -33,7 +33,7 @@ struct EncodedBlock: Sendable {
 
   var byteCount: Int { streams.reduce(0) { $0 + $1.bytes.count } }
 
-  /// Adds a stream, compressed if that is wanted and makes it smaller.
+  /// Adds a stream; compresses it if `effort` is given and that makes it smaller.
   mutating func append(
     _ bytes: [UInt8], _ effort: Zstandard.Effort?, cuts: [Int] = [], _ zstd: borrowing Zstandard.Encoder
   ) {
@@ -46,11 +46,11 @@ struct EncodedBlock: Sendable {
     }
   }
 
-  /// Adds a tensor as it is.
+  /// Adds a tensor's own bytes.
   mutating func append(_ tensor: Tensor) { streams.append((.stored, .tensor(tensor))) }
 
-  /// The block's record in the directory.
-  func record(refines: Int) -> TinaDirectory.Block {
+  /// The block's record in the catalog.
+  func record(refines: Int) -> TinaCatalog.Block {
     var hash = Digest()
     for stream in streams {
       switch stream.bytes {
@@ -58,10 +58,10 @@ struct EncodedBlock: Sendable {
       case .tensor(let tensor): hash.update(tensor.bytes)
       }
     }
-    return TinaDirectory.Block(
+    return TinaCatalog.Block(
       form: form, elementType: elementType, isPlain: isPlain, predictor: predictor, refines: refines,
       digest: Array(hash.finish()[..<16]),
-      streams: streams.map { TinaDirectory.Stream(codec: $0.codec, length: $0.bytes.count) })
+      streams: streams.map { TinaCatalog.Stream(codec: $0.codec, length: $0.bytes.count) })
   }
 
   /// Encodes tensors bit for bit (spec §8.1).
@@ -108,7 +108,7 @@ struct EncodedBlock: Sendable {
     }
     return block
   }
-  /// A stretch of planes that deserves a table of its own is at least so long.
+  /// The least length of a stretch of planes with a table of its own.
   private static let leastStretch = 16384
 
   /// Puts words into planes, tensor after tensor.

@@ -1,10 +1,10 @@
 import ModelFiles
 
-/// Decodes blocks of a file (spec §8), each after its digest was compared.
+/// Decodes blocks of a file (spec §8), after comparing their digests.
 struct BlockDecoder: Sendable {
   let file: MappedFile
-  let directory: TinaDirectory
-  /// How many layers are read.
+  let catalog: TinaCatalog
+  /// The number of layers that are read.
   let layerCount: Int
   /// The tensors that predictor 2 begins with, by number of the tensor.
   let parents: [Int: Tensor]
@@ -15,7 +15,7 @@ struct BlockDecoder: Sendable {
 
   /// Compares the block's digest with its bytes.
   func check(_ number: Int) throws(TinaFault) {
-    let block = directory.blocks[number]
+    let block = catalog.blocks[number]
     let digest = unsafe file.bytes.extracting(block.range).withUnsafeBytes { unsafe ContentDigest.of($0) }
     guard digest.bytes.starts(with: block.digest) else {
       throw fault(
@@ -24,16 +24,16 @@ struct BlockDecoder: Sendable {
     }
   }
 
-  /// The decoded streams of a block: views of the file where they are stored, else in the scratch memory.
+  /// The decoded streams of a block: views of the file where they are stored, else of `memory`.
   ///
-  /// Valid until the scratch is used again, and as long as the file is mapped.
-  func streams(_ number: Int, _ scratch: Scratch) throws(TinaFault) -> [UnsafeRawBufferPointer] {
-    let block = directory.blocks[number]
+  /// Valid until `memory` is used again, and as long as the file is mapped.
+  func streams(_ number: Int, _ memory: DecodingMemory) throws(TinaFault) -> [UnsafeRawBufferPointer] {
+    let block = catalog.blocks[number]
     var needed = 0
     for (stream, decoded) in zip(block.streams, block.decoded) where stream.codec == .zstandard {
       needed += (decoded + 63) / 64 * 64
     }
-    let memory = unsafe scratch.bytes(needed)
+    let buffer = unsafe memory.bytes(needed)
     var used = 0
     var offset = block.range.lowerBound
     var views: [UnsafeRawBufferPointer] = unsafe []
@@ -44,8 +44,8 @@ struct BlockDecoder: Sendable {
         unsafe views.append(stored)
         continue
       }
-      let target = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + decoded])
-      if let found = unsafe scratch.decoder.decode(stored, into: target) {
+      let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[used..<used + decoded])
+      if let found = unsafe memory.decoder.decode(stored, into: target) {
         throw fault(.zstd, number, found: found, expected: "a frame as the format demands it")
       }
       unsafe views.append(UnsafeRawBufferPointer(target))
@@ -54,11 +54,11 @@ struct BlockDecoder: Sendable {
     return unsafe views
   }
 
-  /// The tensors of a block of form 0 or 1, in the order of ``TinaDirectory/Block/tensors``.
+  /// The tensors of a block of form 0 or 1, in the order of ``TinaCatalog/Block/tensors``.
   ///
-  /// A tensor in place is not read, so its digest is not compared.
-  func tensors(_ number: Int, names: [String], _ scratch: Scratch) throws(TinaFault) -> [Tensor] {
-    let block = directory.blocks[number]
+  /// A tensor in place is not read, and its digest not compared.
+  func tensors(_ number: Int, names: [String], _ memory: DecodingMemory) throws(TinaFault) -> [Tensor] {
+    let block = catalog.blocks[number]
     if block.form == .exact && block.isInPlace {
       return [view(block.tensors[0], at: block.range.lowerBound, name: names[0])]
     }
@@ -66,10 +66,10 @@ struct BlockDecoder: Sendable {
     var ranges: [Range<Int>] = []
     var total = 0
     for tensor in block.tensors {
-      ranges.append(total..<total + directory.tensors[tensor].byteCount)
+      ranges.append(total..<total + catalog.tensors[tensor].byteCount)
       total = (ranges[ranges.count - 1].upperBound + 63) / 64 * 64
     }
-    let memory = try unsafe OwnedBytes(
+    let decoded = try unsafe OwnedBytes(
       byteCount: total,
       unsafelyFilledBy: { (out: UnsafeMutableRawBufferPointer) throws(TinaFault) in
         for (i, range) in ranges.enumerated() {
@@ -78,32 +78,32 @@ struct BlockDecoder: Sendable {
             .initializeMemory(as: UInt8.self, repeating: 0)
         }
         if block.form == .exact {
-          try unsafe decodeExact(number, ranges, out, scratch)
+          try unsafe decodeExact(number, ranges, out, memory)
         } else {
-          try unsafe decodePairs(number, ranges, out, scratch)
+          try unsafe decodePairs(number, ranges, out, memory)
         }
       })
     return zip(block.tensors, zip(names, ranges)).map { number, place in
-      let record = directory.tensors[number]
+      let record = catalog.tensors[number]
       return Tensor(
-        name: place.0, elementType: record.elementType, shape: record.shape, storage: .memory(memory),
+        name: place.0, elementType: record.elementType, shape: record.shape, storage: .memory(decoded),
         byteRange: place.1)
     }
   }
 
   /// A tensor in place, unread.
   func view(_ tensor: Int, at offset: Int, name: String) -> Tensor {
-    let record = directory.tensors[tensor]
+    let record = catalog.tensors[tensor]
     return Tensor(
       name: name, elementType: record.elementType, shape: record.shape, file: file,
       byteRange: offset..<offset + record.byteCount)
   }
 
   private func decodeExact(
-    _ number: Int, _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer, _ scratch: Scratch
+    _ number: Int, _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer, _ memory: DecodingMemory
   ) throws(TinaFault) {
-    let block = directory.blocks[number]
-    let streams = try unsafe streams(number, scratch)
+    let block = catalog.blocks[number]
+    let streams = try unsafe streams(number, memory)
     guard let type = block.elementType else { return }
     if block.isPlain {
       var offset = 0
@@ -148,17 +148,15 @@ struct BlockDecoder: Sendable {
   }
 
   private func decodePredicted(
-    _ block: TinaDirectory.Block, _ type: ElementType, _ planes: [UnsafePointer<UInt8>],
+    _ block: TinaCatalog.Block, _ type: ElementType, _ planes: [UnsafePointer<UInt8>],
     _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer
   ) {
     let predicted = block.tensors.map { number in
-      let record = directory.tensors[number]
+      let record = catalog.tensors[number]
       if block.predictor == .parent, let parent = parents[number] { return parent }
-      let words = SeededInitialization.words(
-        seed: directory.seed, module: directory.entries[record.entry].module, shape: record.shape,
+      return SeededInitialization.tensor(
+        seed: catalog.seed, module: catalog.entries[record.entry].module, shape: record.shape,
         type: record.elementType)
-      return Tensor(
-        name: "", elementType: record.elementType, shape: record.shape, memory: OwnedBytes(words))
     }
     var prediction = Prediction(type)
     for tensor in predicted {

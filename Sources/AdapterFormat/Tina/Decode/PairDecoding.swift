@@ -72,10 +72,10 @@ struct PairRows {
 extension BlockDecoder {
   /// Decodes pairs to single-precision floats, with the layers that are read.
   func decodePairs(
-    _ number: Int, _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer, _ scratch: Scratch
+    _ number: Int, _ ranges: [Range<Int>], _ out: UnsafeMutableRawBufferPointer, _ memory: DecodingMemory
   ) throws(TinaFault) {
-    let (rows, symbols, scales) = try integers(number, scratch)
-    let block = directory.blocks[number]
+    let (rows, symbols, scales) = try integers(number, memory)
+    let block = catalog.blocks[number]
     guard let base = out.baseAddress else { return }
     var firstScale = 0
     var firstRow = 0
@@ -100,15 +100,15 @@ extension BlockDecoder {
     }
   }
 
-  func shape(of block: TinaDirectory.Block, _ pair: Int) -> (rank: Int, input: Int, output: Int) {
-    let a = directory.tensors[block.tensors[2 * pair]].shape
-    return (a[0], a[1], directory.tensors[block.tensors[2 * pair + 1]].shape[0])
+  func shape(of block: TinaCatalog.Block, _ pair: Int) -> (rank: Int, input: Int, output: Int) {
+    let a = catalog.tensors[block.tensors[2 * pair]].shape
+    return (a[0], a[1], catalog.tensors[block.tensors[2 * pair + 1]].shape[0])
   }
 
   /// A block's pairs as integers.
-  func integerPairs(_ number: Int, _ scratch: Scratch) throws(TinaFault) -> [IntegerPair] {
-    let (rows, symbols, scales) = try integers(number, scratch)
-    let block = directory.blocks[number]
+  func integerPairs(_ number: Int, _ memory: DecodingMemory) throws(TinaFault) -> [IntegerPair] {
+    let (rows, symbols, scales) = try integers(number, memory)
+    let block = catalog.blocks[number]
     var pairs: [IntegerPair] = []
     var firstScale = 0
     var firstRow = 0
@@ -131,10 +131,10 @@ extension BlockDecoder {
 
   /// Rows, integers in symbol order, and scales of a block of pairs.
   private func integers(
-    _ number: Int, _ scratch: Scratch
+    _ number: Int, _ memory: DecodingMemory
   ) throws(TinaFault) -> (PairRows, [Int32], [Float]) {
-    let block = directory.blocks[number]
-    let streams = try unsafe streams(number, scratch)
+    let block = catalog.blocks[number]
+    let streams = try unsafe streams(number, memory)
     let planeCount = block.streams.count - (block.isPlain ? 1 : 2)
     let tiers = block.isPlain ? nil : unsafe Array(streams[planeCount])
     if let tier = tiers?.first(where: { $0 > 15 }) {
@@ -163,13 +163,13 @@ extension BlockDecoder {
         }
       }
     }
-    for layer in directory.layers.indices.dropFirst() {
-      let bits = directory.layers[layer].bits
+    for layer in catalog.layers.indices.dropFirst() {
+      let bits = catalog.layers[layer].bits
       guard layer < layerCount else {
         for i in 0..<count { symbols[i] <<= Int32(bits) }
         continue
       }
-      try refine(&symbols, number, layer, bits, scratch)
+      try refine(&symbols, number, layer, bits, memory)
     }
     let shapes = (0..<block.tensors.count / 2).map { shape(of: block, $0) }
     return (PairRows(shapes: shapes, tiers: tiers), symbols, scales)
@@ -189,11 +189,11 @@ extension BlockDecoder {
   }
 
   private func refine(
-    _ symbols: inout [Int32], _ number: Int, _ layer: Int, _ bits: Int, _ scratch: Scratch
+    _ symbols: inout [Int32], _ number: Int, _ layer: Int, _ bits: Int, _ memory: DecodingMemory
   ) throws(TinaFault) {
-    let refinement = directory.blocks[number].refinements[layer - 1]
+    let refinement = catalog.blocks[number].refinements[layer - 1]
     try check(refinement)
-    let stream = try unsafe streams(refinement, scratch)[0]
+    let stream = try unsafe streams(refinement, memory)[0]
     let count = symbols.count
     let used = count * bits
     if used % 8 != 0, unsafe stream[stream.count - 1] >> UInt8(used % 8) != 0 {

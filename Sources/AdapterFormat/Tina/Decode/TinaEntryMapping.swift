@@ -1,6 +1,6 @@
 import ModelFiles
 
-// Entries of an archive as records of the directory, and back.
+// Converts entries of an archive to records of the catalog, and back.
 
 extension AdapterEntry {
   var tinaKind: TinaKind {
@@ -18,7 +18,7 @@ extension AdapterEntry {
 
   var parameter: String { if case .full(_, let parameter) = content { parameter } else { "" } }
 
-  /// The tensors as the format holds them: rows bring their ids.
+  /// The tensors in the format's form: rows with their ids.
   var tinaTensors: [Tensor] {
     guard case .rows(let tensor, let ids) = content else { return tensors }
     var bytes = ByteBuilder()
@@ -29,8 +29,8 @@ extension AdapterEntry {
     ]
   }
 
-  /// The record of the directory; errors and tensors are the caller's.
-  func record(errors: [Float], tensors: Range<Int>) -> TinaDirectory.Entry {
+  /// The record of the catalog, with the caller's errors and tensors.
+  func record(errors: [Float], tensors: Range<Int>) -> TinaCatalog.Entry {
     var origin: UInt8 = 0
     var scale: Float = 1
     var alpha: Double?
@@ -49,13 +49,13 @@ extension AdapterEntry {
     let names = tensorNames.map { names in
       JSONObject([("tensor_names", .array(names.map { .string($0) }))])
     }
-    return TinaDirectory.Entry(
+    return TinaCatalog.Entry(
       kind: tinaKind, origin: origin, scale: scale, alpha: alpha, module: module, path: path,
       parameter: parameter, attributes: names, errors: errors, tensors: tensors)
   }
 
   /// The entry of a record; the tensors get the names of PEFT.
-  init(_ record: TinaDirectory.Entry, tensors: [Tensor]) {
+  init(_ record: TinaCatalog.Entry, tensors: [Tensor]) {
     let origin: LowRankPair.ScaleOrigin =
       switch record.origin {
       case 1: .alphaOverRank
@@ -82,8 +82,8 @@ extension AdapterEntry {
   }
 }
 
-extension TinaDirectory.Entry {
-  /// What the source's PEFT file called the tensors, if it had names of its own.
+extension TinaCatalog.Entry {
+  /// The names of the tensors in the source's PEFT file, if they were not the usual ones.
   var tensorNames: [String]? {
     guard let names = attributes?["tensor_names"]?.array?.compactMap(\.string), !names.isEmpty else {
       return nil
@@ -94,7 +94,7 @@ extension TinaDirectory.Entry {
   /// Names of the tensors in PEFT, one for each.
   var peftNames: [String] {
     let none = Tensor(name: "", elementType: .u8, shape: [0], memory: OwnedBytes([]))
-    let empty = TinaDirectory.Entry(
+    let empty = TinaCatalog.Entry(
       kind: kind == .rows ? .bias : kind, origin: 0, scale: 1, alpha: nil, module: module, path: path,
       parameter: parameter, attributes: attributes, errors: [], tensors: tensors)
     let names = AdapterEntry(empty, tensors: [none, none])
@@ -123,7 +123,7 @@ struct ContentHash {
   private var bytes = ByteBuilder()
 
   mutating func append(
-    _ entry: TinaDirectory.Entry, position: Int, type: ElementType, shape: [Int], digest: ContentDigest
+    _ entry: TinaCatalog.Entry, position: Int, type: ElementType, shape: [Int], digest: ContentDigest
   ) {
     bytes.integer(UInt16(entry.module.utf8.count))
     bytes.bytes += Array(entry.module.utf8)

@@ -1,7 +1,7 @@
 import Foundation
 public import ModelFiles
 
-/// A .tina file, mapped; its index is checked when it is opened, its data when they are decoded.
+/// A mapped .tina file. Opening it checks its index, decoding checks its data.
 ///
 /// ```swift
 /// let archive = try TinaFile(path: "adapter.tina").archive()
@@ -9,7 +9,7 @@ public import ModelFiles
 public struct TinaFile: Sendable {
   /// A quality layer.
   public struct Layer: Sendable {
-    /// Where its data end in the file; a file cut there is a prefix of as many layers.
+    /// Where its data end in the file: a file cut there is a valid prefix.
     public let end: Int
     /// Bits that it adds to each integer; 0 for the first layer.
     public let bits: Int
@@ -18,7 +18,7 @@ public struct TinaFile: Sendable {
     /// Relative error over all modules, likewise.
     public let totalError: Float
 
-    init(_ layer: TinaDirectory.Layer) {
+    init(_ layer: TinaCatalog.Layer) {
       end = layer.end
       bits = layer.bits
       worstError = layer.worstError
@@ -36,18 +36,18 @@ public struct TinaFile: Sendable {
   public var unknownMetadata: JSONObject? { metadata.unknown }
   /// Identifies the file, bit for bit.
   public let fileDigest: ContentDigest
-  /// The length of the complete file.
+  /// Length of the complete file in bytes.
   public let byteCount: Int
   /// The base by its content, or nil: "base not identified".
   public let base: BaseIdentity?
   let file: MappedFile
   let header: TinaHeader
-  let directory: TinaDirectory
+  let catalog: TinaCatalog
   let metadata: TinaMetadata
-  /// Entries of the parent by number of the tensor, decoded when they are wanted.
+  /// The parent, if the tensors are differences from one.
   let parent: Parent?
 
-  /// The file whose tensors this one's differ from.
+  /// The file from which this file's tensors are differences.
   final class Parent: Sendable {
     let file: TinaFile
     init(_ file: TinaFile) { self.file = file }
@@ -58,9 +58,9 @@ public struct TinaFile: Sendable {
   /// - Parameters:
   ///   - path: the file.
   ///   - layers: how many quality layers to read; nil: all. With a number, the file may be cut behind that layer.
-  ///   - parents: files among which the parent is looked for, if there is one, before a run's other checkpoints are.
-  /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused unless as
-  ///   many layers as it still has were asked for.
+  ///   - parents: files that may be the parent; a run's other checkpoints are tried after them.
+  /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused, unless
+  ///   `layers` asks for layers that it still has.
   public init(path: String, layers: Int? = nil, parents: [String] = []) throws(AdapterError) {
     let file: MappedFile
     do throws(ModelFilesError) {
@@ -75,7 +75,7 @@ public struct TinaFile: Sendable {
     }
   }
 
-  /// - Parameter allowsCut: a validator opens cut files too, with the layers that they have.
+  /// - Parameter allowsCut: whether to open cut files with their complete layers, as a validator does.
   init(
     _ file: MappedFile, layers: Int?, parents: [String], depth: Int, allowsCut: Bool = false
   ) throws(TinaFault) {
@@ -100,7 +100,7 @@ public struct TinaFile: Sendable {
         throw TinaFault(.base, "section BASE, " + first.place, found: first.found, expected: first.expected)
       }
     }
-    directory = try TinaDirectory(
+    catalog = try TinaCatalog(
       contents["TDIR"] ?? [], indexLength: header.indexLength, fileLength: header.fileLength)
     self.file = file
     self.base = base
@@ -108,28 +108,28 @@ public struct TinaFile: Sendable {
     sections = unknown
     fileDigest = header.fileDigest
     byteCount = header.fileLength
-    let present = directory.layers.prefix { $0.end <= file.byteCount }.count
+    let present = catalog.layers.prefix { $0.end <= file.byteCount }.count
     let isCut = file.byteCount < header.fileLength
-    layerCount = allowsCut && isCut ? present : layers ?? directory.layers.count
-    guard (1...directory.layers.count).contains(layerCount) || (allowsCut && layerCount == 0) else {
+    layerCount = allowsCut && isCut ? present : layers ?? catalog.layers.count
+    guard (1...catalog.layers.count).contains(layerCount) || (allowsCut && layerCount == 0) else {
       throw TinaFault(
-        .layers, "", found: "\(layerCount) layers asked for", expected: "1 to \(directory.layers.count)")
+        .layers, "", found: "\(layerCount) layers asked for", expected: "1 to \(catalog.layers.count)")
     }
     if isCut && !allowsCut && (layers == nil || layerCount > present) {
-      throw Self.cut(file, directory, present: present, wanted: layers)
+      throw Self.cut(file, catalog, present: present, wanted: layers)
     }
     parent =
-      directory.parent == .zero
+      catalog.parent == .zero
       ? nil
       : Parent(
         try Self.find(
-          directory.parent, in: depth == 0 ? parents + Self.checkpoints(beside: file.path) : parents,
+          catalog.parent, in: depth == 0 ? parents + Self.checkpoints(beside: file.path) : parents,
           of: file.path,
           depth: depth + 1))
   }
 
-  /// The adapters of a training run's other checkpoints, `../checkpoint-*/` and the file's own name, if the file lies in
-  /// such a folder: a run's checkpoints hold differences from one another.
+  /// The files of the same name in a training run's other checkpoints, `../checkpoint-*/`, if the file lies in such a
+  /// folder: a run's checkpoints are differences from one another.
   private static func checkpoints(beside path: String) -> [String] {
     let file = URL(fileURLWithPath: path)
     let folder = file.deletingLastPathComponent()
@@ -141,22 +141,22 @@ public struct TinaFile: Sendable {
   }
 
   private static func cut(
-    _ file: MappedFile, _ directory: TinaDirectory, present: Int, wanted: Int?
+    _ file: MappedFile, _ catalog: TinaCatalog, present: Int, wanted: Int?
   ) -> TinaFault {
-    let length = directory.layers.last?.end ?? 0
+    let length = catalog.layers.last?.end ?? 0
     guard present > 0 else {
       return TinaFault(
         .truncated, "", found: "\(file.byteCount) of \(length) bytes, not even the first layer",
         expected: "the complete file")
     }
-    let layer = directory.layers[present - 1]
+    let layer = catalog.layers[present - 1]
     let isPrefix = layer.end == file.byteCount
     let error = "\(Double((layer.worstError * 1000).rounded(.up)) / 10) %"
     return TinaFault(
       .truncated, "",
       found: "\(file.byteCount) of \(length) bytes: "
         + (isPrefix ? "a prefix of \(present) of" : "cut within layer \(present + 1) of")
-        + " \(directory.layers.count) layers",
+        + " \(catalog.layers.count) layers",
       expected: wanted.map { "\($0) layers" } ?? "the complete file",
       advice: "Download the rest, or ask for layers=\(present): modules are then up to \(error) off.")
   }
@@ -169,7 +169,7 @@ public struct TinaFile: Sendable {
     }
     for candidate in parents {
       guard let file = try? MappedFile(path: candidate) else { continue }
-      // Files that are no valid .tina are no parents; why not does not matter unless it is the one.
+      // Files that are not valid .tina files are skipped; the parent's own faults are reported.
       guard let header = try? TinaHeader(file),
         let section = header.sections.first(where: { $0.type == "TDIR" }),
         let bytes = try? TinaHeader.contents(of: section, in: file), bytes.count >= 64,
@@ -184,18 +184,18 @@ public struct TinaFile: Sendable {
       advice: "The tensors are differences from that file: name it too.")
   }
 
-  /// The digest of what the file holds, however encoded.
-  public var contentDigest: ContentDigest { directory.contentDigest }
+  /// The digest of the file's content, independent of its encoding.
+  public var contentDigest: ContentDigest { catalog.contentDigest }
   /// The content digest of the file that this one needs, or nil.
-  public var parentDigest: ContentDigest? { directory.parent == .zero ? nil : directory.parent }
+  public var parentDigest: ContentDigest? { catalog.parent == .zero ? nil : catalog.parent }
   /// The layers that the complete file has.
-  public var layers: [Layer] { directory.layers.map(Layer.init) }
+  public var layers: [Layer] { catalog.layers.map(Layer.init) }
   /// Whether the numbers are those of the source bit for bit.
-  public var isExact: Bool { directory.entries.allSatisfy { $0.errors.allSatisfy { $0 == 0 } } }
+  public var isExact: Bool { catalog.entries.allSatisfy { $0.errors.allSatisfy { $0 == 0 } } }
 
-  /// Everything that the file holds, decoded on all cores; tensors that are stored plainly stay views of the file.
+  /// The file's whole content, decoded on all cores; plainly stored tensors stay views of the file.
   ///
-  /// What is decoded is checked against its digests; views are not read, ``verify(path:parents:)`` does that.
+  /// Decoding checks the digests. Views are not read; ``verify(path:parents:)`` checks theirs.
   ///
   /// - Throws: ``AdapterError`` if a block is damaged.
   public func archive() throws(AdapterError) -> AdapterArchive {
@@ -207,22 +207,22 @@ public struct TinaFile: Sendable {
   }
 
   func decoded() throws(TinaFault) -> AdapterArchive {
-    let names = directory.entries.map(\.peftNames)
+    let names = catalog.entries.map(\.peftNames)
     let decoder = try decoder()
-    let blocks = directory.blocks.indices.filter { directory.blocks[$0].layer == 0 }
-    let decoded = try inParallel(map: blocks.count, context: { Scratch() }) {
-      (index, scratch) throws(TinaFault) -> [Tensor] in
-      let its = directory.blocks[blocks[index]].tensors.map { number -> String in
-        let entry = directory.tensors[number].entry
-        return names[entry][number - directory.entries[entry].tensors.lowerBound]
+    let blocks = catalog.blocks.indices.filter { catalog.blocks[$0].layer == 0 }
+    let decoded = try inParallel(map: blocks.count, context: { DecodingMemory() }) {
+      (index, memory) throws(TinaFault) -> [Tensor] in
+      let its = catalog.blocks[blocks[index]].tensors.map { number -> String in
+        let entry = catalog.tensors[number].entry
+        return names[entry][number - catalog.entries[entry].tensors.lowerBound]
       }
-      return try decoder.tensors(blocks[index], names: its, scratch)
+      return try decoder.tensors(blocks[index], names: its, memory)
     }
-    var tensors = [Tensor?](repeating: nil, count: directory.tensors.count)
+    var tensors = [Tensor?](repeating: nil, count: catalog.tensors.count)
     for (block, its) in zip(blocks, decoded) {
-      for (number, tensor) in zip(directory.blocks[block].tensors, its) { tensors[number] = tensor }
+      for (number, tensor) in zip(catalog.blocks[block].tensors, its) { tensors[number] = tensor }
     }
-    let entries = directory.entries.map { entry in
+    let entries = catalog.entries.map { entry in
       AdapterEntry(entry, tensors: entry.tensors.compactMap { tensors[$0] })
     }
     return AdapterArchive(
@@ -236,17 +236,17 @@ public struct TinaFile: Sendable {
   public func integerPairs() throws(AdapterError) -> [String: IntegerPair] {
     do throws(TinaFault) {
       let decoder = try decoder()
-      let blocks = directory.blocks.indices.filter { directory.blocks[$0].form == .pairs }
-      let decoded = try inParallel(map: blocks.count, context: { Scratch() }) {
-        (index, scratch) throws(TinaFault) -> [IntegerPair] in
+      let blocks = catalog.blocks.indices.filter { catalog.blocks[$0].form == .pairs }
+      let decoded = try inParallel(map: blocks.count, context: { DecodingMemory() }) {
+        (index, memory) throws(TinaFault) -> [IntegerPair] in
         try decoder.check(blocks[index])
-        return try decoder.integerPairs(blocks[index], scratch)
+        return try decoder.integerPairs(blocks[index], memory)
       }
       var pairs: [String: IntegerPair] = [:]
       for (block, its) in zip(blocks, decoded) {
         for (number, pair) in its.enumerated() {
-          let tensor = directory.tensors[directory.blocks[block].tensors[2 * number]]
-          pairs[directory.entries[tensor.entry].module] = pair
+          let tensor = catalog.tensors[catalog.blocks[block].tensors[2 * number]]
+          pairs[catalog.entries[tensor.entry].module] = pair
         }
       }
       return pairs
@@ -258,7 +258,7 @@ public struct TinaFile: Sendable {
   /// A decoder for the layers that are read.
   func decoder() throws(TinaFault) -> BlockDecoder {
     BlockDecoder(
-      file: file, directory: directory, layerCount: layerCount, parents: try parentTensors())
+      file: file, catalog: catalog, layerCount: layerCount, parents: try parentTensors())
   }
 
   /// The parent's tensors that predict this file's, by number of the tensor.
@@ -266,10 +266,10 @@ public struct TinaFile: Sendable {
     guard let parent else { return [:] }
     let entries = try parent.file.decoded().entries
     var found: [Int: Tensor] = [:]
-    for block in directory.blocks where block.predictor == .parent {
+    for block in catalog.blocks where block.predictor == .parent {
       for number in block.tensors {
-        let record = directory.tensors[number]
-        let entry = directory.entries[record.entry]
+        let record = catalog.tensors[number]
+        let entry = catalog.entries[record.entry]
         let match = entries.first {
           $0.module.utf8.elementsEqual(entry.module.utf8) && $0.tinaKind == entry.kind
             && $0.parameter.utf8.elementsEqual(entry.parameter.utf8)

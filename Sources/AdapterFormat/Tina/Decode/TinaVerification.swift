@@ -1,6 +1,6 @@
-import ModelFiles
+public import ModelFiles
 
-/// What a validator finds in a .tina file.
+/// The result of validating a .tina file.
 public struct TinaReport: Sendable {
   /// How much of the file is there.
   public enum Extent: Sendable, Equatable {
@@ -16,9 +16,9 @@ public struct TinaReport: Sendable {
   public let extent: Extent
   /// Everything that is wrong; a prefix is no violation.
   public let violations: [AdapterError.Violation]
-  /// How many blocks were read and compared with their digests.
+  /// The number of blocks that were read and compared with their digests.
   public let checkedBlockCount: Int
-  /// The digest of the content, if it could be computed and is the one stated.
+  /// The content digest, if it is computable and equals the stated one.
   public let contentDigest: ContentDigest?
 
   /// Whether the file is complete and breaks no rule.
@@ -30,7 +30,7 @@ extension TinaFile {
   ///
   /// - Parameters:
   ///   - path: the file.
-  ///   - parents: files among which the parent is looked for, if there is one.
+  ///   - parents: files that may be the parent.
   /// - Throws: ``AdapterError`` if the file does not exist or cannot be read at all.
   public static func verify(path: String, parents: [String] = []) throws(AdapterError) -> TinaReport {
     let map: MappedFile
@@ -52,28 +52,28 @@ extension TinaFile {
     var violations: [AdapterError.Violation] = []
     var extent = TinaReport.Extent.complete
     if file.byteCount < header.fileLength {
-      let isPrefix = layerCount > 0 && directory.layers[layerCount - 1].end == file.byteCount
-      extent = isPrefix ? .prefix(layers: layerCount, of: directory.layers.count) : .damaged
+      let isPrefix = layerCount > 0 && catalog.layers[layerCount - 1].end == file.byteCount
+      extent = isPrefix ? .prefix(layers: layerCount, of: catalog.layers.count) : .damaged
       if !isPrefix {
         let fault = TinaFault(
           .truncated, "", found: "\(file.byteCount) bytes", expected: "\(header.fileLength)")
         violations.append(fault.violation(file: path))
       }
     }
-    let present = directory.blocks.indices.filter { directory.blocks[$0].layer < layerCount }
+    let present = catalog.blocks.indices.filter { catalog.blocks[$0].layer < layerCount }
     violations += paddingFaults(present).map { $0.violation(file: path) }
     let decoder = try decoder()
-    let results = try inParallel(map: present.count, context: { Scratch() }) {
-      (index, scratch) throws(TinaFault) -> BlockResult in
+    let results = try inParallel(map: present.count, context: { DecodingMemory() }) {
+      (index, memory) throws(TinaFault) -> BlockResult in
       let number = present[index]
       do throws(TinaFault) {
-        // A refinement is decoded with the block that it refines; here its own digest is what counts.
-        if directory.blocks[number].form == .refinement || directory.blocks[number].isInPlace {
+        // A refinement is decoded with the block that it refines; here only its own digest is compared.
+        if catalog.blocks[number].form == .refinement || catalog.blocks[number].isInPlace {
           try decoder.check(number)
         }
-        guard directory.blocks[number].form != .refinement else { return BlockResult() }
-        let names = [String](repeating: "", count: directory.blocks[number].tensors.count)
-        let tensors = try decoder.tensors(number, names: names, scratch)
+        guard catalog.blocks[number].form != .refinement else { return BlockResult() }
+        let names = [String](repeating: "", count: catalog.blocks[number].tensors.count)
+        let tensors = try decoder.tensors(number, names: names, memory)
         return BlockResult(
           digests: tensors.map { tensor in
             unsafe tensor.bytes.withUnsafeBytes { unsafe ContentDigest.of($0) }
@@ -82,7 +82,7 @@ extension TinaFile {
         return BlockResult(fault: error)
       }
     }
-    // A damaged refinement is found by itself and by the block that it refines: told once.
+    // A damaged refinement shows twice, by itself and in the block that it refines: it is listed once.
     for result in results {
       if let violation = result.fault?.violation(file: path), !violations.contains(violation) {
         violations.append(violation)
@@ -91,11 +91,11 @@ extension TinaFile {
     var digest: ContentDigest?
     if violations.isEmpty, extent == .complete {
       let content = content(zip(present, results).map { ($0, $1.digests) })
-      if content == directory.contentDigest {
+      if content == catalog.contentDigest {
         digest = content
       } else {
         let fault = TinaFault(
-          .contentDigest, "directory", found: "the content digest \(directory.contentDigest)",
+          .contentDigest, "directory", found: "the content digest \(catalog.contentDigest)",
           expected: "\(content), that of the content")
         violations.append(fault.violation(file: path))
       }
@@ -110,14 +110,14 @@ extension TinaFile {
   }
 
   private func content(_ blocks: [(Int, [ContentDigest])]) -> ContentDigest {
-    var digests = [ContentDigest?](repeating: nil, count: directory.tensors.count)
+    var digests = [ContentDigest?](repeating: nil, count: catalog.tensors.count)
     for (number, its) in blocks {
-      for (tensor, digest) in zip(directory.blocks[number].tensors, its) { digests[tensor] = digest }
+      for (tensor, digest) in zip(catalog.blocks[number].tensors, its) { digests[tensor] = digest }
     }
     var hash = ContentHash()
-    for entry in directory.entries {
+    for entry in catalog.entries {
       for (position, number) in entry.tensors.enumerated() {
-        let record = directory.tensors[number]
+        let record = catalog.tensors[number]
         hash.append(
           entry, position: position, type: record.elementType, shape: record.shape,
           digest: digests[number] ?? .zero)
@@ -130,13 +130,13 @@ extension TinaFile {
     var faults: [TinaFault] = []
     var end = header.indexLength
     for number in blocks {
-      let start = directory.blocks[number].range.lowerBound
+      let start = catalog.blocks[number].range.lowerBound
       if start > end, file.copy(end..<start).contains(where: { $0 != 0 }) {
         faults.append(
           TinaFault(
             .padding, "bytes \(end)…\(start - 1)", found: "a byte that is not zero", expected: "zeros"))
       }
-      end = directory.blocks[number].range.upperBound
+      end = catalog.blocks[number].range.upperBound
     }
     return faults
   }

@@ -11,7 +11,7 @@ struct PairEncoder {
   func encode(_ pairs: [IntegerPair], _ zstd: borrowing Zstandard.Encoder) -> [EncodedBlock] {
     let total = bits.reduce(0, +)
     let shapes = pairs.map { (rank: $0.rank, input: $0.inputCount, output: $0.outputCount) }
-    // Tiers are told by the size of what is left in the first layer.
+    // Tiers follow the size of the first layer's integers.
     let tiers = isPlain ? nil : Self.tiers(pairs, droppedBits: total)
     let rows = PairRows(shapes: shapes, tiers: tiers)
     var symbols: [Int32] = []
@@ -21,7 +21,7 @@ struct PairEncoder {
     for number in rows.order {
       if let tiers, tiers[number] != tier {
         tier = tiers[number]
-        // A table of its own pays from some thousand symbols on.
+        // A separate table pays off from some thousand symbols on.
         if symbols.count - (cuts.last ?? 0) >= 3000 { cuts.append(symbols.count) }
       }
       let row = rows.rows[number]

@@ -2,12 +2,12 @@ import COpenBLAS
 import Foundation
 import ModelFiles
 
-/// Rounds a low-rank pair to integers within a stated error of ΔW, which is never formed (spec §8.2).
+/// Rounds a low-rank pair to integers within a stated error of ΔW, without forming ΔW (spec §8.2).
 ///
 /// Components are scaled so that those of A and B have the same norm, the component's strength σ, and rounded with
 /// one step for the whole module: the error of ΔW is then spread evenly, and weak components need few bits.
 struct PairQuantizer {
-  /// The integers with everything that is known of them.
+  /// The integers, with their errors and their norm.
   struct Result: Sendable {
     var pair: IntegerPair
     /// Relative error when the first n layers are read.
@@ -28,9 +28,8 @@ struct PairQuantizer {
   /// Rounds a pair; nil if the bound is too small for the integers' range.
   ///
   /// - Parameters:
-  ///   - source: what is rounded, within the bound.
-  ///   - original: what the stated errors are relative to, if that is something else: the pair before its rank
-  ///     was reduced.
+  ///   - source: the pair to round, within the bound.
+  ///   - original: the pair before its rank was reduced, if the stated errors are relative to that.
   /// - Precondition: 2-dimensional finite tensors of F32, F16 or BF16.
   func quantize(_ source: LowRankPair, original: LowRankPair? = nil) -> Result? {
     var pair = source
@@ -40,20 +39,20 @@ struct PairQuantizer {
     let target = Target(a: a, b: b)
     guard target.norm > 0 else { return zero(pair) }
     let raw = Scaled(a, b)
-    // In the basis of singular vectors, weak components shrink to few symbols; short runs gain nothing by it.
+    // In the basis of singular vectors, weak components need few symbols; for short runs that gains nothing.
     let svd = LowRankAlgebra.decomposition(pair)
     var (u, v) = (
       ColumnMatrix(rows: b.rows, columns: pair.rank), ColumnMatrix(rows: a.rows, columns: pair.rank)
     )
     for (c, sigma) in svd.sigma.enumerated() {
-      // The sign that makes the sum of the first vector positive: the same input gives the same file.
+      // A sign that makes the vector's sum positive, so that the same input gives the same file.
       let sign = svd.v.values[c * a.rows..<(c + 1) * a.rows].reduce(0, +) < 0 ? -1.0 : 1.0
       let root = sigma.squareRoot() * sign
       for i in 0..<b.rows { u[i, c] = svd.u[i, c] * root }
       for i in 0..<a.rows { v[i, c] = svd.v[i, c] * root }
     }
     let rotated = Scaled(v, u)
-    // At one step, both have the same error: the smaller one is taken.
+    // With the same step both have the same error, so the smaller one is taken.
     let step = firstStep(target)
     let isRotated = rotated.round(step).entropy < raw.round(step).entropy
     let reference = original.map {
@@ -62,7 +61,7 @@ struct PairQuantizer {
     return fit(isRotated ? rotated : raw, to: target, reference: reference ?? target)
   }
 
-  /// The step that meets the bound if each number is off by a random part of it.
+  /// The step that meets the bound if rounding errors are uniformly random.
   private func firstStep(_ target: Target) -> Double {
     maxError * target.norm * (12 / Double(target.a.values.count + target.b.values.count)).squareRoot()
   }
@@ -77,7 +76,7 @@ struct PairQuantizer {
       pair: integers, errors: [Double](repeating: 0, count: bits.count + 1), norm: 0, isWide: false)
   }
 
-  /// What is approximated, with the products that do not change.
+  /// The matrix to approximate, with its constant products.
   private struct Target {
     let a: ColumnMatrix
     let b: ColumnMatrix
@@ -121,10 +120,10 @@ struct PairQuantizer {
     return finish(narrowed(best.rounded, best.error, target), reference)
   }
 
-  /// The integers with the few that stick out of one byte in the first layer cut off, if that costs next to nothing.
+  /// Clips the few integers beyond one byte in the first layer, if that adds almost no error.
   private func narrowed(_ rounded: Rounded, _ error: Double, _ target: Target) -> Rounded {
     let total = bits.reduce(0, +)
-    // Coarsening rounds halves up, so the upper end loses one half of a step.
+    // Coarsening rounds halves up, so the upper limit is half a step lower.
     let limit = Double(128 << total) - Double(1 << total) / 2 - 1
     guard rounded.largest > limit else { return rounded }
     let cut = rounded.clamped(to: limit)
@@ -134,7 +133,7 @@ struct PairQuantizer {
   private func finish(_ rounded: Rounded, _ target: Target) -> Result? {
     var errors: [Double] = []
     var base = rounded
-    // From the finest layer down: each drops the bits of the layer after it.
+    // From the finest layer down, each drops the bits of the layer after it.
     var scale = 1.0
     errors.append(target.error(base.x, base.y(scaled: base.scales)))
     for k in bits.reversed() {
@@ -169,7 +168,7 @@ struct PairQuantizer {
 
     func round(_ step: Double) -> Rounded {
       let scales = sigma.map { (sigma: Double) -> Double in
-        // What is stored is a normal single-precision float; weaker components vanish anyway.
+        // The format stores normal single-precision floats; weaker components vanish anyway.
         guard sigma > 0 else { return 0 }
         let g = Float(step * step / sigma)
         return g.isNormal ? Double(g) : 0
@@ -228,7 +227,7 @@ struct PairQuantizer {
       return Rounded(x: coarser(x), yIntegers: coarser(yIntegers), scales: scales)
     }
 
-    /// Estimated bits: the entropy of each row by itself, and what its table costs.
+    /// Estimated bits: the entropy of each row, and the size of its table.
     var entropy: Double { x.entropy + yIntegers.entropy }
   }
 }

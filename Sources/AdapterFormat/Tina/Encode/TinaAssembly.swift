@@ -1,14 +1,14 @@
 import ModelFiles
 
-// Header, section table and sections around the encoded blocks.
+// Puts header, section table and sections before the encoded blocks.
 extension TinaEncoder {
-  /// The whole file but for the blocks' bytes.
+  /// The whole file except the blocks' bytes.
   func assemble(
-    _ directory: inout TinaDirectory, _ blocks: [EncodedBlock]
+    _ catalog: inout TinaCatalog, _ blocks: [EncodedBlock]
   ) throws(TinaFault) -> TinaWriter.Encoded {
     let base = blocks.prefix { $0.form != .refinement }.count
     let refined = (0..<base).filter { blocks[$0].form == .pairs }
-    directory.blocks = blocks.enumerated().map { number, block in
+    catalog.blocks = blocks.enumerated().map { number, block in
       let refines = number < base || refined.isEmpty ? 0 : refined[(number - base) % refined.count]
       var record = block.record(refines: refines)
       record.layer = number < base || refined.isEmpty ? 0 : (number - base) / refined.count + 1
@@ -18,19 +18,19 @@ extension TinaEncoder {
     var sections = [TinaSection(type: "META", bytes: Array(metadata.text().utf8))]
     if let base = archive.base { sections.append(TinaSection(type: "BASE", bytes: base.bytes)) }
     let kept = options.sections.sorted { $0.type.utf8.lexicographicallyPrecedes($1.type.utf8) }
-    // The directory states ends that depend on the length of the index, of which it is a part. Compressed, its
-    // length may move with them: repeat until it rests; at the latest, store it.
+    // The catalog states ends that depend on the length of the index, of which it is a part. The compressed length may
+    // change with them: repeat until it does not, and in the end store the catalog uncompressed.
     var indexLength = 0
     for attempt in 0..<8 {
-      directory.place(indexLength: indexLength)
-      let all = sections + [TinaSection(type: "TDIR", bytes: directory.bytes)] + kept
+      catalog.place(indexLength: indexLength)
+      let all = sections + [TinaSection(type: "TDIR", bytes: catalog.bytes)] + kept
       let index = Self.index(
-        all, fileLength: directory.layers.last?.end ?? indexLength, compressesDirectory: attempt < 6, zstd)
+        all, fileLength: catalog.layers.last?.end ?? indexLength, compressesCatalog: attempt < 6, zstd)
       if index.count == indexLength {
-        let length = directory.layers.last?.end ?? indexLength
-        // What a reader would refuse is not written.
-        _ = try TinaDirectory(directory.bytes, indexLength: indexLength, fileLength: length)
-        return TinaWriter.Encoded(index: index, directory: directory, blocks: blocks, byteCount: length)
+        let length = catalog.layers.last?.end ?? indexLength
+        // Nothing is written that a reader would refuse.
+        _ = try TinaCatalog(catalog.bytes, indexLength: indexLength, fileLength: length)
+        return TinaWriter.Encoded(index: index, catalog: catalog, blocks: blocks, byteCount: length)
       }
       indexLength = index.count
     }
@@ -60,14 +60,14 @@ extension TinaEncoder {
   }
 
   private static func index(
-    _ sections: [TinaSection], fileLength: Int, compressesDirectory: Bool,
+    _ sections: [TinaSection], fileLength: Int, compressesCatalog: Bool,
     _ zstd: borrowing Zstandard.Encoder
   ) -> [UInt8] {
     var table = ByteBuilder()
     var body: [UInt8] = []
     for section in sections {
       let bytes = section.bytes
-      let wants = section.type == "META" || (section.type == "TDIR" && compressesDirectory)
+      let wants = section.type == "META" || (section.type == "TDIR" && compressesCatalog)
       let frame = wants ? unsafe bytes.withUnsafeBytes { unsafe zstd.encode($0, .search) } : nil
       let stored = frame ?? bytes
       table.bytes += Array(section.type.utf8)

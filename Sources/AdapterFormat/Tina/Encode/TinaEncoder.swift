@@ -4,10 +4,10 @@ import ModelFiles
 struct TinaEncoder: Sendable {
   let archive: AdapterArchive
   let options: TinaOptions
-  /// The bound on each module's error, or nil: exact.
+  /// The bound on each module's error; nil: exact.
   private let maxError: Double?
   private let entries: [AdapterEntry]
-  /// What a pair was before it was changed, and what that cost, by number of the entry.
+  /// Each pair before it was changed, and the error of the change, by number of the entry.
   private let originals: [Int: (pair: LowRankPair, error: Double)]
   private let tensors: [[Tensor]]
   /// Bits of the refinement layers.
@@ -42,7 +42,7 @@ struct TinaEncoder: Sendable {
     }
   }
 
-  /// The pairs that were others before, with what the change cost.
+  /// The changed pairs as they were before, and the errors of the change.
   private static func originals(
     of entries: [AdapterEntry], in original: AdapterArchive?
   ) throws(TinaFault) -> [Int: (pair: LowRankPair, error: Double)] {
@@ -60,16 +60,14 @@ struct TinaEncoder: Sendable {
           found: "\(pair.outputCount) × \(pair.inputCount)",
           expected: "the original's \(old.outputCount) × \(old.inputCount)", advice: "")
       }
-      let tensors = [old.a, old.b, pair.a, pair.b]
-      guard tensors.allSatisfy({ $0.firstNonFinite == nil }), old.scale.isFinite, pair.scale.isFinite
-      else { continue }
+      guard old.isFinite, pair.isFinite else { continue }
       let (distance, norm, _) = LowRankAlgebra.distance(old, pair)
       originals[number] = (old, norm > 0 ? distance / norm : 0)
     }
     return originals
   }
 
-  /// Layers of two bits, so many that the first alone has an error of about 5 %.
+  /// As many layers of two bits as give the first alone an error of about 5 %.
   static func refinementBits(_ error: Double) -> [Int] {
     var total = 0
     while total < 8, error * Double(2 << total) <= 0.051 { total += 1 }
@@ -86,7 +84,7 @@ struct TinaEncoder: Sendable {
   /// The parent's tensor, if it has one of the same type and shape.
   private func parentTensor(_ parents: [AdapterEntry], _ entry: Int, _ position: Int) -> Tensor? {
     let its = tensors[entry][position]
-    guard its.elementType.isPredictable else { return nil }
+    guard its.elementType.readsAsFloats else { return nil }
     let match = parents.first {
       $0.module.utf8.elementsEqual(entries[entry].module.utf8) && $0.tinaKind == entries[entry].tinaKind
         && $0.parameter.utf8.elementsEqual(entries[entry].parameter.utf8)
@@ -116,14 +114,12 @@ struct TinaEncoder: Sendable {
           if let parent = parentTensor(parents, entry, position) {
             (predictors[number], predictions[number]) = (.parent, parent)
           } else if let seed = options.seed, position == 0, entries[entry].tinaKind == .lowRank,
-            tensor.elementType.isPredictable, tensor.shape.count == 2
+            tensor.elementType.readsAsFloats, tensor.shape.count == 2
           {
-            let words = SeededInitialization.words(
-              seed: seed, module: entries[entry].module, shape: tensor.shape, type: tensor.elementType)
             (predictors[number], predictions[number]) = (
               .seeded,
-              Tensor(
-                name: "", elementType: tensor.elementType, shape: tensor.shape, memory: OwnedBytes(words))
+              SeededInitialization.tensor(
+                seed: seed, module: entries[entry].module, shape: tensor.shape, type: tensor.elementType)
             )
           }
         }
@@ -136,14 +132,14 @@ struct TinaEncoder: Sendable {
       entries: entries, tensors: tensors, width: { rounded[$0].map { $0.isWide ? 2 : 1 } },
       isPlain: options.isPlain, predictor: { predictors[firsts[$0] + $1] })
     let blocks = try encode(plan, flat, predictions, rounded)
-    var directory = TinaDirectory()
-    directory.seed = predictors.contains(.seeded) ? options.seed ?? 0 : 0
-    directory.parent = predictors.contains(.parent) ? options.parent?.contentDigest ?? .zero : .zero
-    try describe(&directory, plan, flat, rounded)
-    return try assemble(&directory, blocks)
+    var catalog = TinaCatalog()
+    catalog.seed = predictors.contains(.seeded) ? options.seed ?? 0 : 0
+    catalog.parent = predictors.contains(.parent) ? options.parent?.contentDigest ?? .zero : .zero
+    try describe(&catalog, plan, flat, rounded)
+    return try assemble(&catalog, blocks)
   }
 
-  /// The integers of each entry that becomes such.
+  /// The integers of each entry that is rounded.
   private func quantize() throws(TinaFault) -> [Int: PairQuantizer.Result] {
     guard let maxError else { return [:] }
     let chosen = entries.indices.filter(isQuantized)
@@ -194,28 +190,28 @@ struct TinaEncoder: Sendable {
   }
 
   private func describe(
-    _ directory: inout TinaDirectory, _ plan: TinaPlan, _ flat: [Tensor],
+    _ catalog: inout TinaCatalog, _ plan: TinaPlan, _ flat: [Tensor],
     _ rounded: [Int: PairQuantizer.Result]
   ) throws(TinaFault) {
     var (noise, signal) = ([Double](repeating: 0, count: bits.count + 1), 0.0)
-    directory.layers = (0...bits.count).map {
+    catalog.layers = (0...bits.count).map {
       .init(end: 0, bits: $0 == 0 ? 0 : bits[$0 - 1], worstError: 0, totalError: 0)
     }
     for (number, entry) in entries.enumerated() {
-      let first = directory.tensors.count
+      let first = catalog.tensors.count
       let result = rounded[number]
       let original = originals[number]
       let errors = result?.errors ?? [Double](repeating: original?.error ?? 0, count: bits.count + 1)
       for tensor in tensors[number] {
-        directory.tensors.append(
+        catalog.tensors.append(
           .init(
             elementType: result == nil ? tensor.elementType : .f32, shape: tensor.shape,
-            block: plan.blockOfTensor[directory.tensors.count], entry: number))
+            block: plan.blockOfTensor[catalog.tensors.count], entry: number))
       }
-      directory.entries.append(
-        entry.record(errors: errors.map { Float($0) }, tensors: first..<directory.tensors.count))
+      catalog.entries.append(
+        entry.record(errors: errors.map { Float($0) }, tensors: first..<catalog.tensors.count))
       for (layer, error) in errors.enumerated() {
-        directory.layers[layer].worstError = max(directory.layers[layer].worstError, Float(error))
+        catalog.layers[layer].worstError = max(catalog.layers[layer].worstError, Float(error))
       }
       guard let pair = original?.pair ?? entry.pair, maxError != nil || !originals.isEmpty else { continue }
       let norm = (result?.norm ?? LowRankAlgebra.norm(pair.unscaled)) * Double(pair.scale)
@@ -223,26 +219,26 @@ struct TinaEncoder: Sendable {
       signal += norm * norm
       for (layer, error) in errors.enumerated() { noise[layer] += error * norm * error * norm }
     }
-    for layer in directory.layers.indices where signal > 0 {
-      directory.layers[layer].totalError = Float((noise[layer] / signal).squareRoot())
+    for layer in catalog.layers.indices where signal > 0 {
+      catalog.layers[layer].totalError = Float((noise[layer] / signal).squareRoot())
     }
-    directory.contentDigest = try contentDigest(directory, flat, rounded)
+    catalog.contentDigest = try contentDigest(catalog, flat, rounded)
   }
 
   private func contentDigest(
-    _ directory: TinaDirectory, _ flat: [Tensor], _ rounded: [Int: PairQuantizer.Result]
+    _ catalog: TinaCatalog, _ flat: [Tensor], _ rounded: [Int: PairQuantizer.Result]
   ) throws(TinaFault) -> ContentDigest {
-    let records = directory.tensors
+    let records = catalog.tensors
     let digests = try inParallel(map: records.count, context: {}) { (number, _) -> ContentDigest in
       guard let result = rounded[records[number].entry] else {
         return unsafe flat[number].bytes.withUnsafeBytes { unsafe ContentDigest.of($0) }
       }
-      let isA = number == directory.entries[records[number].entry].tensors.lowerBound
+      let isA = number == catalog.entries[records[number].entry].tensors.lowerBound
       let floats = isA ? result.pair.floatsA() : result.pair.floatsB()
       return unsafe floats.withUnsafeBytes { unsafe ContentDigest.of($0) }
     }
     var hash = ContentHash()
-    for entry in directory.entries {
+    for entry in catalog.entries {
       for (position, number) in entry.tensors.enumerated() {
         hash.append(
           entry, position: position, type: records[number].elementType, shape: records[number].shape,
@@ -253,7 +249,7 @@ struct TinaEncoder: Sendable {
   }
 }
 
-/// A compressor that closures can carry.
+/// A compressor in a reference, for closures.
 @safe final class ZstandardBox {
   let encoder = Zstandard.Encoder()
 }
@@ -261,7 +257,7 @@ struct TinaEncoder: Sendable {
 extension LowRankPair {
   /// The pair with a scale of 1.
   fileprivate var unscaled: LowRankPair {
-    LowRankPair(a: a, b: b, scale: 1, scaleOrigin: .stated, alpha: nil)
+    LowRankPair(a: a, b: b, scale: 1)
   }
 }
 

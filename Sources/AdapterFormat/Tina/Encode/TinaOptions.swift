@@ -2,13 +2,13 @@ public import ModelFiles
 
 /// How an adapter is stored in a .tina file.
 public struct TinaOptions: Sendable {
-  /// How exact the file is.
+  /// The precision of the file.
   public enum Precision: Sendable, Equatable {
     /// Every tensor bit for bit.
     case exact
     /// ‖ΔW − ΔW'‖ / ‖ΔW‖ at most this in every module.
     case maxError(Double)
-    /// The file at most this many bytes, as exact as that allows.
+    /// At most this many bytes in the file, with the least error that allows.
     case maxBytes(Int)
 
     /// As exact as rounding to bfloat16.
@@ -19,19 +19,19 @@ public struct TinaOptions: Sendable {
     public static let small = Precision.maxError(5e-2)
   }
 
-  /// How exact; exact by default.
+  /// The precision; exact by default.
   public var precision = Precision.exact
-  /// Bits of each refinement layer of a file that is not exact; nil: chosen so that the first layer alone has an
-  /// error of about 5 %.
+  /// Bits of each refinement layer of a rounded file; nil chooses them so that the first layer alone has an error of
+  /// about 5 %.
   public var refinementBits: [Int]?
-  /// The adapter before its rank or element type was changed: the errors that the file states are relative to it.
+  /// The adapter before its rank or element type was changed: the file's stated errors are relative to it.
   /// Nil: relative to what is written.
   public var original: AdapterArchive?
   /// Whether tensors are stored plainly, to be used in place from the mapped file: larger, ready at once.
   public var isPlain = false
-  /// The seed whose initial A the run began with: A is stored as differences from it.
+  /// The seed of the run's initial A: A is stored as differences from it.
   public var seed: UInt64?
-  /// The file whose tensors this one's are differences from; readers will need it.
+  /// The file from which the tensors are stored as differences; readers need it too.
   public var parent: TinaFile?
   /// Ancillary sections to be kept.
   public var sections: [TinaSection] = []
@@ -41,8 +41,8 @@ public struct TinaOptions: Sendable {
   /// Exact and compressed.
   public init(_ precision: Precision = .exact) { self.precision = precision }
 
-  /// What must be kept of a file when it is written anew: its unknown metadata, and its ancillary sections,
-  /// of which those that depend on the tensors are kept only if these stay as they are.
+  /// Keeps what must stay of a file that is written anew: its unknown metadata, and its ancillary sections.
+  /// Sections that depend on the tensors stay only if these do.
   public mutating func keep(from file: TinaFile, tensorsChange: Bool) {
     sections = file.sections.filter { !tensorsChange || $0.isSafeToCopy }
     metadata = file.unknownMetadata
@@ -53,8 +53,7 @@ public struct TinaOptions: Sendable {
 public struct TinaSection: Sendable, Equatable {
   /// Four letters; the first is in lower case.
   public let type: String
-  /// What it holds, as it is stored. A compressed section stays compressed: a few bytes could say that they are
-  /// gigabytes, and nobody has asked for them.
+  /// The stored bytes. A compressed section stays compressed, because a few hostile bytes could expand to gigabytes.
   public let bytes: [UInt8]
   let codec: TinaCodec
   let decodedByteCount: Int

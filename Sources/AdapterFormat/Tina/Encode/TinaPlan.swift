@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// Which tensors go to which blocks of the first layer.
+/// Assigns tensors to the blocks of the first layer.
 struct TinaPlan {
   struct Block {
     enum Content {
@@ -13,11 +13,11 @@ struct TinaPlan {
     var size = 0
   }
 
-  /// A block of exact tensors ends when it has as many elements: small tensors share tables, large ones stay alone.
+  /// A block of exact tensors ends at this number of elements: small tensors share tables, large ones stay alone.
   static let exactBlockSize = 1 << 16
-  /// The same for predicted ones, which stand by exponents: the more, the longer the stretches of each.
+  /// The same for predicted tensors. Larger blocks have longer stretches of each exponent.
   static let predictedBlockSize = 1 << 19
-  /// A block of pairs ends when it has as many integers.
+  /// A block of pairs ends at this number of integers.
   static let pairBlockSize = 1 << 19
 
   private(set) var blocks: [Block] = []
@@ -33,15 +33,15 @@ struct TinaPlan {
   /// - Parameters:
   ///   - entries: the archive's entries in canonical order.
   ///   - tensors: the tensors of each entry.
-  ///   - width: bytes of the integers that an entry becomes in the first layer; nil: it stays exact.
-  ///   - isPlain: whether tensors are stored plainly, each in a block of its own.
-  ///   - predictor: what a tensor is predicted from, by entry and position.
+  ///   - width: bytes of an entry's integers in the first layer; nil for an exact entry.
+  ///   - isPlain: whether tensors are stored plainly, each in its own block.
+  ///   - predictor: a tensor's predictor, by entry and position.
   init(
     entries: [AdapterEntry], tensors: [[Tensor]], width: (Int) -> Int?, isPlain: Bool,
     predictor: (Int, Int) -> TinaPredictor
   ) {
     var open: [Key: Int] = [:]
-    // Pairs whose integers need two bytes stay among themselves: the others would pay for them.
+    // Pairs whose integers need two bytes get blocks of their own: others would need two bytes too.
     var openPairs: [Int: Int] = [:]
     var number = 0
     for entry in entries.indices {

@@ -9,7 +9,7 @@ public enum TinaWriter {
     public let byteCount: Int
     /// The file's digest.
     public let fileDigest: ContentDigest
-    /// The digest of what it holds, however encoded.
+    /// The digest of its content, independent of the encoding.
     public let contentDigest: ContentDigest
     /// End and errors of each layer.
     public let layers: [TinaFile.Layer]
@@ -18,11 +18,11 @@ public enum TinaWriter {
   /// Writes an archive.
   ///
   /// - Parameters:
-  ///   - archive: what to write; its tensors are read once or twice.
-  ///   - path: the file; one that exists is replaced when everything is written.
+  ///   - archive: what to write; writing reads its tensors once or twice.
+  ///   - path: the file; replaces an existing one when everything is written.
   ///   - options: how to store it.
-  /// - Throws: ``AdapterError`` if the archive breaks a rule of the format (a name that is too long), if it is
-  ///   not finite and not to be exact, or if the system cannot write; there is no file then.
+  /// - Throws: ``AdapterError`` if the archive breaks a rule of the format (such as the length of a name), if numbers
+  ///   to be rounded are not finite, or if the system cannot write. It leaves no file then.
   @discardableResult
   public static func write(
     _ archive: AdapterArchive, to path: String, options: TinaOptions = TinaOptions()
@@ -40,10 +40,10 @@ public enum TinaWriter {
     }
   }
 
-  /// A file in memory before it is written.
+  /// An encoded file in memory.
   struct Encoded: Sendable {
     var index: [UInt8]
-    var directory: TinaDirectory
+    var catalog: TinaCatalog
     var blocks: [EncodedBlock]
     var byteCount: Int
   }
@@ -51,7 +51,7 @@ public enum TinaWriter {
   private static func save(_ file: Encoded, _ path: String) throws(ModelFilesError) -> Summary {
     let writer = try FileWriter(path: path)
     try writer.write(file.index)
-    for (block, record) in zip(file.blocks, file.directory.blocks) {
+    for (block, record) in zip(file.blocks, file.catalog.blocks) {
       try writer.write([UInt8](repeating: 0, count: record.range.lowerBound - writer.byteCount))
       for stream in block.streams {
         switch stream.bytes {
@@ -63,10 +63,10 @@ public enum TinaWriter {
     try writer.finish()
     return Summary(
       byteCount: file.byteCount, fileDigest: ContentDigest(Array(file.index[96..<128])),
-      contentDigest: file.directory.contentDigest, layers: file.directory.layers.map(TinaFile.Layer.init))
+      contentDigest: file.catalog.contentDigest, layers: file.catalog.layers.map(TinaFile.Layer.init))
   }
 
-  /// Encodes with the error that meets a size, or as asked.
+  /// Encodes exactly, within an error, or within a size.
   static func encode(
     _ archive: AdapterArchive, _ options: TinaOptions
   ) throws(TinaFault) -> Encoded {
@@ -77,7 +77,7 @@ public enum TinaWriter {
     }
   }
 
-  /// Searches the smallest error whose file is not above a size.
+  /// Searches the smallest error whose file is within a size.
   private static func fit(
     _ archive: AdapterArchive, _ options: TinaOptions, _ limit: Int
   ) throws(TinaFault) -> Encoded {

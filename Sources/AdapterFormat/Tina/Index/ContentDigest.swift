@@ -11,7 +11,7 @@ public struct ContentDigest: Sendable, Hashable, CustomStringConvertible {
     self.bytes = bytes
   }
 
-  /// All zero: "none".
+  /// All zero, which means "none".
   public static let zero = ContentDigest([UInt8](repeating: 0, count: 32))
 
   /// 64 hexadecimal digits.

@@ -28,7 +28,4 @@ extension ElementType {
     default: .none
     }
   }
-
-  /// Whether a predictor can apply.
-  var isPredictable: Bool { self == .f32 || self == .f16 || self == .bf16 }
 }

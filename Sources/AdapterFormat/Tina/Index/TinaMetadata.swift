@@ -10,7 +10,7 @@ struct TinaMetadata {
   var configuration: JSONObject?
   var tensorMetadata: [(key: String, value: String)] = []
   var training: JSONObject?
-  /// The members that this version does not know.
+  /// The members that this version of Tina does not know.
   var unknown: JSONObject?
 
   init(_ bytes: [UInt8]) throws(TinaFault) {

@@ -4,7 +4,7 @@ import ModelFiles
 public enum TinaRule: String, Sendable, CaseIterable {
   /// The file does not begin with the signature.
   case signature
-  /// A major version that is not known.
+  /// An unknown major version.
   case version
   /// Bytes are missing at the end.
   case truncated
@@ -24,47 +24,47 @@ public enum TinaRule: String, Sendable, CaseIterable {
   case sectionType = "section-type"
   /// Two sections of one type.
   case sectionDuplicate = "section-duplicate"
-  /// A critical section that is not known.
+  /// An unknown critical section.
   case sectionUnknown = "section-unknown"
   /// Sections out of order.
   case sectionOrder = "section-order"
   /// A section is missing.
   case sectionMissing = "section-missing"
-  /// A codec that is not known.
+  /// An unknown codec.
   case codec
   /// A padding byte or bit is not zero.
   case padding
   /// A section is not what its digest says.
   case sectionDigest = "section-digest"
-  /// The metadata are no strict JSON, or a known member has the wrong type.
+  /// The metadata are not strict JSON, or a known member has the wrong type.
   case metadata
   /// The directory ends early or late.
   case directory
   /// Layers contradict each other or the request.
   case layers
-  /// A kind of entry that is not known, or its number of tensors.
+  /// An unknown kind of entry, or another number of tensors.
   case kind
   /// A name that is empty, ill-formed or holds control characters.
   case name
   /// Entries not strictly ascending.
   case order
-  /// A scale or alpha that cannot be.
+  /// An impossible scale or alpha.
   case scale
-  /// A shape that cannot be, or contradicts its pair.
+  /// An impossible shape, or one that contradicts its pair.
   case shape
-  /// An element type that is not known, or not that of its block.
+  /// An unknown element type, or not that of the block.
   case element
   /// A block of unknown form, without tensors, or out of place.
   case block
   /// A stream of the wrong length.
   case stream
-  /// An arrangement that is not known or not allowed.
+  /// An unknown arrangement, or one that is not allowed.
   case arrangement
-  /// A predictor that is not known or not allowed.
+  /// An unknown predictor, or one that is not allowed.
   case predictor
   /// A stated error that is negative or not finite.
   case error
-  /// Attributes that are no strict JSON object.
+  /// Attributes that are not a strict JSON object.
   case attributes
   /// The identity of the base is ill-formed.
   case base
@@ -79,7 +79,7 @@ public enum TinaRule: String, Sendable, CaseIterable {
   /// The parent file is missing or does not fit.
   case parent
 
-  /// What to do about a file that breaks it.
+  /// The advice for a file that breaks it.
   var advice: String {
     switch self {
     case .version, .sectionUnknown, .codec, .kind, .predictor, .arrangement:
@@ -93,7 +93,7 @@ public enum TinaRule: String, Sendable, CaseIterable {
   }
 }
 
-/// A broken rule before it is known in which file.
+/// A broken rule, of a file that is not named yet.
 struct TinaFault: Error {
   let rule: TinaRule
   let place: String

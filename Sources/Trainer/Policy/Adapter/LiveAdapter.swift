@@ -7,9 +7,11 @@ extension LoRAParameters {
   func modules() -> [AdapterModule] {
     pairs.map { pair in
       AdapterModule(
-        name: pair.name, rank: pair.rank, scale: pair.scale, alpha: settings.alpha,
-        a: values.tensor(pair.name + ".lora_A", [pair.rank, pair.input], at: pair.a),
-        b: values.tensor(pair.name + ".lora_B", [pair.output, pair.rank], at: pair.b))
+        name: pair.name,
+        pair: LowRankPair(
+          a: values.tensor(pair.name + ".lora_A", [pair.rank, pair.input], at: pair.a),
+          b: values.tensor(pair.name + ".lora_B", [pair.output, pair.rank], at: pair.b), scale: pair.scale,
+          scaleOrigin: .alphaOverRank, alpha: settings.alpha))
     }
   }
 
@@ -21,12 +23,8 @@ extension LoRAParameters {
 
   /// The adapter as files store it.
   func archive(baseModelName: String?, base: BaseIdentity?, training: JSONObject) -> AdapterArchive {
-    let entries = zip(pairs, modules()).map { pair, module in
-      AdapterEntry(
-        module: pair.name, path: "model." + pair.name,
-        content: .lowRank(
-          LowRankPair(
-            a: module.a, b: module.b, scale: pair.scale, scaleOrigin: .alphaOverRank, alpha: settings.alpha)))
+    let entries = modules().map {
+      AdapterEntry(module: $0.name, path: "model." + $0.name, content: .lowRank($0.pair))
     }
     let number = { (value: Double) in JSONValue(value) }
     let configuration = JSONObject([

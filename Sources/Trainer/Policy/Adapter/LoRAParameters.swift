@@ -85,20 +85,8 @@ final class LoRAParameters: Sendable {
   func initialise(seed: UInt64) {
     values.clear()
     for pair in pairs {
-      let bound = Float(1 / Double(pair.input).squareRoot())
-      let hash = Digest.twoWords(of: pair.name)
-      let key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
-      for group in 0..<(pair.aCount + 3) / 4 {
-        let block = Philox.block(
-          counter: (
-            UInt32(truncatingIfNeeded: group), UInt32(truncatingIfNeeded: group >> 32), hash.0, hash.1
-          ), key: key)
-        for (j, word) in [block.0, block.1, block.2, block.3].enumerated() {
-          let index = 4 * group + j
-          if index >= pair.aCount { break }
-          unsafe values.pointer[pair.a + index] = (Float(word >> 8) * 0x1p-23 - 1) * bound
-        }
-      }
+      let a = unsafe UnsafeMutableBufferPointer(start: values.pointer + pair.a, count: pair.aCount)
+      unsafe SeededInitialization.fill(a, seed: seed, module: pair.name, input: pair.input)
     }
   }
 }

@@ -1,6 +1,6 @@
 public import ModelFiles
 
-/// What a change of an adapter cost, module by module.
+/// A changed adapter, and the error that the change makes in each module.
 public struct AdapterChange: Sendable {
   /// The adapter after the change.
   public let archive: AdapterArchive
@@ -15,8 +15,8 @@ extension AdapterArchive {
   /// The same adapter with every factor in another element type, each number rounded once to nearest even.
   ///
   /// - Parameters:
-  ///   - type: F32, F16 or BF16. Entries that are no pairs stay as they are.
-  ///   - path: where the adapter came from, for errors.
+  ///   - type: F32, F16 or BF16. Entries other than pairs stay as they are.
+  ///   - path: the adapter's path, for errors.
   /// - Throws: ``AdapterError`` if a number is beyond the type's range.
   public func converted(to type: ElementType, path: String) throws(AdapterError) -> AdapterChange {
     var violations: [AdapterError.Violation] = []
@@ -32,14 +32,10 @@ extension AdapterArchive {
       }
     }
     guard violations.isEmpty else { throw AdapterError(path: path, violations: violations) }
-    return changed { pair in
-      LowRankPair(
-        a: pair.a.converted(to: type), b: pair.b.converted(to: type), scale: pair.scale,
-        scaleOrigin: pair.scaleOrigin, alpha: pair.alpha)
-    }
+    return changed { $0.converted(to: type) }
   }
 
-  /// The nearest adapter of a lower rank: the largest singular values of every ΔW are kept, shared evenly between
+  /// The nearest adapter of a lower rank: it keeps the largest singular values of every ΔW, shared evenly between
   /// both factors, which become F32. Pairs of that rank or less stay as they are, and so do the scales.
   ///
   /// - Throws: ``AdapterError`` if a number is not finite.
@@ -76,16 +72,15 @@ extension AdapterArchive {
       case .embedding: entry.content = .embedding(new)
       default: entry.content = .lowRank(new)
       }
-      let isFinite = [pair.a, pair.b, new.a, new.b].allSatisfy { $0.firstNonFinite == nil }
-      guard isFinite, pair.scale.isFinite else { return (entry, nil) }
+      guard pair.isFinite, new.isFinite else { return (entry, nil) }
       if AdapterDifference.areEqual(pair, new) { return (entry, 0) }
       let (distance, norm, _) = LowRankAlgebra.distance(pair, new)
       return (entry, norm > 0 ? distance / norm : 0)
     }
     var archive = self
     archive.entries = results.map(\.0)
-    // What the configuration says of ranks and scales follows the pairs.
-    if peftConfiguration != nil, let config = try? PEFTConfiguration(archive).make() {
+    // The configuration's ranks and scales must state those of the new pairs.
+    if peftConfiguration != nil, let config = try? PEFTConfigurationWriter(archive).make() {
       archive.configuration = config
     }
     return AdapterChange(

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// How two adapters compare: as the changes that they make, whatever formats they came from.
+/// A comparison of two adapters by the changes that they make, independent of their formats.
 public struct AdapterDifference: Sendable {
   /// How near two things are.
   public enum Verdict: String, Sendable, Comparable {
@@ -31,13 +31,13 @@ public struct AdapterDifference: Sendable {
     public let kind: String
     /// How near the two are.
     public let verdict: Verdict
-    /// ‖ΔW₁ − ΔW₂‖, Frobenius; for entries that are no pairs, of the tensors themselves. Nil if not comparable.
+    /// ‖ΔW₁ − ΔW₂‖, Frobenius; of the tensors, for entries other than pairs. Nil if not comparable.
     public let distance: Double?
     /// ‖ΔW‖ of the first and the second; nil where it is not there or not comparable.
     public let norms: [Double?]
     /// The relative distance below which rounding explains it.
     public let tolerance: Double
-    /// What cannot be told by the distance: an entry that is in one adapter alone, other shapes.
+    /// What the distance cannot tell: an entry of one adapter alone, or other shapes.
     public let remark: String?
 
     /// The distance relative to the larger norm; nil if it is not comparable.
@@ -96,7 +96,7 @@ public struct AdapterDifference: Sendable {
     }
     guard let first, let second else {
       let place = first == nil ? "second" : "first"
-      guard let pair = entry.pair, isFinite(pair) else {
+      guard let pair = entry.pair, pair.isFinite else {
         return item(.different, distance: nil, norms: [nil, nil], remark: "only in the \(place)")
       }
       let norm = LowRankAlgebra.norm(pair)
@@ -110,7 +110,7 @@ public struct AdapterDifference: Sendable {
           .different, distance: nil, norms: [nil, nil],
           remark: "shapes [\(a.outputCount), \(a.inputCount)] and [\(b.outputCount), \(b.inputCount)]")
       }
-      guard isFinite(a), isFinite(b) else {
+      guard a.isFinite, b.isFinite else {
         return item(.different, distance: nil, norms: [nil, nil], remark: "numbers that are not finite")
       }
       if areEqual(a, b) {
@@ -161,10 +161,6 @@ public struct AdapterDifference: Sendable {
     return item(distance == 0 ? .same : distance <= limit ? .rounding : .different, distance, norms, nil)
   }
 
-  private static func isFinite(_ pair: LowRankPair) -> Bool {
-    pair.a.firstNonFinite == nil && pair.b.firstNonFinite == nil && pair.scale.isFinite
-  }
-
   /// Whether A is the same, and scale · B is, number by number: then ΔW is the same exactly.
   static func areEqual(_ a: LowRankPair, _ b: LowRankPair) -> Bool {
     guard a.a.shape == b.a.shape, a.b.shape == b.b.shape else { return false }
@@ -184,7 +180,7 @@ public struct AdapterDifference: Sendable {
   }
 
   /// One unit in the last place of the coarsest type on either side: rounding both factors stays below it. For
-  /// F32 eight units, since whoever multiplies, rotates and rounds again does so in that precision.
+  /// F32 eight units, because programs multiply, rotate and round again in that precision.
   private static func tolerance(_ entries: [AdapterEntry]) -> Double {
     let types = entries.flatMap { $0.tensors.map(\.elementType) }
     if types.contains(.bf16) { return 0x1p-8 }

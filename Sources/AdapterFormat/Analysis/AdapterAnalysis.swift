@@ -51,13 +51,12 @@ extension AdapterArchive {
     let pairs = entries.compactMap { entry in entry.pair.map { (entry, $0) } }
     return mapInParallel(pairs.count) { index in
       let (entry, pair) = pairs[index]
-      let isFinite = pair.a.firstNonFinite == nil && pair.b.firstNonFinite == nil && pair.scale.isFinite
       return PairAnalysis(
         module: entry.module, kind: entry.kind, rank: pair.rank, inputCount: pair.inputCount,
         outputCount: pair.outputCount, scale: pair.scale,
         elementTypes: [pair.a.elementType, pair.b.elementType],
         byteCount: pair.a.byteRange.count + pair.b.byteRange.count,
-        singularValues: isFinite ? LowRankAlgebra.singularValues(pair) : nil)
+        singularValues: pair.isFinite ? LowRankAlgebra.singularValues(pair) : nil)
     }
   }
 }

@@ -1,7 +1,7 @@
 import ModelFiles
 
-// How the directory's records belong together, and where the blocks lie.
-extension TinaDirectory {
+// Connects the catalog's records, checks them against each other, and places the blocks.
+extension TinaCatalog {
   /// Gives each block its layer, its tensors and the decoded lengths of its streams.
   mutating func connect() throws(TinaFault) {
     try assignLayers()
@@ -72,7 +72,7 @@ extension TinaDirectory {
       throw TinaFault(.arrangement, place, found: "byte planes of " + type.rawValue, expected: "plain")
     }
     if block.predictor != .none {
-      guard type.isPredictable else {
+      guard type.readsAsFloats else {
         throw TinaFault(
           .predictor, place, found: "a predictor of " + type.rawValue, expected: "F32, F16 or BF16")
       }

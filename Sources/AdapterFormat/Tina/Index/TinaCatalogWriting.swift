@@ -1,7 +1,7 @@
 import ModelFiles
 
-extension TinaDirectory {
-  /// The directory's bytes (spec §7).
+extension TinaCatalog {
+  /// The catalog's bytes (spec §7).
   var bytes: [UInt8] {
     var out = ByteBuilder()
     out.integer(UInt32(layers.count))
@@ -62,10 +62,10 @@ extension TinaDirectory {
     out.bytes += attributes
   }
 
-  /// Takes the blocks of each layer, gives them their places, and the layers their ends.
+  /// Gives the blocks their places, and the layers their ends.
   ///
-  /// - Parameter lengthOfIndex: the directory's own size in the file does not depend on the ends' values once it is
-  ///   compressed, or does by a little: the caller repeats this until nothing moves.
+  /// - Parameter indexLength: bytes before the first block. The compressed catalog may change its own length a little
+  ///   with the ends that it states: the caller repeats this until nothing moves.
   mutating func place(indexLength: Int) {
     var offset = indexLength
     for number in blocks.indices {

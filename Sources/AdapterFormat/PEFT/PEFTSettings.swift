@@ -1,19 +1,19 @@
 import ModelFiles
 
-/// A PEFT `adapter_config.json`, with all that is wrong with it and all that speaks against applying it.
-struct PEFTConfig {
+/// The settings in a PEFT `adapter_config.json`, its faults, and its reasons against applying the adapter.
+struct PEFTSettings {
   let object: JSONObject
-  /// Whether it is of the kind that is read; of another kind nothing more is checked.
+  /// Whether it configures LoRA. Nothing more is checked of other kinds.
   private(set) var isLoRA = false
-  /// What makes the file unreadable: scales and ranks that nobody can tell.
+  /// What makes the file unreadable: scales and ranks that it does not tell.
   private(set) var faults: [AdapterError.Violation] = []
-  /// What only speaks against applying the adapter: mathematics that is not done, keys that are not known.
+  /// What prevents applying the adapter, but not reading it: unsupported mathematics, unknown keys.
   private(set) var obstacles: [AdapterError.Violation] = []
   var rank = 8
   var alpha = 8.0
   var usesRSLoRA = false
   var baseModelName: String?
-  /// Names that modules must end in; nil if a pattern says it.
+  /// Names that modules must end in; nil if a pattern selects them.
   var targetNames: [String]?
   var targetPattern: ModulePattern?
   private var rankPattern: [(ModulePattern, Double)] = []
@@ -51,7 +51,7 @@ struct PEFTConfig {
     return false
   }
 
-  /// Keys that say how the adapter was made or kept, and nothing about what it computes.
+  /// Keys that do not affect what the adapter computes.
   private static let silent: Set<String> = [
     "peft_type", "task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
     "peft_version", "runtime_config", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern",
@@ -61,7 +61,7 @@ struct PEFTConfig {
     "lora_dtype", "lorap_lr_ratio", "lorap_emb_lr",
   ]
 
-  /// Keys that change the mathematics unless they are neutral, and what they mean.
+  /// Keys that change the mathematics unless their value is neutral, and their meaning.
   private static let features: [String: String] = [
     "use_dora": "DoRA: it scales the rows of the merged weights",
     "lora_bias": "biases in the low-rank pairs",
@@ -179,15 +179,23 @@ struct PEFTConfig {
         continue
       }
       do throws(ModulePattern.Unsupported) {
-        result.append((try ModulePattern(pattern, .suffix), number))
+        result.append((try ModulePattern(pattern, .suffix, memory: patternMemory), number))
       } catch {
         faults.append(
           .init(
             .badValue, file: file, place: place, found: printable(error.reason),
             expected: "a simple regular expression"))
+        // Errors list no more than these, and refusing a pattern may take long.
+        if faults.count >= 100 { break }
       }
     }
     return result
+  }
+
+  /// The share of each pattern in the memory for all patterns, 256 MiB.
+  private var patternMemory: Int {
+    let count = ["rank_pattern", "alpha_pattern"].reduce(0) { $0 + (object[$1]?.object?.keys.count ?? 0) }
+    return min(1 << 20, (1 << 28) / max(count, 1))
   }
 
   private mutating func readTargets() {
@@ -214,7 +222,7 @@ struct PEFTConfig {
     obstacles.append(violation(.badValue, "target_modules", expected: expected))
   }
 
-  /// Whether the configuration covers a module; true if it does not say.
+  /// Whether the configuration targets a module; true if it names no targets.
   func isTarget(_ path: String) -> Bool {
     if let targetPattern { return targetPattern.matches(path) }
     guard let targetNames else { return true }
@@ -243,4 +251,9 @@ struct PEFTConfig {
   func scale(rank: Int, alpha: Double) -> Float {
     Float(usesRSLoRA ? alpha / Double(rank).squareRoot() : alpha / Double(rank))
   }
+}
+
+extension AdapterArchive {
+  /// What ``configuration`` says, if it is PEFT's.
+  func peftSettings(file: String) -> PEFTSettings? { peftConfiguration.map { PEFTSettings($0, file: file) } }
 }

@@ -1,7 +1,7 @@
 import ModelFiles
 
-/// The directory of a .tina file: layers, entries, tensors, blocks (spec §7).
-struct TinaDirectory {
+/// What a .tina file lists: layers, entries, tensors and blocks. Spec §7 calls it the directory.
+struct TinaCatalog {
   struct Layer {
     var end: Int
     /// Refinement bits; 0 for the first.
@@ -22,6 +22,8 @@ struct TinaDirectory {
     var errors: [Float]
     /// Numbers of its tensors.
     var tensors: Range<Int>
+
+    var order: EntryOrder { EntryOrder(module: module, kind: kind, path: path, parameter: parameter) }
   }
 
   struct TensorRecord {
@@ -53,7 +55,7 @@ struct TinaDirectory {
     var refines = 0
     var digest: [UInt8] = []
     var streams: [Stream] = []
-    /// Number of its layer, from 0; set by ``TinaDirectory/connect()``.
+    /// Number of its layer, from 0; set by ``TinaCatalog/connect()``.
     var layer = 0
     /// Form 1: numbers of the blocks that refine it, one for each further layer.
     var refinements: [Int] = []

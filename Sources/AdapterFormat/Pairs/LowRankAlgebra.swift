@@ -80,7 +80,7 @@ public enum LowRankAlgebra {
     _ first: LowRankPair, _ second: LowRankPair
   ) -> (difference: Double, first: Double, second: Double) {
     precondition(first.inputCount == second.inputCount && first.outputCount == second.outputCount)
-    // [B₁ B₂] · diag(s₁, −s₂) · [A₁; A₂]: one QR of the joined factors, so that nothing cancels in squares.
+    // [B₁ B₂] · diag(s₁, −s₂) · [A₁; A₂]: one QR of the joined factors, so that no squares cancel.
     let b1 = tall(columnsOf: first.b)
     let b2 = tall(columnsOf: second.b)
     let a1 = tall(rowsOf: first.a)
@@ -144,9 +144,9 @@ public enum LowRankAlgebra {
   }
 }
 
-// LAPACK and BLAS.
+// Calls of LAPACK and BLAS.
 extension LowRankAlgebra {
-  /// OpenBLAS's own threads stay out: callers split the work over modules.
+  /// Turns off OpenBLAS's own threads: callers divide the work by module.
   private static let singleThread: Void = openblas_set_num_threads(1)
 
   /// `scale · left · right`, or `scale · left · rightᵀ`.
@@ -263,7 +263,7 @@ extension LowRankAlgebra {
       size = Int32(work[0])
       work = [Double](repeating: 0, count: Int(size))
     }
-    // Positive: the iteration did not converge, which LAPACK knows only of infinities and NaN.
+    // A positive number would mean no convergence, which happens only with infinities and NaN.
     precondition(info == 0, "dgesdd: \(info)")
     guard vectors else { return LowRankDecomposition(u: none, sigma: sigma, v: none) }
     var v = ColumnMatrix(rows: matrix.columns, columns: k)

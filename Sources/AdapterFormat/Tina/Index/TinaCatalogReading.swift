@@ -1,7 +1,7 @@
 import ModelFiles
 
-// The directory's records, read one after another; what a record shows by itself is checked here.
-extension TinaDirectory {
+// Reads the catalog's records one after another, and checks each by itself.
+extension TinaCatalog {
   static let maximumNameLength = 1024
 
   /// Reads the records and checks them, also against each other and against the lengths of index and file.
@@ -24,7 +24,7 @@ extension TinaDirectory {
     guard layerCount >= 1 else {
       throw TinaFault(.limit, "directory", found: "no layer", expected: "1 to 8")
     }
-    // What the counts ask for is there, before anything is allocated for them.
+    // The bytes for these counts exist, before anything is allocated for them.
     try cursor.need(24 * layerCount + (29 + 4 * layerCount) * entryCount + 28 * blockCount)
     for number in 0..<layerCount { layers.append(try Self.layer(&cursor, number)) }
     let bits = layers.reduce(0) { $0 + $1.bits }
@@ -34,7 +34,7 @@ extension TinaDirectory {
     for number in 0..<entryCount {
       let first = entries.last?.tensors.upperBound ?? 0
       let entry = try Self.entry(&cursor, number, firstTensor: first, layerCount: layerCount)
-      if let last = entries.last, !Self.ascend(last, entry) {
+      if let last = entries.last, !(last.order < entry.order) {
         throw TinaFault(
           .order, "entry \(number + 1)", found: quoted(entry.module) + " after " + quoted(last.module),
           expected: "strictly ascending entries")
@@ -173,18 +173,6 @@ extension TinaDirectory {
       }
     }
     return object
-  }
-
-  /// Whether entries are in the format's order, and not the same.
-  static func ascend(_ a: Entry, _ b: Entry) -> Bool {
-    let layers = (PEFTTensorName.layer(of: a.module), PEFTTensorName.layer(of: b.module))
-    if layers.0 != layers.1 { return layers.0 < layers.1 }
-    if !a.module.utf8.elementsEqual(b.module.utf8) {
-      return a.module.utf8.lexicographicallyPrecedes(b.module.utf8)
-    }
-    if a.kind != b.kind { return a.kind.rawValue < b.kind.rawValue }
-    if !a.path.utf8.elementsEqual(b.path.utf8) { return a.path.utf8.lexicographicallyPrecedes(b.path.utf8) }
-    return a.parameter.utf8.lexicographicallyPrecedes(b.parameter.utf8)
   }
 
   private static func tensor(

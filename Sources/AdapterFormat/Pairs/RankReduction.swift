@@ -1,7 +1,7 @@
 import ModelFiles
 
 extension LowRankPair {
-  /// The pair cut to its strongest components, and what that costs.
+  /// The pair's strongest components, and the error of leaving out the others.
   ///
   /// - Parameter rank: the new rank; a pair of no higher rank stays as it is, bit for bit.
   /// - Returns: F32 factors whose components have one norm on both sides, the same scale without its alpha, and
@@ -26,8 +26,7 @@ extension LowRankPair {
     let lost = squares.dropFirst(rank).reduce(0, +)
     let pair = LowRankPair(
       a: Tensor(name: self.a.name, shape: [rank, inputs], floats: a),
-      b: Tensor(name: self.b.name, shape: [outputs, rank], floats: b), scale: scale, scaleOrigin: .stated,
-      alpha: nil)
+      b: Tensor(name: self.b.name, shape: [outputs, rank], floats: b), scale: scale)
     return (pair, total > 0 ? (lost / total).squareRoot() : 0)
   }
 }

@@ -32,7 +32,7 @@ extension Tensor {
     let source = unsafe UnsafeRawBufferPointer(start: baseAddress, count: byteRange.count)
     let width = MemoryLayout<Bits>.size
     let count = elementCount
-    // Blocks without an exit inside, so that the compiler can use vectors.
+    // The inner loop has no exit, so that the compiler can use vectors.
     var begin = 0
     while begin < count {
       let end = min(begin + 4096, count)

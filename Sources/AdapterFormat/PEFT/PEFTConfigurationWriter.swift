@@ -1,7 +1,7 @@
 import ModelFiles
 
-/// Makes the `adapter_config.json` that states exactly what an archive holds.
-struct PEFTConfiguration {
+/// Makes an `adapter_config.json` that states exactly the ranks and scales of an archive.
+struct PEFTConfigurationWriter {
   let archive: AdapterArchive
 
   init(_ archive: AdapterArchive) { self.archive = archive }
@@ -10,9 +10,9 @@ struct PEFTConfiguration {
     archive.entries.compactMap { entry in entry.pair.map { (entry.path, $0) } }
   }
 
-  /// The source's configuration as it was, if its ranks and scales are the archive's; else one that says them.
+  /// The source's configuration, if it states the archive's ranks and scales; else a new one.
   ///
-  /// - Throws: `AdapterError.Violation` if PEFT has no way to say it.
+  /// - Throws: `AdapterError.Violation` if PEFT cannot state them.
   func make() throws(AdapterError.Violation) -> JSONObject {
     let original = archive.peftConfiguration
     if let original, states(original, coversTargets: false) { return original }
@@ -40,14 +40,15 @@ struct PEFTConfiguration {
       expected: "names that do not end in one another")
   }
 
-  /// Whether a configuration gives every pair its rank and its scale, bit for bit. What a source says of its
-  /// targets is left as it is, right or wrong.
+  /// Whether a configuration gives every pair its rank and its scale, bit for bit. A source's
+  /// targets stay as they are, right or wrong.
   private func states(_ object: JSONObject, coversTargets: Bool) -> Bool {
-    let config = PEFTConfig(object, file: "adapter_config.json")
-    return config.faults.isEmpty
+    let settings = PEFTSettings(object, file: "adapter_config.json")
+    return settings.faults.isEmpty
       && pairs.allSatisfy { path, pair in
-        config.rank(of: path) == pair.rank && (!coversTargets || config.isTarget(path))
-          && config.scale(rank: pair.rank, alpha: config.alpha(of: path)).bitPattern == pair.scale.bitPattern
+        settings.rank(of: path) == pair.rank && (!coversTargets || settings.isTarget(path))
+          && settings.scale(rank: pair.rank, alpha: settings.alpha(of: path)).bitPattern
+            == pair.scale.bitPattern
       }
   }
 
@@ -95,8 +96,8 @@ struct PEFTConfiguration {
     ])
   }
 
-  /// The last components of the modules' names where every layer has the same; with the layers, if they are not
-  /// all from the first on; else whole paths.
+  /// The last components of the modules' names, if every layer has the same ones; else whole paths. With the layers,
+  /// if they do not begin with the first.
   private func targets() -> (names: [String], layers: [Int]?) {
     var leaves: [Int: Set<String>] = [:]
     for (path, _) in pairs {
@@ -131,5 +132,3 @@ struct PEFTConfiguration {
     return values.first { counts[$0] == most }
   }
 }
-
-extension AdapterError.Violation: Error {}
