@@ -2,13 +2,11 @@
 #include "dispatch/kernel.h"
 
 #if defined(__x86_64__)
+#define TK_PATH avx2
 #define TK_HALF_IN_HARDWARE
 #define TK_SIXTEEN_REGISTERS
 BEGIN_TARGET(AVX2)
-#include "dispatch/vector.inc"
-#include "linear/tile.inc"
-#include "attention/attention.inc"
-
-const tk_attention_kernels tk_attention_avx2 = {attention};
+#include "dispatch/wide.inc"
+#include "dispatch/narrow.inc"
 END_TARGET
 #endif

@@ -2,13 +2,10 @@
 #include "dispatch/kernel.h"
 
 #if defined(__x86_64__)
+#define TK_PATH avx512
 #define TK_HALF_IN_HARDWARE
 #define TK_PAIRS
 BEGIN_TARGET(AVX512)
-#include "dispatch/vector.inc"
-#include "linear/tile.inc"
-#include "linear/linear.inc"
-
-const tk_linear_kernels tk_linear_avx512 = {linear};
+#include "dispatch/wide.inc"
 END_TARGET
 #endif
