@@ -86,6 +86,9 @@ let package = Package(
     .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
     .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(
+      name: "Measuring", dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "TinaRuntime"],
+      swiftSettings: house),
+    .target(
       name: "Evaluation",
       dependencies: [
         "AdapterFormat", "Grading", "ModelFiles", "Problems", "Reporting", "Support", "Tokenization",
@@ -111,7 +114,7 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Hub", "Merging", "ModelFiles", "Problems",
+        "AdapterFormat", "Evaluation", "Grading", "Hub", "Measuring", "Merging", "ModelFiles", "Problems",
         "Serving", "Support", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
@@ -119,7 +122,7 @@ let package = Package(
       name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],
       path: "Benchmarks/format", swiftSettings: house),
     .executableTarget(
-      name: "training-benchmark", dependencies: ["ModelFiles", "TinaRuntime", "Trainer"],
+      name: "training-benchmark", dependencies: ["Measuring", "ModelFiles", "TinaRuntime", "Trainer"],
       path: "Benchmarks/training",
       swiftSettings: house),
 

@@ -2,7 +2,7 @@ public import AdapterFormat
 
 /// What can go wrong between a model's files and its answers.
 ///
-/// Every case carries what was found and what was expected; `description` ends in what to do.
+/// Every case carries what was found and what was expected; `description` ends with what to do.
 public enum RuntimeError: Error, Sendable, Equatable {
   /// The weights of a model directory do not fit its `config.json`. `violations` lists every mismatch.
   case weightsMismatch(path: String, violations: [String])
@@ -12,7 +12,7 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case otherBase(adapter: String, base: String, difference: BaseDifference)
   /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
   case adapterWithoutEffect(adapter: String, base: String)
-  /// There is nothing to continue.
+  /// The prompt has no token.
   case emptyPrompt
   /// The prompt leaves no room for an answer.
   case promptTooLong(tokens: Int, context: Int)
@@ -20,9 +20,9 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case memoryBudgetTooSmall(prompt: Int, answer: Int, bytes: Int, budget: Int)
   /// A token id that the model's embedding does not hold.
   case tokenOutOfRange(id: Int, vocabulary: Int)
-  /// A setting that no run can honour.
+  /// A setting out of its range.
   case invalidSetting(name: String, found: String, expected: String)
-  /// The operating system refused threads.
+  /// The operating system did not start the threads.
   case threadsUnavailable(count: Int)
   /// The logits of a step held NaN or infinity.
   case notFinite(position: Int)

@@ -45,7 +45,7 @@ struct AssistantTests {
     #expect(try await assistant.samples(of: question, count: 16, seed: 7) == answers)
   }
 
-  /// A request that says nothing but the prompt ends where the model ends it, and holds no token that is padding.
+  /// A request that gives only a prompt ends at the model's own end token.
   @Test func endTokensComeFromTheModel() async throws {
     let assistant = try Assistant(model: pico)
     let prompt = try assistant.encode(question)

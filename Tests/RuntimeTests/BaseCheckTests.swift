@@ -6,7 +6,7 @@ import Testing
 
 @testable import TinaRuntime
 
-/// An adapter that tells its base is attached to that base, and to no other.
+/// An adapter that names its base is attached to that base, and to no other.
 @Suite("The base that an adapter belongs to")
 struct BaseCheckTests {
   private let folder = TemporaryFolder()

@@ -63,8 +63,8 @@ import Testing
   }
 
   @Test func droppingAStreamCancels() async throws {
-    // A thread that the system puts aside between the start of a completion and its end can miss its turn, the
-    // tiny model being fast. Without cancellation every round would draw 2,556 tokens.
+    // The tiny model is fast, so a thread that the system pauses may cancel too late: several rounds are allowed.
+    // Without cancellation every round would draw 2,556 tokens.
     var drawn: [Int] = []
     for _ in 0..<20 where drawn.last.map({ $0 >= 512 }) ?? true {
       let engine = Engine(model: model, batchLimit: 1)
@@ -77,7 +77,7 @@ import Testing
       }
       task.cancel()
       _ = try? await task.value
-      // Were one of them still running, this one would have to wait for the end of its context of 512.
+      // If one of them were still running, this request would wait for the end of its context of 512.
       let last = try await engine.generate(GenerationRequest(prompt: [4], .init(maxTokens: 1), endTokens: []))
         .collect()
       #expect(last.ids.count == 1)

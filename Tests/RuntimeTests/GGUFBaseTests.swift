@@ -34,7 +34,7 @@ import Tokenization
       unsafe tk_dequantise(blocks.baseAddress, type, &found, expected.count)
       #expect(sameBits(found, expected), "\(isa)")
     }
-    // The other reader of blocks, which also tells how wide the codes are.
+    // The other reader of blocks also gives the width of the codes.
     var slow: [Float] = []
     for start in stride(from: 0, to: blocks.byteRange.count, by: stored.block.bytes) {
       let first = blocks.byteRange.lowerBound + start
@@ -57,7 +57,7 @@ import Tokenization
     let found = try Engine(model: model, cacheType: .f32).logits(tokens: tokens)
     let difference = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
     #expect(difference <= 1e-5 * range, "\(difference / range) of the range")
-    // Activations of eight bits: another result, by about what they are rounded.
+    // Activations of eight bits change the result by about their rounding.
     let rounded = try Engine(model: Model(path: path, threads: 2), cacheType: .f32).logits(tokens: tokens)
     let error = zip(rounded, expected).map { Double(($0 - $1) * ($0 - $1)) }.reduce(0, +)
     let size = expected.map { Double($0 * $0) }.reduce(0, +)
@@ -124,7 +124,7 @@ import Tokenization
         metadata: file.metadata.filter { $0.key != key } + [(key, value)], tensors: file.tensors, to: target)
       #expect(throws: TokenizationError.self, "\(key)") { try Tokenizer(directory: target) }
     }
-    // The same, unchanged, is taken.
+    // The unchanged file is accepted.
     try GGUFWriter.write(metadata: file.metadata, tensors: file.tensors, to: target)
     #expect(throws: Never.self) { try Model(path: target, threads: 1) }
   }
@@ -207,7 +207,7 @@ import Tokenization
     }
   }
 
-  /// An adapter that was trained on the weights before they were quantised knows the quantised file, and another.
+  /// An adapter that was trained on the unquantised weights recognises the quantised file, and refuses another.
   @Test(.enabled(if: FileManager.default.fileExists(atPath: pico + "/adapter")))
   func anAdapterRecognisesItsBaseQuantised() throws {
     let target = folder.path("pico.gguf")
@@ -226,7 +226,7 @@ import Tokenization
     #expect(attached.notes.isEmpty)
     let other = try Model(path: path, threads: 1)
     #expect(throws: RuntimeError.self) { try AttachedAdapter(Adapter(file), to: other) }
-    // Close to what the unquantised base says.
+    // The logits are close to the unquantised base's.
     let tokens = someTokens(12, below: 500)
     let found = try Engine(model: model).logits(tokens: tokens, adapter: attached)
     let base = try Model(path: pico, threads: 2)

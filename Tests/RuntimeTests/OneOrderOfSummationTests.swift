@@ -72,7 +72,7 @@ import Testing
     #expect(sameBits(results[0], results[2]))
   }
 
-  /// In a process of its own: all threads of one compute on the same path.
+  /// Runs in its own process, because all threads of a process compute on the same path.
   @Test func instructionSetsAgree() async {
     await #expect(processExitsWith: .success) {
       let best = unsafe String(cString: tk_isa())
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// Rounding the inputs is a choice of its own, and changes the weights that it is for and no others.
+  /// Rounding of activations changes results only with the weights that it is for.
   @Test func onlyBF16WeightsMeetInputsOfBF16() throws {
     for (name, differs) in [("tiny-bf16", true), ("tiny-f16", false), ("tiny-f32", false)] {
       let path = fixture(name)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TinaRuntime
 
-/// What is seen of an adapter before the first request.
+/// The probe that an adapter passes when it is attached.
 @Suite struct ProbeTests {
   let model: Model
 
@@ -29,7 +29,7 @@ import Testing
   @Test func anEffectIsSeenInWhateverLayerItIs() throws {
     for layer in 0..<model.config.layerCount {
       _ = try AttachedAdapter(adapter(layer: layer, a: 0.5, b: 1), to: model)
-      // Far below where the walk through the layers ends early: the logits decide.
+      // So small an effect does not end the walk through the layers early: the logits decide.
       _ = try AttachedAdapter(adapter(layer: layer, a: 0.001, b: 0.001), to: model)
     }
   }
@@ -40,7 +40,7 @@ import Testing
     #expect(throws: RuntimeError.self) { _ = try AttachedAdapter(faint, to: model) }
   }
 
-  /// Somebody who asks again and again does not keep others from the forward pass.
+  /// A caller that asks again and again does not keep others from the forward pass.
   @Test func takingTurnsIsFair() async throws {
     let engine = Engine(model: model)
     let busy = try engine.generate(

@@ -24,7 +24,7 @@ import Testing
     unsafe sample(logits, parameters, uniform: uniform, allowed: allowed)?.id
   }
 
-  /// The same filters written the plain way: sort everything, then cut.
+  /// The same filters, written plainly: sort everything, then cut.
   private func plain(_ logits: [Float], _ p: SamplingParameters) -> [Int: Double] {
     let peak = Double(logits.max() ?? 0)
     var kept = logits.enumerated().map {
@@ -75,8 +75,8 @@ import Testing
     }
   }
 
-  /// One bit pattern for every path of instructions, on rows of the real vocabulary's length. In a process of its own:
-  /// all threads of one compute on the same path.
+  /// One bit pattern for every path of instructions, on rows of the real vocabulary's length. Runs in its own process,
+  /// because all threads of a process compute on the same path.
   @Test func pathsAgree() async {
     await #expect(processExitsWith: .success) {
       for parameters in SamplingTests.settings { SamplingTests.comparePaths(parameters) }
@@ -134,7 +134,7 @@ import Testing
       temperature: 0, repetitionPenalty: 1.5, presencePenalty: 0.25, frequencyPenalty: 0.5)
     let table = PenaltyTable(prompt: [0, 1, 0], parameters)
     for id in [4, 4, 5] { table.add(id) }
-    // 0: 3/1.5 = 2; 4: 2.9/1.5 - 0.25 - 2*0.5 = 0.683; so 2 is left the likeliest.
+    // 0: 3/1.5 = 2; 4: 2.9/1.5 - 0.25 - 2*0.5 = 0.683; so 2 is the likeliest.
     #expect(unsafe sample(logits, parameters, uniform: 0, penalties: table)?.id == 2)
     parameters.temperature = 2
     let changed: [Double] = [

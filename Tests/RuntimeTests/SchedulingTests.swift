@@ -7,15 +7,15 @@ import Testing
 
 @testable import TinaRuntime
 
-/// Contract 4 in the engine: what a request yields depends on the request alone, whatever else runs, waits,
-/// is cancelled or has to make room.
+/// Contract 4 in the engine: what a request yields depends on the request alone, whatever else runs, waits, is
+/// cancelled or gives up its memory.
 @Suite struct SchedulingTests {
   let model: Model
   let adapters: [AttachedAdapter?]
   let pageBytes: Int
 
   init() throws {
-    // One thread each: tests run beside each other. Other suites use more.
+    // One thread each, because tests run in parallel. Other suites use more.
     model = try Model(path: fixture("tiny-bf16"), threads: 1)
     let adapter = try Adapter(path: fixture("adapter-all-r4"))
     adapters = [
@@ -25,12 +25,12 @@ import Testing
     pageBytes = CacheLayout(model.config, type: .f16).pageBytes
   }
 
-  /// Pseudo-random, without state: the same for the same place.
+  /// A pseudo-random number that depends on the place alone.
   private func dice(_ place: Int, _ round: Int, below limit: Int) -> Int {
     Int(Philox.uniform(seed: 77, prompt: UInt32(round), sample: 0, position: UInt64(place)) * Double(limit))
   }
 
-  /// Prompts share their beginnings now and then.
+  /// Some prompts share their beginnings.
   private func request(_ i: Int, _ round: Int) -> GenerationRequest {
     let stem = someTokens(
       dice(i, 1, below: 3) * 37, below: model.config.vocabSize, seed: UInt64(dice(i, 2, below: 2)))
@@ -60,7 +60,7 @@ import Testing
     #expect(sameBits(a.temperedLogProbabilities, b.temperedLogProbabilities), place)
   }
 
-  /// Arrivals while others run, some cancelled midway, scores between, with room for a few only.
+  /// Requests come while others run, some are cancelled, scores come between, and there is room for a few only.
   @Test(arguments: [(pages: 9, batch: 4), (pages: 24, batch: 16), (pages: 400, batch: 7)])
   func randomSchedulesChangeNothing(budget: (pages: Int, batch: Int)) async throws {
     let engine = Engine(
@@ -86,7 +86,7 @@ import Testing
             prompt: request.prompt, completion: request.prompt, adapter: request.settings.adapter)
           #expect(sameBits(scored, cold), "score \(i)")
         }
-        // Some arrive together, some into the running batch.
+        // Some requests come together, some into the running batch.
         if dice(i, 7, below: 3) == 0 { try await Task.sleep(for: .microseconds(dice(i, 10, below: 3000))) }
       }
       for try await (i, text) in group {
@@ -108,7 +108,7 @@ import Testing
     if budget.pages < 100 { #expect(statistics.evictions > 0) }
   }
 
-  /// Short prompts let all of them in, and then they outgrow the room.
+  /// Short prompts find room at first, and their answers outgrow it.
   @Test func thoseThatMakeRoomGoOnUnchanged() async throws {
     let engine = Engine(model: model, batchLimit: 8, memoryBudget: 17 * pageBytes)
     let requests = (0..<8).map { i in
@@ -125,8 +125,8 @@ import Testing
     #expect(engine.statistics.cacheBytesAllocated <= 17 * pageBytes)
   }
 
-  /// The portable path gives the same texts and probabilities as the best. In a process of its own, as other tests of
-  /// this kind: all threads of one compute on the same path.
+  /// The portable path gives the same texts and probabilities as the best. Runs in its own process, because all threads
+  /// of a process compute on the same path.
   @Test func pathsAgree() async {
     await #expect(processExitsWith: .success) {
       let tests = try SchedulingTests()
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  /// More samples than there are places, and than there is memory.
+  /// A group has more samples than there are places in the batch, or than memory holds.
   @Test(arguments: [(samples: 9, batch: 4, pages: 100), (samples: 12, batch: 12, pages: 9)])
   func aGroupLargerThanItsRoom(sizes: (samples: Int, batch: Int, pages: Int)) async throws {
     let engine = Engine(
@@ -174,7 +174,7 @@ import Testing
       endTokens: [])
     let group = try await engine.generate(request, samples: sizes.samples).collect()
     if sizes.pages == 100 {
-      // A later sample computes the prompt's last token alone.
+      // A later sample computes only the prompt's last token.
       #expect(engine.statistics.promptTokensComputed == 75)
     }
     for (i, text) in group.enumerated() {
@@ -193,7 +193,7 @@ import Testing
     let texts = try await group.collect()
     #expect(texts[1].reason == .cancelled)
     #expect(texts[0].reason == .length && texts[2].reason == .length)
-    // Even the one that computes the prompt.
+    // This sample computes the prompt.
     let other = try engine.generate(
       GenerationRequest(
         prompt: someTokens(300, below: model.config.vocabSize, seed: 8),
@@ -206,7 +206,7 @@ import Testing
 
   // MARK: Prefixes
 
-  /// Equal prompts that come apart, together, and one after another are computed once, but for their ends.
+  /// Prompts with one beginning compute it once, whether they come together or one after another.
   @Test func equalPrefixesAreComputedOnce() async throws {
     let engine = Engine(model: model)
     let stem = someTokens(320, below: model.config.vocabSize)
@@ -226,7 +226,7 @@ import Testing
     let cold = try await alone(
       GenerationRequest(prompt: stem + [9], .init(sampling: .greedy, maxTokens: 4), endTokens: []))
     expectSame(later, cold, "from the cache")
-    // A conversation goes on from the answer's own keys and values.
+    // A conversation continues from the keys and values of its answer.
     let long = try await engine.generate(
       GenerationRequest(prompt: stem, .init(sampling: .greedy, maxTokens: 70), endTokens: [])
     ).collect()
@@ -259,13 +259,14 @@ import Testing
     }
     #expect(try await computed(first) == 70)
     #expect(try await computed(other) == other.count - shared)
-    // Again: all but the last token is there, whether its page is full or not.
+    // The second time all but the last token is there, whether its page is full or not.
     #expect(try await computed(Array(first.prefix(64))) == 1)
     #expect(try await computed(first) == 1)
     #expect(try await computed(other) == 1)
   }
 
-  /// A → B → A over one prefix, the same file attached again, and another scale: none sees another's.
+  /// Adapters A, B and A again over one prefix, the same file attached twice, another scale: none uses another's
+  /// results.
   @Test func adaptersNeverShare() async throws {
     let engine = Engine(model: model)
     let prompt = someTokens(130, below: model.config.vocabSize)
@@ -283,7 +284,7 @@ import Testing
       #expect(now - computed == (isKnown ? 2 : 130), "turn \(i)")
       computed = now
     }
-    // What a live adapter computed before it changed is not used afterwards.
+    // Results of a live adapter from before a change are not used afterwards.
     again.identity.renew()
     _ = try await engine.generate(ask(again)).collect()
     #expect(engine.statistics.promptTokensComputed - computed == 130)

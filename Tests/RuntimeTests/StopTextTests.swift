@@ -14,7 +14,7 @@ struct StopTextTests {
 
   init() throws { tokenizer = try Tokenizer(directory: pico) }
 
-  /// Feeds the text cut into tokens of `size` characters each, so that the cuts fall everywhere.
+  /// Feeds the text in tokens of `size` characters.
   private func run(_ text: String, stops: [String], size: Int) -> (text: String, found: String?, early: Bool)
   {
     var assembler = TextAssembler(tokenizer, stops: stops, silent: [])
@@ -24,7 +24,7 @@ struct StopTextTests {
     for start in stride(from: 0, to: characters.count, by: size) {
       let piece = String(characters[start..<min(start + size, characters.count)])
       for id in tokenizer.encode(piece, addSpecialTokens: false) { result += assembler.append(id) }
-      // Whatever was given out can never become part of a stop text.
+      // Text that was given out never becomes part of a stop text.
       for stop in stops where result.contains(stop) { wasEarly = false }
     }
     result += assembler.finish()
@@ -41,9 +41,9 @@ struct StopTextTests {
       (["nothing of this"], text, nil),
       (["7 and more"], text, nil),
       (["First"], "", "First"),
-      // The one that is complete first, though another began before it.
+      // The stop text that is complete first wins, though another began earlier.
       (["12 + 30 = 43", "30"], "First, 12 + ", "30"),
-      // Of two that end together the longer.
+      // Of two that end together, the longer wins.
       (["42", "= 42"], "First, 12 + 30 ", "= 42"),
       ([], text, nil),
     ]

@@ -18,7 +18,7 @@ import Testing
     let resumed = scratch.path("resumed")
     #expect(try Program.run(command + ["--out", whole, "--threads", "1"]).status == 0)
 
-    // What a killed run leaves: some completions in the order in which they ended, the last one torn.
+    // A killed run leaves some completions in the order in which they ended, the last one cut off.
     try FileManager.default.createDirectory(atPath: resumed, withIntermediateDirectories: true)
     for name in ["settings.json", "problems.jsonl"] {
       try FileManager.default.copyItem(atPath: whole + "/" + name, toPath: resumed + "/" + name)
@@ -67,7 +67,7 @@ import Testing
     let folder = scratch.path("out")
     #expect(try Program.run(command + ["--out", folder]).status == 0)
     let before = try contents(folder)
-    // A verdict that was wrong, as an older grader might have given it.
+    // An older grader may have given this wrong verdict.
     let path = folder + "/completions.jsonl"
     let text = try String(contentsOfFile: path, encoding: .utf8)
     let range = try #require(text.range(of: "\"correct\":true"))

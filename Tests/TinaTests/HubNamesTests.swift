@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Models and adapters named as on the hub, from a cache as Hugging Face's programs lay it out. Nobody is asked.
+/// Models and adapters named as on the hub, from a cache as Hugging Face's programs lay it out, offline.
 @Suite(.needsPico)
 struct HubNamesTests {
   private static let commit = "0123456789abcdef0123456789abcdef01234567"
@@ -50,12 +50,12 @@ struct HubNamesTests {
     let named = try run(["run", "someone/pico", "--adapter", "someone/lora/checkpoint-50"] + options)
     #expect(named.status == 0, "\(named.errors)")
     #expect(try named.object()["text"] as? String == local["text"] as? String)
-    // The adapter tells which base it wants.
+    // The adapter names its base.
     let alone = try run(["run", "--adapter", "someone/lora/checkpoint-50@main"] + options)
     #expect(alone.status == 0, "\(alone.errors)")
     #expect(try alone.object()["text"] as? String == local["text"] as? String)
     #expect(alone.errors.contains("base: someone/pico"))
-    // A number after @ is a factor, here as everywhere.
+    // A number after @ is a factor, as with paths.
     let scaled = try run(["run", "someone/pico", "--adapter", "someone/lora/checkpoint-50@0.5"] + options)
     #expect(try scaled.object()["adapter_scale"] as? Double == 0.5)
   }

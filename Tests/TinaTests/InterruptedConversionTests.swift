@@ -2,8 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A conversion that is killed, or that meets a full disk, leaves what was there or what should be there: in every
-/// format.
+/// A conversion that is killed, or that meets a full disk, leaves the old output or the whole new one, in every format.
 @Suite struct InterruptedConversionTests {
   enum Target: String, CaseIterable, Sendable, CustomStringConvertible {
     case tina = "a.tina"
@@ -13,12 +12,12 @@ import Testing
     var description: String { rawValue }
   }
 
-  /// Two adapters of one shape: what is there, and what is to take its place.
+  /// Two adapters of one shape: the old output, and the new.
   private struct Adapters {
     let scratch: TemporaryFolder
     let old: String
     let new: String
-    /// A configuration alone: GGUF needs the names of an architecture.
+    /// A configuration without weights: GGUF needs the names of an architecture.
     let base: String
 
     init() throws {
@@ -67,7 +66,7 @@ import Testing
       let before = try Self.contents(path)
       #expect((before != nil) == hasOld)
       var wasKilled = false
-      // Each a little later, until it is done before it is killed. Its length is not known before.
+      // Each try kills a little later, until a conversion ends before its kill.
       var delay = 0.002
       while delay < 100 {
         let process = try Program.start(adapters.arguments(adapters.new, target, at: path))

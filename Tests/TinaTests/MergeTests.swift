@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `tina merge` as a user runs it, and as a machine that fails runs it.
+/// `tina merge` as a user runs it, and on a machine that fails.
 @Suite(.serialized) struct MergeCommandTests {
   private static let adapter = picoAdapter
 
@@ -30,7 +30,7 @@ import Testing
     #expect(object["format"] as? String == "tina merge report 1")
   }
 
-  /// Killed between two files, the same command goes on; the result is that of a merge left in peace.
+  /// After a kill between two files the same command continues; the result is that of an undisturbed merge.
   @Test(.needsPico)
   func aMergeThatWasKilledGoesOn() throws {
     let scratch = TemporaryFolder()
@@ -64,7 +64,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: hidden))
   }
 
-  /// What another merge left is not taken for this one's.
+  /// Files that another merge left are not used.
   @Test(.needsPico)
   func anotherMergeBeginsAnew() throws {
     let scratch = TemporaryFolder()

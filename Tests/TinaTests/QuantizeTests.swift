@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  /// An adapter that knows its base by content is attached to the quantised file, and its base is confirmed by it.
+  /// An adapter that knows its base by content recognises it in the quantised file.
   @Test func theAdapterRecognisesTheFile() throws {
     let scratch = TemporaryFolder()
     let file = try quantised(scratch, "Q4_K_M")
@@ -53,10 +53,10 @@ import Testing
     #expect(run.status == 0 && !run.errors.contains("not identified"), "\(run.errors)")
     let confirmed = try Program.run(["convert", known, scratch.path("again.tina"), "--base", file])
     #expect(confirmed.status == 0, "\(confirmed.errors)")
-    // Quantised weights alone found no identity: they are not what it was trained on.
+    // Quantised weights found no identity, because the adapter was not trained on them.
     let unknown = try Program.run(["convert", Self.adapter, scratch.path("no.tina"), "--base", file])
     #expect(unknown.status == 1 && unknown.errors.contains("quantised from"), "\(unknown.errors)")
-    // The same weights as floats do, and give the names of a GGUF adapter.
+    // The same weights as floats found one, and give the names of a GGUF adapter.
     let floats = scratch.path("f32.gguf")
     #expect(try Program.run(["quantize", pico, floats, "--type", "F32"]).status == 0)
     let other = scratch.path("other.tina")
@@ -76,7 +76,7 @@ import Testing
     let answer = try Program.run(["run", merged] + Self.question).object()
     let attached = try Program.run(["run", pico, "--adapter", Self.adapter] + Self.question).object()
     #expect(answer["text"] as? String == attached["text"] as? String)
-    // Without a type a quantised base is not merged into, and the message says what to do.
+    // A merge into a quantised base needs a type, and the message says so.
     let refused = try Program.run(["merge", try quantised(scratch), Self.adapter, scratch.path("no.gguf")])
     #expect(refused.status == 1 && refused.errors.contains("keep the adapter attached"), "\(refused.errors)")
   }
@@ -92,7 +92,7 @@ import Testing
     #expect(result.status == 1 && result.errors.contains("quantised to Q8_0"), "\(result.errors)")
   }
 
-  /// A base of floats in a GGUF file trains like its directory: the same adapter, byte for byte.
+  /// A base of floats in a GGUF file trains to the same adapter as its directory, byte for byte.
   @Test func trainingOnAFloatFileIsTrainingOnTheModel() throws {
     let scratch = TemporaryFolder()
     let file = scratch.path("pico.gguf")
@@ -128,7 +128,7 @@ import Testing
       let result = try Program.run(arguments)
       #expect(result.status == 64 && result.errors.contains(fragment), "\(arguments): \(result.errors)")
     }
-    // A line of its own adapter would add a second one to the first.
+    // The adapter of a line would be a second one on top of the first.
     let lines = #"{"prompt": "1", "adapter": "x"}"#
     let result = try Program.run(
       ["run", pico, "--adapter", Self.adapter, "--merged", "f32", "--jsonl", "-"], input: lines)

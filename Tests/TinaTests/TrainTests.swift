@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `tina train` as a user runs it: resumption, full disks, and what `tina run` makes of its files.
+/// `tina train` as a user runs it: resumption, full disks, and its files in `tina run`.
 @Suite(.needsPico)
 struct TrainTests {
   static let recipe = """
@@ -43,7 +43,7 @@ struct TrainTests {
     return try #require(object["ids"] as? [Int])
   }
 
-  /// Stopped and gone on with, a run gives the adapter of an uninterrupted one; each checkpoint of both answers alike.
+  /// A run that was stopped and continued gives the adapter of an uninterrupted one; their checkpoints answer alike.
   @Test func resumedAdaptersAnswerAlike() throws {
     let scratch = TemporaryFolder()
     let whole = try train(scratch, "whole")
@@ -71,7 +71,7 @@ struct TrainTests {
     #expect(try answer(copy) == answers[2])
   }
 
-  /// A disk that is full at a checkpoint: what was saved stays whole, and the run ends in the same bytes later.
+  /// When the disk is full at a checkpoint, earlier ones stay whole, and the run later ends in the same bytes.
   @Test func fullDisksLoseNothing() throws {
     let scratch = TemporaryFolder()
     #expect(try train(scratch, "whole").status == 0)

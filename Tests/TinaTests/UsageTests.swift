@@ -69,7 +69,7 @@ import Testing
   }
 }
 
-/// `tina bench` on the smallest model there is.
+/// `tina bench` on the smallest model.
 @Suite(.needsPico)
 struct BenchTests {
   @Test func measuresPicoInSeconds() throws {

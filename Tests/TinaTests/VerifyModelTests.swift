@@ -17,7 +17,7 @@ import Testing
       #expect(try Program.run(["quantize", pico, file, "--type", type]).status == 0)
       let result = try Program.run(["verify", file])
       #expect(result.status == 0 && result.output.contains("GGUF model, sound"), "\(result)")
-      // The same weights have the same digest in either container; rounded ones are others.
+      // The same weights have the same digest in both containers; rounded weights have another.
       #expect((Self.digest(result.output) == Self.digest(directory.output)) == (type == "F32"))
       let object = try Program.run(["verify", file, "--json"]).object()
       #expect(object["sound"] as? Bool == true && object["format"] as? String == "gguf")

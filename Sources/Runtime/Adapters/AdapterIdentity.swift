@@ -1,10 +1,9 @@
 import Synchronization
 
-/// A number that stands for the content of an attached adapter, never used twice in a process.
+/// A number that identifies the content of an attached adapter. A process never uses one twice.
 ///
-/// Keys and values are kept under it. Attaching the same file again gives another number, so that nothing
-/// computed with a file's earlier content can be taken for its present one, whatever its name; and nothing
-/// has to be read or hashed when an adapter is attached.
+/// Cached keys and values are found by it. Attaching a file again gives another number, so that results of the file's
+/// earlier content never pass for results of the present one. No file is hashed for it.
 final class AdapterIdentity: Sendable {
   private static let next = Atomic<UInt64>(1)
   private let value = Atomic<UInt64>(0)
@@ -13,7 +12,7 @@ final class AdapterIdentity: Sendable {
 
   var current: UInt64 { value.load(ordering: .acquiring) }
 
-  /// After the content has changed, while no request uses it.
+  /// Takes a new number after the content has changed. No request may use the adapter meanwhile.
   func renew() {
     value.store(Self.next.add(1, ordering: .relaxed).oldValue, ordering: .releasing)
   }

@@ -14,7 +14,7 @@ package struct LoRAPair: Sendable {
   }
 }
 
-/// An adapter bound to a base: every module found, every shape checked, and its effect probed.
+/// An adapter bound to a base, once every module is found, every shape is checked and an effect is seen.
 public final class AttachedAdapter: Sendable {
   /// The adapter as its file has it.
   public let adapter: Adapter
@@ -22,7 +22,7 @@ public final class AttachedAdapter: Sendable {
   public let scale: Float
   /// What a person should know about this adapter on this base, one sentence each.
   public let notes: [String]
-  /// Which content this is, for caches of what was computed with it.
+  /// Identifies the content, for caches of results.
   let identity = AdapterIdentity()
   /// `[layer][Projection.rawValue]`
   let pairs: [[LoRAPair?]]
@@ -31,12 +31,12 @@ public final class AttachedAdapter: Sendable {
   ///
   /// - Parameters:
   ///   - adapter: what is attached.
-  ///   - model: its base. If the adapter tells which base it belongs to, this must be it.
+  ///   - model: the base. It must be the adapter's own if the adapter names one.
   ///   - scale: a factor on top of the adapter's own scales.
   ///   - allowBaseMismatch: whether other weights than the adapter's own base are accepted, with a note.
-  /// - Throws: `RuntimeError.otherBase` for another base of the same shape; `.adapterMismatch` for one of
-  ///   another shape, and with every module that finds no place or has another shape; `.adapterWithoutEffect`
-  ///   when the probe's logits do not change though B is not zero.
+  /// - Throws: `RuntimeError.otherBase` for another base of the same shape; `.adapterMismatch` for a base of another
+  ///   shape, and for every module without a place or of another shape; `.adapterWithoutEffect` when the probe's logits
+  ///   do not change though B is not zero.
   public init(
     _ adapter: Adapter, to model: Model, scale: Float = 1, allowBaseMismatch: Bool = false
   ) throws(RuntimeError) {
@@ -61,7 +61,7 @@ public final class AttachedAdapter: Sendable {
     self.pairs = pairs
   }
 
-  /// Compares the model with the base that the adapter tells of; returns what a person should know.
+  /// Compares the model with the base that the adapter names; returns what a person should know.
   private static func checkBase(
     _ adapter: Adapter, _ model: Model, allowMismatch: Bool
   ) throws(RuntimeError) -> [String] {
@@ -140,11 +140,11 @@ public final class AttachedAdapter: Sendable {
     return pairs
   }
 
-  /// Contract: one position's logits must change.
+  /// Checks that the adapter changes the logits of one position.
   private func probe(_ model: Model) throws(RuntimeError) {
     let token = min(model.config.bosTokenID ?? 0, model.config.vocabSize - 1)
     let layout = CacheLayout(model.config, type: .f32)
-    // Two rows in one pass, so the base's weights are read once, and only as far as it takes.
+    // Two rows in one pass read the base's weights once, and only as far as needed.
     let segments = [nil, self].map { adapter in
       Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
     }

@@ -1,8 +1,8 @@
 import ModelFiles
 
 extension AttachedAdapter {
-  /// One adapter that adds what all of `adapters`, attached to `model`, add together: ranks stacked, scales
-  /// multiplied into B, in float32. A single one is returned as it is.
+  /// One adapter whose ΔW is the sum of those of `adapters`, which are attached to `model`. Ranks are stacked and
+  /// scales multiplied into B, in float32. A single adapter is returned as it is.
   ///
   /// - Precondition: at least one adapter.
   package static func sum(_ adapters: [AttachedAdapter], on model: Model) -> AttachedAdapter {

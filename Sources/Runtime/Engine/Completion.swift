@@ -33,14 +33,14 @@ public struct GeneratedToken: Sendable, Equatable {
 
 /// How a completion ended.
 public struct Ending: Sendable, Equatable {
-  /// Why.
+  /// Why the completion ended.
   public let reason: FinishReason
-  /// Text that was held back and belongs to the completion after all.
+  /// Text that was held back because it might have begun a stop text.
   public let text: String
   /// The stop text that ended it.
   public let stopText: String?
-  /// Tokens of the prompt whose keys and values were there already: from other prompts, or from the sample that
-  /// computed the prompt for its group.
+  /// Tokens of the prompt whose keys and values were there already: from other prompts, or from another sample of the
+  /// group.
   public let cachedPromptTokens: Int
 
   init(_ reason: FinishReason, text: String = "", stopText: String? = nil, cachedPromptTokens: Int = 0) {
@@ -51,7 +51,7 @@ public struct Ending: Sendable, Equatable {
   }
 }
 
-/// One completion in the making: a sequence of events that ends with `finished`, or throws.
+/// A running completion: a sequence of events that ends with `finished`, or throws.
 ///
 /// Dropping it, or cancelling the task that reads it, cancels the completion.
 public struct Completion: AsyncSequence, Sendable {
@@ -66,10 +66,10 @@ public struct Completion: AsyncSequence, Sendable {
   let events: AsyncThrowingStream<Event, any Error>
   let job: Job
 
-  /// Ends the completion at the next step; `finished` with `.cancelled` follows.
+  /// Ends the completion at the next step; the event `finished` with `.cancelled` follows.
   public func cancel() { job.cancel() }
 
-  /// The events, as they come.
+  /// Reads the events as they come.
   public func makeAsyncIterator() -> AsyncThrowingStream<Event, any Error>.Iterator {
     events.makeAsyncIterator()
   }
@@ -82,14 +82,14 @@ public struct Completion: AsyncSequence, Sendable {
   }
 }
 
-/// All completions of one prompt in the making: events of any of them, each with its number in the group.
-/// It ends when all have finished, or throws.
+/// The running completions of one prompt: a sequence of events, each with the number of its sample. It ends when all
+/// have finished, or throws.
 ///
-/// Dropping it, or cancelling the task that reads it, cancels all of them.
+/// Dropping it, or cancelling the task that reads it, cancels all completions.
 public struct CompletionGroup: AsyncSequence, Sendable {
   /// An event of one sample.
   public struct Element: Sendable, Equatable {
-    /// Which sample of the group, from 0.
+    /// The number of the sample in the group, from 0.
     public let sample: Int
     /// What happened to it.
     public let event: Completion.Event
@@ -104,12 +104,12 @@ public struct CompletionGroup: AsyncSequence, Sendable {
   /// Ends one completion at the next step.
   public func cancel(sample: Int) { jobs[sample].cancel() }
 
-  /// The events, as they come.
+  /// Reads the events as they come.
   public func makeAsyncIterator() -> AsyncThrowingStream<Element, any Error>.Iterator {
     events.makeAsyncIterator()
   }
 
-  /// Waits for all to end and returns them in their order.
+  /// Waits for all to end and returns them in the order of their numbers.
   public func collect() async throws -> [CompletedText] {
     var results = [CompletedText](repeating: .init(), count: jobs.count)
     for try await element in self { results[element.sample].add(element.event) }
@@ -119,7 +119,7 @@ public struct CompletionGroup: AsyncSequence, Sendable {
 
 /// A completion that has ended.
 public struct CompletedText: Sendable, Equatable {
-  /// Every token drawn, the one that ended it included.
+  /// Every token drawn, the end token included.
   public var ids: [Int] = []
   /// ln p of each token under the model itself.
   public var logProbabilities: [Float] = []
@@ -129,13 +129,13 @@ public struct CompletedText: Sendable, Equatable {
   public var text: String?
   /// Why it ended.
   public var reason = FinishReason.cancelled
-  /// The stop text that ended it.
+  /// The stop text that ended it; nil when none did.
   public var stopText: String?
 
   /// Nothing yet.
   public init() {}
 
-  /// Adds what an event tells.
+  /// Adds an event.
   public mutating func add(_ event: Completion.Event) {
     switch event {
     case .token(let token):

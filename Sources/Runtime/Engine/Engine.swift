@@ -3,15 +3,15 @@ import ModelFiles
 import Support
 import Tokenization
 
-/// Samples completions and scores texts: any number of them at once, in one batch over the base's weights.
+/// Samples completions and scores texts, any number of them at once, in one batch over the base's weights.
 ///
-/// A thread of the engine's own does the work; requests may come from anywhere. What a request yields
-/// depends on the request alone, bit for bit, and not on what else runs.
+/// A thread of the engine's own does the work; any thread may ask for it. What a request yields depends on the request
+/// alone, bit for bit, and not on what else runs.
 ///
-/// Prompts and answers leave their keys and values behind in whole pages; a request whose prompt begins
-/// with the same tokens, under the same adapter and scale, continues from them. Samples of a group share all
-/// of their prompt. Memory for keys and values stays within a budget: requests wait for room in the order in
-/// which they came, and one that could never fit is refused at once.
+/// The keys and values of prompts and answers stay in memory in whole pages. A request whose prompt begins with the
+/// same tokens, under the same adapter and scale, continues from them. Samples of a group share their whole prompt. Keys and
+/// values stay within a memory budget: requests wait for room in the order in which they came, and a request that could
+/// never fit is refused at once.
 public final class Engine: Sendable {
   /// The model that answers.
   public let model: Model
@@ -22,7 +22,7 @@ public final class Engine: Sendable {
   /// The most bytes that keys and values may take.
   public let memoryBudget: Int
 
-  private let layout: CacheLayout
+  let layout: CacheLayout
   private let pageLimit: Int
   private let queue: JobQueue
   let shared = SharedStatistics()
@@ -33,9 +33,8 @@ public final class Engine: Sendable {
   ///   - model: the model that answers.
   ///   - cacheType: how keys and values are kept.
   ///   - contextLimit: the longest sequence; the model's own limit when nil or larger than that.
-  ///   - batchLimit: how many completions are decoded at once; others wait their turn.
-  ///   - memoryBudget: the most bytes that keys and values may take; half of the memory that is available
-  ///     now when nil.
+  ///   - batchLimit: how many completions are decoded at once; others wait.
+  ///   - memoryBudget: the most bytes that keys and values may take; half of the available memory when nil.
   public init(
     model: Model, cacheType: CacheType = .f16, contextLimit: Int? = nil, batchLimit: Int = 64,
     memoryBudget: Int? = nil
@@ -63,7 +62,7 @@ public final class Engine: Sendable {
     thread.start()
   }
 
-  /// What was begun goes on to its end.
+  /// Requests that were started go on to their end.
   deinit { queue.close() }
 
   /// How many tokens' keys and values fit into the memory budget.
@@ -74,7 +73,7 @@ public final class Engine: Sendable {
 
   // MARK: Completions
 
-  /// Checks what ``generate(_:)`` would refuse, without starting anything.
+  /// Throws what ``generate(_:)`` would throw, and starts nothing.
   ///
   /// - Throws: as ``generate(_:)``.
   public func validate(_ request: GenerationRequest) throws(RuntimeError) { _ = try prepared(request) }
@@ -130,8 +129,8 @@ public final class Engine: Sendable {
 
   // MARK: Adapters
 
-  /// Gives up what is cached of prompts and answers under `adapter`, as soon as no request uses it. For an
-  /// adapter that will not be asked for again; one that is asked for all the same only computes anew.
+  /// Frees the cached keys and values of an adapter as soon as no request uses it. Requests with that adapter may still
+  /// come; they compute anew.
   public func forget(_ adapter: AttachedAdapter) { queue.forget(PrefixKey(adapter)) }
 
   // MARK: Scores
@@ -172,62 +171,6 @@ public final class Engine: Sendable {
     throw CancellationError()
   }
 
-  // MARK: Logits
-
-  /// The logits of every position, `[tokens.count][vocabulary]` flattened, the prompt cut into pieces of
-  /// `chunk` tokens. For checking numbers: it holds them all, and blocks until they are there.
-  ///
-  /// - Throws: `RuntimeError` for an empty prompt, one longer than the context, or ids out of range.
-  public func logits(
-    tokens: [Int], adapter: AttachedAdapter? = nil, chunk: Int = 64
-  ) throws(RuntimeError) -> [Float] {
-    try logits(sequences: [tokens], adapter: adapter, chunk: chunk)
-  }
-
-  /// The same for several sequences, one behind the other: short ones share a step, and so one pass over the
-  /// weights.
-  ///
-  /// - Parameter entering: told each layer before its weights are touched, and the number of layers before the head's.
-  /// - Throws: as for one.
-  package func logits(
-    sequences: [[Int]], adapter: AttachedAdapter? = nil, chunk: Int, entering: (Int) -> Void = { _ in }
-  ) throws(RuntimeError) -> [Float] {
-    for tokens in sequences {
-      try check(tokens)
-      guard tokens.count <= contextLimit else {
-        throw .promptTooLong(tokens: tokens.count, context: contextLimit + 1)
-      }
-    }
-    let vocabulary = model.config.vocabSize
-    var result: [Float] = []
-    result.reserveCapacity(sequences.reduce(0) { $0 + $1.count } * vocabulary)
-    var step: [Segment] = []
-    var room = max(chunk, 1)
-    func compute() {
-      guard !step.isEmpty else { return }
-      model.compute.exclusive { forward in
-        unsafe forward.run(step, entering: entering) { logits, count in
-          unsafe result.append(contentsOf: UnsafeBufferPointer(start: logits, count: count * vocabulary))
-        }
-      }
-      step = []
-      room = max(chunk, 1)
-    }
-    for tokens in sequences {
-      let cache = SequenceCache(layout)
-      var rest = tokens[...]
-      while !rest.isEmpty {
-        let piece = Array(rest.prefix(room))
-        step.append(Segment(tokens: piece, cache: cache, adapter: adapter, logits: 0..<piece.count))
-        rest = rest.dropFirst(room)
-        room -= piece.count
-        if room == 0 { compute() }
-      }
-    }
-    compute()
-    return result
-  }
-
   // MARK: Checks
 
   /// The request with what it leaves to the model, checked.
@@ -254,7 +197,7 @@ public final class Engine: Sendable {
       prompt: prompt, answer: max(answer, 0), bytes: pages * layout.pageBytes, budget: memoryBudget)
   }
 
-  private func check(_ tokens: [Int], isPrompt: Bool = true) throws(RuntimeError) {
+  func check(_ tokens: [Int], isPrompt: Bool = true) throws(RuntimeError) {
     guard !tokens.isEmpty || !isPrompt else { throw .emptyPrompt }
     for id in tokens where id < 0 || id >= model.config.vocabSize {
       throw .tokenOutOfRange(id: id, vocabulary: model.config.vocabSize)

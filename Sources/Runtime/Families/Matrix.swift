@@ -57,7 +57,7 @@ package struct Matrix: Sendable {
   @unsafe package var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + offset }
 
   /// Bytes of a row.
-  var rowByteCount: Int { tk_row_bytes(type, columns) }
+  package var rowByteCount: Int { tk_row_bytes(type, columns) }
 
   /// Widens whole rows to float32.
   @unsafe func widen(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {

@@ -2,11 +2,11 @@ import CKernels
 import Foundation
 public import ModelFiles
 
-/// A base model, opened: nothing is copied, its weights stay in the mapped files.
+/// A base model, opened. Nothing is copied: its weights stay in the mapped files.
 public final class Model: Sendable {
   /// The directory that the model was opened from.
   public let directory: StoredModel
-  /// Threads that a forward pass runs on, the calling one included.
+  /// The number of threads that compute, the calling one included.
   public let threads: Int
   /// What activations are rounded to where they meet weights.
   public let activations: ActivationType
@@ -50,7 +50,7 @@ public final class Model: Sendable {
 final class Compute: Sendable {
   // Not Synchronization's Mutex: ThreadSanitizer does not see that one's order and would report races.
   private let lock = NSLock()
-  /// Whoever waits for the lock holds this, so that one who takes it again and again has to let others in.
+  /// Fairness lock, held while waiting for the other: prevents starvation by a caller that comes again at once.
   private let turn = NSLock()
   private nonisolated(unsafe) let forward: ForwardPass
 

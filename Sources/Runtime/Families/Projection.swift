@@ -24,7 +24,7 @@ package enum Projection: Int, CaseIterable, Sendable {
   package func module(layer: Int) -> String { "layers.\(layer)." + path }
 
   /// Whether Qwen2 gives this map a bias.
-  var hasBias: Bool { self == .q || self == .k || self == .v }
+  package var hasBias: Bool { self == .q || self == .k || self == .v }
 
   /// `[out, in]` of this map under `config`.
   package func shape(_ config: Qwen2Config) -> (out: Int, input: Int) {

@@ -5,7 +5,7 @@ import ModelFiles
 package struct Qwen2Layer: Sendable {
   package let inputNorm: Vector  // [hidden]
   package let postAttentionNorm: Vector  // [hidden]
-  let projections: [Matrix]  // by Projection.rawValue, each [out, in]
+  package let projections: [Matrix]  // by Projection.rawValue, each [out, in]
   let biases: [Vector?]  // by Projection.rawValue, each [out]
 
   package subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }

@@ -2,7 +2,7 @@ import AdapterFormat
 
 extension Philox {
   /// Uniform in [0, 1) with 53 bits, keyed by what identifies the token to be drawn.
-  static func uniform(seed: UInt64, prompt: UInt32, sample: UInt32, position: UInt64) -> Double {
+  package static func uniform(seed: UInt64, prompt: UInt32, sample: UInt32, position: UInt64) -> Double {
     let block = block(
       counter: (
         UInt32(truncatingIfNeeded: position), UInt32(truncatingIfNeeded: position >> 32), sample, prompt

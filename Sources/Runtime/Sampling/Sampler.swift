@@ -57,7 +57,7 @@ struct DrawnRow {
     topCount = max(topCount, request.settings.topCount)
   }
 
-  /// Draws for all rows that were added.
+  /// Draws a token for every row that was added.
   @unsafe func draw(_ pool: OpaquePointer) {
     let count = unsafe rows.count
     if count == 0 { return }
@@ -80,7 +80,7 @@ struct DrawnRow {
     }
   }
 
-  /// What was drawn for a row; nil when its logits were not finite.
+  /// The token drawn from a row; nil when its logits were not finite.
   func result(_ index: Int) -> DrawnRow? {
     let row = unsafe rows[index]
     guard unsafe row.finite else { return nil }
@@ -101,7 +101,7 @@ struct DrawnRow {
     topCount = 0
   }
 
-  /// ln p of each of `tokens` under the row of logits that is its own; NaN where they are not finite.
+  /// ln p of each of `tokens`, each under its own row of logits; NaN where they are not finite.
   @unsafe func score(
     _ logits: UnsafePointer<Float>, _ tokens: ArraySlice<Int>, _ temperature: Float, _ pool: OpaquePointer
   ) -> [Float] {
@@ -119,8 +119,7 @@ struct DrawnRow {
   }
 }
 
-/// The softmax of a row of logits, of which the probabilities of any of its tokens follow, to the bits that
-/// the sampler reports.
+/// The softmax of a row of logits. It gives every token's log-probability to the bits that the sampler reports.
 struct LogNormaliser {
   private var softmax = tk_softmax()
 

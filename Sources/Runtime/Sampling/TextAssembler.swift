@@ -1,9 +1,8 @@
 import Tokenization
 
-/// Turns tokens into text as they come, and finds stop texts wherever tokens begin and end in them.
+/// Turns tokens into text as they come, and finds stop texts, which need not begin or end where tokens do.
 ///
-/// Text that may turn out to begin a stop text is held back until it is decided. Texts are compared as
-/// UTF-8 bytes.
+/// Text that may begin a stop text is held back until that is decided. Texts are compared as UTF-8 bytes.
 struct TextAssembler {
   private var decoder: StreamingDecoder
   private let stops: [[UInt8]]
@@ -13,7 +12,7 @@ struct TextAssembler {
   /// The stop text that was found.
   private(set) var found: String?
 
-  /// - Parameter silent: tokens that are no part of the text.
+  /// - Parameter silent: tokens that give no text.
   init(_ tokenizer: Tokenizer, stops: [String], silent: Set<Int>) {
     decoder = tokenizer.streamingDecoder(skipSpecialTokens: true)
     texts = stops
@@ -39,11 +38,11 @@ struct TextAssembler {
     return released + String(decoding: held, as: UTF8.self)
   }
 
-  /// Adds `text` byte by byte, so that tokens' ends do not matter, and gives out what no stop text can touch.
+  /// Adds `text` byte by byte, so that the ends of tokens do not matter. Returns what can belong to no stop text.
   private mutating func release(_ text: String) -> String {
     for byte in text.utf8 {
       held.append(byte)
-      // Of those that end here the longest, which begins first.
+      // Of the stop texts that end here, the longest, because it begins first.
       var match: Int?
       for (i, stop) in stops.enumerated() where stop.last == byte && held.ends(with: stop) {
         if stop.count > match.map({ stops[$0].count }) ?? 0 { match = i }

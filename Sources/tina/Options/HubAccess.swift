@@ -3,16 +3,17 @@ import Hub
 import ModelFiles
 import TinaRuntime
 
-/// Models and adapters that are named as on the hub, found in its cache or fetched.
+/// Finds models and adapters by their names on the hub: in its cache, or fetched.
 enum HubAccess {
-  /// Where something is on this machine: a path as it is, else what the hub has under that name.
+  /// The path of something on this machine. A path stays as it is; a name on the hub is looked up, and fetched if need
+  /// be.
   ///
   /// - Parameters:
   ///   - text: a path, or `org/name[/folder][@revision]`.
   ///   - want: what is needed of it.
   static func path(_ text: String, want: HubWant) throws -> String {
     let path = expandingTilde(text)
-    // What is on this machine always wins.
+    // A path that exists always wins.
     if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) { return path }
     let name = try HubName(text)
     let hub = try HubSession(HubSettings()) { Terminal.note($0) }
@@ -23,7 +24,7 @@ enum HubAccess {
     }
   }
 
-  /// Where a file of problems is: a path as it is, or `hf://datasets/org/name/file`.
+  /// The path of a file of problems, which may be named as `hf://datasets/org/name/file`.
   static func data(_ text: String) throws -> String {
     guard text.hasPrefix("hf://") else { return text }
     return try path(text, want: .all)
@@ -43,8 +44,8 @@ enum HubAccess {
       onProgress: { line.show($0) })
   }
 
-  /// The base that an adapter on the hub names in its configuration; nil if the adapter is a local one, or names none
-  /// that is on the hub or on this machine.
+  /// The base that an adapter on the hub names in its configuration. Nil for a local adapter, and for a base that is
+  /// neither on the hub nor on this machine.
   static func base(of adapter: AdapterSource) throws -> String? {
     guard adapter.isOnHub else { return nil }
     let folder = try adapter.resolved().path
@@ -56,7 +57,7 @@ enum HubAccess {
     return base
   }
 
-  /// Tells what of a repository is left behind, pickles by that word.
+  /// Tells which files of a repository are left out, and which of them are pickles.
   static func noteSkipped(_ plan: HubPlan) {
     let pickles = plan.skipped.filter(\.isPickle)
     if let first = pickles.first {

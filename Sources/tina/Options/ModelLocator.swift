@@ -4,8 +4,8 @@ import TinaRuntime
 
 /// Finds the model that a command is about.
 enum ModelLocator {
-  /// The directory or file named, which may be a name on the hub; when none is, the base that an adapter on the hub
-  /// names, else Pico's directory.
+  /// The model that is named, by a path or as on the hub. When none is named, the base that an adapter on the hub
+  /// names, else Pico.
   static func path(
     _ named: String?, for adapters: [AdapterSource] = [], want: HubWant = .model
   ) throws -> String {
@@ -16,8 +16,8 @@ enum ModelLocator {
     return try pico()
   }
 
-  /// Pico: where TINA_PICO says; else Models/pico in the working directory, beside the program, or in a
-  /// folder above either.
+  /// Pico's folder: where TINA_PICO says, else Models/pico in the working directory, beside the program, or in a folder
+  /// above either.
   private static func pico() throws -> String {
     if let named = ProcessInfo.processInfo.environment["TINA_PICO"], !named.isEmpty { return named }
     var searched: [String] = []
@@ -49,8 +49,8 @@ enum ModelLocator {
     return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
   }
 
-  /// Whether a lone argument is meant as a model rather than as a prompt: it is a directory or a GGUF file, or is
-  /// written like a path.
+  /// Whether a lone argument is a model rather than a prompt: it names a directory or a GGUF file, or looks like a
+  /// path.
   static func looksLikeModel(_ argument: String) -> Bool {
     var isDirectory: ObjCBool = false
     let path = expandingTilde(argument)

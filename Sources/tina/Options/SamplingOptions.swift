@@ -16,13 +16,13 @@ struct SamplingOptions: ParsableArguments {
   @Option(help: "Drops tokens less likely than this share of the likeliest.")
   var minP: Float?
 
-  @Option(help: "Makes every token that was there before less likely; 1 changes nothing.")
+  @Option(help: "Makes tokens less likely that were there before; 1 changes nothing.")
   var repetitionPenalty: Float?
 
   @Flag(help: "Always the likeliest token: the same as --temperature 0.")
   var greedy = false
 
-  @Option(help: "Number that fixes the random choices; drawn anew unless given, and told at the end.")
+  @Option(help: "Number that fixes the random choices; a random one unless given, shown at the end.")
   var seed: UInt64?
 
   @Option(help: "Tokens of an answer at most; until the model stops or the context is full unless given.")
@@ -50,6 +50,6 @@ struct SamplingOptions: ParsableArguments {
     assistant.settings.maxTokens = maxTokens
   }
 
-  /// Small enough to be typed again.
+  /// A seed that is short enough to be typed again.
   private static func randomSeed() -> UInt64 { UInt64(UInt32.random(in: 1...UInt32.max)) }
 }

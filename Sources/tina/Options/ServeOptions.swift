@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Serving
 
-/// Where a server listens, and to whom.
+/// Where a server listens, and whom it answers.
 struct ServeNetworkOptions: ParsableArguments {
   @Option(help: "The address to listen on.")
   var host = "127.0.0.1"
@@ -15,27 +15,28 @@ struct ServeNetworkOptions: ParsableArguments {
 
   @Option(
     help:
-      "The key itself; others on this machine may see it. The environment variable TINA_API_KEY serves too.")
+      "The key itself, which other users of this machine may see. The environment variable TINA_API_KEY works too."
+  )
   var apiKey: String?
 
-  @Flag(help: "Listen beyond this machine although no key is asked for.")
+  @Flag(help: "Listen beyond this machine without asking for a key.")
   var noApiKey = false
 
   @Option(
     help: ArgumentHelp(
-      "A name by which clients may call the server, besides localhost and addresses; as often as wanted.",
+      "A host name by which clients may reach the server, besides localhost and addresses; repeatable.",
       valueName: "name"))
   var allowHost: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "A page elsewhere that may use the server from a browser, as https://HOST; as often as wanted.",
+      "Another site whose pages may use the server from a browser, as https://HOST; repeatable.",
       valueName: "origin"))
   var allowOrigin: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "A folder from which clients may load adapters while the server runs; they may not unless given.",
+      "A folder from which clients may load adapters while the server runs; none unless given.",
       valueName: "dir"))
   var adapterDir: String?
 
@@ -73,7 +74,7 @@ struct ServeNetworkOptions: ParsableArguments {
     return found?.trimmingCharacters(in: .whitespaces)
   }
 
-  /// - Throws: when anyone on the network could use the server.
+  /// - Throws: `CommandError` when anyone on the network could use the server.
   func checkReach(hasKey: Bool) throws {
     let isLocal = ["127.0.0.1", "::1", "localhost"].contains(host)
     if isLocal || hasKey || noApiKey { return }
@@ -83,19 +84,19 @@ struct ServeNetworkOptions: ParsableArguments {
   }
 }
 
-/// How much a server takes on.
+/// How much work a server accepts.
 struct ServeLimitOptions: ParsableArguments {
   @Option(help: "Completions that are decoded at once.")
   var maxRunning = 64
 
-  @Option(help: "Requests that wait for room; further ones are refused with status 429.")
+  @Option(help: "Requests that wait for room; the server refuses more with status 429.")
   var maxQueue = 128
 
   @Option(help: "Seconds that a request waits for room at most.")
   var maxWait = 120
 
   @Option(
-    help: "Tokens of an answer at most, also when a request names no limit; as many as fit unless given.")
+    help: "Tokens of an answer at most, also where a request names no limit; as many as fit unless given.")
   var maxTokens: Int?
 
   @Option(help: "Completions of one request at most.")
@@ -107,10 +108,10 @@ struct ServeLimitOptions: ParsableArguments {
   @Option(help: "Connections at most.")
   var maxConnections = 1024
 
-  @Option(help: "Seconds that a client may leave its answer unread before it is given up.")
+  @Option(help: "Seconds after which the server gives up a client that does not read its answer.")
   var sendTimeout = 30
 
-  @Option(help: "Seconds for what has begun to finish after SIGTERM.")
+  @Option(help: "Seconds that running requests get to finish after SIGTERM.")
   var grace = 60
 
   @Flag(help: "Write no line for each request to standard error.")

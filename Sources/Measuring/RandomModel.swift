@@ -1,0 +1,94 @@
+import Foundation
+public import ModelFiles
+import TinaRuntime
+
+/// Random weights of a real model's shape, for measuring: speed does not depend on their values.
+public enum RandomModel {
+  /// The shape of DeepSeek-R1-Distill-Qwen-1.5B: 1.78 G parameters, 3.55 GB.
+  public static let shape1B5 = #"""
+    {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu", "hidden_size": 1536,
+     "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
+     "vocab_size": 151936, "max_position_embeddings": 131072, "rms_norm_eps": 1e-06, "rope_theta": 10000,
+     "sliding_window": 4096, "use_sliding_window": false, "max_window_layers": 21, "use_mrope": false,
+     "tie_word_embeddings": false, "torch_dtype": "bfloat16", "bos_token_id": 151646, "eos_token_id": 151643}
+    """#
+
+  /// Writes a model's directory: `config.json` as given, and bf16 weights. It has no tokenizer.
+  ///
+  /// - Throws: `ModelFilesError` for a configuration that is none, and files that cannot be written.
+  public static func write(config text: String, to path: String) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/config.json.partial"))
+    let config = try Qwen2Config(path: path + "/config.json.partial")
+    var shapes: [(String, [Int])] = [
+      ("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]),
+      ("model.norm.weight", [config.hiddenSize]),
+    ]
+    if !config.tieWordEmbeddings { shapes.append(("lm_head.weight", [config.vocabSize, config.hiddenSize])) }
+    for layer in 0..<config.layerCount {
+      let prefix = "model.layers.\(layer)."
+      shapes.append((prefix + "input_layernorm.weight", [config.hiddenSize]))
+      shapes.append((prefix + "post_attention_layernorm.weight", [config.hiddenSize]))
+      for projection in Projection.allCases {
+        let (out, input) = projection.shape(config)
+        shapes.append((prefix + projection.path + ".weight", [out, input]))
+        if projection.hasBias { shapes.append((prefix + projection.path + ".bias", [out])) }
+      }
+    }
+    try SafetensorsWriter.write(
+      tensors(shapes, seed: 1), metadata: [("format", "pt")], to: path + "/model.safetensors")
+    // The configuration comes last: a directory that has one is complete.
+    try FileManager.default.moveItem(atPath: path + "/config.json.partial", toPath: path + "/config.json")
+  }
+
+  /// Writes a PEFT adapter of all seven projections, in bf16.
+  ///
+  /// - Throws: `ModelFilesError` for files that cannot be written.
+  public static func writeAdapter(rank: Int, for config: Qwen2Config, seed: UInt64, to path: String) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    var shapes: [(String, [Int])] = []
+    for layer in 0..<config.layerCount {
+      for projection in Projection.allCases {
+        let (out, input) = projection.shape(config)
+        let prefix = "base_model.model.model.layers.\(layer).\(projection.path)."
+        shapes.append((prefix + "lora_A.weight", [rank, input]))
+        shapes.append((prefix + "lora_B.weight", [out, rank]))
+      }
+    }
+    try SafetensorsWriter.write(
+      tensors(shapes, seed: seed), metadata: [("format", "pt")], to: path + "/adapter_model.safetensors")
+    let targets = Projection.allCases.map { "\"\($0.name)\"" }.joined(separator: ", ")
+    let text = """
+      {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": \(rank), "lora_alpha": \(rank), "bias": "none",
+       "lora_dropout": 0.0, "target_modules": [\(targets)]}
+      """
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/adapter_config.json"))
+  }
+
+  /// Tensors that all begin at the same random numbers: no more memory than the largest takes.
+  private static func tensors(_ shapes: [(name: String, shape: [Int])], seed: UInt64) -> [Tensor] {
+    let largest = shapes.map { 2 * $0.shape.reduce(1, *) }.max() ?? 0
+    let memory = unsafe OwnedBytes(
+      byteCount: largest,
+      unsafelyFilledBy: { (target: UnsafeMutableRawBufferPointer) in
+        var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+        var place = 0
+        while place < largest {
+          state ^= state << 13
+          state ^= state >> 7
+          state ^= state << 17
+          // ±(1 ... 2) / 64: sign and mantissa random, one exponent.
+          for part in 0..<4 where place + 2 * part < largest {
+            let bits = UInt16(truncatingIfNeeded: state >> (16 * part)) & 0x807F | 0x3C80
+            unsafe target.storeBytes(of: bits.littleEndian, toByteOffset: place + 2 * part, as: UInt16.self)
+          }
+          place += 8
+        }
+      })
+    return shapes.map { item in
+      Tensor(
+        name: item.name, elementType: .bf16, shape: item.shape, storage: .memory(memory),
+        byteRange: 0..<2 * item.shape.reduce(1, *))
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import AdapterFormat
+public import ArgumentParser
+public import Evaluation
+import Foundation
+import Grading
+import ModelFiles
+import Problems
+import TinaRuntime
+import Tokenization
+
+extension Benchmark.PromptStyle: ExpressibleByArgument {}
+
+struct Eval: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures Pass@1 of the base and of adapters on a benchmark, with its uncertainty.",
+    usage: "tina eval [<model>] [--adapter <adapter>]... [--benchmark <name>] [<options>]",
+    discussion: """
+      All contestants run in one batch over the base's weights and share their random numbers, so that only the \
+      adapter differs. Completions are saved as they come, and the same command continues where it stopped. The \
+      paper's protocol is the default: temperature 0.6, top-p 0.95, 32,768 tokens, one sample a problem, \
+      lighteval's prompt.
+
+      BENCHMARKS: pico (the model's own held-out problems; the default), aime24, aime25, amc23, math500, \
+      minerva, olympiadbench, gsm8k, gpqa, or a file of JSON lines {"problem", "answer"}. Files of the known \
+      ones are looked for in the folder --data and in the hub's cache.
+
+      EXAMPLES:
+        tina eval --adapter Models/pico/adapter --samples 8
+        tina eval ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter checkpoint-450 --adapter checkpoint-500 \
+      --benchmark aime24 --data benchmarks --samples 10
+        tina eval --replay tina-eval-aime24-0123456789ab
+      """)
+
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
+  var model: String?
+
+  @Option(
+    name: .customLong("adapter"),
+    help: ArgumentHelp(
+      "An adapter, with a factor after @ if wanted; repeatable.", valueName: "adapter"))
+  var adapters: [AdapterSource] = []
+
+  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var merging: MergedOptions
+
+  @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
+  var base = true
+
+  @Option(help: "A benchmark's name, or a file of problems.")
+  var benchmark = "pico"
+
+  @Option(help: ArgumentHelp("The folder that holds the benchmarks' files.", valueName: "folder"))
+  var data: String?
+
+  @Option(help: "How problems are asked: plain, math or choice; the benchmark's own way unless given.")
+  var prompt: Benchmark.PromptStyle?
+
+  @Option(help: "A system message that comes before each problem.")
+  var system: String?
+
+  @Option(help: "Ask only this many problems, the first ones.")
+  var limit: Int?
+
+  @Option(help: "Samples of each problem.")
+  var samples = 1
+
+  @Option(help: "Divides the logits; 0 takes the likeliest token.")
+  var temperature: Float = 0.6
+
+  @Option(help: "Keeps the likeliest tokens that together reach this probability.")
+  var topP: Float = 0.95
+
+  @Option(help: "Keeps this many of the likeliest tokens; 0 keeps all.")
+  var topK = 0
+
+  @Option(help: "Number that fixes the random choices.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Tokens of a completion at most.")
+  var maxTokens = 32768
+
+  @Option(
+    help: ArgumentHelp("Where results are kept; named after the settings unless given.", valueName: "folder"))
+  var out: String?
+
+  @Option(help: ArgumentHelp("Grade the completions of an earlier evaluation again.", valueName: "folder"))
+  var replay: String?
+
+  @Flag(help: "Print every completion as a line of JSON, and the summary as the last.")
+  var json = false
+
+  @OptionGroup(title: "Computing") var compute: ComputeOptions
+
+  func validate() throws {
+    if samples < 1 { throw ValidationError("--samples: found \(samples), expected 1 or more.") }
+    try namingOption { () throws(RuntimeError) in
+      try AnswerSettings(sampling: parameters, maxTokens: maxTokens).validate()
+    }
+    if let limit, limit < 1 { throw ValidationError("--limit: found \(limit), expected 1 or more.") }
+    if merging.merged != nil, adapters.count != 1 || base {
+      throw ValidationError("--merged evaluates one --adapter alone: give one, and --no-base.")
+    }
+    if !base, adapters.isEmpty, replay == nil {
+      throw ValidationError("--no-base leaves nobody to evaluate: give an --adapter.")
+    }
+  }
+
+  private var parameters: SamplingParameters {
+    SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed)
+  }
+
+  func run() async throws {
+    let grader = Grader()
+    if let replay {
+      let saved = try SavedEvaluation(directory: replay, grader: grader)
+      try report(saved.records, saved.settings, saved.problems, directory: replay, grader)
+      Terminal.note("\(saved.changedVerdicts) verdicts changed")
+      return
+    }
+    let path = try ModelLocator.path(model, for: adapters)
+    let benchmark = try Benchmark(benchmark, folder: data, model: path, style: prompt)
+    let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
+    let opened = try compute.model(path)
+    var contestants = try contestants(opened)
+    var model = opened
+    if let merged = merging.merged, let contestant = contestants.first, let attached = contestant.adapter {
+      model = try merging.place(attached, on: opened).model
+      contestants = [
+        Contestant(
+          name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
+      ]
+    }
+    let assistant = try Assistant(compute.engine(model))
+    let settings = EvaluationSettings(
+      benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
+      samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),
+      sampling: parameters,
+      cacheType: compute.cacheType, base: try opened.directory.weightsDigest(),
+      contestants: contestants)
+    let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
+    let evaluator = Evaluator(
+      assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
+      settings: settings, grader: grader)
+    var last: Evaluator.Progress?
+    let records = try await evaluator.run(directory: directory) { progress in
+      last = progress
+      Terminal.progress(Self.line(progress))
+    }
+    Terminal.progress("")
+    let timing = EvaluationTiming(directory: directory)
+    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens) }
+    try report(records, settings, problems, directory: directory, grader)
+  }
+
+  private func report(
+    _ records: [CompletionRecord], _ settings: EvaluationSettings, _ problems: [Problem], directory: String,
+    _ grader: Grader
+  ) throws {
+    let summary = Summary(records, settings: settings, problems: problems, grader: grader)
+    let timing = EvaluationTiming(directory: directory)
+    try EvaluationFiles.write(summary, records, problems, seconds: timing.seconds, directory: directory)
+    if json {
+      for record in records { Terminal.writeLine(record.line) }
+      Terminal.writeLine(JSONValue.object(summary.object).text())
+    } else {
+      Terminal.writeLine(SummaryTable(summary).text)
+      if let seconds = timing.seconds {
+        let tokens = records.reduce(0) { $0 + $1.tokens }
+        Terminal.writeLine(String(format: "%d tokens in %.0f s", tokens, seconds))
+      }
+      Terminal.writeLine("results: \(directory) (report.html, summary.json, completions.jsonl)")
+    }
+  }
+
+  /// The base and the adapters, each under its own name.
+  private func contestants(_ model: Model) throws -> [Contestant] {
+    var all = base ? [Contestant(name: "base", adapter: nil, digest: nil)] : []
+    for source in adapters {
+      let attached = try mismatch.attach(source, to: model)
+      var name = URL(fileURLWithPath: source.path).deletingPathExtension().lastPathComponent
+      if source.scale != 1 { name += "@\(source.scale)" }
+      let parent = URL(fileURLWithPath: source.path).deletingLastPathComponent().lastPathComponent
+      if all.contains(where: { $0.name == name }) { name = parent + "/" + name }
+      var number = 2
+      while all.contains(where: { $0.name == name }) {
+        name += " (\(number))"
+        number += 1
+      }
+      all.append(
+        Contestant(name: name, adapter: attached, digest: attached.adapter.contentDigest().description))
+    }
+    return all
+  }
+
+  private static func line(_ progress: Evaluator.Progress) -> String {
+    let share = progress.done == 0 ? 0 : Double(progress.correct) / Double(progress.done) * 100
+    var text = "\(progress.done) of \(progress.total) completions"
+    if progress.done > 0 { text += String(format: " · %.0f %% right", share) }
+    if progress.seconds > 0.5 {
+      text += String(format: " · %.0f tokens/s", Double(progress.tokens) / progress.seconds)
+    }
+    if let left = progress.secondsLeft { text += " · " + Figures.duration(left) + " left" }
+    return text
+  }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Foundation
+import TinaRuntime
+import Trainer
+
+struct Train: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Trains an adapter with GRPO, as a recipe says.",
+    discussion: """
+      The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/guide/train.md. Rollouts and steps \
+      happen in this process on one copy of the weights. When the output folder holds a run of the same recipe, data \
+      and base, that run continues from its last checkpoint, to the same bits as without a stop. Ctrl-C (or SIGTERM) \
+      ends the run after its step and saves it.
+
+      EXAMPLES:
+        tina train Recipes/pico.yaml
+        tina train Recipes/tina-open-rs2.yaml --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B --data open-rs.jsonl
+        tina train Recipes/pico.yaml --output runs/second --seed 7
+        tina report runs/second
+      """)
+
+  @Argument(help: "The recipe.", completion: .file(extensions: ["yaml", "yml"]))
+  var recipe: String
+
+  @Option(help: "The base, instead of the recipe's model_name_or_path.")
+  var model: String?
+
+  @Option(help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.")
+  var data: String?
+
+  @Option(help: "The run's folder; runs/ and the recipe's name unless given.")
+  var output: String?
+
+  @Option(help: "Instead of the recipe's seed.")
+  var seed: UInt64?
+
+  @Option(help: "Ends after this step, the schedule unchanged.")
+  var stopAt: Int?
+
+  @Flag(help: "Ends the run once the phase transition is certain.")
+  var untilTransition = false
+
+  @Flag(inversion: .prefixedNo, help: "Goes on with a run that the output folder holds.")
+  var resume = true
+
+  @Flag(help: "Goes on although a reward is constant or most completions are cut off.")
+  var ignoreMissingSignal = false
+
+  @Flag(help: "Writes PEFT's files into every checkpoint too.")
+  var peft = false
+
+  @Option(help: "What an hour of this machine costs in dollars, for the line of each step.")
+  var dollarsPerHour = 0.0
+
+  @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
+  var memory: Double?
+
+  @OptionGroup var threads: ThreadOptions
+
+  @Option(help: "How keys and values are kept: f32, f16 or bf16.")
+  var cacheType: CacheType = .f16
+
+  func validate() throws {
+    if let stopAt, stopAt < 1 { throw ValidationError("--stop-at: found \(stopAt), expected 1 or more.") }
+    if let memory, !(memory > 0 && memory < 1e6) {
+      throw ValidationError("--memory: found \(memory), expected gigabytes above 0.")
+    }
+    if !(dollarsPerHour >= 0 && dollarsPerHour.isFinite) {
+      throw ValidationError("--dollars-per-hour: found \(dollarsPerHour), expected 0 or more.")
+    }
+  }
+
+  func run() async throws {
+    var recipe = try Recipe(path: recipe)
+    if let data { recipe.datasetPath = data }
+    recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
+    if let stopAt { recipe.stopStep = stopAt }
+    if let seed { recipe.seed = seed }
+    let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
+    let base = try Model(path: try ModelLocator.path(named), threads: threads.threads)
+    let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
+    var options = TrainingOptions(output: output ?? "runs/" + name)
+    options.resumes = resume
+    options.untilTransition = untilTransition
+    options.ignoresMissingSignal = ignoreMissingSignal
+    options.peft = peft
+    options.dollarsPerHour = dollarsPerHour
+    options.memory = memory.map { Int($0 * 1e9) }
+    options.cacheType = cacheType
+    let training = try TrainingRun(recipe, model: base, options: options)
+    for note in training.notes { Terminal.note(note) }
+    training.onLine = { Terminal.note($0) }
+
+    let stop = StopRequest()
+    let signals = StopSignals {
+      Terminal.note("stopping after this step; once more ends at once, without saving")
+      stop.stop()
+    }
+    defer { signals.cancel() }
+    let result = try await training.run(stop)
+    Terminal.note("ended at step \(result.step): \(result.reason)")
+    Terminal.writeLine(result.adapter)
+  }
+}

@@ -1,0 +1,144 @@
+import AdapterFormat
+import ArgumentParser
+import Foundation
+import ModelFiles
+import TinaRuntime
+
+struct Run: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Answers a prompt, a conversation on a terminal, or many prompts from a file.",
+    usage: "tina run [<model>] [<prompt>] [<options>]",
+    discussion: """
+      A lone argument is the model when it is a directory or contains a slash, the prompt otherwise. Without a \
+      prompt it is read from standard input; on a terminal a conversation begins, in which Ctrl-C stops an \
+      answer and Ctrl-D or /exit ends.
+
+      EXAMPLES:
+        tina run "What is 12 + 3 * 4?"
+        tina run Models/pico --adapter Models/pico/adapter "What is 2 + 3?"
+        tina run ~/models/DeepSeek-R1-Distill-Qwen-1.5B --hide-thinking
+        echo "Once upon a time" | tina run ~/models/story --raw --max-tokens 64
+        tina run --jsonl prompts.jsonl > answers.jsonl
+
+      JSON LINES (--jsonl): {"prompt" or "messages", "seed"?, "max_tokens"?, "adapter"?} gives {"text", "ids", \
+      "finish_reason"}, in the order of the lines. A line that fails gives {"line", "error"}; the others are \
+      answered, and the exit code is 1. An adapter of null asks the base alone.
+      """)
+
+  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
+  var model: String?
+
+  @Argument(help: "What to answer.")
+  var prompt: String?
+
+  @OptionGroup var adapter: AdapterOptions
+  @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+  @OptionGroup(title: "Computing") var compute: ComputeOptions
+
+  @Option(help: "A system message that comes before the prompt.")
+  var system: String?
+
+  @Flag(help: "Continue the prompt as it is, without the chat template.")
+  var raw = false
+
+  @Flag(help: "Show the answer without the thinking before it.")
+  var hideThinking = false
+
+  @Flag(help: "Print one JSON object instead of streaming text.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp("Answer each line of a file of JSON lines; - is standard input.", valueName: "file"))
+  var jsonl: String?
+
+  func validate() throws {
+    if raw, system != nil { throw ValidationError("--raw leaves out the chat, and --system is part of it.") }
+    if jsonl != nil {
+      if prompt != nil {
+        throw ValidationError("--jsonl reads its prompts from the file: give no other prompt.")
+      }
+      if json || hideThinking {
+        throw ValidationError("--jsonl prints JSON lines: give it without --json and --hide-thinking.")
+      }
+      if system != nil {
+        throw ValidationError("--jsonl takes system messages from \"messages\", not from --system.")
+      }
+    } else if isChat, raw || json {
+      throw ValidationError("--\(raw ? "raw" : "json") needs a prompt: give one, or pipe it in.")
+    }
+    if json, hideThinking {
+      throw ValidationError("--json prints the whole text: give it without --hide-thinking.")
+    }
+  }
+
+  func run() async throws {
+    let (model, prompt) = words
+    // Standard input is read before the model is opened: an empty prompt fails at once.
+    let text = try prompt ?? (jsonl == nil && !isChat ? Self.standardInput() : nil)
+    if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
+    let lines = try jsonl.map { try LineReader(path: $0) }
+    let path = try ModelLocator.path(model, for: adapter.sources)
+    let (placed, attached) = try adapter.place(on: compute.model(path))
+    var assistant = try Assistant(compute.engine(placed), adapter: attached)
+    // A model without a chat template is told of before anything is computed.
+    if !raw { _ = try assistant.prompts }
+    sampling.apply(to: &assistant)
+    let turn = Turn(assistant: assistant, isRaw: raw, system: system, hidesThinking: hideThinking)
+    if let lines {
+      try await RunLines(turn: turn, adapter: adapter).run(lines)
+    } else if let text {
+      try await answer(text, turn)
+    } else {
+      try await Chat(turn: turn).run()
+    }
+  }
+
+  private func answer(_ text: String, _ turn: Turn) async throws {
+    let ids = try turn.promptIDs(text)
+    let interrupts = InterruptHandler()
+    if json {
+      let running = try TimedCompletion(turn.assistant, ids)
+      interrupts.arm { [completion = running.completion] in completion.cancel() }
+      let answer = try await running.collect()
+      Terminal.writeLine(describe(answer, turn).line)
+      if answer.reason == .cancelled { throw ExitCode(130) }
+    } else {
+      let answer = try await turn.show(ids, interrupts)
+      if answer.reason == .cancelled { throw ExitCode(130) }
+    }
+  }
+
+  private func describe(_ answer: TimedAnswer, _ turn: Turn) -> JSONOutput {
+    let sampling = turn.assistant.settings.sampling
+    return .object([
+      "model": .string(turn.assistant.model.directory.path),
+      "adapter": adapter.adapter.map { .string($0.path) } ?? nil,
+      "adapter_scale": adapter.adapter.map { .float($0.scale) } ?? nil,
+      "merged": adapter.merging.merged.map { .string($0.rawValue) } ?? nil,
+      "text": .string(answer.text),
+      "ids": .ids(answer.ids),
+      "finish_reason": .string(answer.reason.rawValue),
+      "prompt_tokens": .integer(answer.promptTokens),
+      "temperature": .float(sampling.temperature),
+      "seed": .unsigned(sampling.seed),
+      "prompt_tokens_per_second": .double(answer.prefillRate),
+      "tokens_per_second": .double(answer.decodeRate),
+    ])
+  }
+
+  /// What the two optional arguments mean.
+  private var words: (model: String?, prompt: String?) {
+    if let model, prompt == nil, jsonl == nil, !ModelLocator.looksLikeModel(model) { return (nil, model) }
+    return (model, prompt)
+  }
+
+  private var isChat: Bool { words.prompt == nil && Terminal.inputIsTerminal }
+
+  /// All of standard input as text, without the end of its last line.
+  private static func standardInput() throws -> String {
+    let bytes = try FileHandle.standardInput.readToEnd() ?? Data()
+    var text = String(decoding: bytes, as: UTF8.self)
+    if text.last?.isNewline == true { text.removeLast() }
+    return text
+  }
+}

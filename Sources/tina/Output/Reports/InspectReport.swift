@@ -1,0 +1,211 @@
+import AdapterFormat
+import Foundation
+import ModelFiles
+
+/// What `tina inspect` shows, as text and as JSON.
+struct InspectReport {
+  let file: AdapterFile
+  let tina: TinaFile?
+  let pairs: [PairAnalysis]
+
+  private var archive: AdapterArchive { file.archive }
+  private var byteCount: Int { Figures.byteCount(of: file.files) }
+  private var others: [(entry: AdapterEntry, name: String, tensor: Tensor)] {
+    archive.entries.filter { $0.pair == nil }.flatMap { entry in
+      zip(entry.peftNames, entry.tensors).map { (entry, $0, $1) }
+    }
+  }
+  /// Why `tina run` would refuse the adapter; nil if it would not.
+  private var refusal: AdapterError? {
+    do throws(AdapterError) {
+      _ = try Adapter(file)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// The norm of all ΔW together; nil if a number is not finite.
+  private var norm: Double? {
+    var sum = 0.0
+    for pair in pairs {
+      guard let norm = pair.norm else { return nil }
+      sum += norm * norm
+    }
+    return sum.squareRoot()
+  }
+
+  var lines: [String] {
+    var rows: [[String]] = [
+      ["adapter", file.path],
+      [
+        "format",
+        "\(file.format.title), \(Figures.count(file.files.count, "file")), \(Figures.grouped(byteCount)) bytes",
+      ],
+      ["base", baseText],
+    ]
+    if let training = archive.training {
+      rows.append(["training", JSONValue.object(training).text()])
+    }
+    let bits = archive.parameterCount > 0 ? 8 * Double(byteCount) / Double(archive.parameterCount) : 0
+    rows.append([
+      "parameters",
+      "\(Figures.grouped(archive.parameterCount)), \(Figures.short(bits)) bits each in the file",
+    ])
+    if !pairs.isEmpty {
+      rows.append([
+        "pairs",
+        "\(Figures.count(pairs.count, "module")), rank \(Self.span(pairs.map { Double($0.rank) })), scale"
+          + " \(Self.span(pairs.map { Double($0.scale) })), "
+          + Self.distinct(pairs.flatMap(\.elementTypes)).map(\.rawValue).joined(separator: " and "),
+      ])
+      rows.append(["‖ΔW‖", norm.map { Figures.short($0) } ?? "not finite"])
+    }
+    if let tina { rows += encodingRows(tina) }
+    if let refusal {
+      rows.append(["applicable", "no: " + (refusal.violations.first.map(\.statement) ?? "")])
+      if refusal.violations.count > 1 {
+        rows.append(["", "and \(Figures.count(refusal.violations.count - 1, "more reason"))"])
+      }
+    } else {
+      rows.append(["applicable", "yes"])
+    }
+    var lines = Figures.table(rows, left: [1])
+    if !pairs.isEmpty { lines += [""] + pairLines }
+    let others = others
+    if !others.isEmpty {
+      lines.append("")
+      lines += Figures.table(
+        [["tensor that is no low-rank pair", "kind", "shape", "type", "bytes"]]
+          + others.map { entry, name, tensor in
+            [
+              printable(name), entry.kind, "\(tensor.shape)", tensor.elementType.rawValue,
+              Figures.grouped(tensor.byteRange.count),
+            ]
+          }, left: [1, 2, 3])
+    }
+    return lines
+  }
+
+  private var pairLines: [String] {
+    Figures.table(
+      [["module", "shape", "rank", "scale", "‖ΔW‖", "eff. rank", "singular values"]]
+        + pairs.map { pair in
+          [
+            printable(pair.module) + (pair.kind == "lowrank" ? "" : " (\(pair.kind))"),
+            "[\(pair.outputCount), \(pair.inputCount)]", "\(pair.rank)", Figures.short(Double(pair.scale)),
+            pair.norm.map { Figures.short($0) } ?? "not finite",
+            pair.effectiveRank.map { String(format: "%.1f", $0) } ?? "",
+            Figures.bars(pair.singularValues ?? []),
+          ]
+        }, left: [6])
+  }
+
+  private var baseText: String {
+    let name = archive.baseModelName.map { ", called \(quoted($0))" } ?? ""
+    guard let base = archive.base else { return "not identified" + name }
+    let sizes = base.dimensions.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+    return "\(base.architecture) (\(sizes)), digest \(base.digestText.prefix(16))…" + name
+  }
+
+  private func encodingRows(_ tina: TinaFile) -> [[String]] {
+    var rows = [["content", "digest \(tina.contentDigest.description.prefix(16))…"]]
+    if let parent = tina.parentDigest { rows.append(["parent", "\(parent.description.prefix(16))…"]) }
+    let layers = tina.layers
+    rows.append(["encoding", tina.isExact ? "exact" : Figures.count(layers.count, "quality layer")])
+    guard !tina.isExact else { return rows }
+    for (i, layer) in layers.enumerated() {
+      rows.append([
+        "",
+        "layer \(i + 1): up to byte \(Figures.grouped(layer.end)), relative error of ΔW"
+          + " \(Figures.short(Double(layer.totalError))), in a module up to"
+          + " \(Figures.short(Double(layer.worstError)))" + (i < tina.layerCount ? "" : " (not read)"),
+      ])
+    }
+    return rows
+  }
+
+  private static func span(_ values: [Double]) -> String {
+    let (low, high) = (values.min() ?? 0, values.max() ?? 0)
+    return low == high ? Figures.short(low) : "\(Figures.short(low)) to \(Figures.short(high))"
+  }
+
+  private static func distinct(_ types: [ElementType]) -> [ElementType] {
+    var seen: [ElementType] = []
+    for type in types where !seen.contains(type) { seen.append(type) }
+    return seen
+  }
+
+  var json: JSONOutput {
+    let modules: [JSONOutput] = pairs.map { Self.json($0) }
+    let tensors: [JSONOutput] = others.map { Self.json($0.entry, $0.name, $0.tensor) }
+    let refusals: [JSONOutput] = (refusal?.violations ?? []).map { JSONOutput.string($0.statement) }
+    let files: [JSONOutput] = file.files.map { JSONOutput.string($0) }
+    let base: JSONOutput = archive.base.map { Self.json($0) } ?? .null
+    let training: JSONOutput = archive.training.map { JSONOutput(.object($0)) } ?? .null
+    let configuration: JSONOutput = archive.configuration.map { JSONOutput(.object($0)) } ?? .null
+    let norm: JSONOutput = self.norm.map { JSONOutput.double($0) } ?? .null
+    let name: JSONOutput = archive.baseModelName.map { JSONOutput.string($0) } ?? .null
+    let digest: JSONOutput = tina.map { JSONOutput.string($0.contentDigest.description) } ?? .null
+    let isExact: JSONOutput = tina.map { JSONOutput.bool($0.isExact) } ?? .null
+    let layers: [JSONOutput] = (tina?.layers ?? []).map { JSONOutput(layer: $0) }
+    let fields: KeyValuePairs<String, JSONOutput> = [
+      "adapter": .string(file.path), "format": .string(file.format.rawValue), "files": .array(files),
+      "bytes": .integer(byteCount), "base": base, "base_model_name": name, "training": training,
+      "configuration": configuration, "parameters": .integer(archive.parameterCount), "norm": norm,
+      "applicable": .bool(refusal == nil), "refusals": .array(refusals), "content_digest": digest,
+      "exact": isExact, "layers": .array(layers), "modules": .array(modules),
+      "other_tensors": .array(tensors),
+    ]
+    return .object(fields)
+  }
+
+  private static func json(_ base: BaseIdentity) -> JSONOutput {
+    let dimensions: [JSONOutput] = base.dimensions.map { dimension in
+      let fields: KeyValuePairs<String, JSONOutput> = [
+        "name": .string(dimension.name), "value": .integer(dimension.value),
+      ]
+      return .object(fields)
+    }
+    let fields: KeyValuePairs<String, JSONOutput> = [
+      "architecture": .string(base.architecture), "digest": .string(base.digestText),
+      "dimensions": .array(dimensions),
+    ]
+    return .object(fields)
+  }
+
+  private static func json(_ pair: PairAnalysis) -> JSONOutput {
+    let types: [JSONOutput] = pair.elementTypes.map { JSONOutput.string($0.rawValue) }
+    let norm: JSONOutput = pair.norm.map { JSONOutput.double($0) } ?? .null
+    let rank: JSONOutput = pair.effectiveRank.map { JSONOutput.double($0) } ?? .null
+    let values: JSONOutput = pair.singularValues.map { .array($0.map { JSONOutput.double($0) }) } ?? .null
+    let fields: KeyValuePairs<String, JSONOutput> = [
+      "module": .string(pair.module), "kind": .string(pair.kind), "rank": .integer(pair.rank),
+      "in": .integer(pair.inputCount), "out": .integer(pair.outputCount), "scale": .float(pair.scale),
+      "types": .array(types), "bytes": .integer(pair.byteCount), "norm": norm, "effective_rank": rank,
+      "singular_values": values,
+    ]
+    return .object(fields)
+  }
+
+  private static func json(_ entry: AdapterEntry, _ name: String, _ tensor: Tensor) -> JSONOutput {
+    let shape: [JSONOutput] = tensor.shape.map { JSONOutput.integer($0) }
+    let fields: KeyValuePairs<String, JSONOutput> = [
+      "name": .string(name), "kind": .string(entry.kind), "module": .string(entry.module),
+      "shape": .array(shape), "type": .string(tensor.elementType.rawValue),
+      "bytes": .integer(tensor.byteRange.count),
+    ]
+    return .object(fields)
+  }
+}
+
+extension JSONOutput {
+  /// A quality layer of a .tina file.
+  init(layer: TinaFile.Layer) {
+    let fields: KeyValuePairs<String, JSONOutput> = [
+      "end": .integer(layer.end), "worst_error": .float(layer.worstError),
+      "total_error": .float(layer.totalError),
+    ]
+    self = .object(fields)
+  }
+}
