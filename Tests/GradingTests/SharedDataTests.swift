@@ -46,10 +46,8 @@ struct SharedDataTests {
     let grader = Grader()
     for row in try rows("benchmarks/unified/\(suite).jsonl") {
       guard let gold = row["answer"] as? String else { continue }
-      for prediction in [
-        gold,
-        "So it is $\\boxed{\(gold.replacingOccurrences(of: "\\$", with: "").replacingOccurrences(of: "$", with: ""))}$.",
-      ] {
+      let bare = gold.replacingOccurrences(of: "\\$", with: "").replacingOccurrences(of: "$", with: "")
+      for prediction in [gold, "So it is $\\boxed{\(bare)}$."] {
         let verdict = grader.grade(gold: gold, prediction: prediction)
         // One gold answer is a paragraph.
         if gold.contains("where") { continue }

@@ -61,7 +61,8 @@ import Testing
   @Test(arguments: [
     String(repeating: "[", count: 200_000), String(repeating: "{a: ", count: 100_000),
     String(repeating: "- ", count: 200_000) + "1", String(repeating: "? ", count: 200_000) + "1",
-    "a: &a [1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b]\nlora_target_modules: [*c]\n",
+    "a: &a [1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"
+      + "c: &c [*b, *b, *b, *b, *b, *b, *b, *b]\nlora_target_modules: [*c]\n",
     "lora_r: &x 4\nnum_generations: *x\nseed: *nobody\n", "? [a]\n: 1\n", "1: 2\n", "\u{0}", "--- a\n--- b\n",
     "rl_post_train_reward_weights: " + String(repeating: "1", count: 70_000) + "\n",
     "seed: !!binary aGVsbG8=\n",

@@ -1,9 +1,5 @@
 import AdapterFormat
-import Foundation
-import ModelFiles
 import Problems
-import TinaRuntime
-import Tokenization
 
 /// The problems of a training run.
 struct ProblemSet: Sendable {
@@ -48,76 +44,4 @@ struct ProblemSet: Sendable {
     }
     return order
   }
-}
-
-/// Turns problems into requests, and completions into texts that can be judged.
-struct PromptBuilder {
-  private let assistant: Assistant
-  private let prompts: PromptEncoder
-  private let system: String?
-  private let maxPromptLength: Int
-
-  /// - Throws: `TokenizationError` or `ModelFilesError` for a tokenizer or chat template that is missing or unknown.
-  init(_ recipe: Recipe, _ engine: Engine) throws {
-    assistant = try Assistant(engine, template: recipe.promptTemplate == .reason ? .deepSeekR1Plain : nil)
-    prompts = try assistant.prompts
-    system = recipe.systemPrompt ?? TinaPrompts.system(dataset: recipe.datasetName)
-    maxPromptLength = recipe.maxPromptLength
-  }
-
-  /// A request for completions of a problem.
-  func request(_ problem: Problem, _ settings: AnswerSettings, promptIndex: Int) -> GenerationRequest {
-    var request = assistant.request(for: prompt(problem), promptIndex: promptIndex)
-    request.settings = settings
-    // Whole texts are decoded here, not token by token on the engine's thread.
-    request.tokenizer = nil
-    return request
-  }
-
-  /// The prompt's ids, its beginning cut off if it is too long, as TRL does.
-  private func prompt(_ problem: Problem) -> [Int] {
-    let messages =
-      ((problem.system ?? system).flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] }
-        ?? [])
-      + [ChatMessage(role: .user, content: problem.text)]
-    return Array(prompts.encode(messages).suffix(maxPromptLength))
-  }
-
-  /// What rewards read: the completion's text after the `<think>` that the prompt may end in.
-  func text(_ completion: [Int]) -> String {
-    (prompts.template.opensThinking ? "<think>\n" : "") + assistant.text(of: completion)
-  }
-}
-
-/// The system prompts that Tina trains with.
-enum TinaPrompts {
-  static func system(dataset: String) -> String? {
-    if dataset.isEmpty { return nil }
-    return dataset.contains("open-rs") || dataset.contains("open_rs2") || dataset.contains("open_rs3")
-      ? openRS : openR1
-  }
-
-  static let openR1 = """
-
-    You are a helpful AI Assistant that provides well-reasoned and detailed responses.
-    You first think about the reasoning process as an internal monologue and then provide the user with the answer.
-    Respond in the following format: <think>
-    ...
-    </think>
-    <answer>
-    ...
-    </answer>
-
-    """
-
-  static let openRS = """
-
-    A conversation between User and Assistant. The user asks a question, and the Assistant solves it.
-    The assistant first thinks about the reasoning process in the mind and then provides the user with the answer, \
-    and put your final answer within \\boxed{{}} .
-    The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively,\u{20}
-    i.e., <think> reasoning process here </think> <answer> answer here </answer>.
-    Note that respond by English, NOT use other languages.
-
-    """
 }
