@@ -1,4 +1,4 @@
-import ModelFiles
+public import ModelFiles
 
 /// Why an adapter was not loaded: everything that is wrong with it, not only the first thing.
 public struct AdapterError: Error, Sendable, CustomStringConvertible {
@@ -21,45 +21,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   }
 
   /// One thing that is wrong.
-  public struct Violation: Sendable, Equatable, CustomStringConvertible {
-    /// Its family.
-    public let kind: Kind
-    /// The file it is in.
-    public let file: String
-    /// A key, tensor or module; empty for the file as a whole.
-    public let place: String
-    /// What stands there.
-    public let found: String
-    /// What should stand there.
-    public let expected: String
-    /// What can be done about it; may be empty.
-    public let advice: String
-
-    /// Makes a violation; texts are fragments without capital letter and full stop, the advice is a sentence.
-    public init(
-      _ kind: Kind, file: String, place: String = "", found: String, expected: String, advice: String = ""
-    ) {
-      self.kind = kind
-      self.file = file
-      self.place = place
-      self.found = found
-      self.expected = expected
-      self.advice = advice
-    }
-
-    init(_ error: ModelFilesError) {
-      let kind: Kind = [.missing, .unreadable, .unwritable].contains(error.kind) ? .missing : .malformed
-      self.init(
-        kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
-        advice: error.advice)
-    }
-
-    /// One line without the advice.
-    public var description: String {
-      printable(file, limit: 4096) + (place.isEmpty ? "" : ": " + place) + ": found " + found + "; expected "
-        + expected
-    }
-  }
+  public typealias Violation = Refusal<Kind>
 
   /// The adapter's path as it was given.
   public let path: String
@@ -80,12 +42,18 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     }
     let advice = advices.joined(separator: " ")
     if violations.count == 1 {
-      return violations[0].description + (advice.isEmpty ? "" : ". " + advice)
+      return violations[0].description
     }
     var lines = ["\(printable(path, limit: 4096)): \(violations.count) violations, nothing was loaded:"]
-    lines += violations.prefix(100).map { "  " + $0.description }
+    lines += violations.prefix(100).map { "  " + $0.statement }
     if violations.count > 100 { lines.append("  and \(violations.count - 100) more") }
     if !advice.isEmpty { lines.append(advice) }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension AdapterError.Violation {
+  init(_ error: ModelFilesError) {
+    self = error.restated([.missing, .unreadable, .unwritable].contains(error.kind) ? .missing : .malformed)
   }
 }

@@ -57,6 +57,11 @@ extension JSONValue: Equatable {
 }
 
 extension JSONValue {
+  /// An object with its members in this order.
+  package static func record(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+    .object(JSONObject(members.map { (key: $0.key, value: $0.value) }))
+  }
+
   /// A number in the shortest digits that read back as the same double; a whole number without fraction.
   ///
   /// - Precondition: the number is finite.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Hub
 import ModelFiles
+import Support
 
 struct Pull: ParsableCommand {
   static let configuration = CommandConfiguration(

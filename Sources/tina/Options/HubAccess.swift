@@ -1,6 +1,7 @@
 import Foundation
 import Hub
 import ModelFiles
+import Support
 import TinaRuntime
 
 /// Models and adapters that are named as on the hub, found in its cache or fetched.

@@ -63,7 +63,7 @@ struct InspectReport {
     }
     if let tina { rows += encodingRows(tina) }
     if let refusal {
-      rows.append(["applicable", "no: " + (refusal.violations.first.map(\.description) ?? "")])
+      rows.append(["applicable", "no: " + (refusal.violations.first.map(\.statement) ?? "")])
       if refusal.violations.count > 1 {
         rows.append(["", "and \(Figures.count(refusal.violations.count - 1, "more reason"))"])
       }
@@ -139,7 +139,7 @@ struct InspectReport {
   var json: JSONOutput {
     let modules: [JSONOutput] = pairs.map { Self.json($0) }
     let tensors: [JSONOutput] = others.map { Self.json($0.entry, $0.name, $0.tensor) }
-    let refusals: [JSONOutput] = (refusal?.violations ?? []).map { JSONOutput.string($0.description) }
+    let refusals: [JSONOutput] = (refusal?.violations ?? []).map { JSONOutput.string($0.statement) }
     let files: [JSONOutput] = file.files.map { JSONOutput.string($0) }
     let base: JSONOutput = archive.base.map { Self.json($0) } ?? .null
     let training: JSONOutput = archive.training.map { JSONOutput(.object($0)) } ?? .null

@@ -16,9 +16,7 @@ struct JSONLine {
       value = try JSON.parse(bytes, file: place)
     } catch {
       // The reader's own advice is about files that were downloaded.
-      throw ModelFilesError(
-        error.kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
-        advice: "Each line is one JSON object.")
+      throw error.restated(error.kind, advice: "Each line is one JSON object.")
     }
     guard let object = value.object else {
       throw ModelFilesError(.malformed, file: place, found: value.summary, expected: "a JSON object")
