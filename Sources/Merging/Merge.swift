@@ -1,4 +1,4 @@
-public import AdapterFormat
+import AdapterFormat
 import ModelFiles
 import Support
 public import TinaRuntime
