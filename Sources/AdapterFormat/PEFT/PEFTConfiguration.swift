@@ -131,5 +131,3 @@ struct PEFTConfiguration {
     return values.first { counts[$0] == most }
   }
 }
-
-extension AdapterError.Violation: Error {}

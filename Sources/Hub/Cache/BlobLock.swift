@@ -1,3 +1,5 @@
+import ModelFiles
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)

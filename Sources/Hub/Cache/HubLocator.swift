@@ -1,5 +1,5 @@
 import Foundation
-import ModelFiles
+public import ModelFiles
 
 /// How much of what is wanted the cache holds.
 enum HubCached: Equatable {

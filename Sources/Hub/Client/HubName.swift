@@ -1,3 +1,5 @@
+public import ModelFiles
+
 /// The name of something on the hub: `org/name`, `org/name/checkpoint-450` or `org/name/file.gguf`.
 ///
 /// `@revision` after it names another revision than `main`, and `datasets/` before it a repository of data. `hf://…`

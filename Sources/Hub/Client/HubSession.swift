@@ -1,5 +1,5 @@
 import Foundation
-import ModelFiles
+public import ModelFiles
 import Support
 
 /// Fetches from the hub into the cache on disk.

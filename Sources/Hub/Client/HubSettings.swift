@@ -1,5 +1,5 @@
 public import Foundation
-import ModelFiles
+public import ModelFiles
 
 /// The address of the hub, the token, and the folder of the cache, read from the environment as Hugging Face's own
 /// programs do.

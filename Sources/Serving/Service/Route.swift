@@ -1,3 +1,5 @@
+import Foundation
+
 /// An address that is served.
 enum Route: Equatable {
   case page

@@ -1,4 +1,4 @@
-import ModelFiles
+public import ModelFiles
 
 /// What a validator finds in a .tina file.
 public struct TinaReport: Sendable {
