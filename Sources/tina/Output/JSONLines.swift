@@ -76,7 +76,7 @@ struct LineFailure {
     message = text.hasPrefix(place) ? text : "\(place): \(text)"
   }
 
-  var output: JSONOutput { .object(["line": .integer(number), "error": .string(message)]) }
+  var output: JSONValue { .record(["line": .integer(number), "error": .string(message)]) }
 }
 
 /// Counts the lines that failed, and makes them the program's failure at the end.
@@ -84,7 +84,7 @@ struct LineReport {
   private(set) var failures = 0
   private var done = 0
 
-  mutating func write(_ output: JSONOutput) {
+  mutating func write(_ output: JSONValue) {
     done += 1
     Terminal.writeLine(output.line)
     if !Terminal.outputIsTerminal { Terminal.progress("\(done) lines") }
@@ -106,7 +106,7 @@ struct LineReport {
 
 extension LineReader {
   /// Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
-  func forEachLine(_ body: (JSONLine) throws -> JSONOutput) throws {
+  func forEachLine(_ body: (JSONLine) throws -> JSONValue) throws {
     var report = LineReport()
     while let bytes = try next() {
       do {
@@ -119,7 +119,7 @@ extension LineReader {
   }
 
   /// The same for work that has to be waited for. Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
-  func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
+  func forEachLine(_ body: (JSONLine) async throws -> JSONValue) async throws {
     var report = LineReport()
     while let bytes = try next() {
       do {
