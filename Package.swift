@@ -127,6 +127,7 @@ let package = Package(
       swiftSettings: house),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+    .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
     .testTarget(

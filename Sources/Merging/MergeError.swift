@@ -1,12 +1,13 @@
 import ModelFiles
+import Support
 
-/// Why a merge was not made. Nothing stands under the output's name then.
+/// Why a merge was not made. The output's name stays as it was.
 public enum MergeError: Error, Sendable {
-  /// There is something of the output's name, and it was not said that it may be replaced.
+  /// Something has the output's name, and it may not be replaced.
   case outputExists(path: String)
   /// The output is the base, or lies in it, or the base in it.
   case outputIsInput(path: String, input: String)
-  /// A setting that no merge can honour.
+  /// A setting has a value that no merge allows.
   case invalidSetting(name: String, found: String, expected: String)
   /// An adapter changes the head of a base whose head is its embedding.
   case tiedHead(adapter: String, base: String, module: String)

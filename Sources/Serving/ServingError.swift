@@ -3,13 +3,13 @@ import ModelFiles
 import TinaRuntime
 import Tokenization
 
-/// Why a request was not answered: an HTTP status and what OpenAI's clients expect to read of an error.
+/// Why a request was not answered: an HTTP status, and the members of an error in OpenAI's API.
 public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The HTTP status.
   public let status: Int
   /// OpenAI's class of errors.
   public let type: String
-  /// A word for programs; nil when the class says it all.
+  /// A word for programs; nil where ``type`` says it all.
   public let code: String?
   /// The field of the request that is at fault.
   public let param: String?
@@ -115,12 +115,5 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     case .emptyPrompt, .tokenOutOfRange: self = .invalid(param: promptField, error.description)
     case .invalidSetting(let name, _, _): self = .invalid(param: name, error.description)
     }
-  }
-}
-
-extension JSONValue {
-  /// An object with its members in this order.
-  static func record(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
-    .object(JSONObject(members.map { (key: $0.key, value: $0.value) }))
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Support
 
 @main
 struct Tina: AsyncParsableCommand {
@@ -13,7 +14,7 @@ struct Tina: AsyncParsableCommand {
 
       Exit codes: 0 done, 1 failure, 64 wrong usage, 130 interrupted.
       """,
-    version: "0.1.0",
+    version: tinaVersion,
     subcommands: [
       Run.self, Serve.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
       Quantize.self, Inspect.self, Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self,

@@ -5,13 +5,13 @@ import Testing
 
 @testable import Hub
 
-/// Fetching over bad lines, from a tired hub, and without permission.
+/// Fetching over connections that break, from a hub that fails, and without permission.
 @Suite struct FailureTests {
   private static let shard = "model-00001-of-00002.safetensors"
   private static let cdn = "/cdn/" + shard
 
   @Test func aCutConnectionGoesOn() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail(Self.cdn, .cut(after: 100_000), .cut(after: 50_000), .cut(after: 0))
     try bench.pull()
@@ -22,15 +22,15 @@ import Testing
     #expect(ranges == [nil, "bytes=100000-", "bytes=150000-", "bytes=150000-"])
   }
 
-  @Test func progressDoesNotUseUpPatience() throws {
-    let bench = try Bench()
+  @Test func triesThatBringBytesAreNotCounted() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     for _ in 0..<12 { bench.fake.fail(Self.cdn, .cut(after: 10_000)) }
     try bench.pull()
   }
 
-  @Test func aLineThatNeverHoldsIsGivenUp() throws {
-    let bench = try Bench()
+  @Test func aConnectionThatAlwaysBreaksIsAnError() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail(Self.cdn, .cut(after: 123_456))
     for _ in 0..<10 { bench.fake.fail(Self.cdn, .cut(after: 0)) }
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test func theNextProgramGoesOn() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     let part = try leave(Array(bench.fake[Self.shard]!.bytes[..<200_000]), bench)
     try bench.pull()
@@ -54,7 +54,7 @@ import Testing
   }
 
   @Test func aWholeIncompleteFileNeedsNoRequest() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     _ = try leave(bench.fake[Self.shard]!.bytes, bench)
     try bench.pull()
@@ -63,7 +63,7 @@ import Testing
 
   @Test(arguments: [200_000, 300_000, 400_000])
   func aBeginningOfAnotherFileIsDropped(_ count: Int) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     _ = try leave(FakeHub.noise(count, 99), bench)
     let pulled = try bench.pull()
@@ -72,22 +72,22 @@ import Testing
   }
 
   @Test func aServerWithoutRangesSendsAllAgain() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail(Self.cdn, .cut(after: 100_000), .noRange)
     try bench.pull()
   }
 
   @Test func anotherTagMakesTheBytesDoubtful() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
-    // The same file from another server: its digest is right, and that is what counts.
+    // The same file from another server is accepted, because its digest is right.
     bench.fake.fail(Self.cdn, .cut(after: 100_000), .newTag)
     try bench.pull()
   }
 
-  /// Leaves an unfinished file as an earlier program would have.
-  private func leave(_ bytes: [UInt8], _ bench: Bench) throws -> String {
+  /// Leaves an unfinished file, as a program that was stopped.
+  private func leave(_ bytes: [UInt8], _ bench: HubBench) throws -> String {
     try bench.cache.prepare(bench.name)
     let path = bench.cache.blob(bench.fake.listed(Self.shard).digest, of: try bench.name) + ".incomplete"
     try Data(bytes).write(to: URL(fileURLWithPath: path))
@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test func wrongBytesNeverGetTheName() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail(Self.cdn, .wrongBytes)
     let error = try #require(try bench.error())
@@ -109,14 +109,14 @@ import Testing
   }
 
   @Test func smallFilesAreCheckedToo() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail(bench.fake.resolvePath("config.json"), .wrongBytes)
     #expect(try bench.error()?.kind == .damaged)
   }
 
-  @Test func aBusyHubIsGivenTime() throws {
-    let bench = try Bench()
+  @Test func aBusyHubIsAskedAgain() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     let revision = "/api/models/\(bench.fake.name)/revision/main"
     bench.fake.fail(revision, .status(429, ["Retry-After": "1"]), .status(503), .status(500))
@@ -126,8 +126,8 @@ import Testing
     #expect(ContinuousClock.now - began >= .seconds(1), "Retry-After is obeyed")
   }
 
-  @Test func tooLongAWaitIsTold() throws {
-    let bench = try Bench()
+  @Test func aWaitThatIsTooLongIsAnError() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     let revision = "/api/models/\(bench.fake.name)/revision/main"
     bench.fake.fail(revision, .status(429, ["RateLimit": "\"api\";r=0;t=120"]))
@@ -151,14 +151,14 @@ import Testing
     #expect(HubRefusal.wait(HTTPHead(status: 503, ["Retry-After": "soon"])) == nil)
   }
 
-  @Test func aHubThatFailsForGoodIsTold() throws {
-    let bench = try Bench()
+  @Test func aHubThatAlwaysFailsIsAnError() throws {
+    let bench = try HubBench()
     bench.fake.error = (500, "")
     let error = try #require(try bench.error())
     #expect(error.kind == .serverFailure && bench.fake.requests.count == 4)
   }
 
-  struct Refusal: Sendable {
+  struct RefusedRequest: Sendable {
     let status: Int
     let code: String
     let kind: HubError.Kind
@@ -167,18 +167,19 @@ import Testing
   }
 
   @Test(arguments: [
-    Refusal(status: 403, code: "GatedRepo", kind: .forbidden, words: ["gated", "/someone/tiny", "HF_TOKEN"]),
-    Refusal(status: 401, code: "GatedRepo", kind: .forbidden, words: ["gated", "/settings/tokens"]),
-    Refusal(
+    RefusedRequest(
+      status: 403, code: "GatedRepo", kind: .forbidden, words: ["gated", "/someone/tiny", "HF_TOKEN"]),
+    RefusedRequest(status: 401, code: "GatedRepo", kind: .forbidden, words: ["gated", "/settings/tokens"]),
+    RefusedRequest(
       status: 403, code: "", kind: .forbidden, words: ["token in use"], token: "hf_x"),
-    Refusal(
+    RefusedRequest(
       status: 401, code: "RepoNotFound", kind: .notFound, words: ["no repository someone/tiny", "private"]),
-    Refusal(status: 404, code: "RepoNotFound", kind: .notFound, words: ["no repository someone/tiny"]),
-    Refusal(status: 404, code: "RevisionNotFound", kind: .notFound, words: ["\"main\""]),
-    Refusal(status: 418, code: "", kind: .badAnswer, words: ["418", "HF_ENDPOINT"]),
+    RefusedRequest(status: 404, code: "RepoNotFound", kind: .notFound, words: ["no repository someone/tiny"]),
+    RefusedRequest(status: 404, code: "RevisionNotFound", kind: .notFound, words: ["\"main\""]),
+    RefusedRequest(status: 418, code: "", kind: .badAnswer, words: ["418", "HF_ENDPOINT"]),
   ])
-  func refusalsTeach(_ refusal: Refusal) throws {
-    let bench = try Bench(refusal.token.map { ["HF_TOKEN": $0] } ?? [:])
+  func refusalsSayWhatToDo(_ refusal: RefusedRequest) throws {
+    let bench = try HubBench(refusal.token.map { ["HF_TOKEN": $0] } ?? [:])
     bench.fake.error = (refusal.status, refusal.code)
     let error = try #require(try bench.error())
     #expect(error.kind == refusal.kind)
@@ -187,12 +188,12 @@ import Testing
     #expect(bench.fake.requests.count == 1)
   }
 
-  @Test func noHubAtAll() throws {
-    let bench = try Bench()
+  @Test func withoutAHubTheCacheIsUsed() throws {
+    let bench = try HubBench()
     let hub = try bench.hub(["HF_ENDPOINT": "http://127.0.0.1:1"])
     let error = #expect(throws: HubError.self) { try hub.plan(bench.name) }
     #expect(error?.kind == .unreachable)
-    // With a copy that will do, that is used, and told.
+    // A usable copy in the cache is used, with a note.
     bench.fake.putModel()
     let path = try bench.pull().path
     try FileManager.default.removeItem(atPath: bench.scratch.path + "/hub/models--someone--tiny/.no_exist")
@@ -201,20 +202,20 @@ import Testing
   }
 
   @Test func anotherProgramsCopyIsCompleted() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake["generation_config.json"] = .init(#"{"temperature": 0.6}"#)
     let path = try bench.pull().path
-    // As if a program had fetched all but that: without it the model would answer otherwise.
+    // As if another program had fetched all but this file, without which the model answers otherwise.
     try FileManager.default.removeItem(atPath: path + "/generation_config.json")
     #expect(try bench.hub.locate(bench.name, want: .model) == path)
     #expect(FileManager.default.fileExists(atPath: path + "/generation_config.json"))
   }
 
   @Test func aStopKeepsWhatIsThere() throws {
-    let bench = try Bench(pacing: Pacing(attempts: 4, firstDelay: 0.01, longestDelay: 0.02))
+    let bench = try HubBench(pacing: Pacing(attempts: 4, firstDelay: 0.01, longestDelay: 0.02))
     bench.fake.putModel()
-    // Part of the shard comes; after that the hub asks for a pause longer than any test.
+    // Part of the shard arrives; then the hub asks for a pause longer than any test.
     bench.fake.fail(Self.cdn, .cut(after: 100_000), .status(503, ["Retry-After": "60"]))
     Thread.detachNewThread { [hub = bench.hub, fake = bench.fake] in
       while fake.requests.count(where: { $0.port == fake.cdnPort && $0.target.contains(Self.shard) }) < 2 {
@@ -228,8 +229,8 @@ import Testing
     #expect(HubCache.size(left) == 100_000)
   }
 
-  @Test func tooLittleRoomIsSeenBefore() throws {
-    let bench = try Bench()
+  @Test func tooLittleRoomIsAnErrorBeforeAnythingIsFetched() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     let api = "/api/models/\(bench.fake.name)/tree/\(FakeHub.commit)"
     let digest = String(repeating: "b", count: 64)

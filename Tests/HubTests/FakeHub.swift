@@ -4,8 +4,8 @@ import Synchronization
 
 @testable import Hub
 
-/// A hub on this machine that behaves like the real one: the API and small files on one port, large files behind a
-/// redirect to another, with ETags, ranges and tokens; and that misbehaves when told to.
+/// A hub on this machine that behaves like the real one, or misbehaves when told to. The API and small files are on one
+/// port, large files behind a redirect to another, with ETags, ranges and tokens.
 final class FakeHub: Sendable {
   struct File {
     let bytes: [UInt8]
@@ -40,7 +40,7 @@ final class FakeHub: Sendable {
     /// Bytes without end, and no length.
     case endless
     case redirect(String)
-    /// A body and a type of one's own.
+    /// This body, of this type.
     case body([UInt8], [String: String] = [:])
     /// A header without end.
     case endlessHeader
@@ -104,10 +104,10 @@ final class FakeHub: Sendable {
     set { state.withLock { $0.files[path] = newValue } }
   }
 
-  /// The next answers to that path (without the query) go wrong so, one after another.
+  /// Makes the next answers to a path (without the query) go wrong, one after another.
   func fail(_ path: String, _ faults: Fault...) { state.withLock { $0.faults[path, default: []] += faults } }
 
-  /// Only this token is let in.
+  /// The one token that is accepted.
   var token: String? {
     get { state.withLock { $0.token } }
     set { state.withLock { $0.token = newValue } }

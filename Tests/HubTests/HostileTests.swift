@@ -5,10 +5,10 @@ import Testing
 
 @testable import Hub
 
-/// A hub that lies: an error each time, bounded memory, nothing outside the cache.
+/// A hub that lies: each lie is an error, takes bounded memory, and writes nothing outside the cache.
 @Suite struct HostileTests {
-  private func tree(_ bench: Bench) -> String { "/api/models/\(bench.fake.name)/tree/\(FakeHub.commit)" }
-  private func revision(_ bench: Bench) -> String { "/api/models/\(bench.fake.name)/revision/main" }
+  private func tree(_ bench: HubBench) -> String { "/api/models/\(bench.fake.name)/tree/\(FakeHub.commit)" }
+  private func revision(_ bench: HubBench) -> String { "/api/models/\(bench.fake.name)/revision/main" }
 
   private func entry(_ path: String, size: String = "5", oid: String = String(repeating: "a", count: 40))
     -> String
@@ -21,7 +21,7 @@ import Testing
     #"a\nb"#, "", #"\u001b[2J"#,
   ])
   func pathsOutsideAreRefused(_ path: String) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(tree(bench), .body(Array(entry(path).utf8)))
     let error = try #require(try bench.error())
     #expect(error.kind == .badAnswer)
@@ -40,7 +40,7 @@ import Testing
     #"[{"type":"file","path":"a","oid":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]"#,
   ])
   func malformedListsAreRefused(_ text: String) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(tree(bench), .body(Array(text.utf8)))
     #expect(try bench.error()?.kind == .badAnswer)
     #expect(bench.holdsNothing())
@@ -50,21 +50,21 @@ import Testing
     "{}", #"{"sha": 5}"#, #"{"sha": "../../../x"}"#, #"{"sha": "0123"}"#, "[]", "not JSON", #"{"sha": null}"#,
   ])
   func malformedRevisionsAreRefused(_ text: String) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(revision(bench), .body(Array(text.utf8)))
     #expect(try bench.error()?.kind == .badAnswer)
     #expect(bench.holdsNothing())
   }
 
   @Test func twoFilesOfOneNameAreRefused() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     let one = entry("a.json").dropLast().dropFirst()
     bench.fake.fail(tree(bench), .body(Array("[\(one),\(one)]".utf8)))
     #expect(try bench.error()?.kind == .badAnswer)
   }
 
   @Test func hugeJSONIsRefused() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     let filler = [UInt8](repeating: UInt8(ascii: " "), count: 9 << 20)
     bench.fake.fail(tree(bench), .body(filler))
     let error = try #require(try bench.error())
@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test func aListWithoutEndIsRefused() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     // Each page leads to itself.
     let page = "http://127.0.0.1:\(bench.fake.port)\(tree(bench))"
     for _ in 0..<3 {
@@ -81,7 +81,7 @@ import Testing
     }
     #expect(try bench.error()?.kind == .badAnswer)
     #expect(bench.fake.requests.count <= 4)
-    // So does each empty page.
+    // Empty pages that lead to themselves end too.
     for _ in 0..<2000 {
       bench.fake.fail(tree(bench), .body(Array("[]".utf8), ["Link": "<\(page)>; rel=\"next\""]))
     }
@@ -91,13 +91,13 @@ import Testing
   }
 
   @Test func aListElsewhereIsRefused() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(tree(bench), .body(Array("[]".utf8), ["Link": "<http://127.0.0.1:1/x>; rel=\"next\""]))
     #expect(try bench.error()?.found.contains("next page") == true)
   }
 
   @Test func bodiesWithoutEndAreCutOff() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake.fail("/cdn/tokenizer.json", .endless)
     let error = try #require(try bench.error())
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func headersWithoutEndAreCutOff() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(revision(bench), .endlessHeader)
     let error = try #require(try bench.error())
     #expect([.badAnswer, .unreachable].contains(error.kind))
@@ -116,7 +116,7 @@ import Testing
 
   @Test(arguments: ["5", "600000"])
   func lengthsThatLieAreRefused(_ size: String) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     let digest = bench.fake.listed("config.json").digest
     bench.fake.fail(tree(bench), .body(Array(entry("config.json", size: size, oid: digest).utf8)))
@@ -127,7 +127,7 @@ import Testing
   }
 
   @Test func redirectLoopsEnd() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     let here = "http://127.0.0.1:\(bench.fake.port)" + revision(bench)
     for _ in 0..<40 { bench.fake.fail(revision(bench), .redirect(here)) }
     let error = try #require(try bench.error())
@@ -141,13 +141,13 @@ import Testing
     "data:text/plain,x", "http:/x",
   ])
   func redirectsElsewhereAreRefused(_ target: String) throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.fail(revision(bench), .redirect(target))
     let error = try #require(try bench.error())
     #expect(error.kind == .badAnswer && error.found.contains("redirect"))
   }
 
-  @Test func fromHTTPSNoWayLeadsBack() throws {
+  @Test func redirectsFromHTTPSToHTTPAreRefused() throws {
     let settings = try HubSettings(environment: ["HF_ENDPOINT": "https://127.0.0.1:1"])
     let client = try HubClient(settings)
     let url = try #require(WebAddress("https://127.0.0.1:1/x"))
@@ -156,7 +156,7 @@ import Testing
   }
 
   @Test func aWrongCommitIsRefused() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     let bytes = bench.fake["config.json"]!.bytes
     bench.fake.fail(
@@ -166,7 +166,7 @@ import Testing
   }
 
   @Test func linksInTheCacheAreNotFollowedOutOfIt() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     try bench.cache.prepare(bench.name)
     let victim = bench.scratch.path + "/victim"
@@ -177,7 +177,7 @@ import Testing
     #expect(try String(contentsOfFile: victim, encoding: .utf8) == "precious")
   }
 
-  @Test func settingsThatCannotBeAreRefused() throws {
+  @Test func impossibleSettingsAreRefused() throws {
     for bad in ["ftp://x", "huggingface.co", "https://a/?b", "https://u@a"] {
       #expect(throws: HubError.self, "\(bad)") { try HubSettings(environment: ["HF_ENDPOINT": bad]) }
     }

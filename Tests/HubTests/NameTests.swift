@@ -32,7 +32,7 @@ import Testing
       path: "x.jsonl", revision: "v2"),
     Case(text: "a/b/", repository: "a/b"),
   ])
-  func namesAreTakenApart(_ expected: Case) throws {
+  func namesAreParsed(_ expected: Case) throws {
     let name = try HubName(expected.text)
     #expect(name.kind == expected.kind)
     #expect(name.repository == expected.repository)
@@ -61,19 +61,10 @@ import Testing
     }
   }
 
-  @Test func sizesAreReadable() {
-    #expect(byteText(0) == "0 B")
-    #expect(byteText(999) == "999 B")
-    #expect(byteText(1000) == "1.0 kB")
-    #expect(byteText(3_554_214_752) == "3.55 GB")
-    #expect(byteText(999_600) == "1.0 MB")
-    #expect(byteText(12_345_678) == "12.3 MB")
-    #expect(byteText(.max) == "9223372 TB")
-  }
 }
 
 @Suite struct AddressTests {
-  @Test func addressesAreTakenApart() throws {
+  @Test func addressesAreParsed() throws {
     let address = try #require(WebAddress("HTTPS://Huggingface.CO/api/x?a=b#c"))
     #expect(address.origin == "https://huggingface.co:443")
     #expect(address.path == "/api/x?a=b")

@@ -7,8 +7,8 @@ import Testing
 
 /// Fetching from a hub that behaves.
 @Suite struct PullTests {
-  @Test func aModelComesWholeAndIsFoundAgain() throws {
-    let bench = try Bench()
+  @Test func aModelIsFetchedWholeAndFoundInTheCache() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     let pulled = try bench.pull()
     #expect(pulled.commit == FakeHub.commit)
@@ -23,14 +23,14 @@ import Testing
       #expect(bytes.map(Array.init) == bench.fake[file.path]?.bytes, "\(file.path)")
       #expect(!file.wasCached)
     }
-    // As Hugging Face's programs lay it out.
+    // The layout of Hugging Face's programs.
     let root = bench.scratch.path + "/hub/models--someone--tiny"
     #expect(pulled.path == root + "/snapshots/" + FakeHub.commit)
     let link = try FileManager.default.destinationOfSymbolicLink(atPath: pulled.path + "/config.json")
     #expect(link == "../../blobs/" + bench.fake.listed("config.json").digest)
     #expect(try String(contentsOfFile: root + "/refs/main", encoding: .utf8) == FakeHub.commit)
     #expect(FileManager.default.fileExists(atPath: bench.scratch.path + "/hub/CACHEDIR.TAG"))
-    // What the repository lacks is known from now on.
+    // The cache notes which files the repository lacks.
     #expect(
       FileManager.default.fileExists(atPath: root + "/.no_exist/\(FakeHub.commit)/generation_config.json"))
     #expect(!bench.scratch.everything.contains { $0.hasSuffix(".incomplete") || $0.hasSuffix(".tmp") })
@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func theTokenStaysWithTheHub() throws {
-    let bench = try Bench(["HF_TOKEN": " hf_secret\n"])
+    let bench = try HubBench(["HF_TOKEN": " hf_secret\n"])
     bench.fake.token = "hf_secret"
     bench.fake.putModel()
     try bench.pull()
@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func theTokenFileIsRead() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     try Data("hf_filed\n".utf8).write(to: URL(fileURLWithPath: bench.scratch.path + "/token"))
     bench.fake.token = "hf_filed"
     bench.fake.putModel()
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test func aCheckpointBringsTheNameOfItsBase() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putAdapter("checkpoint-50")
     bench.fake.putAdapter("checkpoint-100", base: "/home/me/base")
     let pulled = try bench.pull("someone/tiny/checkpoint-50")
@@ -80,7 +80,7 @@ import Testing
     #expect(pulled.path.hasSuffix("/snapshots/\(FakeHub.commit)/checkpoint-50"))
     #expect(pulled.baseName == "someone/base")
     #expect(try bench.pull("someone/tiny/checkpoint-100").baseName == "/home/me/base")
-    // Without a checkpoint's name it is told which there are.
+    // Without a checkpoint's name the error lists the checkpoints.
     let error = try #require(try bench.error())
     #expect(error.kind == .nothingWanted)
     #expect(error.description.contains("checkpoint-50, checkpoint-100"))
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func filesAreFoundByTheirNames() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake["tiny-Q4_0.gguf"] = .init(FakeHub.noise(5000, 1), isLarge: true)
     bench.fake["tiny-Q8_0.gguf"] = .init(FakeHub.noise(9000, 2), isLarge: true)
     let error = try #require(try bench.error())
@@ -105,14 +105,14 @@ import Testing
     #expect(absent.kind == .notFound && absent.description.contains("tiny-Q4_0.gguf"))
   }
 
-  @Test func otherRevisionsAreTheirOwn() throws {
-    let bench = try Bench()
+  @Test func revisionsAreKeptApart() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     try bench.pull("someone/tiny@refs/pr/1")
     let root = bench.scratch.path + "/hub/models--someone--tiny/refs/"
     #expect(try String(contentsOfFile: root + "refs/pr/1", encoding: .utf8) == FakeHub.commit)
     #expect(!FileManager.default.fileExists(atPath: root + "main"))
-    // A whole commit needs no question about it.
+    // For a whole commit hash the hub is not asked.
     bench.fake.forgetRequests()
     try bench.pull("someone/tiny@" + FakeHub.commit)
     #expect(!bench.fake.requests.contains { $0.target.contains("/revision/") })
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test func picklesComeOnlyWhenAskedFor() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake["config.json"] = .init("{}")
     bench.fake["pytorch_model.bin"] = .init(FakeHub.noise(100, 1), isLarge: true)
     let error = try #require(try bench.error())
@@ -135,12 +135,12 @@ import Testing
   }
 
   @Test func aTokenizerComesWithoutTheWeights() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     let path = try bench.hub.locate(bench.name, want: .description)
     #expect(FileManager.default.fileExists(atPath: path + "/tokenizer.json"))
     #expect(!FileManager.default.fileExists(atPath: path + "/model-00001-of-00002.safetensors"))
-    // That is no model yet; what is there is not fetched again.
+    // That is no whole model yet; the files that are there are not fetched again.
     #expect(bench.cache.look(for: try bench.name, want: .model) == .nothing)
     bench.fake.forgetRequests()
     #expect(try bench.hub.locate(bench.name, want: .model) == path)
@@ -150,7 +150,7 @@ import Testing
   }
 
   @Test func longListsComeInPages() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     for i in 0..<30 { bench.fake["step-\(i).json"] = .init("{\"step\": \(i)}") }
     bench.fake.pageSize = 7
@@ -159,7 +159,7 @@ import Testing
   }
 
   @Test func equalFilesAreFetchedOnce() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake["a.json"] = .init("{\"same\": 1}")
     bench.fake["b.json"] = .init("{\"same\": 1}")
@@ -176,7 +176,7 @@ import Testing
     #expect(FakeHub.File("hello\n").listed("a").digest == "ce013625030ba8dba906f756967f9e9ca394464a")
   }
 
-  @Test func pathsTellTheirRepository() {
+  @Test func pathsInTheCacheNameTheirRepository() {
     #expect(HubCache.repository(of: "/x/hub/models--a--b/snapshots/0123") == "a/b")
     #expect(HubCache.repository(of: "/x/hub/models--a--b/snapshots/0123/checkpoint-5") == "a/b")
     #expect(HubCache.repository(of: "/x/hub/models--gpt2/snapshots/0123") == "gpt2")
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test func emptyFilesAreFiles() throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     bench.fake["merges.txt"] = .init("")
     let pulled = try bench.pull()
@@ -196,7 +196,7 @@ import Testing
   }
 
   @Test func withoutLinksTheSnapshotHoldsTheFiles() throws {
-    let bench = try Bench(["HF_HUB_DISABLE_SYMLINKS": "1"])
+    let bench = try HubBench(["HF_HUB_DISABLE_SYMLINKS": "1"])
     bench.fake.putModel()
     let pulled = try bench.pull()
     #expect(throws: (any Error).self) {
@@ -208,8 +208,8 @@ import Testing
     #expect(!bench.fake.requests.contains { $0.target.contains("resolve") })
   }
 
-  @Test func offlineNobodyIsAsked() throws {
-    let bench = try Bench()
+  @Test func offlineTheHubIsNotAsked() throws {
+    let bench = try HubBench()
     bench.fake.putModel()
     let offline = try bench.hub(["HF_HUB_OFFLINE": "1"])
     let error = #expect(throws: HubError.self) { try offline.locate(bench.name, want: .model) }
@@ -222,8 +222,8 @@ import Testing
     #expect(bench.fake.requests.isEmpty)
   }
 
-  @Test func contentsAreTold() throws {
-    let bench = try Bench()
+  @Test func contentsAreListed() throws {
+    let bench = try HubBench()
     bench.fake.putAdapter("checkpoint-50")
     #expect(bench.cache.contents().isEmpty)
     let pulled = try bench.pull("someone/tiny/checkpoint-50")
@@ -233,7 +233,7 @@ import Testing
   }
 
   @Test func twoAtOnceFetchEachFileOnce() async throws {
-    let bench = try Bench()
+    let bench = try HubBench()
     bench.fake.putModel()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<4 {

@@ -13,7 +13,7 @@ enum Socket {
     private static let flags: Int32 = 0
   #else
     private static let stream = Int32(SOCK_STREAM.rawValue)
-    // A reader that has gone is no reason to die.
+    // A reader that has gone must not end the process.
     private static let flags = Int32(MSG_NOSIGNAL)
   #endif
 
@@ -70,7 +70,7 @@ enum Socket {
   static func end(_ socket: Int32) { close(socket) }
 }
 
-// The system's calls, out of reach of the names above.
+// The system's calls, whose names the methods above hide.
 private func systemListen(_ socket: Int32) -> Int32 { listen(socket, 64) }
 private func systemAccept(_ socket: Int32) -> Int32 { accept(socket, nil, nil) }
 private func systemSend(_ connection: Int32, _ bytes: UnsafeRawBufferPointer, _ flags: Int32) -> Int {

@@ -6,7 +6,7 @@ import Testing
 @testable import Hub
 
 /// A fake hub with a client whose cache is in a folder of its own.
-struct Bench {
+struct HubBench {
   let fake: FakeHub
   let scratch: TemporaryFolder
   let hub: HubSession
@@ -31,7 +31,7 @@ struct Bench {
         "HF_ENDPOINT": "http://127.0.0.1:\(fake.port)", "HF_HOME": scratch.path,
         "HF_HUB_DOWNLOAD_TIMEOUT": "5",
       ].merging(environment) { $1 })
-    // Short waits, so that tests are.
+    // Short waits keep the tests short.
     hub = HubSession(
       settings, pacing: pacing ?? Pacing(attempts: 4, firstDelay: 0.01, longestDelay: 0.02, longestWait: 2),
       onNote: { notes.add($0) })
@@ -73,7 +73,7 @@ struct Bench {
 }
 
 extension FakeHub {
-  /// A model of two shards, with what people leave lying about.
+  /// A model of two shards, with other files that people leave in a repository.
   func putModel() {
     self["config.json"] = File(#"{"model_type": "qwen2"}"#)
     self["tokenizer.json"] = File(Self.noise(70_000, 1), isLarge: true)

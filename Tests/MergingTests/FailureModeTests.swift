@@ -7,8 +7,7 @@ import TinaRuntime
 
 @testable import Merging
 
-/// What goes wrong silently elsewhere when adapters are merged (docs/reference/merging.md, M1 to M6), and what happens here
-/// instead.
+/// The silent failures of merging (docs/reference/merging.md, M1 to M6), and what happens here instead.
 @Suite struct FailureModeTests {
   /// An adapter whose change is far below the spacing of bf16, as after reinforcement learning.
   private func small(_ scratch: TemporaryFolder) throws -> String {
@@ -123,18 +122,12 @@ import TinaRuntime
   @Test(arguments: [1, 200, 1000]) func blocksMakeTheSameFile(_ bytes: Int) async throws {
     let scratch = TemporaryFolder()
     let adapters = [(tiny("adapter-all-r4"), Float(1))]
-    for (name, change) in [
-      ("whole", { (settings: inout MergeSettings) in settings.threads = 1 }),
-      (
-        "blocks",
-        { (settings: inout MergeSettings) in
-          settings.pieceByteCount = bytes; settings.threads = 3
-        }
-      ),
+    for (name, threads, pieceByteCount) in [
+      ("whole", 1, MergeSettings().pieceByteCount), ("blocks", 3, bytes),
     ] {
-      _ = try await merge(tiny("tiny-bf16"), adapters, to: scratch.path(name)) {
+      _ = try await merge(tiny("tiny-bf16"), adapters, to: scratch.path(name), threads: threads) {
         $0.rounding = .stochastic(seed: 3)
-        change(&$0)
+        $0.pieceByteCount = pieceByteCount
       }
     }
     let (whole, blocks) = (scratch.path("whole"), scratch.path("blocks"))
@@ -143,10 +136,9 @@ import TinaRuntime
         atPath: whole + "/model.safetensors", andPath: blocks + "/model.safetensors"))
   }
 
-  /// However large the model, the memory that a merge takes is that of its pieces: twenty times the weights take no
-  /// more.
+  /// A merge takes the memory of its pieces, whatever the size of the model: a hundred times the weights take no more.
   ///
-  /// In a process of its own: in this one other tests take memory at the same time.
+  /// It runs in a process of its own, because other tests take memory at the same time.
   @Test func memoryDoesNotGrowWithTheModel() async {
     await #expect(processExitsWith: .success) {
       _ = try await FailureModeTests.peak(2000)  // whatever is allocated once
@@ -211,14 +203,14 @@ import TinaRuntime
     }
   }
 
-  // M5: a broken file that nobody notices.
+  // M5: a broken file without an error.
 
   @Test func aMergeThatReadsBackWrongIsNotLeft() async throws {
     let scratch = TemporaryFolder()
     await #expect(throws: MergeError.self) {
       _ = try await merge(
         tiny("tiny-f32"), [(tiny("adapter-all-r4"), 1)], to: scratch.path("out"),
-        tamper: { path in
+        damage: { path in
           // One row of the last layer's down projection, overwritten.
           let file = path + "/model.safetensors"
           guard let tensor = try? WeightFiles(directory: path).tensors["model.layers.1.mlp.down_proj.weight"],

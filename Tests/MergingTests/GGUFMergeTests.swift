@@ -69,8 +69,8 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect((report.worst?.survived ?? 1) < 0.5)
   }
 
-  /// M1: rounding for the first time is right on average, but may be noise that is larger than the change: told.
-  @Test func noiseOfQuantisationIsTold() async throws {
+  /// M1: a first rounding is right on average, but its noise may be larger than the change, and a warning says so.
+  @Test func aWarningTellsOfQuantisationNoise() async throws {
     let scratch = TemporaryFolder()
     let small = try scaledAdapter(tiny("adapter-all-r4"), by: 2e-3, to: scratch.path("small"))
     let report = try await merge(tiny("tiny-f32"), [(small, 1)], to: scratch.path("out.gguf")) {
@@ -110,8 +110,8 @@ private let mixed = tiny("gguf/quantised.gguf")
     }
   }
 
-  /// M1 and M6: on a quantised base nothing is rounded to its type again unless the type is named; into float32 it
-  /// is exact, and what the adapter was trained on is told.
+  /// M1 and M6: a quantised base is not rounded to its type again unless the type is named. Into float32 the merge is
+  /// exact, and a warning names the base that the adapter was trained on.
   @Test func aQuantisedBaseIsMergedIntoFloatsOnly() async throws {
     let scratch = TemporaryFolder()
     let model = try Model(path: mixed, threads: 2)

@@ -23,12 +23,12 @@ import TinaRuntime
     #expect(check.probes.map(\.firstDifference) == [0, nil])
   }
 
-  @Test func theFirstOtherTokenOfEachTextIsTold() {
+  @Test func theFirstOtherTokenOfEachTextIsFound() {
     let check = LogitCheck(Self.probes, attached: [1, 0, 0, 1, 0, 1], merged: [1, 0, 1, 0, 1, 0])
     #expect(check.probes.map(\.firstDifference) == [1, 0] && check.agreeing == 1)
   }
 
-  @Test(arguments: [Float.nan, .infinity]) func logitsThatAreNotFiniteAreTold(_ wrong: Float) {
+  @Test(arguments: [Float.nan, .infinity]) func logitsThatAreNotFiniteAreNoticed(_ wrong: Float) {
     let check = LogitCheck(Self.probes, attached: [0, 0, 0, 0, 0, 0], merged: [0, 0, 0, 0, 0, wrong])
     #expect(!check.isFinite)
   }
@@ -44,9 +44,9 @@ import TinaRuntime
     #expect(together.map(\.bitPattern) == alone.map(\.bitPattern))
   }
 
-  /// Weights that come layer by layer, and go behind the pass, are those that stay; more positions than a step has
-  /// make a second pass.
-  @Test(arguments: [9, 300]) func layersThatComeAndGoComputeTheSame(_ count: Int) throws {
+  /// Weights that are read layer by layer and dropped behind the pass give the same logits; more positions than one
+  /// step takes need a second pass.
+  @Test(arguments: [9, 300]) func layersReadOneByOneComputeTheSame(_ count: Int) throws {
     for name in ["tiny-f32", "tiny-bf16", "tiny-tied"] {
       let probes = LogitProbes(all: [("", (0..<count).map { $0 * 7 % 60 }), ("", [5, 6, 7])])
       let expected = try probes.logits(try Model(path: tiny(name), threads: 2))

@@ -8,8 +8,8 @@ import Testing
   private static let size = 300_000
   private static let expected = (0..<size).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 7) }
 
-  /// Pieces that begin and end anywhere, in any order, make the file, whether their blocks can go past the system's
-  /// cache or not, as where memory does not lie as the file does.
+  /// Pieces that begin and end anywhere, in any order, make the file. With a shift their memory is not aligned like
+  /// the file, so that they can't go past the system's cache.
   @Test(arguments: [0, 1, 64]) func piecesAnywhereMakeTheFile(_ shift: Int) throws {
     let scratch = TemporaryFolder()
     let file = try OutputFile(path: scratch.path("file"))
@@ -28,7 +28,7 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path("file"))) == Data(Self.expected))
   }
 
-  @Test func aDiskThatIsFullIsTold() throws {
+  @Test func aFullDiskIsAnError() throws {
     guard FileManager.default.fileExists(atPath: "/dev/full") else { return }
     let file = try OutputFile(path: "/dev/full")
     let buffer = PieceBuffer()

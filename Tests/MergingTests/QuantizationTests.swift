@@ -15,10 +15,10 @@ private let mixed = tiny("gguf/quantised.gguf")
 /// Models written as GGUF files, and taken as bases.
 @Suite struct QuantizationTests {
   private func quantise(
-    _ source: String, _ type: GGUFFileType, to output: String,
+    _ source: String, _ type: GGUFFileType, to output: String, threads: Int = 2,
     _ change: (inout Quantization) -> Void = { _ in }
   ) throws -> QuantizationReport {
-    var quantization = Quantization(try Model(path: source, threads: 2), output: output, type: type)
+    var quantization = Quantization(try Model(path: source, threads: threads), output: output, type: type)
     change(&quantization)
     return try quantization.run()
   }
@@ -133,9 +133,8 @@ private let mixed = tiny("gguf/quantised.gguf")
     let scratch = TemporaryFolder()
     _ = try quantise(mixed, .f32, to: scratch.path("f32.gguf"))
     for threads in [1, 3] {
-      _ = try quantise(scratch.path("f32.gguf"), .q4_K_M, to: scratch.path("\(threads).gguf")) {
-        $0.threads = threads
-      }
+      _ = try quantise(
+        scratch.path("f32.gguf"), .q4_K_M, to: scratch.path("\(threads).gguf"), threads: threads)
     }
     #expect(
       FileManager.default.contentsEqual(atPath: scratch.path("1.gguf"), andPath: scratch.path("3.gguf")))
@@ -158,7 +157,7 @@ private let mixed = tiny("gguf/quantised.gguf")
   @Test func theFileIsWholeOrAbsent() throws {
     let scratch = TemporaryFolder()
     let output = scratch.path("out.gguf")
-    // What another run left is cleared away, and an existing file is kept unless told.
+    // What another run left is removed, and an existing file is replaced only where that is allowed.
     try FileManager.default.createDirectory(
       atPath: scratch.path(".out.gguf.merging"), withIntermediateDirectories: true)
     try Data("leftover".utf8).write(
@@ -210,11 +209,11 @@ private let mixed = tiny("gguf/quantised.gguf")
     #expect(embedding?.elementType == .q8_0)
   }
 
-  @Test func whatGGUFHasNoWordForIsRefused() throws {
+  @Test func whatGGUFCannotDescribeIsRefused() throws {
     let scratch = TemporaryFolder()
     #expect(throws: MergeError.self) { try quantise(tiny("tiny-window"), .f16, to: scratch.path("out.gguf")) }
     #expect(scratch.names.isEmpty)
-    // Heads that are not hidden / heads wide, and another rotary base, are told.
+    // The metadata tells of heads that are not hidden / heads wide, and of another rotary base.
     let ids = (0..<20).map { $0 * 7 % 60 }
     for name in ["tiny-wide-heads", "tiny-theta", "tiny-sharded"] {
       let file = scratch.path(name + ".gguf")

@@ -7,21 +7,26 @@ import TinaRuntime
 
 @testable import Merging
 
-/// What peft made of them (tools/golden/merge.py).
+/// The tiny models with adapters merged by PEFT (tools/golden/merge.py).
 let golden = fixture("merged.safetensors")
 
-/// Merges and returns what came of it.
+/// Merges and returns the report.
+///
+/// - Parameter damage: called with the folder in which the output is made, when the weights are written and not yet
+///   compared.
 func merge(
-  _ model: String, _ adapters: [(path: String, scale: Float)], to output: String,
-  _ change: (inout MergeSettings) -> Void = { _ in }, tamper: (@Sendable (String) -> Void)? = nil
+  _ model: String, _ adapters: [(path: String, scale: Float)], to output: String, threads: Int = 2,
+  _ change: (inout MergeSettings) -> Void = { _ in }, damage: (@Sendable (String) -> Void)? = nil
 ) async throws -> MergeReport {
   var settings = MergeSettings()
   change(&settings)
-  let base = try Model(path: model, threads: 2)
+  let base = try Model(path: model, threads: threads)
   let attached = try adapters.map { try AttachedAdapter(Adapter(path: $0.path), to: base, scale: $0.scale) }
-  var merge = try Merge(attached, into: base, output: output, settings: settings)
-  merge.tamper = tamper
-  return try await merge.run().report
+  let url = URL(fileURLWithPath: output)
+  let folder = url.deletingLastPathComponent().path + "/." + url.lastPathComponent + ".merging"
+  return try await Merge(attached, into: base, output: output, settings: settings).run { progress in
+    if progress == .verifying { damage?(folder) }
+  }.report
 }
 
 /// A copy of an adapter whose B is multiplied by `factor`.

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 import TestSupport
 import Testing
 import TinaRuntime
@@ -7,7 +8,7 @@ import TinaRuntime
 @testable import Serving
 
 @Suite struct AdapterRegistryTests {
-  @Test func adaptersComeAndGoWithoutDisturbingWhatRuns() async throws {
+  @Test func loadingAndUnloadingLeaveRunningRequestsAlone() async throws {
     let service = try await picoService()
     let request = { (adapter: AttachedAdapter?) in
       GenerationRequest(
@@ -32,7 +33,7 @@ import TinaRuntime
   }
 
   @Test func switchingBackAndForthGivesColdAnswers() async throws {
-    // A common beginning of many pages, so that what is cached under one adapter could be taken for another's.
+    // A common beginning of many pages, so that one adapter's cache could be mistaken for another's.
     let content = String(repeating: "Add 2 and 3, then 4. ", count: 20)
     let options = #""seed": 7, "max_tokens": 40, "logprobs": true"#
     var cold: [String: JSONValue] = [:]
@@ -175,7 +176,7 @@ import TinaRuntime
         messages.insert(error.message.replacingOccurrences(of: quoted(path), with: "PATH"))
       }
     }
-    // Whether something exists out there is not told.
+    // The error does not tell whether something exists outside.
     #expect(messages.count == 1)
   }
 }

@@ -16,7 +16,7 @@ import TinaRuntime
     while admission.load.waiting != count { try await Task.sleep(for: .milliseconds(1)) }
   }
 
-  @Test func thoseBeyondTheQueueAreTurnedAway() async throws {
+  @Test func requestsBeyondTheQueueAreRefused() async throws {
     let admission = admission()
     let first = try await admission.enter(completions: 2, tokens: 10)
     let order = Lines()
@@ -41,25 +41,25 @@ import TinaRuntime
     #expect(admission.load == Admission.Load())
   }
 
-  @Test func tokensAreABudgetAndNobodyOvertakes() async throws {
+  @Test func tokensAreABudgetAndTheOrderIsKept() async throws {
     let admission = admission(completions: 10, tokens: 100)
     let first = try await admission.enter(completions: 1, tokens: 80)
     let large = Task { try await admission.enter(completions: 1, tokens: 50) }
     try await waitFor(1, in: admission)
-    // Would fit beside the first, but came later.
+    // It would fit beside the first, but came later.
     let small = Task { try await admission.enter(completions: 1, tokens: 5) }
     try await waitFor(2, in: admission)
     admission.leave(first, answers: [])
     let tickets = try await [large.value, small.value]
     #expect(admission.load.tokens == 55 && admission.load.requests == 2)
     for ticket in tickets { admission.leave(ticket, answers: []) }
-    // One that is larger than everything is let in alone: the engine has said that it fits.
+    // A request larger than the budget is admitted alone: the engine has checked that it fits.
     let huge = try await admission.enter(completions: 99, tokens: 1000)
     admission.leave(huge, answers: [])
     #expect(admission.load == Admission.Load())
   }
 
-  @Test func whoLeavesOrWaitsTooLongMakesWay() async throws {
+  @Test func cancelledAndExpiredRequestsLeaveTheQueue() async throws {
     let admission = admission(completions: 1, tokens: 100, patience: 0.05)
     let first = try await admission.enter(completions: 1, tokens: 1)
     let error = await #expect(throws: ServingError.self) {
@@ -78,7 +78,7 @@ import TinaRuntime
     #expect(patient.load == Admission.Load() && admission.load == Admission.Load())
   }
 
-  @Test func aDrainingServerTakesNobodyAndFinishesAll() async throws {
+  @Test func aDrainingServerAdmitsNoneAndFinishesAll() async throws {
     let admission = admission(completions: 1)
     let first = try await admission.enter(completions: 1, tokens: 1)
     let queued = Task { try await admission.enter(completions: 1, tokens: 1) }

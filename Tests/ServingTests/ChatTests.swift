@@ -55,9 +55,9 @@ import Tokenization
       #expect(listed[index] == choice["logprobs", "content"]?.array)
       #expect(listed[index].allSatisfy { $0["top_logprobs"]?.array?.count == 2 })
     }
-    // Samples differ, or the test shows little.
+    // Equal samples would prove little.
     #expect(Set(content).count > 1 || Set(reasoning).count > 1)
-    // What was cached differs: the whole answer came first.
+    // The number of cached tokens differs, because the whole answer came first.
     for member in ["prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details"] {
       #expect(chunks.last?["usage", member] != nil && chunks.last?["usage", member] == whole["usage", member])
     }
@@ -177,7 +177,7 @@ import Tokenization
     #expect(service.engine.statistics.tokensDrawn < 8 * 900)
   }
 
-  @Test func theLogTellsNothingOfWhatWasSaid() async throws {
+  @Test func theLogHoldsNoTextOfPromptOrAnswer() async throws {
     let lines = Lines()
     let service = try await picoService { $0.log = { lines.add($0) } }
     _ = await service.chat(#""user": "Erika", "stop": "geheim""#, content: "Zaubertrank")
@@ -188,7 +188,7 @@ import Tokenization
     for line in all {
       let record = try JSON.parse(Array(line.utf8), file: "log")
       #expect(record["status"]?.int != nil && record["route"]?.string != nil)
-      // With its zone, and of now: a shifted clock would be hours away.
+      // The time has its zone, and is now: a wrong zone would be hours away.
       let text = record["time"]?.string ?? ""
       let time = try Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
       #expect(text.hasSuffix("Z") && abs(time.timeIntervalSinceNow) < 600)

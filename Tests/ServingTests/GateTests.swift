@@ -37,7 +37,7 @@ import Testing
     #expect(status([("Host", "evil.example")]) { $0.allowedHosts = ["*"] } == 200)
   }
 
-  @Test func pagesElsewhereAreTurnedAway() {
+  @Test func otherPagesAreRefused() {
     let host = (name: "Host", value: "localhost:8000")
     #expect(status([host, ("Origin", "http://localhost:8000")]) == 200)
     for origin in [
@@ -82,12 +82,12 @@ import Testing
     #expect(status([host], needsKey: false, withKey) == 200)
   }
 
-  @Test func whatIsSentIsJSON() {
+  @Test func bodiesMustBeJSON() {
     let host = (name: "Host", value: "localhost")
     for type in ["application/json", "Application/JSON; charset=utf-8", "application/json ; x=1"] {
       #expect(status([host, ("Content-Type", type)], method: "POST") == 200, "\(type)")
     }
-    // What a page elsewhere may send without asking.
+    // The types that a page of another origin may send without the browser asking first.
     for type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
       #expect(status([host, ("Content-Type", type)], method: "POST") == 415, "\(type)")
     }

@@ -8,7 +8,7 @@
 
   @testable import Serving
 
-  /// A client that writes bytes and reads bytes, and may be as rude as it likes. Blocking.
+  /// A client that writes and reads bytes, well-formed or not. Its calls block.
   final class RawClient {
     private let file: Int32
     private var isOpen = true
@@ -49,11 +49,11 @@
       }
     }
 
-    /// What comes until `isEnough`, or until the server closes.
+    /// Reads until `isEnough`, or until the server closes.
     func read(until isEnough: (String) -> Bool = { _ in false }) -> String {
       var all: [UInt8] = []
       var buffer = [UInt8](repeating: 0, count: 65536)
-      // The end alone decides, so that megabytes need not be looked at again with each piece.
+      // Only the end is looked at, so that megabytes are not searched again with each piece.
       while !isEnough(String(decoding: all.suffix(4096), as: UTF8.self)) {
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(file, $0.baseAddress, $0.count, 0) }
         if count <= 0 { break }
@@ -77,7 +77,7 @@
       let service = try await picoService()
       var settings = HTTPServer.Settings()
       settings.port = 0
-      // Other tests may keep all of Swift's own threads busy for long.
+      // Other tests may keep Swift's own threads busy for long.
       (settings.receiveSeconds, settings.sendSeconds, settings.idleSeconds) = (300, 300, 300)
       configure(&settings)
       let server = HTTPServer(service, settings: settings)
@@ -107,7 +107,7 @@
       }
     }
 
-    @Test func anAddressThatCantBeHadIsTold() async throws {
+    @Test func anAddressThatIsTakenIsAnError() async throws {
       try await withServer { port, service, _ in
         var settings = HTTPServer.Settings()
         for (host, port, reason) in [
@@ -138,7 +138,7 @@
       }
     }
 
-    @Test func rudeRequestsAreAnsweredInTheSameForm() async throws {
+    @Test func malformedRequestsAreAnsweredInTheSameForm() async throws {
       try await withServer({ $0.maxBodyBytes = 1000 }) { port, _, _ in
         try await offPool {
           let cases: [(String, Int)] = [
@@ -179,7 +179,7 @@
           let second = try RawClient(port: port)
           second.send(part)
           #expect(second.read().hasPrefix("HTTP/1.1 429 "))
-          // The first is answered all the same, and what it held is free again.
+          // The first is answered, and its bytes are free again.
           first.send(String(repeating: " ", count: 100))
           #expect(first.read { $0.contains("}}") }.hasPrefix("HTTP/1.1 400 "))
           let third = try RawClient(port: port)
@@ -189,7 +189,7 @@
       }
     }
 
-    @Test func expectedContinuesAreGiven() async throws {
+    @Test func expectedContinuesAreSent() async throws {
       try await withServer { port, _, _ in
         try await offPool {
           let client = try RawClient(port: port)
@@ -204,7 +204,7 @@
       }
     }
 
-    @Test func aClientThatVanishesIsNoticedWhileItWaits() async throws {
+    @Test func aClientsDisconnectIsNoticedWhileItWaits() async throws {
       try await withServer { port, service, _ in
         // Not streamed: nothing is written that could fail.
         let body = #"{"model": "pico", "prompt": "1", "max_tokens": 900, "n": 64, "temperature": 2}"#
@@ -242,7 +242,7 @@
       }
     }
 
-    @Test func aClientThatReadsNothingIsGivenUp() async throws {
+    @Test func aClientThatReadsNothingIsCutOff() async throws {
       try await withServer({ $0.sendSeconds = 0.3 }) { port, service, server in
         let body =
           #"{"model": "pico", "prompt": "1", "max_tokens": 900, "n": 64, "temperature": 2, "stream": true, "logprobs": 20}"#
@@ -257,9 +257,9 @@
       }
     }
 
-    /// What the client has not read yet is far more than the system's buffers hold, so the answer is sure to be
-    /// in the making for as long as the client likes.
-    @Test(.timeLimit(.minutes(10))) func stoppingFinishesWhatRunsAndRefusesWhatComes() async throws {
+    /// The client has left far more unread than the system's buffers hold, so the answer goes on for as long as the
+    /// client likes.
+    @Test(.timeLimit(.minutes(10))) func stoppingFinishesRunningRequestsAndRefusesNewOnes() async throws {
       let service = try await picoService()
       var settings = HTTPServer.Settings()
       settings.port = 0

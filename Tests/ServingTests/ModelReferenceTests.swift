@@ -4,7 +4,7 @@ import Testing
 @testable import Serving
 
 @Suite struct ModelReferenceTests {
-  @Test func baseAdapterAndScaleAreTold() throws {
+  @Test func baseAdapterAndScaleAreParsed() throws {
     #expect(ModelReference("pico", base: "pico")?.adapter == nil)
     #expect(ModelReference("math", base: "pico") == ModelReference("pico:math", base: "pico"))
     let scaled = try #require(ModelReference("pico:math@0.5", base: "pico"))

@@ -29,7 +29,7 @@ import TinaRuntime
   ]
 
   @Test(arguments: refusals)
-  func whatIsNotHonouredIsRefusedByName(members: String, param: String) async throws {
+  func unsupportedFieldsAreRefusedByName(members: String, param: String) async throws {
     let service = try await picoService()
     let reply = await service.chat(members)
     #expect(reply.status == 400)
@@ -61,7 +61,7 @@ import TinaRuntime
     #expect(try reply.json()["error", "param"]?.string == param)
   }
 
-  @Test func whatTheEngineCanNeverDoIsRefusedAtOnce() async throws {
+  @Test func impossibleRequestsAreRefusedAtOnce() async throws {
     let service = try await picoService()
     let long = String(repeating: "1 ", count: 3000)
     let chat = await service.chat("", content: long)
@@ -76,7 +76,7 @@ import TinaRuntime
     #expect(service.admission.load == Admission.Load() && service.engine.statistics.steps == 0)
   }
 
-  @Test func whatChangesNothingIsTaken() async throws {
+  @Test func fieldsThatChangeNothingAreAccepted() async throws {
     let service = try await picoService()
     let plain = try await service.chat(#""seed": 2"#).json()
     let dressed = try await service.chat(
@@ -146,7 +146,7 @@ import TinaRuntime
         #expect((400..<500).contains(error.status))
       }
     }
-    // Some changes are harmless, most are not: both ways were walked.
+    // Some changes are harmless, most are not: both outcomes occur.
     #expect(understood > 100 && understood < 10_000)
   }
 }

@@ -18,10 +18,10 @@ func picoService(_ configure: (inout Service.Settings) -> Void = { _ in }) async
   return try Service(engine: engine, adapters: adapters, settings: settings)
 }
 
-/// Adapters as strong as Pico's and different from it and from each other: its numbers, some of their signs turned.
+/// Adapters as strong as Pico's, but different from it and from each other: its numbers with some signs flipped.
 func otherAdapters(_ count: Int, in scratch: TemporaryFolder) throws -> [String] {
   let file = try Data(contentsOf: URL(fileURLWithPath: picoAdapter + "/adapter_model.safetensors"))
-  // A length of eight bytes, as much JSON, then numbers of four bytes, of which the last holds the sign.
+  // A safetensors file: eight bytes of length, JSON of that length, then floats whose last byte holds the sign.
   let start = 8 + file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
   return try (0..<count).map { number in
     var bytes = file
@@ -37,7 +37,7 @@ func otherAdapters(_ count: Int, in scratch: TemporaryFolder) throws -> [String]
   }
 }
 
-/// Keeps what it is given, as a client that reads everything.
+/// A client that keeps everything it is sent.
 final class CollectingSink: ResponseSink {
   struct Received: Sendable {
     var status = 0

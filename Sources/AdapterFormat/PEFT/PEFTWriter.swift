@@ -30,8 +30,6 @@ enum PEFTWriter {
 /// Writes an object as Python's `json.dump(indent=2)` does.
 enum JSONFile {
   static func write(_ object: JSONObject, to path: String) throws(ModelFilesError) {
-    let writer = try FileWriter(path: path)
-    try writer.write(Array((JSONValue.object(object).text(indent: 2) + "\n").utf8))
-    try writer.finish()
+    try FileWriter.write(Array((JSONValue.object(object).text(indent: 2) + "\n").utf8), to: path)
   }
 }

@@ -77,9 +77,7 @@ final class CompletionStore {
 
   /// Writes a file whole or not at all.
   static func write(_ text: String, to path: String) throws {
-    let writer = try FileWriter(path: path)
-    try writer.write(Array(text.utf8))
-    try writer.finish()
+    try FileWriter.write(Array(text.utf8), to: path)
   }
 
   /// Reads records. Cuts off the unfinished line that a killed run may leave at a journal's end.

@@ -1,3 +1,5 @@
+import ModelFiles
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -7,7 +9,7 @@
 #endif
 
 /// Keeps two programs from fetching the same blob at once: a `flock` on the file that `huggingface_hub` locks too.
-/// It ends with the process at the latest.
+/// The lock ends with the process at the latest.
 struct BlobLock: ~Copyable {
   private let descriptor: Int32
 
@@ -23,7 +25,7 @@ struct BlobLock: ~Copyable {
       guard file >= 0 else { throw HubCache.failure(path, "open", errno) }
       while flock(file, LOCK_EX | LOCK_NB) != 0 {
         let code = errno
-        // A file system that knows no locks: as good as can be.
+        // The file system has no locks: go on without one.
         guard code == EWOULDBLOCK || code == EINTR else { break }
         if !told {
           told = true
@@ -31,11 +33,11 @@ struct BlobLock: ~Copyable {
         }
         if stop.isSet {
           close(file)
-          throw HTTPConnection.cancelled
+          throw HubConnection.cancelled
         }
         usleep(100_000)
       }
-      // Whoever had it may have removed the file: then this is a lock on nothing.
+      // The former holder may have removed the file: then this lock protects nothing, and the loop tries again.
       var mine = stat()
       var there = stat()
       if unsafe fstat(file, &mine) == 0, unsafe stat(path, &there) == 0, mine.st_ino == there.st_ino,

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -59,7 +60,7 @@ public struct HubCache: Sendable {
     return nil
   }
 
-  /// Whether something, which may be behind a link, has that path.
+  /// Whether a file or folder has that path; links are followed.
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
   static func isDirectory(_ path: String) -> Bool {
@@ -75,8 +76,8 @@ public struct HubCache: Sendable {
     return Int(info.st_size)
   }
 
-  /// Whether it is known that a commit has no such file: Hugging Face's programs leave an empty file under
-  /// `.no_exist`, or the whole list under `trees`.
+  /// Whether the cache says that a commit has no such file. Hugging Face's programs note this in an empty file under
+  /// `.no_exist`, or in a list of all files under `trees`.
   func isKnownAbsent(_ path: String, commit: String, of name: HubName) -> Bool {
     if Self.exists(folder(name) + "/.no_exist/\(commit)/\(path)") { return true }
     let list = folder(name) + "/trees/\(commit).json"
@@ -91,9 +92,8 @@ public struct HubCache: Sendable {
 
 extension HubCache {
   static func failure(_ path: String, _ call: String, _ code: Int32) -> HubError {
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return HubError(
-      .unwritable, path, found: "\(call): \(reason)", expected: "to write to the cache",
+    HubError(
+      .unwritable, file: path, found: "\(call): \(systemErrorText(code))", expected: "to write to the cache",
       advice: code == ENOSPC || code == EDQUOT
         ? "Make room on the disk, or set HF_HOME to a folder on a larger one; what is fetched is kept."
         : "Check the folder and its permissions, or set HF_HOME to another one.")
@@ -110,7 +110,7 @@ extension HubCache {
     }
   }
 
-  /// Makes a repository's folders, and marks the cache as one for programs that make backups.
+  /// Makes a repository's folders. A tag file tells programs that make backups that this is a cache.
   func prepare(_ name: HubName) throws(HubError) {
     for part in ["blobs", "refs", "snapshots"] { try Self.makeFolder(folder(name) + "/" + part) }
     try Self.makeFolder(root + "/.locks/" + Self.folderName(name))
@@ -125,7 +125,7 @@ extension HubCache {
     }
   }
 
-  /// Notes that a revision is a commit; a reader sees the old text or the new one.
+  /// Notes which commit a revision names. Other programs see the old text or the new one, never a part.
   func setCommit(_ commit: String, of name: HubName) throws(HubError) {
     let revision = name.wantedRevision
     if revision == commit || self.commit(of: name) == commit { return }
@@ -136,12 +136,9 @@ extension HubCache {
 
   private static func write(_ text: String, to path: String) throws(HubError) {
     do throws(ModelFilesError) {
-      let writer = try FileWriter(path: path)
-      try writer.write(Array(text.utf8))
-      try writer.finish()
+      try FileWriter.write(Array(text.utf8), to: path)
     } catch {
-      throw HubError(
-        .unwritable, error.file, found: error.found, expected: error.expected, advice: error.advice)
+      throw error.restated(.unwritable)
     }
   }
 
@@ -165,7 +162,7 @@ extension HubCache {
       for file in files { try link(file, in: final, of: name, avoidsLinks) }
       return
     }
-    // Not among the snapshots, where another program would take it for one.
+    // Outside `snapshots`, where another program would take it for a whole snapshot.
     let temporary = folder(name) + "/.\(commit).\(getpid()).tmp"
     try? FileManager.default.removeItem(atPath: temporary)
     try Self.makeFolder(temporary)
@@ -190,19 +187,19 @@ extension HubCache {
     var code: Int32 = EPERM
     if !avoidsLinks {
       let target = String(repeating: "../", count: parts.count + 1) + "blobs/" + file.digest
-      // What stands there is a link to nothing, or no file.
+      // A dangling link, or what is no file, is replaced.
       unsafe unlink(path)
       if unsafe symlink(target, path) == 0 { return }
       code = errno
       if code == EEXIST, Self.size(path) != nil { return }
     }
-    // A file system without links: the snapshot gets the file itself, as Hugging Face's programs do it.
+    // Without links the file itself moves into the snapshot, as with Hugging Face's programs.
     guard [EPERM, ENOTSUP, EOPNOTSUPP, EACCES].contains(code), unsafe rename(blob, path) == 0 else {
       throw Self.failure(path, "symlink", code)
     }
   }
 
-  /// Bytes that are free where the cache is, or will be; nil if the system does not say.
+  /// Free bytes on the disk of the cache; nil if the system does not say.
   func freeBytes() -> Int? {
     var folder = root
     while true {

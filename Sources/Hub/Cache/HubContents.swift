@@ -44,7 +44,7 @@ extension HubCache {
 
   /// Paths of all files below a folder, links counted as what they lead to.
   private func files(_ folder: String) -> [String] {
-    // A cache is no deep tree; a damaged one must not keep us for long.
+    // A damaged cache must not take long: the bound is far above any real one.
     let paths =
       FileManager.default.enumerator(atPath: folder)?.prefix(100_000).compactMap { $0 as? String } ?? []
     return paths.filter { Self.size(folder + "/" + $0) != nil }

@@ -1,18 +1,18 @@
 import Foundation
-import ModelFiles
+public import ModelFiles
 
-/// What the cache has of a name.
+/// How much of what is wanted the cache holds.
 enum HubCached: Equatable {
   /// Everything that is wanted.
   case whole(String)
-  /// What is needed, but perhaps not all that there is.
+  /// What is needed; the hub may have more.
   case usable(String)
   /// Not what is needed.
   case nothing
 }
 
 extension HubCache {
-  /// Looks for what is wanted, without asking anybody.
+  /// Looks in the cache alone for what is wanted.
   func look(for name: HubName, want: HubWant) -> HubCached {
     guard let commit = commit(of: name) else { return .nothing }
     let snapshot = snapshot(commit, of: name)
@@ -66,8 +66,8 @@ extension HubCache {
       ? .whole(folder) : .usable(folder)
   }
 
-  /// Whether every file that changes what a model answers is there, or is known not to exist. Another program may
-  /// have fetched only what it needed.
+  /// Whether every file that changes a model's answers is there, or is known not to exist. Another program may have
+  /// fetched fewer files.
   private func isDescribed(_ folder: String, _ name: HubName, _ commit: String) -> Bool {
     HubSelection.optionalNames.allSatisfy { file in
       Self.exists(folder + "/" + file)
@@ -89,7 +89,7 @@ extension HubCache {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     for ending in endings {
       let fitting = names.filter { $0.hasSuffix(ending) && Self.exists(folder + "/" + $0) }
-      // Of several in the repository, one may have been fetched by its name: it is not the only one by that.
+      // The repository may hold more of them than the one that was fetched by its name, hence not `whole`.
       if fitting.count == 1 { return .usable(folder + "/" + fitting[0]) }
     }
     return .nothing
@@ -97,12 +97,12 @@ extension HubCache {
 }
 
 extension HubSession {
-  /// Where something is on this machine: in the cache, or fetched now if the hub may be asked. What is in the cache is
-  /// taken as it is; ``plan(_:want:include:exclude:)`` asks for something newer.
+  /// The path of something on this machine. What the cache lacks is fetched now, if the hub may be asked. What the
+  /// cache holds is taken as it is; ``plan(_:want:include:exclude:)`` looks for a newer commit.
   ///
   /// - Parameters:
-  ///   - onFetch: told what will be fetched before it is.
-  ///   - onProgress: told how far it is.
+  ///   - onFetch: called before anything is fetched.
+  ///   - onProgress: called while files arrive.
   /// - Throws: ``HubError``.
   public func locate(
     _ name: HubName, want: HubWant, onFetch: (HubPlan) -> Void = { _ in },

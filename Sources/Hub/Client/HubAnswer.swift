@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// A JSON text that the hub answered with; it may be anything.
+/// A JSON text from the hub, which may be malformed or hostile.
 struct HubAnswer {
   let bytes: [UInt8]
   /// Where it came from, for errors.
@@ -15,7 +15,7 @@ struct HubAnswer {
 
   /// The commit of a revision's description: its member "sha".
   func commit() throws(HubError) -> String {
-    // Only one member is wanted of what can be a long description.
+    // The description can be long, and one member is wanted.
     let commit = try read { () throws(ModelFilesError) -> String? in
       var reader = try JSONReader(bytes, file: url)
       var commit: String?
@@ -32,7 +32,8 @@ struct HubAnswer {
     }
     guard let commit, HubName.isCommit(commit) else {
       throw HubError(
-        .badAnswer, url, found: commit.map { quoted($0) } ?? "no \"sha\"", expected: "the hash of a commit",
+        .badAnswer, file: url, found: commit.map { quoted($0) } ?? "no \"sha\"",
+        expected: "the hash of a commit",
         advice: Self.advice)
     }
     return commit
@@ -44,7 +45,8 @@ struct HubAnswer {
   func entries(of folder: String) throws(HubError) -> [(path: String, file: HubFile?)] {
     let value = try read { () throws(ModelFilesError) in try JSON.parse(bytes, file: url) }
     guard let values = value.array else {
-      throw HubError(.badAnswer, url, found: value.summary, expected: "a list of files", advice: Self.advice)
+      throw HubError(
+        .badAnswer, file: url, found: value.summary, expected: "a list of files", advice: Self.advice)
     }
     var entries: [(path: String, file: HubFile?)] = []
     for value in values { entries.append(try entry(value, folder)) }
@@ -56,7 +58,7 @@ struct HubAnswer {
       return try body()
     } catch {
       throw HubError(
-        .badAnswer, url, found: "at \(error.place): " + error.found, expected: error.expected,
+        .badAnswer, file: url, found: "at \(error.place): " + error.found, expected: error.expected,
         advice: Self.advice)
     }
   }
@@ -67,11 +69,11 @@ struct HubAnswer {
   ) throws(HubError) -> (path: String, file: HubFile?) {
     guard let path = value.object?["path"]?.string, let type = value.object?["type"]?.string else {
       throw HubError(
-        .badAnswer, url, found: value.summary, expected: "an entry with \"path\" and \"type\"")
+        .badAnswer, file: url, found: value.summary, expected: "an entry with \"path\" and \"type\"")
     }
     guard HubName.isSafePath(path), folder.isEmpty || path.hasPrefix(folder + "/") else {
       throw HubError(
-        .badAnswer, url, found: "the path " + quoted(path),
+        .badAnswer, file: url, found: "the path " + quoted(path),
         expected: folder.isEmpty ? "paths within the repository" : "paths within " + quoted(folder),
         advice: "Don't use this repository: its list would write outside its folder.")
     }
@@ -81,13 +83,13 @@ struct HubAnswer {
     let size = lfs?["size"]?.int ?? value.object?["size"]?.int ?? -1
     guard digest.utf8.count == (lfs == nil ? 40 : 64), HubName.isHexadecimal(digest) else {
       throw HubError(
-        .badAnswer, url, found: "\(quoted(path)) with the digest \(quoted(digest))",
+        .badAnswer, file: url, found: "\(quoted(path)) with the digest \(quoted(digest))",
         expected: lfs == nil ? "40 hexadecimal digits" : "64 hexadecimal digits")
     }
     // The bound keeps sums of sizes within an Int.
     guard (0...1 << 45).contains(size) else {
       throw HubError(
-        .badAnswer, url, found: "\(quoted(path)) of \(size == -1 ? "no size" : "\(size) bytes")",
+        .badAnswer, file: url, found: "\(quoted(path)) of \(size == -1 ? "no size" : "\(size) bytes")",
         expected: "a size of at most 35 TB")
     }
     return (path, HubFile(path: path, size: size, digest: digest))

@@ -2,33 +2,34 @@ import Foundation
 import ModelFiles
 import Synchronization
 
-/// How patient a client is.
+/// How often a client tries again, and how long it waits.
 struct Pacing: Sendable {
-  /// Tries in a row that bring nothing.
+  /// How many tries in a row may bring nothing.
   var attempts = 5
   /// Seconds before the second try; twice as many before each further one.
   var firstDelay = 1.0
   var longestDelay = 16.0
-  /// Seconds that a server may ask to wait.
+  /// The longest wait in seconds that a server may ask for.
   var longestWait = 300.0
 }
 
-/// A stop that any thread may ask for.
+/// Stops the work of all threads that look at it.
 final class StopFlag: Sendable {
   private let flag = Atomic(false)
   var isSet: Bool { flag.load(ordering: .relaxed) }
   func set() { flag.store(true, ordering: .relaxed) }
 }
 
-/// Asks the hub, patiently, and follows it to the servers that hold its files; used by one thread.
+/// Sends requests to the hub, tries again after failures, and follows redirects to the servers that hold the files.
+/// One thread uses it.
 final class HubClient {
   let settings: HubSettings
   private let pacing: Pacing
   private let stop: StopFlag
-  private let connection: HTTPConnection
+  private let connection: HubConnection
   /// Whether any server has answered: until then a refused connection means that there is none.
   private var wasAnswered = false
-  /// Told before a wait of some seconds.
+  /// Called before a wait of two seconds or more.
   var onWait: (String) -> Void = { _ in }
 
   private static let redirectLimit = 10
@@ -37,7 +38,7 @@ final class HubClient {
     self.settings = settings
     self.pacing = pacing
     self.stop = stop
-    connection = try HTTPConnection(settings) { stop.isSet }
+    connection = try HubConnection(settings) { stop.isSet }
   }
 
   /// Where an answer came from.
@@ -47,7 +48,7 @@ final class HubClient {
     /// The first header, which is the hub's own: its fields tell commit, size and digest of a file.
     let hubHead: HTTPHead
     /// How the transfer broke off; nil if it is whole.
-    let failure: HTTPConnection.Failure?
+    let failure: HubConnection.Failure?
   }
 
   /// Sends one GET and follows redirects; the token goes to the hub's own address and nowhere else.
@@ -56,7 +57,7 @@ final class HubClient {
   ///   - headers: sent to every server on the way.
   ///   - consumer: gets header and body of a 2xx answer; other bodies are not read.
   func exchange(
-    _ url: WebAddress, headers: [String] = [], _ consumer: HTTPConnection.Consumer
+    _ url: WebAddress, headers: [String] = [], _ consumer: HubConnection.Consumer
   ) throws(HubError) -> Answer {
     var url = url
     var hubHead: HTTPHead?
@@ -73,17 +74,17 @@ final class HubClient {
       url = try follow(url, location)
     }
     throw HubError(
-      .badAnswer, url.text, found: "more than \(Self.redirectLimit) redirects", expected: "an answer")
+      .badAnswer, file: url.text, found: "more than \(Self.redirectLimit) redirects", expected: "an answer")
   }
 
-  private static let enough = HubError(.badAnswer, "", found: "", expected: "")
+  private static let enough = HubError(.badAnswer, found: "", expected: "")
 
   private func once(
-    _ url: WebAddress, _ headers: [String], _ consumer: HTTPConnection.Consumer
-  ) throws(HubError) -> (HTTPHead, HTTPConnection.Failure?) {
+    _ url: WebAddress, _ headers: [String], _ consumer: HubConnection.Consumer
+  ) throws(HubError) -> (HTTPHead, HubConnection.Failure?) {
     var answer = HTTPHead()
     var isWanted = false
-    let filter = HTTPConnection.Consumer(
+    let filter = HubConnection.Consumer(
       head: { (head) throws(HubError) in
         answer = head
         isWanted = (200..<300).contains(head.status)
@@ -98,7 +99,7 @@ final class HubClient {
       if failure == nil { wasAnswered = true }
       return (head, failure)
     } catch {
-      // The body of a redirect or an error is of no use.
+      // The body of a redirect or an error is not read.
       if error == Self.enough { return (answer, nil) }
       throw error
     }
@@ -107,7 +108,7 @@ final class HubClient {
   func follow(_ url: WebAddress, _ location: String) throws(HubError) -> WebAddress {
     guard let target = url.resolving(location), target.isSecure || !settings.endpoint.isSecure else {
       throw HubError(
-        .badAnswer, url.text, found: "a redirect to " + quoted(location),
+        .badAnswer, file: url.text, found: "a redirect to " + quoted(location),
         expected: settings.endpoint.isSecure ? "an https address" : "an http or https address")
     }
     return target
@@ -116,11 +117,11 @@ final class HubClient {
   /// What came of one try.
   enum Attempt<Result> {
     case done(Result)
-    /// `made`: whether it brought something, so that patience begins anew.
+    /// `made`: whether the try brought bytes, which resets the count of failures.
     case again(HubError, after: Double?, made: Bool)
   }
 
-  /// Tries again, with growing pauses, until something is done or patience ends.
+  /// Repeats `body` with growing pauses, until it is done or the tries are used up.
   func patiently<Result>(
     _ body: () throws(HubError) -> Attempt<Result>
   ) throws(HubError) -> Result {
@@ -135,7 +136,7 @@ final class HubClient {
         let delay = after ?? backOff
         if delay > pacing.longestWait { throw error }
         if delay >= 2 {
-          onWait("\(error.place): \(error.found); trying again in \(Int(delay.rounded(.up))) s")
+          onWait("\(error.file): \(error.found); trying again in \(Int(delay.rounded(.up))) s")
         }
         try pause(delay)
       }
@@ -145,19 +146,19 @@ final class HubClient {
   private func pause(_ seconds: Double) throws(HubError) {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
-      if stop.isSet { throw HTTPConnection.cancelled }
+      if stop.isSet { throw HubConnection.cancelled }
       Thread.sleep(forTimeInterval: min(0.1, seconds))
     }
   }
 
-  /// What an exchange that failed means: try again, or an error for good.
+  /// Decides whether a failed exchange is tried again or is an error for good.
   func judge<Result>(
     _ answer: Answer, place: String, name: HubName, made: Bool = false
   ) throws(HubError) -> Attempt<Result> {
     if let failure = answer.failure {
       let (text, isFinal) = explain(failure)
       let error = HubError(
-        .unreachable, place, found: text, expected: "an answer from \(settings.endpointText)",
+        .unreachable, file: place, found: text, expected: "an answer from \(settings.endpointText)",
         advice: "Check the network; what is fetched already is kept, and the same command goes on from there."
       )
       if isFinal { throw error }
@@ -172,7 +173,7 @@ final class HubClient {
     }
   }
 
-  private func explain(_ failure: HTTPConnection.Failure) -> (text: String, isFinal: Bool) {
+  private func explain(_ failure: HubConnection.Failure) -> (text: String, isFinal: Bool) {
     switch failure {
     case .noHost(let text): ("no way to the server (\(text))", true)
     case .noConnection(let text): ("no connection (\(text))", !wasAnswered)
@@ -188,12 +189,12 @@ final class HubClient {
   ) throws(HubError) -> (bytes: [UInt8], head: HTTPHead) {
     try patiently { () throws(HubError) -> Attempt<([UInt8], HTTPHead)> in
       var bytes: [UInt8] = []
-      let consumer = HTTPConnection.Consumer(
+      let consumer = HubConnection.Consumer(
         head: { (_) throws(HubError) in bytes = [] },
         body: { (part) throws(HubError) in
           guard bytes.count + part.byteCount <= limit else {
             throw HubError(
-              .badAnswer, url.text, found: "more than \(limit) bytes", expected: "a list in JSON")
+              .badAnswer, file: url.text, found: "more than \(limit) bytes", expected: "a list in JSON")
           }
           unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
         })

@@ -4,8 +4,7 @@ struct HubFile: Sendable, Equatable {
   let path: String
   /// In bytes.
   let size: Int
-  /// What the file's name in the cache is made of: SHA-256 of the contents for large files, git's digest for small
-  /// ones.
+  /// The file's name in the cache: SHA-256 of the contents for large files, git's digest for small ones.
   let digest: String
 
   /// Whether ``digest`` is a SHA-256.

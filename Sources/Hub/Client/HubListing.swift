@@ -40,13 +40,14 @@ extension HubClient {
       for entry in try HubAnswer(bytes, url: page.text).entries(of: folder) {
         guard seen.insert(Array(entry.path.utf8)).inserted else {
           throw HubError(
-            .badAnswer, page.text, found: quoted(entry.path) + " a second time", expected: "every file once")
+            .badAnswer, file: page.text, found: quoted(entry.path) + " a second time",
+            expected: "every file once")
         }
         if let file = entry.file { files.append(file) } else { folders.append(entry.path) }
       }
       guard seen.count <= Self.entryLimit, pages < Self.pageLimit else {
         throw HubError(
-          .badAnswer, page.text, found: "more than \(Self.entryLimit) files or \(Self.pageLimit) pages",
+          .badAnswer, file: page.text, found: "more than \(Self.entryLimit) files or \(Self.pageLimit) pages",
           expected: "fewer", advice: "Name a folder of the repository.")
       }
       url = try nextPage(head, page)
@@ -55,8 +56,8 @@ extension HubClient {
       commit: commit, files: files.sorted { $0.path < $1.path }, folders: folders.sorted())
   }
 
-  /// The address after `rel="next"` of a Link field. A mirror may hand out the hub's own address: it is asked all
-  /// the same.
+  /// The address of the next page, from a Link field with `rel="next"`. A mirror may name the hub itself there; the
+  /// mirror is asked all the same.
   private func nextPage(_ head: HTTPHead, _ page: WebAddress) throws(HubError) -> WebAddress? {
     guard let link = head["link"] else { return nil }
     for part in link.split(separator: ",") where part.contains("rel=\"next\"") {
@@ -68,13 +69,13 @@ extension HubClient {
         return moved
       }
       throw HubError(
-        .badAnswer, page.text, found: "a next page at " + target.origin,
+        .badAnswer, file: page.text, found: "a next page at " + target.origin,
         expected: "it at " + settings.endpoint.origin)
     }
     return nil
   }
 
-  /// Where a file is to be had.
+  /// The address from which a file is fetched.
   func address(of file: HubFile, in name: HubName, commit: String) -> WebAddress {
     let parts = (name.kind == .dataset ? "datasets/" : "") + name.repository
     return settings.endpoint.appending(

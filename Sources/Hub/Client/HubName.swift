@@ -1,6 +1,9 @@
-/// Something on the hub as people name it: `org/name`, `org/name/checkpoint-450`, `org/name/file.gguf`, each with
-/// `@revision` if another than `main` is meant; `datasets/org/name` for data; `hf://…` and the addresses of web
-/// pages are understood too.
+public import ModelFiles
+
+/// The name of something on the hub: `org/name`, `org/name/checkpoint-450` or `org/name/file.gguf`.
+///
+/// `@revision` after it names another revision than `main`, and `datasets/` before it a repository of data. `hf://…`
+/// and the addresses of the hub's web pages are read too.
 public struct HubName: Sendable, Hashable, CustomStringConvertible {
   /// What a repository holds.
   public enum Kind: String, Sendable {
@@ -51,7 +54,7 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
     }
     if revision == nil {
       if text.hasPrefix("hf://") {
-        // There the revision follows the repository, and a folder may follow it.
+        // In `hf://org/name@revision/folder` the folder follows the revision.
         if parts.count > 1, let at = parts[1].lastIndex(of: "@") {
           let count = parts[1][at...] == "@refs" ? 3 : 1
           let last = min(1 + count, parts.count)
@@ -63,7 +66,7 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
       } else if let index = parts.lastIndex(where: { $0.contains("@") }),
         let at = parts[index].lastIndex(of: "@")
       {
-        // Here everything after it is the revision, whose name may hold slashes.
+        // In other names everything after @ is the revision, whose name may hold slashes.
         let first = String(parts[index][parts[index].index(after: at)...])
         revision = ([first] + parts[(index + 1)...]).joined(separator: "/")
         parts.removeSubrange((index + 1)...)
@@ -91,15 +94,15 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
     let expected = "org/name, org/name/folder or org/name/file, with @revision if not main"
     guard Self.isRepository(repository) else {
       throw HubError(
-        .badName, text, found: "no name of a repository", expected: expected,
+        .badName, file: text, found: "no name of a repository", expected: expected,
         advice: "Names hold letters, digits, -, _ and . only.")
     }
     guard path.isEmpty || Self.isSafePath(path) else {
-      throw HubError(.badName, text, found: "no path within a repository", expected: expected)
+      throw HubError(.badName, file: text, found: "no path within a repository", expected: expected)
     }
     if let revision, !Self.isRevision(revision) {
       throw HubError(
-        .badName, text, found: "no name of a revision after @",
+        .badName, file: text, found: "no name of a revision after @",
         expected: "a branch, a tag or a commit, such as @main")
     }
     self.kind = kind
@@ -108,8 +111,8 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
     self.revision = revision
   }
 
-  /// Whether a text that is no path on this machine is meant as a name on the hub: it has the form `org/name…`, and
-  /// does not begin like a path.
+  /// Whether a text that is no path on this machine can be a name on the hub: it has the form `org/name…`, and does
+  /// not begin like a path.
   public static func isMeant(by text: String) -> Bool {
     if text.hasPrefix("hf://") || text.hasPrefix("https://") { return (try? HubName(text)) != nil }
     guard !text.hasPrefix("/"), !text.hasPrefix("."), !text.hasPrefix("~"), !text.hasSuffix("/") else {
@@ -156,7 +159,7 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Whether a path stays where it begins, on any system, and can be shown.
+  /// Whether a path stays within its folder on any system, and holds no control characters.
   static func isSafePath(_ path: String) -> Bool {
     guard path.utf8.count <= 1024 else { return false }
     return path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
@@ -172,7 +175,7 @@ public struct HubName: Sendable, Hashable, CustomStringConvertible {
       && name.utf8.allSatisfy { $0 < 0x80 && !" ~^:?*[\"<>|".utf8.contains($0) }
   }
 
-  /// Whether it is a whole commit hash, which never means anything else.
+  /// Whether a text is a whole commit hash.
   static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && isHexadecimal(text) }
 
   static func isHexadecimal(_ text: String) -> Bool {

@@ -14,7 +14,7 @@ public struct HubPulled: Sendable {
   public let name: HubName
   /// The commit that it is of.
   public let commit: String
-  /// Where it is: the folder or file that was named, or the one file that it comes to.
+  /// The path of the folder or file that was named, or of the one file that is the model or adapter.
   public let path: String
   /// The files.
   public let files: [File]
@@ -29,19 +29,19 @@ public struct HubPulled: Sendable {
   public var fetchedByteCount: Int { files.reduce(0) { $0 + ($1.wasCached ? 0 : $1.size) } }
 }
 
-/// How far fetching has come.
+/// How many bytes have been fetched.
 public struct HubProgress: Sendable {
   /// Bytes that are there, of those that were not in the cache.
   public let done: Int
   /// Bytes that were not in the cache.
   public let total: Int
-  /// Seconds since the first byte was asked for.
+  /// Seconds since fetching began.
   public let seconds: Double
   /// Bytes that an earlier try had left, among `done`.
   public let resumed: Int
 }
 
-/// What is to be fetched: known before anything is.
+/// What will be fetched, and what is in the cache already.
 public struct HubPlan: Sendable {
   /// What was asked for.
   public let name: HubName

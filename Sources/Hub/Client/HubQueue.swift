@@ -1,3 +1,5 @@
+import ModelFiles
+import Support
 import Synchronization
 
 /// The files that are still to be fetched, shared by the threads that fetch them.
@@ -37,11 +39,9 @@ final class HubQueue: Sendable {
       let now = ContinuousClock.now
       guard now - state.last > .milliseconds(100) || state.done == total else { return }
       state.last = now
-      let passed = (now - began).components
       onProgress(
         HubProgress(
-          done: state.done, total: total,
-          seconds: Double(passed.seconds) + Double(passed.attoseconds) * 1e-18, resumed: state.resumed))
+          done: state.done, total: total, seconds: (now - began).inSeconds, resumed: state.resumed))
     }
   }
 }

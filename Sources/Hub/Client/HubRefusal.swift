@@ -1,7 +1,7 @@
 import Foundation
 import ModelFiles
 
-/// What the hub means by an answer that is no success, told so that one knows what to do.
+/// Explains an answer of the hub that is no success, and says what to do.
 struct HubRefusal {
   let head: HTTPHead
   let name: HubName
@@ -23,24 +23,25 @@ struct HubRefusal {
     switch (head.status, code) {
     case (_, "GatedRepo"), (403, _):
       return HubError(
-        .forbidden, place, found: "\(head.status), access refused\(message)", expected: "access to the files",
+        .forbidden, file: place, found: "\(head.status), access refused\(message)",
+        expected: "access to the files",
         advice: "Ask for access at \(page), if it is a gated repository. \(tokenAdvice).")
     case (_, "RevisionNotFound"):
       return HubError(
-        .notFound, place, found: "no revision \(quoted(name.wantedRevision)) in \(name.repository)",
+        .notFound, file: place, found: "no revision \(quoted(name.wantedRevision)) in \(name.repository)",
         expected: "a branch, tag or commit", advice: "See \(page)/refs.")
     case (_, "EntryNotFound"):
       return HubError(
-        .notFound, place, found: "no such file or folder in \(name.repository)",
+        .notFound, file: place, found: "no such file or folder in \(name.repository)",
         expected: "one that is there",
         advice: "See \(page)/tree/\(name.wantedRevision).")
     case (401, let code) where code != "RepoNotFound" && message.contains("Invalid credentials"):
       return HubError(
-        .forbidden, place, found: "401, the token is not valid", expected: "a valid token, or none",
+        .forbidden, file: place, found: "401, the token is not valid", expected: "a valid token, or none",
         advice: "Renew HF_TOKEN or the token file, or unset it for public repositories.")
     case (401, _), (404, _):
       return HubError(
-        .notFound, place,
+        .notFound, file: place,
         found: "no repository \(name.repository) at \(settings.endpointText), or a private one",
         expected: "a repository that can be read",
         advice:
@@ -49,16 +50,16 @@ struct HubRefusal {
     case (429, _):
       let wait = Self.wait(head).map { "wait \(Int($0.rounded(.up))) s" } ?? "wait a while"
       return HubError(
-        .rateLimited, place, found: "429, too many requests\(message)", expected: "patience",
+        .rateLimited, file: place, found: "429, too many requests\(message)", expected: "patience",
         advice: "Then give the same command again: \(wait)."
           + (settings.token == nil ? " With a token (HF_TOKEN) the hub allows more." : ""))
     case (500..., _):
       return HubError(
-        .serverFailure, place, found: "\(head.status) from the server\(message)", expected: "an answer",
+        .serverFailure, file: place, found: "\(head.status) from the server\(message)", expected: "an answer",
         advice: "Try again later.")
     default:
       return HubError(
-        .badAnswer, place, found: "status \(head.status)\(message)", expected: "the hub's answer",
+        .badAnswer, file: place, found: "status \(head.status)\(message)", expected: "the hub's answer",
         advice: "Check HF_ENDPOINT, and whether a proxy stands between.")
     }
   }

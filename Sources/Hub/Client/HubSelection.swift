@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// What is wanted of a repository.
 public enum HubWant: Sendable, Equatable {
@@ -27,7 +28,7 @@ struct HubSelection {
   /// Whether a model is among it.
   private(set) var hasModel = false
 
-  /// Files of a model that it may lack.
+  /// Files that a model may lack.
   static let optionalNames = [
     "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
   ]
@@ -65,7 +66,7 @@ struct HubSelection {
       let wanted = listing.files.filter { file in include.contains { Self.matches($0, file) } }
       guard !wanted.isEmpty else {
         throw HubError(
-          .nothingWanted, "\(name)",
+          .nothingWanted, file: "\(name)",
           found: "no file that fits " + include.map(quoted).joined(separator: " or "),
           expected: "one or more", advice: "There is " + Self.sample(listing) + ".")
       }
@@ -93,7 +94,7 @@ struct HubSelection {
       hasModel = file.name.hasSuffix(".gguf")
       return [file]
     }
-    // The matrices mean nothing without their configuration.
+    // An adapter's matrices need their configuration.
     let folder = file.path.dropLast(file.name.utf8.count)
     let config = listing.files.first { $0.path == folder + "adapter_config.json" }
     hasAdapter = config != nil
@@ -126,7 +127,7 @@ struct HubSelection {
     }
     if want != .model, isAdapter {
       hasAdapter = true
-      // A folder that is an adapter alone may hold the trainer's copies of the tokenizer: the base has it.
+      // The trainer's copies of the tokenizer beside an adapter are not needed: the base has it.
       choose(named(Self.adapterNames))
       choose(files.filter { Self.isShard($0.name, of: "adapter_model") || Self.isReadme($0) })
     }
@@ -140,12 +141,12 @@ struct HubSelection {
     guard let single else {
       if want == .model, isAdapter {
         throw HubError(
-          .nothingWanted, "\(name)", found: "an adapter without its base", expected: "a model",
+          .nothingWanted, file: "\(name)", found: "an adapter without its base", expected: "a model",
           advice: "Name its base as the model, and this as the adapter (--adapter).")
       }
       if want == .adapter, hasModel || (hasConfig && !weights.isEmpty) {
         throw HubError(
-          .nothingWanted, "\(name)", found: "a whole model", expected: "an adapter",
+          .nothingWanted, file: "\(name)", found: "a whole model", expected: "an adapter",
           advice: "Name it as the model.")
       }
       let several = want != .model && tina.count > 1 ? tina : ggufs
@@ -172,7 +173,7 @@ struct HubSelection {
       && [middle[0], middle[2]].allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
   }
 
-  /// Settings, tokenizers and what tells about the model: small, and wanted by every program that runs it.
+  /// Whether a file holds settings, a tokenizer or a description: small, and used by programs that run the model.
   private static func isSetting(_ file: HubFile) -> Bool {
     guard file.size <= textLimit else { return false }
     if isReadme(file) { return true }
@@ -190,7 +191,7 @@ struct HubSelection {
   private static func choice(_ files: [HubFile], _ name: HubName) -> HubError {
     let list = files.prefix(12).map { "\($0.name) (\(byteText($0.size)))" }.joined(separator: ", ")
     return HubError(
-      .nothingWanted, "\(name)",
+      .nothingWanted, file: "\(name)",
       found: "\(files.count) files of which one would do: \(list)\(files.count > 12 ? ", …" : "")",
       expected: "one of them", advice: "Name it: \(name.repository)/\(files[0].path).")
   }
@@ -206,20 +207,20 @@ struct HubSelection {
       let list = checkpoints.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
         .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
       return HubError(
-        .nothingWanted, "\(name)",
+        .nothingWanted, file: "\(name)",
         found: "\(checkpoints.count) checkpoints: \(list.prefix(40).joined(separator: ", "))",
         expected: "one of them", advice: "Name it: \(name.repository)/\(last).")
     }
     let pickles = files.filter(isPickle)
     if let pickle = pickles.first {
       return HubError(
-        .nothingWanted, "\(name)", found: "weights as Python pickles alone (\(pickle.name))",
+        .nothingWanted, file: "\(name)", found: "weights as Python pickles alone (\(pickle.name))",
         expected: wanted,
         advice: "Pickles can run code and are not read: look for a repository or revision with safetensors"
           + " (the hub offers a conversion as a pull request: \(name.repository)@refs/pr/N).")
     }
     return HubError(
-      .nothingWanted, "\(name)", found: sample(listing), expected: wanted,
+      .nothingWanted, file: "\(name)", found: sample(listing), expected: wanted,
       advice: "Name a folder or a file of it, or fetch everything with tina pull --all.")
   }
 
@@ -235,7 +236,7 @@ struct HubSelection {
     matches(Array(pattern.utf8), Array(file.path.utf8)) || matches(Array(pattern.utf8), Array(file.name.utf8))
   }
 
-  /// In time of the product of both lengths at most.
+  /// Takes time of the product of both lengths at most.
   private static func matches(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
     var p = 0
     var t = 0

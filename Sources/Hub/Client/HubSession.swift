@@ -1,9 +1,10 @@
 import Foundation
-import ModelFiles
+public import ModelFiles
+import Support
 
-/// The hub with its cache.
+/// Fetches from the hub into the cache on disk.
 public final class HubSession: Sendable {
-  /// Where the hub and the cache are, and who asks.
+  /// The addresses of hub and cache, and the token.
   public let settings: HubSettings
   /// The cache.
   public let cache: HubCache
@@ -11,12 +12,12 @@ public final class HubSession: Sendable {
   let parallel: Int
   let pacing: Pacing
   private let stop = StopFlag()
-  /// Told of what a user should know; on any thread.
+  /// Called on any thread with what a user should know.
   let onNote: @Sendable (String) -> Void
 
   /// A hub as the settings say.
   ///
-  /// - Parameter onNote: told of what a user should know, one sentence each; on any thread.
+  /// - Parameter onNote: called on any thread with what a user should know, one sentence at a time.
   public convenience init(
     _ settings: HubSettings, onNote: @escaping @Sendable (String) -> Void = { _ in }
   ) { self.init(settings, parallel: 4, pacing: Pacing(), onNote: onNote) }
@@ -32,7 +33,7 @@ public final class HubSession: Sendable {
     self.onNote = onNote
   }
 
-  /// Stops what is under way: it ends with an error of kind `cancelled`. What is fetched is kept.
+  /// Stops all calls under way: they throw an error of kind `cancelled`. What is fetched is kept.
   public func cancel() { stop.set() }
 
   private func client() throws(HubError) -> HubClient {
@@ -41,7 +42,7 @@ public final class HubSession: Sendable {
     return client
   }
 
-  /// Asks the hub what a name holds, and chooses.
+  /// Asks the hub what a name holds, and chooses the files to fetch.
   ///
   /// - Parameters:
   ///   - include: patterns of further files; with them alone nothing else is chosen unless a kind is wanted.
@@ -52,7 +53,8 @@ public final class HubSession: Sendable {
   ) throws(HubError) -> HubPlan {
     guard !settings.isOffline else {
       throw HubError(
-        .offline, "\(name)", found: "HF_HUB_OFFLINE is set", expected: "to ask \(settings.endpointText)",
+        .offline, file: "\(name)", found: "HF_HUB_OFFLINE is set",
+        expected: "to ask \(settings.endpointText)",
         advice: "Unset it; what is in the cache already is found by its name without this.")
     }
     let client = try client()
@@ -73,7 +75,7 @@ public final class HubSession: Sendable {
         ? HubSelection.optionalNames.map { prefix + $0 }.filter { !paths.contains($0) } : [])
   }
 
-  /// The list of the folder that a name is, or of the folder of the file that it is.
+  /// The list of a named folder, or of the folder that holds a named file.
   private func list(
     _ client: HubClient, _ name: HubName, _ commit: String, _ isDeep: Bool
   ) throws(HubError) -> HubListing {
@@ -94,7 +96,7 @@ public final class HubSession: Sendable {
     if listing.files.contains(where: { $0.path == name.path }) { return listing }
     let there = (listing.folders.map { $0 + "/" } + listing.files.map(\.path))
     throw HubError(
-      .notFound, "\(name)", found: "no \(quoted(name.path)) in \(name.repository)",
+      .notFound, file: "\(name)", found: "no \(quoted(name.path)) in \(name.repository)",
       expected: "a folder or a file",
       advice: there.isEmpty
         ? "" : "There is \(there.prefix(20).joined(separator: ", "))\(there.count > 20 ? ", …" : "").")
@@ -102,14 +104,15 @@ public final class HubSession: Sendable {
 
   func offline(_ name: HubName) -> HubError {
     HubError(
-      .offline, "\(name)", found: "nothing of it in the cache (\(cache.root)), and HF_HUB_OFFLINE is set",
+      .offline, file: "\(name)",
+      found: "nothing of it in the cache (\(cache.root)), and HF_HUB_OFFLINE is set",
       expected: "a model or adapter on this machine",
       advice: "Check the name or path, or unset HF_HUB_OFFLINE.")
   }
 
   /// Fetches what a plan lists and makes it visible in the cache, whole or not at all.
   ///
-  /// - Parameter onProgress: told how far it is; on any thread, one call at a time.
+  /// - Parameter onProgress: called on any thread, one call at a time.
   /// - Throws: ``HubError``; what is fetched by then is kept, and the next try goes on from there.
   public func fetch(
     _ plan: HubPlan, onProgress: @escaping @Sendable (HubProgress) -> Void = { _ in }
@@ -145,16 +148,16 @@ public final class HubSession: Sendable {
         plan.selected, commit: plan.commit, of: plan.name, avoidsLinks: settings.avoidsLinks)
     }
     for path in plan.absent { cache.noteAbsent(path, commit: plan.commit, of: plan.name) }
-    // Last: a revision leads to what is whole.
+    // The revision comes last, so that it names a whole snapshot.
     do throws(HubError) {
       try cache.setCommit(plan.commit, of: plan.name)
     } catch {
-      // A cache that others own may be read-only: everything is there all the same.
+      // A cache that another user owns may be read-only, and everything is there.
       if !isThere { throw error }
     }
   }
 
-  /// Room for what is missing, less what an earlier try left, and a little more for everybody else.
+  /// Checks that the disk has room for what is missing, and 16 MiB more for other programs.
   private func checkRoom(_ plan: HubPlan) throws(HubError) {
     var needed = 0
     for file in Self.distinct(plan.missing) {
@@ -166,7 +169,7 @@ public final class HubSession: Sendable {
     let margin = 16 << 20
     if needed > max(free - margin, 0) {
       throw HubError(
-        .unwritable, "\(plan.name)", found: "\(byteText(free)) free in \(cache.root)",
+        .unwritable, file: "\(plan.name)", found: "\(byteText(free)) free in \(cache.root)",
         expected: "room for \(byteText(needed))",
         advice: "Make room, or set HF_HOME to a folder on a larger disk.")
     }
@@ -181,7 +184,7 @@ public final class HubSession: Sendable {
   private func download(
     _ plan: HubPlan, _ onProgress: @escaping @Sendable (HubProgress) -> Void
   ) throws(HubError) {
-    // The largest first: the end is not one thread with the longest file.
+    // The largest file first, so that all threads end at about the same time.
     let queue = HubQueue(Self.distinct(plan.missing).sorted { $0.size > $1.size }, onProgress)
     let group = DispatchGroup()
     for _ in 0..<min(parallel, queue.count) {

@@ -1,14 +1,14 @@
 public import Foundation
-import ModelFiles
+public import ModelFiles
 
-/// Where the hub is, who asks, and where what is fetched is kept: as Hugging Face's own programs read it from the
-/// environment.
+/// The address of the hub, the token, and the folder of the cache, read from the environment as Hugging Face's own
+/// programs do.
 public struct HubSettings: Sendable {
   /// The hub's address.
   let endpoint: WebAddress
   /// The folder of the cache.
   public let cache: String
-  /// Who asks; nil for nobody in particular. Never shown.
+  /// The user's token, which is never shown; nil without one.
   let token: String?
   /// Whether the hub must not be asked (`HF_HUB_OFFLINE`).
   public let isOffline: Bool
@@ -25,8 +25,8 @@ public struct HubSettings: Sendable {
     return text.hasSuffix("/") ? String(text.dropLast()) : text
   }
 
-  /// Reads the settings: `HF_ENDPOINT`, `HF_TOKEN` or the token file, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`, and
-  /// what else Hugging Face's `huggingface_hub` knows of where files are.
+  /// Reads `HF_ENDPOINT`, `HF_TOKEN` or the token file, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`, and the other
+  /// variables of Hugging Face's `huggingface_hub` that say where files are.
   ///
   /// - Parameter environment: variables; those of the process unless given.
   /// - Throws: ``HubError`` for a value that cannot be.
@@ -36,7 +36,8 @@ public struct HubSettings: Sendable {
     let address = values["HF_ENDPOINT"] ?? "https://huggingface.co"
     guard let endpoint = WebAddress(address), !endpoint.path.contains("?") else {
       throw HubError(
-        .badName, "HF_ENDPOINT", found: quoted(address), expected: "an address such as https://huggingface.co"
+        .badName, file: "HF_ENDPOINT", found: quoted(address),
+        expected: "an address such as https://huggingface.co"
       )
     }
     self.endpoint = endpoint
@@ -69,10 +70,10 @@ public struct HubSettings: Sendable {
     }
     let token = (text ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     if token.isEmpty { return nil }
-    // It becomes part of a header: a line end in it would be another header.
+    // The token becomes part of a header, where a line end would begin another header.
     guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), token.utf8.count < 4096 else {
       throw HubError(
-        .badName, source, found: "a token with blanks or control characters",
+        .badName, file: source, found: "a token with blanks or control characters",
         expected: "a token as the hub gives it (hf_…)", advice: "Copy it again.")
     }
     return token

@@ -9,18 +9,19 @@ import ModelFiles
   import Glibc
 #endif
 
-/// Fetches one blob into the cache: goes on where an earlier try ended, and lets only what has the right digest have
-/// the blob's name.
+/// Fetches blobs into the cache: goes on where an earlier try ended, and gives the blob's name only to bytes of the
+/// right digest.
 final class BlobFetch {
   let client: HubClient
   let cache: HubCache
   let name: HubName
   let commit: String
   let stop: StopFlag
-  /// Told of bytes that are there, and whether they are new: a difference, negative when a beginning was worthless.
+  /// Called with the change of the number of bytes that are there, negative when some are thrown away, and whether
+  /// they came over the network.
   let onBytes: (Int, _ isNew: Bool) -> Void
   let onNote: (String) -> Void
-  /// Whether the bytes that are there may be of different files, so that a wrong digest is no proof of a bad server.
+  /// Whether the bytes may come from different files, so that a wrong digest does not prove a bad server.
   private var isDoubtful = false
 
   init(
@@ -57,7 +58,7 @@ final class BlobFetch {
   private func download(_ file: HubFile, to blob: String) throws(HubError) {
     let part = try PartialBlob(path: blob + ".incomplete", file: file)
     onBytes(part.count, false)
-    // Others write to such files too, and not all check what they write.
+    // Other programs write such files too, and not all of them check what they write.
     isDoubtful = part.count > 0
     while true {
       try receive(file, part)
@@ -66,7 +67,7 @@ final class BlobFetch {
         try part.discard()
         onBytes(-file.size, true)
         throw HubError(
-          .damaged, "\(name.repository)/\(file.path)", found: "\(file.size) bytes with another digest",
+          .damaged, file: "\(name.repository)/\(file.path)", found: "\(file.size) bytes with another digest",
           expected: "the digest " + file.digest,
           advice: "Nothing of it was kept. Try again; if it stays so, the server or a proxy changes files.")
       }
@@ -78,16 +79,16 @@ final class BlobFetch {
     try part.publish(as: blob)
   }
 
-  /// Fetches until as many bytes are there as the hub says.
+  /// Fetches until the file has the size that the hub lists.
   private func receive(_ file: HubFile, _ part: PartialBlob) throws(HubError) {
     let place = "\(name.repository)/\(file.path)"
     let url = client.address(of: file, in: name, commit: commit)
-    // Of the server that sends the bytes: what another version is put behind is not to be trusted.
+    // The tag of the sending server: when it changes, the bytes may be of two versions.
     var tag: String?
     try client.patiently { () throws(HubError) -> HubClient.Attempt<Void> in
       if part.count == file.size { return .done(()) }
       let before = part.count
-      let consumer = HTTPConnection.Consumer(
+      let consumer = HubConnection.Consumer(
         head: { (head) throws(HubError) in
           try self.begin(file, part, head, place: place, tag: &tag)
         },
@@ -104,21 +105,21 @@ final class BlobFetch {
       let made = part.count > before
       if part.count == file.size, answer.failure == nil || file.size > 0 { return .done(()) }
       if answer.head.status == 416 {
-        // Our beginning is of something else.
+        // The bytes that are there are of another file.
         onBytes(-part.count, true)
         try part.restart()
       } else if answer.failure != nil || !(200..<300).contains(answer.head.status) {
         return try client.judge(answer, place: place, name: name, made: made)
       }
       let error = HubError(
-        .unreachable, place, found: "\(part.count) of \(file.size) bytes, then the end",
+        .unreachable, file: place, found: "\(part.count) of \(file.size) bytes, then the end",
         expected: "all of them",
         advice: "Give the same command again: it goes on from there.")
       return .again(error, after: nil, made: made)
     }
   }
 
-  /// Looks at the header before the body: is it what was asked for, and where does it begin?
+  /// Checks the header before the body arrives: whether it is what was asked for, and where the body begins.
   private func begin(
     _ file: HubFile, _ part: PartialBlob, _ head: HTTPHead, place: String, tag: inout String?
   ) throws(HubError) {
@@ -145,14 +146,14 @@ final class BlobFetch {
   private func checkCommit(_ head: HTTPHead, _ place: String) throws(HubError) {
     if let told = head["x-repo-commit"], told != commit {
       throw HubError(
-        .badAnswer, place, found: "a file of commit \(quoted(told))", expected: "commit " + commit,
+        .badAnswer, file: place, found: "a file of commit \(quoted(told))", expected: "commit " + commit,
         advice: "Check HF_ENDPOINT.")
     }
   }
 
   private static func lie(_ place: String, _ found: String, _ file: HubFile) -> HubError {
     HubError(
-      .damaged, place, found: found, expected: "\(file.size) bytes of " + file.digest,
+      .damaged, file: place, found: found, expected: "\(file.size) bytes of " + file.digest,
       advice: "The server contradicts itself: check HF_ENDPOINT, or try later.")
   }
 }

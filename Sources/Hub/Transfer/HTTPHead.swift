@@ -11,10 +11,10 @@ struct HTTPHead: Sendable {
 
   var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && self["location"] != nil }
 
-  /// The length that the body has, if the server says it well.
+  /// The body's length; nil if the server tells none, or a malformed one.
   var contentLength: Int? { self["content-length"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil } }
 
-  /// Of a 206: where the part begins and how long the whole is.
+  /// Where the part of a 206 answer begins, and how long the whole is.
   var contentRange: (start: Int, total: Int?)? {
     guard let text = self["content-range"], text.lowercased().hasPrefix("bytes "),
       let dash = text.firstIndex(of: "-"), let slash = text.lastIndex(of: "/"),
@@ -23,11 +23,11 @@ struct HTTPHead: Sendable {
     return (start, Int(text[text.index(after: slash)...]))
   }
 
-  /// Takes the next line of a header; true when it is the last one of the answer.
+  /// Takes the next line of a header; returns true for the last line of the answer's header.
   mutating func take(_ line: String) -> Bool {
     let text = line.trimmingASCIIBlanks()
     if text.hasPrefix("HTTP/") {
-      // A new answer: an interim one, such as 100, may have come before.
+      // A new answer begins; an interim one, such as 100, may have come before it.
       self = HTTPHead()
       status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
     } else if text.isEmpty {

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Support
 
 #if canImport(Darwin)
@@ -9,8 +10,8 @@ import Support
   import Glibc
 #endif
 
-/// The beginning of a blob in its `.incomplete` file, and the digest of it. It stays when the program ends, so that
-/// the next one goes on from there.
+/// The beginning of a blob in its `.incomplete` file, and its digest so far. The file stays when the program ends, so
+/// that the next one goes on from there.
 final class PartialBlob {
   let path: String
   let file: HubFile
@@ -19,11 +20,11 @@ final class PartialBlob {
   private let descriptor: Int32
   private var digest: Digest?
 
-  /// Opens what is there, or nothing, and reads it for its digest.
+  /// Opens the file or makes it, and reads what is there for the digest.
   init(path: String, file: HubFile) throws(HubError) {
     self.path = path
     self.file = file
-    // Not through a link: it could lead out of the cache.
+    // A link is refused: it could lead out of the cache.
     descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
     guard descriptor >= 0 else { throw HubCache.failure(path, "open", errno) }
     digest = file.blobDigest()
@@ -57,7 +58,7 @@ final class PartialBlob {
       if got < 0 {
         if errno == EINTR { continue }
         let code = errno
-        // What is there must be what was digested.
+        // The file must hold exactly the bytes that were digested.
         _ = ftruncate(descriptor, off_t(count))
         throw HubCache.failure(path, "write", code)
       }
@@ -76,7 +77,7 @@ final class PartialBlob {
     digest = file.blobDigest()
   }
 
-  /// Whether everything is there and is what it should be; asked once, after which only ``restart()`` goes on.
+  /// Whether the whole file is there and has the right digest. Asked once: afterwards only ``restart()`` goes on.
   func matches() -> Bool {
     guard count == file.size, let digest = digest.take() else { return false }
     return hexadecimal(digest.finish()) == file.digest

@@ -1,7 +1,6 @@
 import ModelFiles
 
-/// An http or https address, taken apart more strictly than any client does: what is ambiguous is refused, so that
-/// nobody reads another host in it than we do.
+/// An http or https address. Ambiguous ones are refused, so that no other program reads another host in it.
 struct WebAddress: Sendable, Equatable {
   let isSecure: Bool
   /// In lower case; an IPv6 address with its brackets.
@@ -11,11 +10,11 @@ struct WebAddress: Sendable, Equatable {
   let path: String
 
   var scheme: String { isSecure ? "https" : "http" }
-  /// What a credential belongs to.
+  /// Scheme, host and port, to which a credential belongs.
   var origin: String { "\(scheme)://\(host):\(port)" }
   var text: String { scheme + "://" + host + (port == (isSecure ? 443 : 80) ? "" : ":\(port)") + path }
 
-  /// Reads an absolute address; nil if it is none, of another scheme, or holds a user's name or a blank.
+  /// Reads an absolute address; nil for other schemes, and for addresses with a user's name or a blank.
   init?(_ text: String) {
     let lower = text.prefix(8).lowercased()
     let rest: Substring
@@ -70,7 +69,7 @@ struct WebAddress: Sendable, Equatable {
       }
   }
 
-  /// Where a `Location` in an answer from here leads; nil if that is no http or https address.
+  /// The address that a `Location` in an answer from here names; nil if that is no http or https address.
   func resolving(_ location: String) -> WebAddress? {
     if location.hasPrefix("//") { return WebAddress(scheme + ":" + location) }
     if location.hasPrefix("/") { return WebAddress(scheme + "://" + authority + location) }

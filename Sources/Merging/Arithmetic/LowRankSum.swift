@@ -3,7 +3,7 @@ import CKernels
 import ModelFiles
 import TinaRuntime
 
-/// What all adapters together add to one module: Σ sⱼ · Bⱼ · Aⱼ, the ranks stacked.
+/// The sum of what all adapters add to one module, Σ sⱼ · Bⱼ · Aⱼ, with the ranks stacked.
 struct LowRankSum: Sendable {
   let module: String
   /// The pair of each adapter that has the module, its scale times that of the attachment.

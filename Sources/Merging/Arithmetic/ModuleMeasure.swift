@@ -44,3 +44,18 @@ public struct ModuleMeasure: Sendable, Equatable {
     changed += other.changed
   }
 }
+
+extension Sequence where Element == ModuleMeasure {
+  /// All modules as one.
+  var total: ModuleMeasure {
+    reduce(into: ModuleMeasure(name: "all modules")) { $0.add($1) }
+  }
+
+  /// Where least survived; nil if no module changes.
+  var worst: ModuleMeasure? {
+    self.filter { $0.survived != nil }.min { ($0.survived ?? 1) < ($1.survived ?? 1) }
+  }
+
+  /// Where less than half survived.
+  var lost: [ModuleMeasure] { self.filter { ($0.survived ?? 1) < 0.5 } }
+}

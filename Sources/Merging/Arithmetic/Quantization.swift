@@ -1,5 +1,6 @@
 import Foundation
 public import ModelFiles
+import Support
 import Synchronization
 public import TinaRuntime
 
@@ -15,9 +16,6 @@ public struct Quantization: Sendable {
   public var replacesOutput = false
   /// Whether a model that is quantised already may be rounded a second time.
   public var requantises = false
-  /// Threads that compute and write.
-  public var threads = 2
-
   /// Prepares a conversion.
   public init(_ model: Model, output: String, type: GGUFFileType) {
     self.model = model
@@ -39,13 +37,13 @@ public struct Quantization: Sendable {
       output: output, inputs: [model.directory.path], replaces: replacesOutput)
     do {
       if place.wasThere { _ = try place.takeUp(key: "", plan: plan) }
-      var settings = MergeSettings()
-      settings.threads = threads
       let file = plan.files[0]
       let done = Mutex(0)
       let clock = ContinuousClock()
       let began = clock.now
-      let writer = ShardWriter(file: file, settings: settings, measuresRounding: true) { count in
+      let writer = ShardWriter(
+        file: file, settings: MergeSettings(), threads: model.threads, measuresRounding: true
+      ) { count in
         let sum = done.withLock { done in
           done += count
           return done
@@ -55,7 +53,7 @@ public struct Quantization: Sendable {
       let measures = try writer.write(to: place.file(Self.name))
       // What was written must open as a model does.
       _ = try Model(path: place.file(Self.name), threads: 1)
-      let memory = anonymousByteCount()
+      let memory = ProcessMemory.privateBytes
       try place.finish(file: Self.name)
       return QuantizationReport(
         output: output, type: type,
@@ -71,9 +69,6 @@ public struct Quantization: Sendable {
   private static let name = "model.gguf"
 
   private func check() throws(MergeError) {
-    if threads < 1 || threads > 1024 {
-      throw .invalidSetting(name: "threads", found: "\(threads)", expected: "1 to 1024")
-    }
     guard type.isQuantised || type == .f16 || type == .bf16, !requantises,
       let tensor = model.directory.quantisedTensor
     else { return }
@@ -118,40 +113,26 @@ public struct QuantizationReport: Sendable {
   public var worst: ModuleMeasure? { roundings.max { ($0.error ?? 0) < ($1.error ?? 0) } }
 
   /// The rounding error over all tensors that were rounded to blocks; nil if none was.
-  public var error: Double? {
-    var total = ModuleMeasure(name: "all tensors")
-    for rounding in roundings { total.add(rounding) }
-    return total.error
-  }
+  public var error: Double? { roundings.total.error }
 
   /// The report as JSON.
   public var json: JSONValue {
-    .object(
-      JSONObject([
-        ("output", .string(output)), ("type", .string(type.rawValue)),
-        ("source_bytes", JSONValue(sourceByteCount)), ("bytes", JSONValue(byteCount)),
-        (
-          "tensor_types",
-          .array(
-            types.map { type in
-              .object(
-                JSONObject([
-                  ("type", .string(type.type)), ("tensors", JSONValue(type.tensors)),
-                  ("bytes", JSONValue(type.byteCount)),
-                ]))
-            })
-        ),
-        ("relative_error", error.map { JSONValue($0) } ?? .null),
-        (
-          "worst_tensor",
-          worst.map { worst in
-            .object(
-              JSONObject([
-                ("name", .string(worst.name)), ("relative_error", worst.error.map { JSONValue($0) } ?? .null),
-              ]))
-          } ?? .null
-        ),
-      ]))
+    .record([
+      "output": .string(output), "type": .string(type.rawValue), "source_bytes": JSONValue(sourceByteCount),
+      "bytes": JSONValue(byteCount),
+      "tensor_types": .array(
+        types.map { type in
+          .record([
+            "type": .string(type.type), "tensors": JSONValue(type.tensors),
+            "bytes": JSONValue(type.byteCount),
+          ])
+        }), "relative_error": error.map { JSONValue($0) } ?? .null,
+      "worst_tensor": worst.map { worst in
+        .record([
+          "name": .string(worst.name), "relative_error": worst.error.map { JSONValue($0) } ?? .null,
+        ])
+      } ?? .null,
+    ])
   }
 
   /// The report in a few lines for a person.

@@ -1,14 +1,14 @@
 import AdapterFormat
 public import ModelFiles
+import Support
 public import TinaRuntime
 
 /// A model with adapters added to its weights in memory, for running: nothing is written.
 ///
-/// An attached adapter is the normal way, exact and shared with other requests. A merged one saves its products,
-/// a few per cent of time, and costs memory for every module that it changes; in bf16 or f16 rounding takes part
-/// of the change, which ``modules`` tells.
+/// The usual way is to attach an adapter, which is exact and shared with other requests. Merging saves a few per cent of
+/// time and costs memory for every changed module. In bf16 or f16, rounding takes part of the change: see ``modules``.
 public struct RuntimeMerge: Sendable {
-  /// The merged model. Adapters that belong to the base do not belong to it.
+  /// The merged model. Adapters attached to the base can't be used with it.
   public let model: Model
   /// What the changed modules are stored as.
   public let elementType: ElementType
@@ -43,9 +43,7 @@ public struct RuntimeMerge: Sendable {
       offset += (planned[planned.count - 1].byteCount + 63) / 64 * 64
     }
     let file = PlannedFile(name: "memory", header: [], tensors: planned, byteCount: offset)
-    var settings = MergeSettings()
-    settings.threads = base.threads
-    let writer = ShardWriter(file: file, settings: settings, onBytes: { _ in })
+    let writer = ShardWriter(file: file, settings: MergeSettings(), threads: base.threads, onBytes: { _ in })
     var measures: [ModuleMeasure] = []
     let memory = try unsafe OwnedBytes(byteCount: offset) { target in
       for tensor in planned {
@@ -54,9 +52,8 @@ public struct RuntimeMerge: Sendable {
       }
       measures = try writer.write(to: unsafe MemorySink(target))
     }
-    let lost = measures.filter { ($0.survived ?? 1) < 0.5 }
-    guard acceptsLoss || lost.isEmpty else {
-      throw MergeError.lostInMemory(modules: lost, type: elementType.rawValue)
+    guard acceptsLoss || measures.lost.isEmpty else {
+      throw MergeError.lostInMemory(modules: measures.lost, type: elementType.rawValue)
     }
     var merged: [String: Tensor] = [:]
     for tensor in planned {
@@ -72,18 +69,14 @@ public struct RuntimeMerge: Sendable {
   }
 
   /// All modules as one.
-  public var total: ModuleMeasure {
-    var total = ModuleMeasure(name: "all modules")
-    for module in modules { total.add(module) }
-    return total
-  }
+  public var total: ModuleMeasure { modules.total }
 
-  /// What a person should know, in one sentence.
+  /// One sentence for a person.
   public var summary: String {
     let size = "\(modules.count) modules in \(elementType.rawValue), \(byteText(byteCount)) of memory"
-    guard let survived = total.survived, let error = total.error,
-      let worst = modules.filter({ $0.survived != nil }).min(by: { ($0.survived ?? 1) < ($1.survived ?? 1) })
-    else { return "merged in memory: \(size); the adapters change nothing." }
+    guard let survived = total.survived, let error = total.error, let worst = modules.worst else {
+      return "merged in memory: \(size); the adapters change nothing."
+    }
     return "merged in memory: \(size); \(percent(survived)) of the change survived rounding, "
       + "\(percent(worst.survived ?? 0)) at least (\(worst.name)); rounding error \(percent(error)) of the change."
   }

@@ -87,7 +87,7 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
     var type = mainType
     let parts = name.split(separator: ".")
     let layer = parts.count == 4 ? Int(parts[1]) ?? 0 : 0
-    // The first and last eighth of the layers, and every third between, take more of the loss.
+    // Errors in the first and last eighth of the layers, and in every third between, raise the loss most.
     let isSensitive =
       layer < layerCount / 8 || layer >= 7 * layerCount / 8 || (layer - layerCount / 8) % 3 == 2
     let isMedium = self == .q4_K_M || self == .q5_K_M
@@ -99,7 +99,7 @@ public enum GGUFFileType: String, CaseIterable, Sendable {
       } else if self == .q4_K_S, layer < 4 {
         type = .q5_K
       }
-      // Eight heads share a value matrix in the model of 80 layers: it is small, and errors in it count.
+      // In the model of 80 layers eight heads share a small value matrix, whose errors count more.
       if layerCount == 80, type == .q4_K { type = .q5_K }
     } else if name.hasSuffix(".ffn_down.weight") {
       if isMedium, isSensitive {

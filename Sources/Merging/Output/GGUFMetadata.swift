@@ -1,20 +1,21 @@
 import Foundation
 import ModelFiles
+import Support
 import Tokenization
 
-/// What a GGUF file says of its model besides the weights.
+/// The metadata of a GGUF file that holds a model.
 enum GGUFMetadata {
   /// Keys and values for a file of `type` that holds the model of `directory`.
   ///
-  /// A model that is a GGUF file already keeps what it says; one of a Hugging Face directory is described as
-  /// llama.cpp's converter does it.
+  /// A base that is a GGUF file keeps its metadata. A Hugging Face directory is described as llama.cpp's converter
+  /// describes it.
   static func describing(
     _ directory: StoredModel, type: GGUFFileType
   ) throws -> [(key: String, value: GGUFValue)] {
     let version: (key: String, value: GGUFValue) = ("general.quantization_version", .uint32(2))
     let fileType: (key: String, value: GGUFValue) = ("general.file_type", .uint32(type.code))
     if let file = directory.gguf {
-      // A file that was split is one afterwards.
+      // The output is one file, even if the base was split.
       let replaced = [version.key, fileType.key]
       return file.metadata.filter { !replaced.contains($0.key) && !$0.key.hasPrefix("split.") } + [
         fileType, version,

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -11,8 +12,7 @@ import ModelFiles
 
 /// The hidden directory beside the output in which a merge is made, until it is whole and verified.
 ///
-/// A merge that is killed leaves it; the same merge goes on from the files that were finished, another one
-/// begins anew.
+/// A killed merge leaves it behind. The same merge goes on from the finished files; another one begins anew.
 final class MergeDirectory {
   /// Where the output will be, absolute.
   let output: String
@@ -66,7 +66,7 @@ final class MergeDirectory {
   /// A file of the directory.
   func file(_ name: String) -> String { path + "/" + name }
 
-  /// What an earlier run of the same merge finished; everything else is removed.
+  /// The files that an earlier run of the same merge finished. Removes everything else.
   ///
   /// - Parameter key: what identifies the merge.
   func takeUp(key: String, plan: OutputPlan) throws(MergeError) -> [String: [ModuleMeasure]] {
@@ -98,15 +98,10 @@ final class MergeDirectory {
   /// Remembers which files are finished.
   func record(key: String, finished: [String: [ModuleMeasure]]) throws(ModelFilesError) {
     let entries = finished.sorted { $0.key < $1.key }.map { name, modules in
-      JSONValue.object(
-        JSONObject([
-          ("file", .string(name)), ("modules", .array(modules.map(\.progress))),
-        ]))
+      JSONValue.record(["file": .string(name), "modules": .array(modules.map(\.progress))])
     }
-    let text = JSONValue.object(JSONObject([("key", .string(key)), ("finished", .array(entries))])).text()
-    let writer = try FileWriter(path: file(Self.progressName))
-    try writer.write(Array(text.utf8))
-    try writer.finish()
+    let progress = JSONValue.record(["key": .string(key), "finished": .array(entries)])
+    try FileWriter.write(Array(progress.text().utf8), to: file(Self.progressName))
   }
 
   /// Gives the directory its final name.
@@ -127,15 +122,10 @@ final class MergeDirectory {
       throw failure(output, "rename", code)
     }
     if hasOld { try? FileManager.default.removeItem(atPath: old) }
-    let folder = unsafe open(
-      URL(fileURLWithPath: output).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder >= 0 {
-      _ = fsync(folder)
-      close(folder)
-    }
+    flushFolder(URL(fileURLWithPath: output).deletingLastPathComponent().path)
   }
 
-  /// Gives a single file the final name instead, with what else is here under names beside it.
+  /// Gives one file the final name, and its companions the names beside it.
   ///
   /// - Parameters:
   ///   - name: the file, of this directory.
@@ -147,7 +137,7 @@ final class MergeDirectory {
       throw .unwritable(path: output, call: "rename", reason: "a directory has that name")
     }
     guard replaces || !Self.exists(output) else { throw .outputExists(path: output) }
-    // The model comes last: where it is, everything is.
+    // The model comes last, so that its companions are there when it is.
     for (name, path) in companions {
       guard unsafe rename(file(name), path) == 0 else { throw failure(path, "rename", errno) }
     }
@@ -156,12 +146,7 @@ final class MergeDirectory {
       for (_, path) in companions { unsafe unlink(path) }
       throw failure(output, "rename", code)
     }
-    let folder = unsafe open(
-      URL(fileURLWithPath: output).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder >= 0 {
-      _ = fsync(folder)
-      close(folder)
-    }
+    flushFolder(URL(fileURLWithPath: output).deletingLastPathComponent().path)
     discard()
   }
 
@@ -172,12 +157,10 @@ final class MergeDirectory {
 extension ModuleMeasure {
   /// The sums, for the record of progress.
   fileprivate var progress: JSONValue {
-    .object(
-      JSONObject([
-        ("name", .string(name)),
-        ("sums", .array([deltaSquares, product, errorSquares].map { JSONValue($0) })),
-        ("count", JSONValue(count)), ("changed", JSONValue(changed)),
-      ]))
+    .record([
+      "name": .string(name), "sums": .array([deltaSquares, product, errorSquares].map { JSONValue($0) }),
+      "count": JSONValue(count), "changed": JSONValue(changed),
+    ])
   }
 
   fileprivate init?(_ value: JSONValue) {

@@ -1,3 +1,4 @@
+import Support
 import Synchronization
 
 #if canImport(Darwin)
@@ -8,7 +9,7 @@ import Synchronization
   import Glibc
 #endif
 
-/// Where merged weights go: several threads write, each at places of its own.
+/// Takes merged weights from several threads, each of which writes to places of its own.
 protocol WeightSink: Sendable {
   /// Writes bytes at a place.
   @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError)
@@ -54,16 +55,15 @@ extension WeightSink {
 
 /// A file of merged weights.
 ///
-/// Where the file system allows it, whole blocks go from memory to the disk without a copy in the system's cache:
-/// that costs no memory and next to no time of a processor, both of which computing needs. What is read to verify
-/// the merge then comes from the disk.
+/// Where the file system allows it, whole blocks go from memory to the disk past the system's cache. This takes no
+/// memory and little processor time from computing, and the verification then reads what is on the disk.
 final class OutputFile: WeightSink {
   let path: String
   private let descriptor: Int32
   /// The same file past the cache; negative where the file system has no such thing.
   private let direct: Int32
-  /// Bytes before and behind whole blocks. Writing through the cache waits until nobody writes past it: they wait until
-  /// all blocks are written.
+  /// Bytes before and behind whole blocks, kept until all blocks are written: a write through the cache waits for
+  /// writes past it.
   private let edges = Mutex<[(offset: Int, bytes: [UInt8])]>([])
 
   /// Creates the file, or empties it.
@@ -92,15 +92,14 @@ final class OutputFile: WeightSink {
 
   var isBuffered: Bool { direct < 0 }
 
-  /// Writes bytes at a place: blocks that lie in memory as they lie in the file directly, the rest through the cache,
-  /// until ``flush()`` at the latest.
+  /// Writes bytes at a place: aligned blocks past the cache, the rest through it, at ``flush()`` at the latest.
   @unsafe func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MergeError) {
     let unit = PieceBuffer.alignment
     let first = min((offset + unit - 1) / unit * unit - offset, bytes.count)
     let end = first + (bytes.count - first) / unit * unit
     let isAligned = Int(bitPattern: bytes.baseAddress) % unit == offset % unit
     if direct >= 0, isAligned, first < end {
-      // A file system may take the flag and refuse the writing.
+      // A file system may accept the flag and then refuse the write.
       if unsafe writeAll(bytes, first..<end, at: offset, direct) != 0 {
         try unsafe write(bytes, first..<end, at: offset, descriptor)
       }
@@ -120,10 +119,10 @@ final class OutputFile: WeightSink {
     guard code == 0 else { throw failure(path, "write", code) }
   }
 
-  /// Lets the file reach to `size`, with zeros where nothing was written.
+  /// Extends the file to `size` with zeros.
   ///
-  /// Room is taken now where blocks go past the cache: several threads can write at once only where there is some, and
-  /// a disk that is too full is told before anything is computed.
+  /// Where blocks go past the cache, room on the disk is taken now: threads can then write at once, and a full disk
+  /// fails before anything is computed.
   func extend(to size: Int) throws(MergeError) {
     #if !canImport(Darwin)
       if direct >= 0, size > 0, posix_fallocate(descriptor, 0, off_t(size)) == ENOSPC {
@@ -133,7 +132,7 @@ final class OutputFile: WeightSink {
     guard ftruncate(descriptor, off_t(size)) == 0 else { throw failure(path, "ftruncate", errno) }
   }
 
-  /// Writes a part of bytes whose first is at `offset`, until it is written; returns 0 or the error's number.
+  /// Writes all of a part of bytes, the first of which belongs at `offset`; returns 0 or the error's number.
   @unsafe private func writeAll(
     _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, at offset: Int, _ descriptor: Int32
   ) -> Int32 {
@@ -168,24 +167,5 @@ final class OutputFile: WeightSink {
 
 /// The error of a system call that failed.
 func failure(_ path: String, _ call: String, _ code: Int32) -> MergeError {
-  let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-  return .unwritable(path: path, call: call, reason: reason)
-}
-
-/// Bytes of this process's memory that no file stands behind; nil where the system does not tell.
-func anonymousByteCount() -> Int? {
-  #if os(Linux)
-    let file = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = unsafe read(file, &buffer, buffer.count)
-    let text = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
-    guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
-      let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first
-    else { return nil }
-    return Int(kibibytes).map { $0 << 10 }
-  #else
-    return nil
-  #endif
+  .unwritable(path: path, call: call, reason: systemErrorText(code))
 }

@@ -1,14 +1,14 @@
 import Dispatch
 
-/// Memory in which a piece of a file is made, and from which it is written while the next is made in another.
+/// Memory in which one thread makes a piece of a file, and from which another writes it.
 ///
-/// Bytes lie in it as they will lie in the file, by the rest of a division of their places by ``alignment``: so the
-/// blocks among them can go to the disk without a copy.
+/// The bytes' addresses and their places in the file leave the same rest when divided by ``alignment``, so that whole
+/// blocks can go to the disk without a copy.
 @safe final class PieceBuffer: Sendable {
-  /// The unit in which disks are written past the system's cache; those that want less take this too.
+  /// The block size for writing past the system's cache; disks with smaller blocks accept it too.
   static let alignment = 4096
 
-  // Whoever has taken the buffer is alone with it.
+  // The semaphore `free` keeps two threads from using the buffer at once.
   private nonisolated(unsafe) var memory = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private nonisolated(unsafe) var range = 0..<0
   private let free = DispatchSemaphore(value: 1)
@@ -30,7 +30,7 @@ import Dispatch
     unsafe range = start..<start + byteCount
   }
 
-  /// Gives it back.
+  /// Frees the buffer for the next ``take(byteCount:for:)``.
   func release() { free.signal() }
 
   /// Where the piece begins.

@@ -1,11 +1,12 @@
 import AdapterFormat
 import ModelFiles
+import Support
 import TinaRuntime
 
-/// Whether an adapter was trained on other numbers than those it is merged into.
+/// Tells whether an adapter was trained on the base in another precision.
 ///
-/// A base in 4 bits is another function than the base that it was made from; an adapter that learned on it makes
-/// up for its rounding errors too. Merged into the original, it is not what was trained.
+/// An adapter that was trained on a base in 4 bits also corrects that base's rounding errors. Merged into the original
+/// base, it computes something else than was trained.
 enum BasePrecision {
   /// How the base was recognised, and what should be known about it.
   static func judge(_ adapter: Adapter, _ base: any BaseCandidate) -> (base: String, warning: String?) {

@@ -1,7 +1,7 @@
 import Foundation
 import ModelFiles
 
-/// The files of a model's directory that are no weights, and go along to the merged model.
+/// The files beside a model's weights that are copied to the merged model.
 struct CarriedFiles {
   /// Names of files to copy.
   private(set) var names: [String] = []
@@ -29,8 +29,8 @@ struct CarriedFiles {
     name.hasSuffix(".safetensors") || name.hasSuffix(".safetensors.index.json")
   }
 
-  /// What would contradict the merged weights: the base's weights in other formats, and adapters, which
-  /// transformers would apply by itself a second time.
+  /// Whether a file would contradict the merged weights: the base's weights in other formats, or an adapter, which
+  /// transformers would apply a second time.
   private static func isStale(_ name: String) -> Bool {
     let endings = [".gguf", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".npz", ".ot"]
     return endings.contains { name.hasSuffix($0) } || name.hasPrefix("adapter_")
@@ -47,9 +47,7 @@ struct CarriedFiles {
       try writer.finish()
     }
     let file = try MappedFile(path: directory + "/config.json")
-    let writer = try FileWriter(path: target + "/config.json")
-    try writer.write(try Self.config(file, elementType))
-    try writer.finish()
+    try FileWriter.write(try Self.config(file, elementType), to: target + "/config.json")
   }
 
   /// The bytes of `config.json`, unchanged if they say the right type already.

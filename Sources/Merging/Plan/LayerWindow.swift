@@ -1,24 +1,24 @@
 import Dispatch
 import ModelFiles
 
-/// Brings the weights of a model from the disk layer by layer, a little before a forward pass needs them, and gives
-/// their memory back behind it.
+/// Reads the weights of a model layer by layer, shortly before one forward pass needs them, and frees each layer's
+/// memory after it.
 ///
-/// A pass that is made once needs no more memory than the disk is ahead of it, and memory that was used a moment ago
-/// is faster than new: new memory costs more of a processor than the whole pass, most of all in a virtual machine.
+/// The pass then needs memory for a few layers, and uses the same memory again. New memory costs more processor time
+/// than the whole pass, most of all in a virtual machine.
 struct LayerWindow {
   /// A part of a file.
   private typealias Part = (file: MappedFile, range: Range<Int>)
 
-  /// Neighbouring blocks are read by several threads; smaller ones disturb the system's own reading ahead.
+  /// Several threads read neighbouring blocks. Smaller blocks disturb the system's own reading ahead.
   private static let blockByteCount = 32 << 20
-  /// What is read ahead of the pass at most, but for the next layer.
+  /// The most bytes that are read ahead of the pass; the next layer is read in any case.
   private static let aheadByteCount = 256 << 20
 
   /// The layers' parts, and those of the head at the end.
   private let stages: [[Part]]
   private let loaded: [DispatchGroup]
-  /// As many as keep a disk busy; each waits for it.
+  /// Enough threads to keep a disk busy.
   private let queues = (0..<4).map { DispatchQueue(label: "tina merge read \($0)") }
   private let dropping = DispatchQueue(label: "tina merge drop")
   private var turn = 0
@@ -27,7 +27,7 @@ struct LayerWindow {
 
   /// Begins to read the first layers.
   ///
-  /// What the system still has of the files is forgotten: everything comes from the disk.
+  /// Drops the files from the system's cache first, so that everything comes from the disk.
   init(_ directory: StoredModel) {
     for file in directory.weights.mappedFiles {
       file.drop(0..<file.byteCount)

@@ -27,15 +27,14 @@ public struct MergeSettings: Sendable {
   public var replacesOutput = false
   /// Texts on which merged and attached form are compared; some short ones if empty.
   public var probes: [String] = []
-  /// Threads that compute and write.
-  public var threads = 2
   /// The most bytes of the output that are made at once.
   package var pieceByteCount = 8 << 20
 
   /// The defaults: the base's types and files, rounding to nearest.
   public init() {}
 
-  func validate() throws(MergeError) {
+  /// - Throws: ``MergeError`` for settings that contradict each other.
+  package func validate() throws(MergeError) {
     if let elementType, !elementType.readsAsFloats {
       throw .invalidSetting(name: "dtype", found: elementType.rawValue, expected: "f32, f16 or bf16")
     }
@@ -57,9 +56,6 @@ public struct MergeSettings: Sendable {
     }
     if let shardByteCount, shardByteCount < 1 {
       throw .invalidSetting(name: "shard size", found: "\(shardByteCount)", expected: "1 byte or more")
-    }
-    if threads < 1 || threads > 1024 {
-      throw .invalidSetting(name: "threads", found: "\(threads)", expected: "1 to 1024")
     }
   }
 }

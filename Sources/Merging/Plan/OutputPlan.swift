@@ -12,7 +12,7 @@ struct PlannedTensor: Sendable {
   var byteCount: Int { type.byteCount(source.elementCount) }
 }
 
-/// A file of the output: its beginning, and tensors behind it.
+/// A file of the output: a header and the tensors behind it.
 struct PlannedFile: Sendable {
   let name: String
   let header: [UInt8]
@@ -40,7 +40,7 @@ struct OutputPlan: Sendable {
     let config = directory.config
     var weights: [(weight: Tensor, name: String)] = []
     for weight in directory.weights.tensors.values {
-      // A second copy of a tied head, and tables that programs compute for themselves, have no name there.
+      // GGUF has no names for a second copy of a tied head, and for tables that programs compute themselves.
       if config.tieWordEmbeddings, weight.name == "lm_head.weight" { continue }
       guard let name = GGUFModel.ggufName(weight.name) else { continue }
       weights.append((weight, name))
@@ -71,7 +71,7 @@ struct OutputPlan: Sendable {
     return (name == "token_embd.weight" ? 0 : 2, 0, name)
   }
 
-  /// Lays out safetensors files: the base's own division, or as many as `shardByteCount` asks for.
+  /// Lays out safetensors files, divided as the base's or by `shardByteCount`.
   init(weights: WeightFiles, sums: [String: LowRankSum], settings: MergeSettings) throws(ModelFilesError) {
     var groups: [(metadata: [(key: String, value: String)], tensors: [Tensor])] = []
     for path in weights.files {
@@ -79,7 +79,7 @@ struct OutputPlan: Sendable {
       groups.append((file.metadata, file.tensors))
     }
     func elementType(_ tensor: Tensor) -> ElementType {
-      // Tables that no weight is, such as rotary frequencies, stay as they are.
+      // Tables that are no weights, such as rotary frequencies, stay as they are.
       guard tensor.elementType.readsAsFloats, !tensor.name.hasSuffix(".rotary_emb.inv_freq")
       else { return tensor.elementType }
       return settings.elementType ?? tensor.elementType
@@ -128,40 +128,17 @@ struct OutputPlan: Sendable {
     name: String, metadata: [(key: String, value: String)],
     tensors: [(tensor: Tensor, elementType: ElementType, sum: LowRankSum?)]
   ) -> PlannedFile {
-    var members: [(key: String, value: JSONValue)] = []
     // transformers refuses a file that does not say who wrote it.
-    var metadata = metadata
-    if !metadata.contains(where: { $0.key == "format" }) { metadata.append(("format", "pt")) }
-    members.append(
-      ("__metadata__", .object(JSONObject(metadata.map { (key: $0.key, value: .string($0.value)) }))))
-    var offset = 0
-    for (tensor, elementType, _) in tensors {
-      let end = offset + tensor.elementCount * elementType.byteSize
-      members.append(
-        (
-          tensor.name,
-          .object(
-            JSONObject([
-              ("dtype", .string(elementType.rawValue)),
-              ("shape", .array(tensor.shape.map { JSONValue($0) })),
-              ("data_offsets", .array([JSONValue(offset), JSONValue(end)])),
-            ]))
-        ))
-      offset = end
+    let format = metadata.contains { $0.key == "format" } ? [] : [(key: "format", value: "pt")]
+    // The kernels read fastest from multiples of 64, whatever program maps the file.
+    let layout = SafetensorsLayout(
+      tensors.map { .init(name: $0.tensor.name, type: $0.elementType, shape: $0.tensor.shape) },
+      metadata: metadata + format, alignment: 64)
+    let planned = zip(tensors, layout.ranges).map { tensor, range in
+      PlannedTensor(
+        source: tensor.tensor, type: tensor.elementType, offset: range.lowerBound, sum: tensor.sum)
     }
-    let text = Array(JSONValue.object(JSONObject(members)).text().utf8)
-    // Data that begin at a multiple of 64 suit kernels, whatever maps the file.
-    let length = (8 + text.count + 63) / 64 * 64 - 8
-    var header = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
-    header += text + [UInt8](repeating: UInt8(ascii: " "), count: length - text.count)
-    var planned: [PlannedTensor] = []
-    offset = header.count
-    for (tensor, elementType, sum) in tensors {
-      planned.append(
-        PlannedTensor(source: tensor, type: elementType, offset: offset, sum: sum))
-      offset += planned[planned.count - 1].byteCount
-    }
-    return PlannedFile(name: name, header: header, tensors: planned, byteCount: offset)
+    return PlannedFile(name: name, header: layout.header, tensors: planned, byteCount: layout.byteCount)
   }
 
   /// `model.safetensors.index.json`, or nil for a single file.
@@ -171,10 +148,9 @@ struct OutputPlan: Sendable {
     let places = files.flatMap { file in
       file.tensors.map { (key: $0.source.name, value: JSONValue.string(file.name)) }
     }.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-    let index = JSONObject([
-      ("metadata", .object(JSONObject([("total_size", JSONValue(total))]))),
-      ("weight_map", .object(JSONObject(places))),
+    let index = JSONValue.record([
+      "metadata": .record(["total_size": JSONValue(total)]), "weight_map": .object(JSONObject(places)),
     ])
-    return Array((JSONValue.object(index).text(indent: 2) + "\n").utf8)
+    return Array((index.text(indent: 2) + "\n").utf8)
   }
 }

@@ -1,7 +1,8 @@
 import Dispatch
+import Foundation
 import Synchronization
 
-/// The logits of the merged model beside those of the base with its adapters attached, at every position of some
+/// Compares the merged model's logits with those of the base with its adapters attached, at every position of some
 /// short texts.
 public struct LogitCheck: Sendable, Equatable {
   /// What one probe showed.
@@ -10,8 +11,7 @@ public struct LogitCheck: Sendable, Equatable {
     public let text: String
     /// Its tokens.
     public let ids: [Int]
-    /// The first position, counted from 0, after which both forms hold another token for the likeliest; nil if
-    /// nowhere.
+    /// The first position, counted from 0, at which the forms disagree about the likeliest token; nil if nowhere.
     public let firstDifference: Int?
   }
 
@@ -105,12 +105,12 @@ public struct LogitCheck: Sendable, Equatable {
         // Beyond this the terms are below a double's last digit.
         let p = Double(a - high)
         let q = Double(b - mergedHigh)
-        let e = p < -60 ? 0 : exponential(p)
+        let e = p < -60 ? 0 : exp(p)
         sum += e
-        mergedSum += q < -60 ? 0 : exponential(q)
+        mergedSum += q < -60 ? 0 : exp(q)
         weighted += e * (p - q)
       }
-      divergence = max(weighted / sum - logarithm(sum) + logarithm(mergedSum), 0)
+      divergence = max(weighted / sum - log(sum) + log(mergedSum), 0)
     }
   }
 }

@@ -4,7 +4,7 @@ import Tokenization
 
 /// The short texts on which merged and attached form are compared.
 struct LogitProbes: Sendable {
-  /// What is used if no texts are given: a problem with its reasoning, and prose.
+  /// The default texts: a problem with its reasoning, and prose.
   static let texts = [
     "What is 12 + 3? <think>\n12 + 3 = 15.",
     "The capital of France is Paris.",
@@ -17,7 +17,7 @@ struct LogitProbes: Sendable {
 
 extension LogitProbes {
   /// - Parameters:
-  ///   - model: whose tokens they are.
+  ///   - model: the model, whose tokenizer encodes the texts.
   ///   - texts: the texts; ``texts`` if empty.
   init(_ model: Model, texts: [String]) {
     let texts = texts.isEmpty ? Self.texts : texts
@@ -33,11 +33,11 @@ extension LogitProbes {
 
   /// The logits of every position, one probe behind the other. Short probes take one pass over the weights.
   ///
-  /// - Parameter entering: told each layer before its weights are touched.
+  /// - Parameter entering: called with each layer before its weights are read.
   func logits(
     _ model: Model, _ adapter: AttachedAdapter? = nil, entering: (Int) -> Void = { _ in }
   ) throws -> [Float] {
-    // Keys and values in float32: what differs then is the weights alone.
+    // Keys and values are float32, so that only the weights differ.
     try Engine(model: model, cacheType: .f32).logits(
       sequences: all.map(\.ids), adapter: adapter, chunk: 128, entering: entering)
   }

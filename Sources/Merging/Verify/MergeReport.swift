@@ -1,7 +1,8 @@
 import AdapterFormat
 public import ModelFiles
+import Support
 
-/// What a merge did, and how well: written beside the weights as `merge-report.json`.
+/// What a merge did, and what rounding cost: written beside the weights as `merge-report.json`.
 public struct MergeReport: Sendable {
   /// An adapter that was merged.
   public struct MergedAdapter: Sendable {
@@ -11,7 +12,7 @@ public struct MergeReport: Sendable {
     public let digest: String
     /// The factor on its own scales.
     public let scale: Float
-    /// What its file calls its base.
+    /// The name of its base in its file.
     public let baseModelName: String?
     /// How the base was recognised: "same", "same in another encoding", "not identified", …
     public let base: String
@@ -37,9 +38,9 @@ public struct MergeReport: Sendable {
   public let files: [String]
   /// Files of the base's directory that were not carried along.
   public let leftOut: [String]
-  /// What a person should know, one sentence each.
+  /// Warnings for a person, one sentence each.
   public let warnings: [String]
-  /// Paths that warnings name; the written report tells their last components alone.
+  /// Paths that warnings name; the written report holds only their last components.
   let paths: [String]
 
   /// Where the report of a merge into a GGUF file is written: `merged.gguf`, `merged.merge-report.json`.
@@ -48,61 +49,47 @@ public struct MergeReport: Sendable {
   }
 
   /// Where less survived than anywhere else; nil if no module changes.
-  public var worst: ModuleMeasure? {
-    modules.filter { $0.survived != nil }.min { ($0.survived ?? 1) < ($1.survived ?? 1) }
-  }
+  public var worst: ModuleMeasure? { modules.worst }
 
   /// All modules as one.
-  public var total: ModuleMeasure {
-    var total = ModuleMeasure(name: "all modules")
-    for module in modules { total.add(module) }
-    return total
-  }
+  public var total: ModuleMeasure { modules.total }
 
-  /// The report as JSON; it tells nothing of the machine that merged, so equal merges give equal reports.
+  /// The report as JSON. It names nothing of the machine, so that equal merges give equal reports.
   public var json: JSONValue {
     func number(_ value: Double?) -> JSONValue {
       value.flatMap { $0.isFinite ? JSONValue($0) : nil } ?? .null
     }
     func measure(_ module: ModuleMeasure) -> JSONValue {
-      .object(
-        JSONObject([
-          ("module", .string(module.name)), ("survived", number(module.survived)),
-          ("error", number(module.error)), ("delta_rms", number(module.deltaRMS)),
-          ("changed", number(module.changedShare)), ("weights", JSONValue(module.count)),
-        ]))
+      .record([
+        "module": .string(module.name), "survived": number(module.survived), "error": number(module.error),
+        "delta_rms": number(module.deltaRMS), "changed": number(module.changedShare),
+        "weights": JSONValue(module.count),
+      ])
     }
-    var rounding: [(key: String, value: JSONValue)] = [("rounding", .string(self.rounding.name))]
-    if case .stochastic(let seed) = self.rounding { rounding.append(("seed", .number(String(seed)))) }
-    return .object(
-      JSONObject(
-        [
-          ("format", .string("tina merge report 1")),
-          (
-            "base",
-            .object(JSONObject([("name", .string(base)), ("digest", .string(baseDigest))]))
-          ),
-          (
-            "adapters",
-            .array(
-              adapters.map { adapter in
-                .object(
-                  JSONObject([
-                    ("name", .string(adapter.name)), ("digest", .string(adapter.digest)),
-                    ("scale", JSONValue(Double(adapter.scale))),
-                    ("says_base", adapter.baseModelName.map { .string($0) } ?? .null),
-                    ("base", .string(adapter.base)),
-                  ]))
-              })
-          ),
-          ("dtype", .string(elementType)),
-        ] + rounding + [
-          ("total", measure(total)), ("worst", worst.map { measure($0) } ?? .null),
-          ("logits", logits.json), ("files", .array(files.map { .string($0) })),
-          ("left_out", .array(leftOut.map { .string($0) })),
-          ("warnings", .array(warnings.map { .string(withoutFolders($0)) })),
-          ("modules", .array(modules.map { measure($0) })),
-        ]))
+    var members: [(key: String, value: JSONValue)] = [
+      ("format", .string("tina merge report 1")),
+      ("base", .record(["name": .string(base), "digest": .string(baseDigest)])),
+      (
+        "adapters",
+        .array(
+          adapters.map { adapter in
+            .record([
+              "name": .string(adapter.name), "digest": .string(adapter.digest),
+              "scale": JSONValue(Double(adapter.scale)),
+              "says_base": adapter.baseModelName.map { .string($0) } ?? .null, "base": .string(adapter.base),
+            ])
+          })
+      ), ("dtype", .string(elementType)), ("rounding", .string(rounding.name)),
+    ]
+    if case .stochastic(let seed) = rounding { members.append(("seed", .number(String(seed)))) }
+    members += [
+      ("total", measure(modules.total)), ("worst", worst.map { measure($0) } ?? .null),
+      ("logits", logits.json), ("files", .array(files.map { .string($0) })),
+      ("left_out", .array(leftOut.map { .string($0) })),
+      ("warnings", .array(warnings.map { .string(withoutFolders($0)) })),
+      ("modules", .array(modules.map { measure($0) })),
+    ]
+    return .object(JSONObject(members))
   }
 
   private func withoutFolders(_ text: String) -> String {
@@ -118,7 +105,6 @@ public struct MergeReport: Sendable {
       "\(output): \(adapters.map(\.name).joined(separator: " + ")) merged into \(base), \(elementType), "
         + "rounded to \(rounding == .nearest ? "nearest" : "neighbours at random")"
     ]
-    let total = total
     if let survived = total.survived, let error = total.error, let worst {
       lines.append(
         "  change that survived rounding: \(percent(survived)) in all, \(percent(worst.survived ?? 0)) at "
@@ -144,23 +130,18 @@ public struct MergeReport: Sendable {
 extension LogitCheck {
   var json: JSONValue {
     func number(_ value: Double) -> JSONValue { value.isFinite ? JSONValue(value) : .null }
-    return .object(
-      JSONObject([
-        ("positions", JSONValue(positions)), ("same_likeliest", JSONValue(agreeing)),
-        ("max_difference", number(maxDifference)),
-        ("range", number(range)), ("relative_difference", number(relativeDifference)),
-        ("mean_kl", number(meanDivergence)), ("max_kl", number(maxDivergence)),
-        (
-          "probes",
-          .array(
-            probes.map { probe in
-              .object(
-                JSONObject([
-                  ("text", .string(probe.text)), ("tokens", JSONValue(probe.ids.count)),
-                  ("first_difference", probe.firstDifference.map { JSONValue($0) } ?? .null),
-                ]))
-            })
-        ),
-      ]))
+    return .record([
+      "positions": JSONValue(positions), "same_likeliest": JSONValue(agreeing),
+      "max_difference": number(maxDifference), "range": number(range),
+      "relative_difference": number(relativeDifference), "mean_kl": number(meanDivergence),
+      "max_kl": number(maxDivergence),
+      "probes": .array(
+        probes.map { probe in
+          .record([
+            "text": .string(probe.text), "tokens": JSONValue(probe.ids.count),
+            "first_difference": probe.firstDifference.map { JSONValue($0) } ?? .null,
+          ])
+        }),
+    ])
   }
 }

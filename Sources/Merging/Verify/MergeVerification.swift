@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import TinaRuntime
 
 /// Compares a merged model with the attached form, and judges the difference.
@@ -13,7 +14,7 @@ struct MergeVerification: Sendable {
   let adapters: [AttachedAdapter]
   let settings: MergeSettings
 
-  // Activations in float32: what differs then is the weights, not the rounding of what meets quantised ones.
+  // Activations are float32 on both sides, so that only the weights differ, not the rounding of activations.
 
   /// Computes the logits of the attached form.
   func expected() throws -> Expected {
@@ -34,7 +35,7 @@ struct MergeVerification: Sendable {
     var window = LayerWindow(directory)
     let merged = try Model(directory, threads: model.threads, activations: .f32)
     let logits = try expected.probes.logits(merged) { window.enter($0) }
-    let memory = anonymousByteCount()
+    let memory = ProcessMemory.privateBytes
     let check = LogitCheck(expected.probes, attached: expected.logits, merged: logits)
     guard check.isFinite else {
       throw MergeError.notEquivalent(found: "logits that are not finite", expected: "finite ones")

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -48,9 +49,8 @@ public final class DirectoryWriter {
   }
 
   private func failure(_ call: String, _ code: Int32) -> ModelFilesError {
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return ModelFilesError(
-      .unwritable, file: path, found: call + ": " + reason, expected: "to write the directory",
+    ModelFilesError(
+      .unwritable, file: path, found: call + ": " + systemErrorText(code), expected: "to write the directory",
       advice: "Check the folder and its permissions.")
   }
 
@@ -76,7 +76,7 @@ public final class DirectoryWriter {
   /// - Throws: ``ModelFilesError``; nothing has changed under the final name then.
   public func finish() throws(ModelFilesError) {
     try checkTarget()
-    flush(temporary)
+    flushFolder(temporary)
     if unsafe rename(temporary, path) == 0 {
       // There was nothing, or an empty directory.
       isFinished = true
@@ -87,14 +87,7 @@ public final class DirectoryWriter {
       isFinished = true
       try? FileManager.default.removeItem(atPath: temporary)
     }
-    flush(URL(fileURLWithPath: path).deletingLastPathComponent().path)
-  }
-
-  private func flush(_ folder: String) {
-    let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = fsync(descriptor)
-    close(descriptor)
+    flushFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
   }
 }
 

@@ -1,3 +1,5 @@
+import Support
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -81,12 +83,20 @@
   }
 
   private static func failure(_ path: String, call: String, _ code: Int32) -> ModelFilesError {
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return ModelFilesError(
-      .unwritable, file: path, found: "\(call): \(reason)", expected: "to write the file",
+    ModelFilesError(
+      .unwritable, file: path, found: "\(call): \(systemErrorText(code))", expected: "to write the file",
       advice: code == ENOSPC || code == EDQUOT
         ? "Make room on the disk; nothing was left under this name."
         : "Check the folder and its permissions.")
+  }
+
+  /// Writes a file of these bytes.
+  ///
+  /// - Throws: as ``init(path:)`` and ``finish()``.
+  public static func write(_ bytes: [UInt8], to path: String) throws(ModelFilesError) {
+    let writer = try FileWriter(path: path)
+    try writer.write(bytes)
+    try writer.finish()
   }
 
   /// Appends bytes.
@@ -148,12 +158,8 @@
     self.temporary = nil
     close(descriptor)
     descriptor = -1
-    // Flushing the folder makes the new name safe. Some file systems cannot; the file is complete all the same.
-    let directory = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if directory >= 0 {
-      _ = fsync(directory)
-      close(directory)
-    }
+    // The new name is safe once the folder is on the disk.
+    flushFolder(folder)
   }
 
   /// Gives the nameless file a temporary name, from which it can be renamed.

@@ -1,3 +1,5 @@
+import Support
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -22,12 +24,11 @@
   /// - Throws: ``ModelFilesError`` if the file does not exist, is no regular file or cannot be mapped.
   public init(path: String) throws(ModelFilesError) {
     func failure(_ call: String, _ code: Int32) -> ModelFilesError {
-      let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-      return code == ENOENT || code == ENOTDIR
+      code == ENOENT || code == ENOTDIR
         ? ModelFilesError(
           .missing, file: path, found: "no such file", expected: "a file", advice: "Check the path.")
         : ModelFilesError(
-          .unreadable, file: path, found: "\(call): \(reason)", expected: "a readable file",
+          .unreadable, file: path, found: "\(call): \(systemErrorText(code))", expected: "a readable file",
           advice: "Check the path and its permissions.")
     }
     guard !path.utf8.contains(0) else { throw failure("open", ENOENT) }

@@ -57,6 +57,11 @@ extension JSONValue: Equatable {
 }
 
 extension JSONValue {
+  /// An object with its members in this order.
+  package static func record(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+    .object(JSONObject(members.map { (key: $0.key, value: $0.value) }))
+  }
+
   /// A number in the shortest digits that read back as the same double; a whole number without fraction.
   ///
   /// - Precondition: the number is finite.
@@ -74,50 +79,61 @@ extension JSONValue {
 
   /// The value as JSON text.
   ///
-  /// - Parameter indent: spaces per level, as in Python's `json.dump(indent:)`; nil writes one line.
-  public func text(indent: Int? = nil) -> String {
+  /// - Parameters:
+  ///   - indent: blanks a level as Python's `json.dump(indent:)` sets them, or nil for one line.
+  ///   - isSpaced: whether one line has blanks after commas and colons, as Python's has.
+  public func text(indent: Int? = nil, isSpaced: Bool = false) -> String {
     var out = ""
-    write(to: &out, indent: indent, level: 0)
+    let style = Style(
+      indent: indent, comma: isSpaced ? ", " : ",", colon: isSpaced || indent != nil ? ": " : ":")
+    write(to: &out, style, level: 0)
     return out
   }
 
-  private func write(to out: inout String, indent: Int?, level: Int) {
+  private struct Style {
+    let indent: Int?
+    let comma: String
+    let colon: String
+
+    func newLine(_ level: Int) -> String {
+      indent.map { "\n" + String(repeating: " ", count: $0 * level) } ?? ""
+    }
+  }
+
+  private func write(to out: inout String, _ style: Style, level: Int) {
     switch self {
     case .null: out += "null"
     case .bool(let flag): out += flag ? "true" : "false"
     case .number(let literal): out += literal
     case .string(let text): Self.write(text, to: &out)
     case .array(let values):
-      Self.write(values, "[", "]", to: &out, indent: indent, level: level) { value, out in
-        value.write(to: &out, indent: indent, level: level + 1)
+      Self.write(values, "[", "]", to: &out, style, level: level) { value, out in
+        value.write(to: &out, style, level: level + 1)
       }
     case .object(let object):
-      Self.write(Array(object.members), "{", "}", to: &out, indent: indent, level: level) { member, out in
+      Self.write(Array(object.members), "{", "}", to: &out, style, level: level) { member, out in
         Self.write(member.0, to: &out)
-        out += indent == nil ? ":" : ": "
-        member.1.write(to: &out, indent: indent, level: level + 1)
+        out += style.colon
+        member.1.write(to: &out, style, level: level + 1)
       }
     }
   }
 
   private static func write<Item>(
-    _ items: [Item], _ open: String, _ close: String, to out: inout String, indent: Int?, level: Int,
+    _ items: [Item], _ open: String, _ close: String, to out: inout String, _ style: Style, level: Int,
     _ body: (Item, inout String) -> Void
   ) {
     guard !items.isEmpty else {
       out += open + close
       return
     }
-    func newLine(_ level: Int) -> String {
-      indent.map { "\n" + String(repeating: " ", count: $0 * level) } ?? ""
-    }
     out += open
     for (i, item) in items.enumerated() {
-      if i > 0 { out += "," }
-      out += newLine(level + 1)
+      if i > 0 { out += style.comma }
+      out += style.newLine(level + 1)
       body(item, &out)
     }
-    out += newLine(level) + close
+    out += style.newLine(level) + close
   }
 
   /// Appends a text as a JSON string. U+2028 and U+2029 end a line in some readers of JSON lines, so they are

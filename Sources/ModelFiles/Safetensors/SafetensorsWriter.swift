@@ -27,36 +27,15 @@ public enum SafetensorsWriter {
         ? order($0.elementType) > order($1.elementType)
         : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
     }
-    var members: [(key: String, value: JSONValue)] = []
-    if !metadata.isEmpty {
-      members.append(
-        ("__metadata__", .object(JSONObject(metadata.map { (key: $0.key, value: .string($0.value)) }))))
-    }
-    var offset = 0
-    for tensor in sorted {
-      let end = offset + tensor.byteRange.count
-      members.append(
-        (
-          tensor.name,
-          .object(
-            JSONObject([
-              ("dtype", .string(tensor.elementType.rawValue)),
-              ("shape", .array(tensor.shape.map { JSONValue($0) })),
-              ("data_offsets", .array([JSONValue(offset), JSONValue(end)])),
-            ]))
-        ))
-      offset = end
-    }
-    var header = Array(JSONValue.object(JSONObject(members)).text().utf8)
-    header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
-    guard header.count <= SafetensorsFile.maximumHeaderByteCount else {
+    let layout = SafetensorsLayout(
+      sorted.map { .init(name: $0.name, type: $0.elementType, shape: $0.shape) }, metadata: metadata)
+    guard layout.header.count - 8 <= SafetensorsFile.maximumHeaderByteCount else {
       throw ModelFilesError(
-        .unsupported, file: path, found: "a header of \(header.count) bytes",
+        .unsupported, file: path, found: "a header of \(layout.header.count - 8) bytes",
         expected: "at most \(SafetensorsFile.maximumHeaderByteCount)")
     }
     let writer = try FileWriter(path: path)
-    try writer.write((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
-    try writer.write(header)
+    try writer.write(layout.header)
     for tensor in sorted { try writer.write(tensor.storage, tensor.byteRange) }
     try writer.finish()
   }

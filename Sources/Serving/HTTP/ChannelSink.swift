@@ -1,13 +1,12 @@
-import Support
-
 #if Server
   import Foundation
   import NIOCore
   import NIOHTTP1
+  import Support
   import TinaRuntime
 
-  /// Writes an answer to a connection. Each write waits until the system has taken it, so that an answer is made
-  /// no faster than the client reads; one that waits too long closes the connection.
+  /// Writes an answer to a connection. Each write waits until the system has taken it, so that tokens are computed no
+  /// faster than the client reads. A write that waits too long closes the connection.
   struct ChannelSink: ResponseSink {
     private let channel: any Channel
     private let version: HTTPVersion
@@ -29,7 +28,7 @@ import Support
 
     func whole(_ status: Int, _ headers: [(String, String)], _ body: [UInt8]) async throws {
       var all = HTTPHeaders(headers)
-      // An answer without a body must not tell of one.
+      // A 204 answer has no body and must not name a length.
       if status != 204 { all.replaceOrAdd(name: "Content-Length", value: String(body.count)) }
       channel.write(HTTPServerResponsePart.head(head(status, all)), promise: nil)
       try await end(body)
@@ -47,7 +46,7 @@ import Support
       try await flush { $0.writeAndFlush(part(bytes), promise: $1) }
     }
 
-    /// The client has its answer with the last piece, and may leave before the end is marked.
+    /// Waits for the last piece alone: the client then has its answer, and may leave before the end is marked.
     func end(_ bytes: [UInt8]) async throws {
       let hasBody = !isHead && !bytes.isEmpty
       try await flush { channel, promise in

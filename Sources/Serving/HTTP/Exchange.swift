@@ -1,70 +1,67 @@
 import ModelFiles
+import Support
 
-/// A request as it came over the wire, whole.
-package struct ServerRequest: Sendable {
-  package var method: String
-  /// The path, without the query.
-  package var path: String
-  /// In their order; names may come in any case.
-  package var headers: [(name: String, value: String)]
-  package var body: [UInt8]
+/// A request's way back to its client, and the record of it.
+struct Exchange: Sendable {
+  let sink: any ResponseSink
+  let record: RequestRecord
+  let headers: [(String, String)]
+  private let begun = Locked(false)
 
-  package init(
-    method: String, target: String, headers: [(name: String, value: String)] = [], body: [UInt8] = []
-  ) {
-    self.method = method
-    path = String(target.prefix { $0 != "?" })
+  init(sink: any ResponseSink, record: RequestRecord, headers: [(String, String)]) {
+    self.sink = sink
+    self.record = record
     self.headers = headers
-    self.body = body
   }
 
-  /// The values of a header, names compared without regard to case.
-  package func values(_ name: String) -> [String] {
-    headers.filter { $0.name.lowercased() == name }.map(\.value)
+  /// Whether the client has been told a status.
+  var hasBegun: Bool { begun.withLock { $0 } }
+
+  func send(_ reply: WholeReply, code: String? = nil) async throws {
+    record.update {
+      $0.status = reply.status
+      $0.code = code
+    }
+    begun.withLock { $0 = true }
+    try await sink.whole(
+      reply.status,
+      headers + [("Content-Type", reply.type), ("X-Content-Type-Options", "nosniff")] + reply.headers,
+      reply.body)
   }
 
-  /// The value of a header that may come once; nil if it is missing or comes twice.
-  func value(_ name: String) -> String? {
-    let all = values(name)
-    return all.count == 1 ? all[0] : nil
-  }
-}
-
-/// Where an answer goes. Writing waits until what was written is on its way, and throws when the client is
-/// gone or too slow.
-package protocol ResponseSink: Sendable {
-  /// A whole answer at once.
-  func whole(_ status: Int, _ headers: [(String, String)], _ body: [UInt8]) async throws
-  /// Status and headers of an answer that comes in pieces.
-  func begin(_ status: Int, _ headers: [(String, String)]) async throws
-  /// A piece.
-  func piece(_ bytes: [UInt8]) async throws
-  /// The last piece, and the end.
-  func end(_ bytes: [UInt8]) async throws
-}
-
-/// An answer that is not streamed.
-struct WholeReply: Sendable {
-  var status = 200
-  var type = "application/json"
-  var headers: [(String, String)] = []
-  var body: [UInt8]
-
-  init(_ json: JSONValue, status: Int = 200) {
-    self.status = status
-    body = Array(json.text().utf8)
+  func preflight(_ allowed: [(String, String)]) async throws {
+    let status = allowed.isEmpty ? 403 : 204
+    record.update { $0.status = status }
+    begun.withLock { $0 = true }
+    try await sink.whole(status, allowed, [])
   }
 
-  init(_ text: String, type: String) {
-    self.type = type
-    body = Array(text.utf8)
+  func beginStream() async throws {
+    record.update {
+      $0.status = 200
+      $0.isStream = true
+    }
+    begun.withLock { $0 = true }
+    // X-Accel-Buffering tells nginx to pass pieces on as they come.
+    try await sink.begin(
+      200,
+      headers + [
+        ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
+        ("X-Accel-Buffering", "no"),
+      ])
   }
 
-  init(_ error: ServingError) {
-    self.init(error.json, status: error.status)
-    if let seconds = error.retryAfter { headers.append(("Retry-After", String(seconds))) }
-    if error.status == 401 { headers.append(("WWW-Authenticate", "Bearer")) }
-    // What a server that is stopping keeps open, it has to wait for.
-    if error.status == 503 { headers.append(("Connection", "close")) }
+  func events(_ chunks: [JSONValue]) async throws {
+    if !chunks.isEmpty { try await sink.piece(Self.bytes(chunks)) }
+  }
+
+  func endStream(_ chunks: [JSONValue] = [], isDone: Bool = true) async throws {
+    try await sink.end(Self.bytes(chunks) + (isDone ? Array("data: [DONE]\n\n".utf8) : []))
+  }
+
+  private static func bytes(_ chunks: [JSONValue]) -> [UInt8] {
+    var text = ""
+    for chunk in chunks { text += "data: " + chunk.text() + "\n\n" }
+    return Array(text.utf8)
   }
 }

@@ -2,22 +2,21 @@ import AdapterFormat
 import ModelFiles
 import Support
 
-/// Who may ask: checks that need nothing but a request's headers.
+/// Checks by a request's headers who may ask.
 ///
-/// A server on loopback is open to every page that the person's browser shows, unless it looks at where a
-/// request comes from. So a request must name a host that this server is known by (a page elsewhere can point
-/// its own name at 127.0.0.1), must come from no other page than this server's own or one that was allowed,
-/// and must be JSON by its content type, which no page can send to another origin without asking first.
+/// Every page in the user's browser can reach a server on loopback. Three checks keep foreign pages out. A request must
+/// name a host that this server is known by, because a page can point its own name at 127.0.0.1. It must come from this
+/// server's own page or an allowed one. Its content type must be JSON, which a page can't send to another origin
+/// without the browser asking first.
 public struct Gate: Sendable {
   /// The key that clients must show; none when nil.
   public var apiKey: String?
-  /// Hosts by which the server may be called besides loopback's names and plain addresses; any when it
-  /// contains `*`.
+  /// Names in the `Host` header that are allowed besides loopback's names and plain addresses; `*` allows any.
   public var allowedHosts: [String] = []
-  /// Pages, as `https://host[:port]`, that may ask from elsewhere; any when it contains `*`.
+  /// Origins of other pages that may ask, as `https://host[:port]`; `*` allows any.
   public var allowedOrigins: [String] = []
 
-  /// Open to every local program that shows no key.
+  /// A gate that is open to every local program, without a key.
   public init() {}
 
   /// Whether a browser could name `text` as a page's origin: `scheme://host[:port]` and no more, or `*`.
@@ -83,7 +82,7 @@ public struct Gate: Sendable {
     return name.isEmpty ? nil : String(name)
   }
 
-  /// A page can't make a browser call an address anything but itself, so addresses are safe.
+  /// Plain addresses are safe: a browser names an address only where the page itself lies at it.
   private func isKnown(_ host: String) -> Bool {
     if host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("[") { return true }
     let parts = host.split(separator: ".", omittingEmptySubsequences: false)

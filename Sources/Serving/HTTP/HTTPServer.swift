@@ -1,16 +1,15 @@
-import Support
-
 #if Server
   import Foundation
   import NIOCore
   import NIOHTTP1
   import NIOPosix
+  import Support
   import TinaRuntime
 
-  /// Carries a service over HTTP/1.1.
+  /// Serves a ``Service`` over HTTP/1.1.
   ///
-  /// Event loops only move bytes; the service computes elsewhere. Each connection has one request at a time,
-  /// whose task is cancelled when the client leaves.
+  /// Event loops only move bytes; the service computes on other threads. Each connection has one request at a time,
+  /// whose task is cancelled when the client disconnects.
   public final class HTTPServer: Sendable {
     /// How connections are treated.
     public struct Settings: Sendable {
@@ -31,7 +30,7 @@ import Support
       /// Seconds that a connection stays open between requests.
       public var idleSeconds = 75.0
 
-      /// The settings unless told otherwise.
+      /// The defaults.
       public init() {}
     }
 
@@ -62,7 +61,7 @@ import Support
             let pipeline = channel.pipeline.syncOperations
             try pipeline.configureHTTPServerPipeline(
               withPipeliningAssistance: false, withErrorHandling: false)
-            try pipeline.addHandler(HTTPConnection(service, settings, connections))
+            try pipeline.addHandler(ServerConnection(service, settings, connections))
           }
         }
       do {
@@ -91,8 +90,8 @@ import Support
       }
     }
 
-    /// Stops: new requests are refused, those that have come are finished, and after `grace` seconds what is
-    /// left is cut off. Returns how many requests were.
+    /// Refuses new requests, finishes those that have come, and after `grace` seconds cuts off the rest. Returns how
+    /// many requests were cut off.
     public func stop(grace: Double) async -> Int {
       service.drain()
       connections.beginClosing()
@@ -105,59 +104,6 @@ import Support
       await connections.closeAll()
       try? await group.shutdownGracefully()
       return left
-    }
-  }
-
-  /// The open connections.
-  final class Connections: Sendable {
-    private struct State: Sendable {
-      var channels: [ObjectIdentifier: any Channel] = [:]
-      var busy = 0
-      var bodyBytes = 0
-      var isClosing = false
-    }
-    private let state = Locked(State())
-
-    /// Requests that are being answered.
-    var busy: Int { state.withLock { $0.busy } }
-    /// Connections that are open.
-    var count: Int { state.withLock { $0.channels.count } }
-    /// Bytes of requests' bodies that are held.
-    var bodyBytes: Int { state.withLock { $0.bodyBytes } }
-    /// Whether connections end with the answer at hand.
-    var isClosing: Bool { state.withLock { $0.isClosing } }
-
-    func beginClosing() { state.withLock { $0.isClosing = true } }
-    func beginAnswer() { state.withLock { $0.busy += 1 } }
-    func endAnswer() { state.withLock { $0.busy -= 1 } }
-
-    /// Counts bytes of a body; false when there would be too many.
-    func hold(_ bytes: Int, limit: Int) -> Bool {
-      state.withLock { state in
-        guard state.bodyBytes + bytes <= limit else { return false }
-        state.bodyBytes += bytes
-        return true
-      }
-    }
-
-    func release(_ bytes: Int) { state.withLock { $0.bodyBytes -= bytes } }
-
-    /// False when there are too many.
-    func add(_ channel: any Channel, limit: Int) -> Bool {
-      state.withLock { state in
-        guard state.channels.count < limit else { return false }
-        state.channels[ObjectIdentifier(channel)] = channel
-        return true
-      }
-    }
-
-    func remove(_ channel: any Channel) {
-      state.withLock { _ = $0.channels.removeValue(forKey: ObjectIdentifier(channel)) }
-    }
-
-    func closeAll() async {
-      let channels = state.withLock { Array($0.channels.values) }
-      for channel in channels { try? await channel.close() }
     }
   }
 #endif

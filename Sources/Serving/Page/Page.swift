@@ -2,7 +2,7 @@ import AdapterFormat
 import Foundation
 import Support
 
-/// The page at `/`: one file in the program, which may load nothing but itself and ask nobody but this server.
+/// The page at `/`. It is part of the program, loads nothing else, and sends requests to this server alone.
 enum Page {
   static let reply: WholeReply = {
     let html = String(decoding: PackageResources.page_html, as: UTF8.self)
@@ -19,7 +19,7 @@ enum Page {
     return reply
   }()
 
-  /// What a browser compares the one element of this kind with.
+  /// The digest that the policy gives for the page's one element of this kind.
   private static func digest(of element: String, in html: String) -> String {
     guard let start = html.firstRange(of: "<\(element)>"), let end = html.firstRange(of: "</\(element)>")
     else {

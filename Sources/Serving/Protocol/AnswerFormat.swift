@@ -1,8 +1,9 @@
 import ModelFiles
+import Support
 import TinaRuntime
 import Tokenization
 
-/// How the events of completions become the JSON that a client reads, whole or in chunks.
+/// Writes completions as the JSON that a client reads, whole or in chunks.
 protocol AnswerFormat {
   /// The field of a request that holds what is answered.
   var promptField: String { get }
@@ -27,7 +28,7 @@ extension AnswerFormat {
   }
 }
 
-/// One completion as far as it has come.
+/// One completion so far.
 struct Answer: Sendable {
   var splitter: AnswerSplitter
   var reasoning = ""
@@ -52,7 +53,7 @@ struct TokenEntry: Sendable {
   let top: [TokenProbability]
 }
 
-/// What all answers of a request say of themselves.
+/// What all answers of a request have in common.
 struct AnswerHead: Sendable {
   let id: String
   let created: Int
@@ -90,9 +91,6 @@ struct AnswerHead: Sendable {
 
   static func reason(_ reason: FinishReason?) -> JSONValue { reason.map { .string($0.rawValue) } ?? .null }
 }
-
-/// The version that answers carry.
-let tinaVersion = "0.1.0"
 
 /// `/v1/chat/completions`.
 struct ChatFormat: AnswerFormat {

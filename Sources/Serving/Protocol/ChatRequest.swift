@@ -8,7 +8,7 @@ struct ChatRequest: Sendable {
   let sampling: SamplingFields
   /// Nil for as many as there is room for.
   let maxTokens: Int?
-  /// Nil when probabilities are not wanted, else how many of the likeliest tokens are told at each place.
+  /// How many of the likeliest tokens each place lists; nil when probabilities are not wanted.
   let logprobs: Int?
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
@@ -27,7 +27,7 @@ struct ChatRequest: Sendable {
     try fields.finish()
   }
 
-  /// The conversation, of `/tokenize` too.
+  /// Reads the conversation; `/tokenize` has one too.
   static func messages(
     _ fields: inout RequestFields, _ limits: RequestLimits
   ) throws(ServingError) -> [ChatMessage] {

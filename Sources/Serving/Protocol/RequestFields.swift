@@ -1,7 +1,7 @@
 import ModelFiles
 
-/// The members of a request's JSON object, each read once by name. Whatever is left unread at the end is
-/// refused by name: nothing that a client asks for is passed over in silence.
+/// The members of a request's JSON object, each read by name. ``finish()`` refuses by name every member that was not
+/// read, so that nothing a client asks for is ignored in silence.
 struct RequestFields {
   private let object: JSONObject
   private let prefix: String
@@ -81,7 +81,7 @@ struct RequestFields {
     }
   }
 
-  /// A field of which only the values that change nothing are taken.
+  /// Reads a field that is not supported, and refuses every value that would change the answer.
   mutating func neutral(
     _ key: String, advice: String = "Leave it out.", _ isNeutral: (JSONValue) -> Bool = { _ in false }
   ) throws(ServingError) {
@@ -89,7 +89,7 @@ struct RequestFields {
     throw .unsupported(name(key), found: value.summary, advice: advice)
   }
 
-  /// Fields that say nothing about the answer.
+  /// Accepts fields that do not affect the answer.
   mutating func ignore(_ keys: String...) { for key in keys { read.insert(Array(key.utf8)) } }
 
   /// - Throws: an error that names the first field that nobody read, unless it is null.

@@ -1,7 +1,7 @@
 import ModelFiles
 import TinaRuntime
 
-/// What one request may ask for, and what it gets when it does not say.
+/// What one request may ask for.
 public struct RequestLimits: Sendable {
   /// The most tokens of an answer; as many as there is room for when nil.
   public var maxTokens: Int?
@@ -11,16 +11,16 @@ public struct RequestLimits: Sendable {
   public var maxPrompts = 64
   /// The most messages of a conversation.
   public var maxMessages = 4096
-  /// The most stop texts, and the most bytes of one.
+  /// The most stop texts of one request.
   public var maxStops = 16
   /// The most bytes of one stop text.
   public var maxStopBytes = 512
 
-  /// The limits unless told otherwise.
+  /// The defaults.
   public init() {}
 }
 
-/// How a request wants its answers drawn: the fields that chats and plain completions share.
+/// The fields that chats and plain completions share: how tokens are drawn, how many answers, and in which form.
 struct SamplingFields: Sendable {
   var temperature: Float?
   var topP: Float?
@@ -35,7 +35,7 @@ struct SamplingFields: Sendable {
   var stream: Bool
   var includeUsage: Bool
 
-  /// Reads them. A request without a seed gets one that is told in its answer.
+  /// Reads the fields. A request without a seed gets a random one, which its answer names.
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     temperature = try fields.number("temperature", 0...2)
     let lowest = SamplingParameters.lowestTemperature
@@ -99,9 +99,9 @@ struct SamplingFields: Sendable {
       adapter: adapter, sampling: parameters, maxTokens: maxTokens, stopTexts: stops, topCount: top ?? 0)
   }
 
-  /// Fields of OpenAI's API that both kinds of request may carry without meaning anything here.
+  /// Reads fields of OpenAI's API that have no effect here, in both kinds of request.
   static func readCommon(_ fields: inout RequestFields) throws(ServingError) {
-    // Labels for the caller's own books.
+    // Labels for the caller's own use.
     fields.ignore("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
     try fields.neutral("logit_bias") { $0.object?.keys.isEmpty == true }
     try fields.neutral("service_tier") { ["auto", "default"].contains($0.string) }

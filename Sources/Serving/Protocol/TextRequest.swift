@@ -12,7 +12,7 @@ struct TextRequest: Sendable {
   let prompts: [Prompt]
   let sampling: SamplingFields
   let maxTokens: Int
-  /// Nil when probabilities are not wanted, else how many of the likeliest tokens are told at each place.
+  /// How many of the likeliest tokens each place lists; nil when probabilities are not wanted.
   let logprobs: Int?
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
@@ -56,7 +56,7 @@ struct TextRequest: Sendable {
     return found
   }
 
-  /// A list of token ids, if it is nothing but that.
+  /// Token ids; nil if any of the values is none, or there are no values.
   static func ids(_ values: [JSONValue]) -> [Int]? {
     let ids = values.compactMap(\.int)
     return ids.count == values.count && !ids.isEmpty ? ids : nil

@@ -3,8 +3,8 @@ import ModelFiles
 
 /// The one folder from which clients may load adapters by path.
 ///
-/// A path is followed through every link before it is compared with the folder, and everything outside is
-/// answered with the same words, whether it exists or not.
+/// Links are resolved before a path is compared with the folder. The error for a path outside is the same whether
+/// something exists there or not.
 public struct AdapterFolder: Sendable {
   private let root: String
 

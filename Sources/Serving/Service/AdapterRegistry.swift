@@ -6,9 +6,9 @@ import Support
 
 /// The adapters that a running server answers with, by name.
 ///
-/// Loading makes the whole adapter first, on a thread of its own, and then puts it in its place in one step:
-/// a request meets the old one or the new one and stays with it to its end. What nobody uses any more is
-/// freed: its file is unmapped, and what the engine cached under it is given up.
+/// Loading makes the whole adapter on a thread of its own, and then puts it in its place in one step. A request uses
+/// the old one or the new one to its end. An adapter without requests is freed: its file is unmapped, and the engine
+/// forgets what it cached for it.
 public final class AdapterRegistry: Sendable {
   /// What is known of an adapter.
   public struct Description: Sendable, Equatable {
@@ -36,12 +36,12 @@ public final class AdapterRegistry: Sendable {
     public let swap: Double
   }
 
-  /// One load of an adapter: attached once for each scale that was asked for.
+  /// One loaded adapter, attached once for each scale that requests ask for.
   private final class Version: Sendable {
     let description: Description
     let adapter: Adapter
     let source: AdapterSource
-    /// Those with a factor of their own, the one used last at the end.
+    /// The attached adapters by factor: the plain one first, then the others, the one used last at the end.
     let attached: Locked<[(scale: Float, adapter: AttachedAdapter)]>
 
     init(_ description: Description, _ adapter: Adapter, _ source: AdapterSource, first: AttachedAdapter) {
@@ -61,13 +61,13 @@ public final class AdapterRegistry: Sendable {
   private let limit: Int
   private let versions = Locked<[String: Version]>([:])
   private let work = SerialWorker("tina adapters")
-  /// Scales of one adapter that are kept attached; each is a few kilobytes, and a prefix of its own.
+  /// How many scales of one adapter stay attached. Each takes a few kilobytes and a cached prefix of its own.
   private static let scaleLimit = 16
 
   /// A registry without adapters.
   ///
   /// - Parameters:
-  ///   - engine: what answers.
+  ///   - engine: computes the answers.
   ///   - baseName: the base's name in requests.
   ///   - limit: how many adapters may be loaded at once.
   ///   - allowBaseMismatch: whether adapters that clients load are attached to other weights than their base's.
@@ -116,20 +116,20 @@ public final class AdapterRegistry: Sendable {
         rank: adapter.modules.map(\.rank).max() ?? 0, created: Int(Date().timeIntervalSince1970),
         notes: adapter.notes + attached.notes)
       return (
-        Version(description, adapter, source, first: attached), (opened - began).seconds,
-        (ContinuousClock.now - opened).seconds
+        Version(description, adapter, source, first: attached), (opened - began).inSeconds,
+        (ContinuousClock.now - opened).inSeconds
       )
     }
     let began = ContinuousClock.now
     let old = try versions.withLock { versions -> Result<Version?, ServingError> in
       check(name, replacing, versions).map { versions.updateValue(version, forKey: name) }
     }.get()
-    let timing = Timing(open: open, attach: attach, swap: (ContinuousClock.now - began).seconds)
+    let timing = Timing(open: open, attach: attach, swap: (ContinuousClock.now - began).inSeconds)
     if let old { forget(old) }
     return (version.description, timing)
   }
 
-  /// Takes an adapter away. Requests that have begun with it go on.
+  /// Removes an adapter. Requests that have begun with it go on.
   ///
   /// - Throws: `ServingError` with status 404 when there is none of that name.
   public func unload(name: String) throws {
@@ -168,15 +168,15 @@ public final class AdapterRegistry: Sendable {
 
   // MARK: Resolving
 
-  /// What a request's `model` means now: a name to show, and the adapter; nil for the base alone.
+  /// The name to show and the adapter for a request's `model`; the adapter is nil for the base alone.
   ///
-  /// - Throws: `ServingError` with status 404 for a name that is not there: never the base in its stead.
+  /// - Throws: `ServingError` with status 404 for an unknown name; the base never answers instead.
   func resolve(_ model: String) async throws -> (name: String, adapter: AttachedAdapter?) {
     guard let reference = ModelReference(model, base: baseName) else { throw unknown(model) }
     guard let name = reference.adapter else { return (baseName, nil) }
     guard let version = versions.withLock({ $0[name] }) else { throw unknown(model) }
     if let known = known(version, reference.scale) { return (model, known) }
-    // A scale that is new: one at a time, so that the same scale is not attached twice.
+    // A new scale is attached on the one worker, so that the same scale is not attached twice.
     return try await work.run { [self] in
       if let known = known(version, reference.scale) { return (model, known) }
       let scale = version.source.scale * reference.scale
@@ -188,7 +188,7 @@ public final class AdapterRegistry: Sendable {
         allowBaseMismatch: version.source.allowBaseMismatch)
       let dropped = version.attached.withLock { attached in
         attached.append((reference.scale, new))
-        // The first stays: it is what the plain name means.
+        // The first is the adapter under its plain name, and stays.
         return attached.count > Self.scaleLimit ? attached.remove(at: 1) : nil
       }
       if let dropped { engine.forget(dropped.adapter) }

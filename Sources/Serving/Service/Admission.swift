@@ -1,12 +1,11 @@
 import TinaRuntime
 import Support
 
-/// Lets requests in as there is room, in the order in which they came; refuses those for which there is no
-/// place to wait.
+/// Admits requests in the order in which they came, as room becomes free, and refuses them when the queue is full.
 ///
-/// A request's size is its completions, and the tokens that it is expected to keep at once: its prompts and,
-/// for each completion, its limit or what answers have lately been, whichever is less. The engine itself never
-/// takes more memory than its budget; admission keeps requests from taking turns at it.
+/// A request's size is its number of completions, and the tokens that it is expected to keep. These are its prompts
+/// and, for each completion, its limit or twice the usual answer, whichever is less. The engine never exceeds its
+/// memory in any case; admission prevents that requests push each other out of it.
 final class Admission: Sendable {
   struct Limits: Sendable {
     /// Completions at once.
@@ -19,7 +18,7 @@ final class Admission: Sendable {
     var patience = Duration.seconds(120)
   }
 
-  /// A request that was let in; `leave` gives its place back.
+  /// An admitted request; ``leave(_:answers:)`` gives its place back.
   struct Ticket: Sendable {
     let completions: Int
     let tokens: Int
@@ -53,7 +52,7 @@ final class Admission: Sendable {
     var nextID: UInt64 = 0
     var isWatched = false
     var isDraining = false
-    /// Lately: seconds of a request, tokens of an answer.
+    /// Running means: seconds of a request, tokens of an answer.
     var seconds = 2.0
     var answer = 512.0
   }
@@ -73,7 +72,7 @@ final class Admission: Sendable {
 
   var isDraining: Bool { state.withLock { $0.isDraining } }
 
-  /// From now on nobody is let in who is not here yet.
+  /// Stops admitting requests; those that wait already may still come in.
   func drain() { state.withLock { $0.isDraining = true } }
 
   /// The tokens that a request is expected to keep.
@@ -82,7 +81,7 @@ final class Admission: Sendable {
     return prompts.reduce(0, +) + prompts.count * samples * min(maxTokens, answer)
   }
 
-  /// Waits for a place.
+  /// Waits until the request is admitted.
   ///
   /// - Throws: `ServingError` with status 429 when too many wait or it takes too long, with 503 when the server
   ///   is stopping; `CancellationError`.
@@ -117,22 +116,22 @@ final class Admission: Sendable {
               continuation: continuation))
         }
         watch()
-        // A task that was cancelled before it waited was not found by the handler.
+        // The handler found no waiter if the task was cancelled before this.
         if Task.isCancelled { remove(id)?.resume(throwing: CancellationError()) }
         admit()
       }
     } onCancel: {
       remove(id)?.resume(throwing: CancellationError())
-      admit()  // those behind it may be smaller
+      admit()  // the requests behind it may be smaller
     }
     return ticket
   }
 
-  /// Gives a place back, and tells how the request went.
+  /// Gives a place back, and learns from the answers.
   ///
   /// - Parameter answers: tokens of each completion; empty if it was not answered.
   func leave(_ ticket: Ticket, answers: [Int]) {
-    let seconds = (ContinuousClock.now - ticket.began).seconds
+    let seconds = (ContinuousClock.now - ticket.began).inSeconds
     state.withLock { state in
       state.load.requests -= 1
       state.load.completions -= ticket.completions
@@ -150,7 +149,7 @@ final class Admission: Sendable {
       && state.load.tokens <= limits.tokens - tokens
   }
 
-  /// Lets in whoever is first, as long as there is room: nobody overtakes.
+  /// Admits waiting requests in their order, as long as the first one fits.
   private func admit() {
     let admitted = state.withLock { state in
       var admitted: [Waiter] = []
@@ -170,8 +169,8 @@ final class Admission: Sendable {
     }
   }
 
-  /// Turns those away who have waited too long. One timer serves all, since a timer that is called off stays in
-  /// memory until its time has come.
+  /// Refuses requests that have waited too long. One timer serves all, because a cancelled timer stays in memory until
+  /// its time has come.
   private func watch() {
     let isFirst = state.withLock { state in
       defer { state.isWatched = true }
@@ -187,7 +186,7 @@ final class Admission: Sendable {
     }
   }
 
-  /// When the first of those who wait must have been let in; nil, and nobody watches any more, when none waits.
+  /// The deadline of the first waiting request; nil when none waits, which ends the watch.
   private func nextDeadline() -> ContinuousClock.Instant? {
     state.withLock { state in
       if state.waiters.isEmpty { state.isWatched = false }
@@ -207,19 +206,13 @@ final class Admission: Sendable {
   private func tooLong() -> ServingError {
     .busy(
       retryAfter: state.withLock { retryAfter($0) },
-      "the request waited \(Int(limits.patience.seconds)) seconds for room and found none. Try again later.")
+      "the request waited \(Int(limits.patience.inSeconds)) seconds for room and found none. Try again later."
+    )
   }
 
-  /// Seconds until those that are here are likely through.
+  /// Seconds until the requests that are here have probably ended.
   private func retryAfter(_ state: State) -> Int {
     let rounds = Double(state.waiters.count + 1) / Double(max(state.load.requests, 1))
     return Int(min(max((state.seconds * rounds).rounded(.up), 1), 60))
-  }
-}
-
-extension Duration {
-  var seconds: Double {
-    let (seconds, attoseconds) = components
-    return Double(seconds) + Double(attoseconds) * 1e-18
   }
 }

@@ -1,7 +1,7 @@
 import ModelFiles
 import TinaRuntime
 
-/// What is generated for one request: samples of each of its prompts.
+/// What one request generates: samples of each of its prompts.
 struct GenerationPlan: Sendable {
   var prompts: [[Int]]
   var samples: Int
@@ -9,9 +9,9 @@ struct GenerationPlan: Sendable {
 
   var completions: Int { prompts.count * samples }
 
-  /// What the engine is asked for, one for each prompt.
+  /// The engine's requests, one for each prompt.
   ///
-  /// - Throws: `RuntimeError` for what it would refuse.
+  /// - Throws: `RuntimeError` for what the engine would refuse.
   func requests(_ assistant: Assistant) throws(RuntimeError) -> [GenerationRequest] {
     var assistant = assistant
     assistant.settings = settings
@@ -25,11 +25,11 @@ struct GenerationPlan: Sendable {
   }
 }
 
-/// Completions in the making. Dropping it, or cancelling the task that reads it, cancels all of them.
+/// The running completions of one request. Dropping the value, or cancelling the task that reads it, cancels them all.
 struct Generation: Sendable {
-  /// What one completion has told.
+  /// An event of one completion.
   struct Event: Sendable {
-    /// Which: samples of the first prompt first.
+    /// The completion's number; samples of the first prompt come first.
     let choice: Int
     let event: Completion.Event
   }
@@ -37,7 +37,7 @@ struct Generation: Sendable {
   private let groups: [CompletionGroup]
   private let samples: Int
 
-  /// Starts them.
+  /// Starts the completions.
   ///
   /// - Throws: `RuntimeError` for what the engine refuses.
   init(_ requests: [GenerationRequest], samples: Int, on engine: Engine) throws(RuntimeError) {
@@ -47,7 +47,7 @@ struct Generation: Sendable {
     self.groups = groups
   }
 
-  /// Tells every event, those of one prompt after those of the one before it.
+  /// Calls `body` with every event, prompt after prompt.
   ///
   /// - Throws: `RuntimeError` when a completion fails; `CancellationError`; what `body` throws.
   func forEach(_ body: (Event) async throws -> Void) async throws {

@@ -2,7 +2,7 @@ import Foundation
 import TinaRuntime
 import Support
 
-/// What the server has done, in Prometheus' text format.
+/// Counts what the server does, for `/metrics`.
 final class Metrics: Sendable {
   /// Counts of values up to each bound.
   struct Histogram: Sendable {
@@ -62,7 +62,7 @@ final class Metrics: Sendable {
     }
   }
 
-  /// The whole exposition.
+  /// The text of `/metrics`, in Prometheus' format.
   func text(engine: EngineStatistics, load: Admission.Load, adapters: [String]) -> String {
     var page = MetricsPage()
     let state = state.withLock { $0 }
@@ -122,58 +122,5 @@ final class Metrics: Sendable {
     if let bytes = ProcessMemory.residentBytes {
       page.single("process_resident_memory_bytes", "gauge", "Memory in use, mapped files included.", bytes)
     }
-  }
-}
-
-/// Memory of this process.
-package enum ProcessMemory {
-  /// Resident bytes, those of mapped files included; nil where the system does not tell.
-  package static var residentBytes: Int? { field("VmRSS:") }
-  /// Resident bytes that belong to the process alone.
-  package static var privateBytes: Int? { field("RssAnon:") }
-
-  private static func field(_ name: String) -> Int? {
-    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-      let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
-      let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
-    else { return nil }
-    return kibibytes << 10
-  }
-}
-
-/// Lines of Prometheus' text format, version 0.0.4.
-struct MetricsPage {
-  private(set) var text = ""
-
-  mutating func family(_ name: String, _ type: String, _ help: String) {
-    text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-  }
-
-  mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Double) {
-    let list = labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
-    text += name + (list.isEmpty ? "" : "{\(list)}") + " \(Self.number(value))\n"
-  }
-
-  mutating func single(_ name: String, _ type: String, _ help: String, _ value: Int) {
-    family(name, type, help)
-    sample(name, [], Double(value))
-  }
-
-  mutating func histogram(_ name: String, _ help: String, _ histogram: Metrics.Histogram) {
-    family(name, "histogram", help)
-    for (bound, count) in zip(histogram.bounds, histogram.counts) {
-      sample(name + "_bucket", [("le", Self.number(bound))], Double(count))
-    }
-    sample(name + "_bucket", [("le", "+Inf")], Double(histogram.count))
-    sample(name + "_sum", [], histogram.sum)
-    sample(name + "_count", [], Double(histogram.count))
-  }
-
-  private static func number(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)"
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
   }
 }

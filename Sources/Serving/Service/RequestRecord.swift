@@ -3,7 +3,7 @@ import ModelFiles
 import TinaRuntime
 import Support
 
-/// What is told of one request when it is over: never a word of prompt or answer.
+/// What metrics and log hold of one request: never a word of prompt or answer.
 final class RequestRecord: Sendable {
   struct Fields: Sendable {
     var route = "other"
@@ -15,7 +15,7 @@ final class RequestRecord: Sendable {
     var tokens = 0
     var isStream = false
     var finish: [String] = []
-    /// Seconds from the beginning until it was let in, and until its first token.
+    /// Seconds from the beginning until the request was admitted, and until its first token.
     var queued: Double?
     var firstToken: Double?
     var isCancelled = false
@@ -30,7 +30,7 @@ final class RequestRecord: Sendable {
 
   func update(_ body: (inout Fields) -> Void) { fields.withLock(body) }
   var values: Fields { fields.withLock { $0 } }
-  var elapsed: Double { (ContinuousClock.now - began).seconds }
+  var elapsed: Double { (ContinuousClock.now - began).inSeconds }
 
   /// One line of JSON.
   var line: String {
@@ -39,7 +39,7 @@ final class RequestRecord: Sendable {
       seconds.map { JSONValue(($0 * 10000).rounded() / 10) } ?? .null
     }
     var members: [(key: String, value: JSONValue)] = [
-      // The format leaves the zone out; without it a reader would take the time for a local one.
+      // The format leaves out the zone, and a reader would take the time for a local one.
       (
         "time",
         .string(Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true)) + "Z")

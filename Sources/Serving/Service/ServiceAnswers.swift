@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 import TinaRuntime
 import Tokenization
 
@@ -41,7 +42,7 @@ extension Service {
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
   }
 
-  /// Encodes texts. Megabytes take seconds: they are done one after another, and nobody's tokens wait for them.
+  /// Encodes texts. Megabytes take seconds: one worker encodes them in turn, so that other requests' tokens do not wait.
   func encode<T: Sendable>(bytes: Int, _ body: @escaping @Sendable () -> T) async throws -> T {
     bytes <= 1 << 16 ? body() : try await longWork.run(body)
   }
@@ -53,7 +54,7 @@ extension Service {
       endTokens: engine.model.endTokens, tokenizer: tokenizer, top: top)
   }
 
-  /// Waits for room, generates, and answers.
+  /// Waits for admission, generates, and answers.
   private func run(
     _ plan: GenerationPlan, _ format: some AnswerFormat, _ wanted: SamplingFields, opensThinking: Bool,
     _ model: String, _ exchange: Exchange
@@ -65,7 +66,7 @@ extension Service {
       $0.promptTokens = promptTokens
       $0.isStream = wanted.stream
     }
-    // What can never be answered need not wait to hear it.
+    // A request that can never be answered is refused before it waits.
     let requests = try format.naming { () throws(RuntimeError) in try plan.requests(assistant) }
     let ticket = try await admission.enter(
       completions: plan.completions,
@@ -98,7 +99,7 @@ extension Service {
         if wanted.stream { try await exchange.events(chunks) }
       }
     } catch let error as RuntimeError where wanted.stream {
-      // The status is out: the stream says what happened and ends without [DONE].
+      // The status is sent already: the stream names the error and ends without [DONE].
       record.update { $0.code = "failed" }
       return try await exchange.endStream([ServingError(error).json], isDone: false)
     }
@@ -110,7 +111,7 @@ extension Service {
   }
 
   private static func usage(_ promptTokens: Int, _ answers: [Answer], samples: Int) -> JSONValue {
-    // A prompt counts once, as for the sample that computed it.
+    // A prompt counts once for all its samples, as for the sample that computed it.
     let cached = stride(from: 0, to: answers.count, by: samples).reduce(0) { sum, first in
       sum + (answers[first..<first + samples].map(\.cachedPromptTokens).min() ?? 0)
     }

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import TinaRuntime
 import Tokenization
 

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// How a group's rewards become advantages.
 public enum RewardScaling: String, Sendable, CaseIterable {
   /// Divided by the group's standard deviation.

@@ -1,3 +1,4 @@
+import ModelFiles
 import TinaRuntime
 
 /// GRPO from rewards to a changed adapter: advantages, loss, gradient, optimiser.

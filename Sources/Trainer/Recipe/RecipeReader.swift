@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Yams
 
 /// Takes values out of a recipe by key. A key that no setting took is an error at the end.

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Numbers in the formulas of rewards.
 public struct RewardSettings: Sendable, Equatable {
   /// `cosine`: the length, in Unicode scalars, that counts as the largest.

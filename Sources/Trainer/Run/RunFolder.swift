@@ -158,9 +158,7 @@ struct RunFolder {
   }
 
   static func write(_ text: String, to path: String) throws(ModelFilesError) {
-    let writer = try FileWriter(path: path)
-    try writer.write(Array(text.utf8))
-    try writer.finish()
+    try FileWriter.write(Array(text.utf8), to: path)
   }
 
   private static func sync(_ folder: String) {

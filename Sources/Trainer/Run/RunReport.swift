@@ -1,5 +1,5 @@
 import Foundation
-import ModelFiles
+public import ModelFiles
 import Reporting
 import Support
 

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 
 /// Ends a run that would teach nothing, or whose numbers are wrong.
 struct SignalCheck {

@@ -1,6 +1,7 @@
 import Foundation
 import Hub
 import ModelFiles
+import Support
 import TinaRuntime
 
 /// Finds models and adapters by their names on the hub: in its cache, or fetched.

@@ -1,3 +1,4 @@
+import ModelFiles
 import TinaRuntime
 
 /// The shape of the adapter that is trained.

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Settings of AdamW.
 public struct OptimizerSettings: Sendable, Equatable {
   /// The largest step size.

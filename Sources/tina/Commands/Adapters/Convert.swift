@@ -201,21 +201,21 @@ struct Convert: ParsableCommand {
     let sizes = (Figures.byteCount(of: file.files), Figures.byteCount(of: [path]))
     let isIdentified = file.archive.base != nil
     if json {
-      let steps: [JSONOutput] = changes.map { name, change in
-        let fields: KeyValuePairs<String, JSONOutput> = [
+      let steps: [JSONValue] = changes.map { name, change in
+        let fields: KeyValuePairs<String, JSONValue> = [
           "change": .string(name), "worst_error": .double(change.worst?.error ?? 0),
         ]
-        return .object(fields)
+        return .record(fields)
       }
-      let layers: [JSONOutput] = (summary?.layers ?? []).map { JSONOutput(layer: $0) }
-      let base: JSONOutput = file.archive.base.map { JSONOutput.string($0.digestText) } ?? .null
-      let fields: KeyValuePairs<String, JSONOutput> = [
+      let layers: [JSONValue] = (summary?.layers ?? []).map { JSONValue(layer: $0) }
+      let base: JSONValue = file.archive.base.map { JSONValue.string($0.digestText) } ?? .null
+      let fields: KeyValuePairs<String, JSONValue> = [
         "input": .string(input.path), "input_format": .string(file.format.rawValue),
         "input_bytes": .integer(sizes.0), "output": .string(path), "output_format": .string(format.rawValue),
         "output_bytes": .integer(sizes.1), "parameters": .integer(file.archive.parameterCount), "base": base,
         "changes": .array(steps), "layers": .array(layers),
       ]
-      Terminal.writeLine(JSONOutput.object(fields).line)
+      Terminal.writeLine(JSONValue.record(fields).line)
       return
     }
     let share = sizes.0 > 0 ? ", \(Figures.percent(Double(sizes.1) / Double(sizes.0))) of the input" : ""

@@ -96,25 +96,25 @@ struct Diff: ParsableCommand {
     return lines
   }
 
-  private static func json(_ difference: AdapterDifference) -> JSONOutput {
-    let modules: [JSONOutput] = difference.items.map { json($0) }
-    let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ difference: AdapterDifference) -> JSONValue {
+    let modules: [JSONValue] = difference.items.map { json($0) }
+    let fields: KeyValuePairs<String, JSONValue> = [
       "verdict": .string(difference.verdict.rawValue), "relative": number(difference.relative),
       "modules": .array(modules),
     ]
-    return .object(fields)
+    return .record(fields)
   }
 
-  private static func json(_ item: AdapterDifference.Item) -> JSONOutput {
-    let norms: [JSONOutput] = item.norms.map { number($0) }
-    let remark: JSONOutput = item.remark.map { JSONOutput.string($0) } ?? .null
-    let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ item: AdapterDifference.Item) -> JSONValue {
+    let norms: [JSONValue] = item.norms.map { number($0) }
+    let remark: JSONValue = item.remark.map { JSONValue.string($0) } ?? .null
+    let fields: KeyValuePairs<String, JSONValue> = [
       "module": .string(item.module), "kind": .string(item.kind), "verdict": .string(item.verdict.rawValue),
       "distance": number(item.distance), "norms": .array(norms), "relative": number(item.relative),
       "tolerance": .double(item.tolerance), "remark": remark,
     ]
-    return .object(fields)
+    return .record(fields)
   }
 
-  private static func number(_ value: Double?) -> JSONOutput { value.map { JSONOutput.double($0) } ?? .null }
+  private static func number(_ value: Double?) -> JSONValue { value.map { JSONValue.double($0) } ?? .null }
 }

@@ -82,8 +82,8 @@ struct Grade: AsyncParsableCommand {
     }
   }
 
-  private static func output(_ verdict: Verdict) -> JSONOutput {
-    .object([
+  private static func output(_ verdict: Verdict) -> JSONValue {
+    .record([
       "equal": verdict.isEqual.map { .bool($0) } ?? .null,
       "extracted": verdict.extracted.map { .string($0) } ?? .null,
       "why": .string(verdict.why),

@@ -98,16 +98,13 @@ struct MergeCommand: AsyncParsableCommand {
     case "nearest":
       guard seed == nil else { throw ValidationError("--seed belongs to --rounding stochastic.") }
     case "stochastic":
-      guard settings.elementType != .f32, settings.fileType.map({ $0 == .f16 || $0 == .bf16 }) ?? true else {
-        throw ValidationError("--rounding stochastic: found --dtype \(dtype ?? ""), expected bf16 or f16.")
-      }
       settings.rounding = .stochastic(seed: seed ?? 0)
     default: throw ValidationError("--rounding: found \(rounding), expected nearest or stochastic.")
     }
-    settings.threads = try threads.count
     settings.acceptsLoss = acceptLoss
     settings.replacesOutput = force
     settings.probes = probe
+    do throws(MergeError) { try settings.validate() } catch { throw ValidationError("--\(error)") }
     return settings
   }
 

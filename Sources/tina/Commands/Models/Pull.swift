@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Hub
 import ModelFiles
+import Support
 
 struct Pull: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -137,33 +138,33 @@ struct Pull: ParsableCommand {
     return try hub.fetch(plan) { line.show($0) }
   }
 
-  private static func json(_ plan: HubPlan) -> JSONOutput {
-    let files: [JSONOutput] = plan.files.map { file in
-      let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ plan: HubPlan) -> JSONValue {
+    let files: [JSONValue] = plan.files.map { file in
+      let fields: KeyValuePairs<String, JSONValue> = [
         "path": .string(file.path), "size": .integer(file.size), "cached": .bool(file.isCached),
       ]
-      return .object(fields)
+      return .record(fields)
     }
-    return .object([
+    return .record([
       "name": .string("\(plan.name)"), "commit": .string(plan.commit), "bytes": .integer(plan.byteCount),
       "missing_bytes": .integer(plan.missingByteCount), "files": .array(files),
       "skipped": .array(plan.skipped.map { skipped($0.path, $0.size) }),
     ])
   }
 
-  private static func skipped(_ path: String, _ size: Int) -> JSONOutput {
-    let fields: KeyValuePairs<String, JSONOutput> = ["path": .string(path), "size": .integer(size)]
-    return .object(fields)
+  private static func skipped(_ path: String, _ size: Int) -> JSONValue {
+    let fields: KeyValuePairs<String, JSONValue> = ["path": .string(path), "size": .integer(size)]
+    return .record(fields)
   }
 
-  private static func json(_ pulled: HubPulled, base: HubPulled?) -> JSONOutput {
-    let files: [JSONOutput] = pulled.files.map { file in
-      let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ pulled: HubPulled, base: HubPulled?) -> JSONValue {
+    let files: [JSONValue] = pulled.files.map { file in
+      let fields: KeyValuePairs<String, JSONValue> = [
         "path": .string(file.path), "size": .integer(file.size), "cached": .bool(file.wasCached),
       ]
-      return .object(fields)
+      return .record(fields)
     }
-    return .object([
+    return .record([
       "name": .string("\(pulled.name)"), "commit": .string(pulled.commit), "path": .string(pulled.path),
       "bytes": .integer(pulled.byteCount), "fetched_bytes": .integer(pulled.fetchedByteCount),
       "files": .array(files), "skipped": .array(pulled.skipped.map { skipped($0.path, $0.size) }),
@@ -175,12 +176,12 @@ struct Pull: ParsableCommand {
   private func show(_ contents: [HubCache.Content]) {
     if json {
       for content in contents {
-        let fields: KeyValuePairs<String, JSONOutput> = [
+        let fields: KeyValuePairs<String, JSONValue> = [
           "name": .string(content.name), "commit": .string(content.commit),
           "revisions": .array(content.revisions.map { .string($0) }), "path": .string(content.path),
           "files": .integer(content.fileCount), "bytes": .integer(content.byteCount),
         ]
-        Terminal.writeLine(JSONOutput.object(fields).line)
+        Terminal.writeLine(JSONValue.record(fields).line)
       }
       return
     }

@@ -62,13 +62,11 @@ struct Quantize: ParsableCommand {
   }
 
   func run() throws {
-    let count = try threads.count
-    let source = try Model(path: try ModelLocator.path(model), threads: count)
+    let source = try Model(path: try ModelLocator.path(model), threads: threads.count)
     var quantization = Quantization(
       source, output: expandingTilde(output), type: try fileType())
     quantization.replacesOutput = force
     quantization.requantises = requantize
-    quantization.threads = count
     let report = try quantization.run { done, total in
       Terminal.progress("writing \(100 * done / max(total, 1)) %")
     }

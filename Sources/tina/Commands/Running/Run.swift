@@ -108,13 +108,13 @@ struct Run: AsyncParsableCommand {
     }
   }
 
-  private func describe(_ answer: TimedAnswer, _ turn: Turn) -> JSONOutput {
+  private func describe(_ answer: TimedAnswer, _ turn: Turn) -> JSONValue {
     let sampling = turn.assistant.settings.sampling
-    return .object([
+    return .record([
       "model": .string(turn.assistant.model.directory.path),
-      "adapter": adapter.adapter.map { .string($0.path) } ?? nil,
-      "adapter_scale": adapter.adapter.map { .float($0.scale) } ?? nil,
-      "merged": adapter.merging.merged.map { .string($0.rawValue) } ?? nil,
+      "adapter": adapter.adapter.map { .string($0.path) } ?? .null,
+      "adapter_scale": adapter.adapter.map { .float($0.scale) } ?? .null,
+      "merged": adapter.merging.merged.map { .string($0.rawValue) } ?? .null,
       "text": .string(answer.text),
       "ids": .ids(answer.ids),
       "finish_reason": .string(answer.reason.rawValue),

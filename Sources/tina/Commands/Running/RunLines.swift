@@ -46,7 +46,7 @@ struct RunLines {
         do {
           let answer = try await completion.collect()
           report.write(
-            .object([
+            .record([
               "text": .string(answer.text ?? ""), "ids": .ids(answer.ids),
               "finish_reason": .string(answer.reason.rawValue),
             ]))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ModelFiles
 import TinaRuntime
 import Tokenization
 
@@ -38,7 +39,7 @@ struct Score: AsyncParsableCommand {
       let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
       let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
       let scores = try await engine.score(prompt: prompt, completion: completion, adapter: attached)
-      return .object(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
+      return .record(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
     }
   }
 }

@@ -40,7 +40,7 @@ struct Tokenize: AsyncParsableCommand {
       } else {
         ids = tokenizer.encode(try line.text("text"), addSpecialTokens: !noSpecial)
       }
-      return .object(["ids": .ids(ids), "text": .string(tokenizer.decode(ids))])
+      return .record(["ids": .ids(ids), "text": .string(tokenizer.decode(ids))])
     }
   }
 

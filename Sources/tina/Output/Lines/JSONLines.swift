@@ -16,9 +16,7 @@ struct JSONLine {
       value = try JSON.parse(bytes, file: place)
     } catch {
       // The reader's own advice is about files that were downloaded.
-      throw ModelFilesError(
-        error.kind, file: error.file, place: error.place, found: error.found, expected: error.expected,
-        advice: "Each line is one JSON object.")
+      throw error.restated(error.kind, advice: "Each line is one JSON object.")
     }
     guard let object = value.object else {
       throw ModelFilesError(.malformed, file: place, found: value.summary, expected: "a JSON object")
@@ -78,7 +76,7 @@ struct LineFailure {
     message = text.hasPrefix(place) ? text : "\(place): \(text)"
   }
 
-  var output: JSONOutput { .object(["line": .integer(number), "error": .string(message)]) }
+  var output: JSONValue { .record(["line": .integer(number), "error": .string(message)]) }
 }
 
 /// Writes results line by line, and fails at the end if a line failed.
@@ -86,7 +84,7 @@ struct LineReport {
   private(set) var failures = 0
   private var done = 0
 
-  mutating func write(_ output: JSONOutput) {
+  mutating func write(_ output: JSONValue) {
     done += 1
     Terminal.writeLine(output.line)
     if !Terminal.outputIsTerminal { Terminal.progress("\(done) lines") }
@@ -108,7 +106,7 @@ struct LineReport {
 
 extension LineReader {
   /// Writes what `body` makes of each line. A line that fails is reported in its place, and the others go on.
-  func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
+  func forEachLine(_ body: (JSONLine) async throws -> JSONValue) async throws {
     var report = LineReport()
     while let bytes = try next() {
       do {

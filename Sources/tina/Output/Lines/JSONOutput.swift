@@ -1,61 +1,19 @@
 import ModelFiles
 
-/// A JSON value to be written on one line, its keys in the order given.
-enum JSONOutput: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByNilLiteral {
-  case null
-  case bool(Bool)
-  case integer(Int)
-  case unsigned(UInt64)
-  case float(Float)
-  case double(Double)
-  case string(String)
-  case array([JSONOutput])
-  case object(KeyValuePairs<String, JSONOutput>)
-  /// A value as it was read.
-  case value(JSONValue)
+// The values that commands write with `--json`.
+extension JSONValue {
+  static func integer(_ value: Int) -> JSONValue { JSONValue(value) }
 
-  init(stringLiteral value: String) { self = .string(value) }
-  init(integerLiteral value: Int) { self = .integer(value) }
-  init(nilLiteral: ()) { self = .null }
+  static func unsigned(_ value: UInt64) -> JSONValue { .number(String(value)) }
 
-  init(_ value: JSONValue) { self = .value(value) }
+  /// The shortest digits that read back as the same number; null for infinities and NaN, which JSON lacks.
+  static func float(_ value: Float) -> JSONValue { value.isFinite ? .number("\(value)") : .null }
 
-  static func ids(_ ids: [Int]) -> JSONOutput { .array(ids.map { .integer($0) }) }
+  /// As ``float(_:)``.
+  static func double(_ value: Double) -> JSONValue { value.isFinite ? .number("\(value)") : .null }
 
-  /// The value as a line of text, without the line's end.
-  var line: String {
-    var text = ""
-    write(to: &text)
-    return text
-  }
+  static func ids(_ ids: [Int]) -> JSONValue { .array(ids.map { JSONValue($0) }) }
 
-  private func write(to text: inout String) {
-    switch self {
-    case .null: text += "null"
-    case .bool(let value): text += value ? "true" : "false"
-    case .integer(let value): text += String(value)
-    case .unsigned(let value): text += String(value)
-    // The shortest digits that read back as the same number; JSON has none for infinities and NaN.
-    case .float(let value): text += value.isFinite ? "\(value)" : "null"
-    case .double(let value): text += value.isFinite ? "\(value)" : "null"
-    case .string(let value): JSONValue.write(value, to: &text)
-    case .value(let value): text += value.text()
-    case .array(let values):
-      text += "["
-      for (i, value) in values.enumerated() {
-        if i > 0 { text += ", " }
-        value.write(to: &text)
-      }
-      text += "]"
-    case .object(let fields):
-      text += "{"
-      for (i, field) in fields.enumerated() {
-        if i > 0 { text += ", " }
-        JSONValue.write(field.key, to: &text)
-        text += ": "
-        field.value.write(to: &text)
-      }
-      text += "}"
-    }
-  }
+  /// The value on one line, without the line's end.
+  var line: String { text(isSpaced: true) }
 }

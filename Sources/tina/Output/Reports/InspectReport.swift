@@ -136,20 +136,20 @@ struct InspectReport {
     return seen
   }
 
-  var json: JSONOutput {
-    let modules: [JSONOutput] = pairs.map { Self.json($0) }
-    let tensors: [JSONOutput] = others.map { Self.json($0.entry, $0.name, $0.tensor) }
-    let refusals: [JSONOutput] = (refusal?.violations ?? []).map { JSONOutput.string($0.statement) }
-    let files: [JSONOutput] = file.files.map { JSONOutput.string($0) }
-    let base: JSONOutput = archive.base.map { Self.json($0) } ?? .null
-    let training: JSONOutput = archive.training.map { JSONOutput(.object($0)) } ?? .null
-    let configuration: JSONOutput = archive.configuration.map { JSONOutput(.object($0)) } ?? .null
-    let norm: JSONOutput = self.norm.map { JSONOutput.double($0) } ?? .null
-    let name: JSONOutput = archive.baseModelName.map { JSONOutput.string($0) } ?? .null
-    let digest: JSONOutput = tina.map { JSONOutput.string($0.contentDigest.description) } ?? .null
-    let isExact: JSONOutput = tina.map { JSONOutput.bool($0.isExact) } ?? .null
-    let layers: [JSONOutput] = (tina?.layers ?? []).map { JSONOutput(layer: $0) }
-    let fields: KeyValuePairs<String, JSONOutput> = [
+  var json: JSONValue {
+    let modules: [JSONValue] = pairs.map { Self.json($0) }
+    let tensors: [JSONValue] = others.map { Self.json($0.entry, $0.name, $0.tensor) }
+    let refusals: [JSONValue] = (refusal?.violations ?? []).map { JSONValue.string($0.statement) }
+    let files: [JSONValue] = file.files.map { JSONValue.string($0) }
+    let base: JSONValue = archive.base.map { Self.json($0) } ?? .null
+    let training: JSONValue = archive.training.map { JSONValue.object($0) } ?? .null
+    let configuration: JSONValue = archive.configuration.map { JSONValue.object($0) } ?? .null
+    let norm: JSONValue = self.norm.map { JSONValue.double($0) } ?? .null
+    let name: JSONValue = archive.baseModelName.map { JSONValue.string($0) } ?? .null
+    let digest: JSONValue = tina.map { JSONValue.string($0.contentDigest.description) } ?? .null
+    let isExact: JSONValue = tina.map { JSONValue.bool($0.isExact) } ?? .null
+    let layers: [JSONValue] = (tina?.layers ?? []).map { JSONValue(layer: $0) }
+    let fields: KeyValuePairs<String, JSONValue> = [
       "adapter": .string(file.path), "format": .string(file.format.rawValue), "files": .array(files),
       "bytes": .integer(byteCount), "base": base, "base_model_name": name, "training": training,
       "configuration": configuration, "parameters": .integer(archive.parameterCount), "norm": norm,
@@ -157,55 +157,55 @@ struct InspectReport {
       "exact": isExact, "layers": .array(layers), "modules": .array(modules),
       "other_tensors": .array(tensors),
     ]
-    return .object(fields)
+    return .record(fields)
   }
 
-  private static func json(_ base: BaseIdentity) -> JSONOutput {
-    let dimensions: [JSONOutput] = base.dimensions.map { dimension in
-      let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ base: BaseIdentity) -> JSONValue {
+    let dimensions: [JSONValue] = base.dimensions.map { dimension in
+      let fields: KeyValuePairs<String, JSONValue> = [
         "name": .string(dimension.name), "value": .integer(dimension.value),
       ]
-      return .object(fields)
+      return .record(fields)
     }
-    let fields: KeyValuePairs<String, JSONOutput> = [
+    let fields: KeyValuePairs<String, JSONValue> = [
       "architecture": .string(base.architecture), "digest": .string(base.digestText),
       "dimensions": .array(dimensions),
     ]
-    return .object(fields)
+    return .record(fields)
   }
 
-  private static func json(_ pair: PairAnalysis) -> JSONOutput {
-    let types: [JSONOutput] = pair.elementTypes.map { JSONOutput.string($0.rawValue) }
-    let norm: JSONOutput = pair.norm.map { JSONOutput.double($0) } ?? .null
-    let rank: JSONOutput = pair.effectiveRank.map { JSONOutput.double($0) } ?? .null
-    let values: JSONOutput = pair.singularValues.map { .array($0.map { JSONOutput.double($0) }) } ?? .null
-    let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ pair: PairAnalysis) -> JSONValue {
+    let types: [JSONValue] = pair.elementTypes.map { JSONValue.string($0.rawValue) }
+    let norm: JSONValue = pair.norm.map { JSONValue.double($0) } ?? .null
+    let rank: JSONValue = pair.effectiveRank.map { JSONValue.double($0) } ?? .null
+    let values: JSONValue = pair.singularValues.map { .array($0.map { JSONValue.double($0) }) } ?? .null
+    let fields: KeyValuePairs<String, JSONValue> = [
       "module": .string(pair.module), "kind": .string(pair.kind), "rank": .integer(pair.rank),
       "in": .integer(pair.inputCount), "out": .integer(pair.outputCount), "scale": .float(pair.scale),
       "types": .array(types), "bytes": .integer(pair.byteCount), "norm": norm, "effective_rank": rank,
       "singular_values": values,
     ]
-    return .object(fields)
+    return .record(fields)
   }
 
-  private static func json(_ entry: AdapterEntry, _ name: String, _ tensor: Tensor) -> JSONOutput {
-    let shape: [JSONOutput] = tensor.shape.map { JSONOutput.integer($0) }
-    let fields: KeyValuePairs<String, JSONOutput> = [
+  private static func json(_ entry: AdapterEntry, _ name: String, _ tensor: Tensor) -> JSONValue {
+    let shape: [JSONValue] = tensor.shape.map { JSONValue.integer($0) }
+    let fields: KeyValuePairs<String, JSONValue> = [
       "name": .string(name), "kind": .string(entry.kind), "module": .string(entry.module),
       "shape": .array(shape), "type": .string(tensor.elementType.rawValue),
       "bytes": .integer(tensor.byteRange.count),
     ]
-    return .object(fields)
+    return .record(fields)
   }
 }
 
-extension JSONOutput {
+extension JSONValue {
   /// A quality layer of a .tina file.
   init(layer: TinaFile.Layer) {
-    let fields: KeyValuePairs<String, JSONOutput> = [
+    let fields: KeyValuePairs<String, JSONValue> = [
       "end": .integer(layer.end), "worst_error": .float(layer.worstError),
       "total_error": .float(layer.totalError),
     ]
-    self = .object(fields)
+    self = .record(fields)
   }
 }

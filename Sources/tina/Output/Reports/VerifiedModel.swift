@@ -40,9 +40,7 @@ struct VerifiedModel {
   }
 
   private static func violation(_ error: ModelFilesError) -> AdapterError.Violation {
-    .init(
-      .malformed, file: error.file, place: error.place, found: error.found, expected: error.expected,
-      advice: error.advice)
+    error.restated(.malformed)
   }
 
   private mutating func checkTokenizer(_ directory: StoredModel) {

@@ -98,22 +98,22 @@ struct VerifyReport {
     return lines + remarks.map { "  note: \($0)" }
   }
 
-  var json: JSONOutput {
-    let faults: [JSONOutput] = violations.map { violation in
-      let fields: KeyValuePairs<String, JSONOutput> = [
+  var json: JSONValue {
+    let faults: [JSONValue] = violations.map { violation in
+      let fields: KeyValuePairs<String, JSONValue> = [
         "file": .string(violation.file), "place": .string(violation.place),
         "found": .string(violation.found), "expected": .string(violation.expected),
         "advice": .string(violation.advice),
       ]
-      return .object(fields)
+      return .record(fields)
     }
-    let remarks: [JSONOutput] = self.remarks.map { JSONOutput.string($0) }
-    let format: JSONOutput = (modelFormat ?? self.format?.rawValue).map { JSONOutput.string($0) } ?? .null
-    let fields: KeyValuePairs<String, JSONOutput> = [
+    let remarks: [JSONValue] = self.remarks.map { JSONValue.string($0) }
+    let format: JSONValue = (modelFormat ?? self.format?.rawValue).map { JSONValue.string($0) } ?? .null
+    let fields: KeyValuePairs<String, JSONValue> = [
       modelFormat == nil ? "adapter" : "model": .string(path), "format": format, "sound": .bool(isSound),
       "violations": .array(faults),
       "remarks": .array(remarks),
     ]
-    return .object(fields)
+    return .record(fields)
   }
 }

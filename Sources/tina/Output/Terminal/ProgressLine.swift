@@ -1,5 +1,6 @@
 import Hub
 import ModelFiles
+import Support
 
 /// Progress of fetching, in one line of a terminal.
 final class ProgressLine: Sendable {

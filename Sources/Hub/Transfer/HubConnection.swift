@@ -1,5 +1,6 @@
 import CTransfer
 import ModelFiles
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -9,9 +10,10 @@ import ModelFiles
   import Glibc
 #endif
 
-/// A connection to servers, kept open between requests; used by one thread at a time.
-@safe final class HTTPConnection {
-  /// What becomes of an answer.
+/// Sends requests to the hub's servers through libcurl, over a connection that stays open. One thread uses it at a
+/// time.
+@safe final class HubConnection {
+  /// Takes an answer as it arrives.
   struct Consumer {
     /// Called once, with the whole header.
     var head: (HTTPHead) throws(HubError) -> Void = { (_) throws(HubError) in }
@@ -19,7 +21,7 @@ import ModelFiles
     var body: (borrowing RawSpan) throws(HubError) -> Void
   }
 
-  /// How an exchange ended, if not well.
+  /// How an exchange failed.
   enum Failure: Sendable {
     case noHost(String)
     case noConnection(String)
@@ -28,7 +30,7 @@ import ModelFiles
     case failed(String)
   }
 
-  static let userAgent = "tina/0.1"
+  static let userAgent = "tina/" + tinaVersion
   /// Bytes of a header at most.
   private static let headerLimit = 64 << 10
 
@@ -40,7 +42,8 @@ import ModelFiles
   init(_ settings: HubSettings, isStopped: @escaping () -> Bool) throws(HubError) {
     guard let connection = unsafe ct_open() else {
       throw HubError(
-        .noTransfer, "libcurl", found: "no library of that name on this machine", expected: "libcurl.so.4",
+        .noTransfer, file: "libcurl", found: "no library of that name on this machine",
+        expected: "libcurl.so.4",
         advice: "Install it: apt-get install libcurl4.")
     }
     unsafe self.connection = connection
@@ -73,10 +76,10 @@ import ModelFiles
 
     func takeHeader(_ line: String) -> Int32 {
       headerBytes += line.utf8.count
-      guard headerBytes <= HTTPConnection.headerLimit else {
+      guard headerBytes <= HubConnection.headerLimit else {
         return stop(
           HubError(
-            .badAnswer, url, found: "a header of more than \(HTTPConnection.headerLimit) bytes",
+            .badAnswer, file: url, found: "a header of more than \(HubConnection.headerLimit) bytes",
             expected: "a header"))
       }
       return head.take(line) ? tellHead() : 0
@@ -128,7 +131,7 @@ import ModelFiles
     }
   }
 
-  static let cancelled = HubError(.cancelled, "hub", found: "a stop", expected: "to go on")
+  static let cancelled = HubError(.cancelled, file: "hub", found: "a stop", expected: "to go on")
 
   private func perform(_ url: String, _ headers: [String], _ exchange: Exchange) -> ct_outcome {
     var request = unsafe ct_request()
@@ -137,14 +140,14 @@ import ModelFiles
     unsafe request.context = Unmanaged.passUnretained(exchange).toOpaque()
     unsafe request.on_header = { context, bytes, count in
       let line = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
-      return unsafe HTTPConnection.exchange(in: context).takeHeader(String(decoding: line, as: UTF8.self))
+      return unsafe HubConnection.exchange(in: context).takeHeader(String(decoding: line, as: UTF8.self))
     }
     unsafe request.on_body = { context, bytes, count in
-      unsafe HTTPConnection.exchange(in: context).takeBody(RawSpan(_unsafeStart: bytes, byteCount: count))
+      unsafe HubConnection.exchange(in: context).takeBody(RawSpan(_unsafeStart: bytes, byteCount: count))
     }
-    unsafe request.is_stopped = { context in unsafe HTTPConnection.exchange(in: context).isStopped() ? 1 : 0 }
+    unsafe request.is_stopped = { context in unsafe HubConnection.exchange(in: context).isStopped() ? 1 : 0 }
     let texts = headers + ["User-Agent: \(Self.userAgent)", "Accept-Encoding: identity"]
-    // The pointers are used during the call alone, in which the exchange and the texts are alive.
+    // The exchange and the texts outlive the call, and the pointers are used only during it.
     let copies = unsafe texts.map { unsafe UnsafePointer(strdup($0)) }
     defer { for i in unsafe copies.indices { unsafe free(UnsafeMutablePointer(mutating: copies[i])) } }
     return withExtendedLifetime(exchange) {

@@ -4,10 +4,9 @@
 
   /// One connection: collects a request, has it answered, and goes on with the next.
   ///
-  /// It keeps reading while it answers, so that a client that leaves is noticed. A client that sends its next
-  /// request before it has its answer loses the connection with that answer: HTTP allows it, and nothing has to
-  /// be kept for it.
-  final class HTTPConnection: ChannelDuplexHandler {
+  /// It keeps reading while it answers, so that it notices a client's disconnect. The connection closes after an answer
+  /// during which the client sent its next request: HTTP allows it, and no request has to be kept.
+  final class ServerConnection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
@@ -16,20 +15,20 @@
       case idle
       case receiving(HTTPRequestHead, [UInt8])
       case answering
-      /// Only the client's end is awaited; what comes is thrown away.
+      /// Waits for the client to close, and throws away what it still sends.
       case closing
     }
 
     private let service: Service
     private let settings: HTTPServer.Settings
-    private let connections: Connections
+    let connections: Connections
     private var state = State.idle
-    private var task: Task<Void, Never>?
-    private var deadline: Scheduled<Void>?
+    var task: Task<Void, Never>?
+    var deadline: Scheduled<Void>?
     private var keepsAlive = true
     /// Bytes of the body at hand.
     private var held = 0
-    /// Whether the client may still be sending what nobody will read.
+    /// Whether the client may still be sending a body that was refused.
     private var isUnread = false
 
     init(_ service: Service, _ settings: HTTPServer.Settings, _ connections: Connections) {
@@ -43,14 +42,6 @@
         return context.close(promise: nil)
       }
       arm(context, settings.idleSeconds)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-      deadline?.cancel()
-      task?.cancel()
-      connections.remove(context.channel)
-      letGo()
-      context.fireChannelInactive()
     }
 
     // MARK: Receiving
@@ -144,7 +135,7 @@
       }
     }
 
-    /// An answer's end is noticed as it goes out: the next request may be here before the task has ended.
+    /// Notices an answer's end as it goes out: the next request may arrive before the task has ended.
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
       guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
       let sent = promise ?? context.eventLoop.makePromise()
@@ -152,7 +143,7 @@
       context.write(data, promise: sent)
     }
 
-    private func letGo() {
+    func letGo() {
       connections.release(held)
       held = 0
     }
@@ -171,7 +162,7 @@
       arm(context, 2)
     }
 
-    /// Closes the connection in so many seconds, unless something happens.
+    /// Closes the connection in so many seconds, unless a request or answer comes first.
     private func arm(_ context: ChannelHandlerContext, _ seconds: Double) {
       deadline?.cancel()
       let channel = context.channel

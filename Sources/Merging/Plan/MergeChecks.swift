@@ -1,0 +1,53 @@
+public import AdapterFormat
+import ModelFiles
+public import TinaRuntime
+
+// What forbids a merge, before anything is written or once rounding has shown its loss.
+extension Merge {
+  /// Checks, before an adapter is attached, that it changes no head which is also the embedding.
+  ///
+  /// - Throws: ``MergeError/tiedHead(adapter:base:module:)``.
+  public static func checkHead(_ adapter: Adapter, _ model: Model) throws(MergeError) {
+    guard model.config.tieWordEmbeddings else { return }
+    let heads = ["lm_head", "embed_tokens", "model.embed_tokens"]
+    if let module = adapter.modules.first(where: { heads.contains($0.name) }) {
+      throw .tiedHead(adapter: adapter.path, base: model.directory.path, module: module.name)
+    }
+  }
+
+  /// The type of GGUF file that holds a base as it is: that of its own float weights.
+  ///
+  /// - Throws: ``MergeError`` for a quantised base, where a second rounding would take most of a change away.
+  public static func ownFileType(_ model: Model) throws(MergeError) -> GGUFFileType {
+    if let tensor = model.directory.quantisedTensor {
+      let type = tensor.elementType.rawValue
+      throw .invalidSetting(
+        name: "dtype", found: "none, with a base in \(type)",
+        expected:
+          "f32, f16, bf16, q8_0 … (--dtype): rounding to \(type) again would take most of the change away. "
+          + "On a quantised base keep the adapter attached (tina run MODEL.gguf --adapter …), which loses "
+          + "nothing, or merge into the base that it was made from")
+    }
+    switch model.directory.weights["model.embed_tokens.weight"]?.elementType {
+    case .f16: return .f16
+    case .bf16: return .bf16
+    default: return .f32
+    }
+  }
+
+  /// Refuses a merge that loses more than half of the change somewhere, unless that is accepted.
+  func checkSurvival(_ modules: [ModuleMeasure]) throws(MergeError) {
+    guard !settings.acceptsLoss, !modules.lost.isEmpty else { return }
+    throw .lost(modules: modules.lost, type: elementTypeName, isStochastic: settings.rounding != .nearest)
+  }
+
+  /// The types of the output's matrices.
+  var elementTypeName: String {
+    if let fileType = settings.fileType { return fileType.rawValue }
+    let types = Set(
+      model.directory.weights.tensors.values.filter { $0.shape.count == 2 }.map {
+        (settings.elementType ?? $0.elementType).rawValue
+      })
+    return types.sorted().joined(separator: ", ")
+  }
+}

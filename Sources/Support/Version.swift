@@ -1,0 +1,2 @@
+/// The version of the package.
+package let tinaVersion = "0.1.0"
