@@ -112,6 +112,9 @@ let package = Package(
       name: "training-benchmark", dependencies: ["ModelFiles", "TinaRuntime", "Trainer"],
       path: "Benchmarks/training",
       swiftSettings: house),
+    // As another package's programs are: with the compiler's own settings.
+    .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),
+    .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),

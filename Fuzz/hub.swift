@@ -1,7 +1,7 @@
 import ModelFiles
 
-/// Reads what a hub may answer: the description of a revision, a list of files, a header, a redirect. Then chooses from it.
-/// The input's first byte tells which.
+/// Reads what a hub may answer: the description of a revision, a list of files, a header, a redirect. Then chooses from
+/// it. The input's first byte tells which.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard count > 0, let start else { return 0 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Tina and llama.cpp in turns of about a second, both ready all the time. It is for rows that memory decides: a machine's
-memory changes its speed faster than whole runs of Benchmarks/peers/run take turns.
+"""Tina and llama.cpp in turns of about a second, both ready all the time. It is for rows that memory decides: memory
+changes its speed faster than whole runs of Benchmarks/peers/run take turns.
 
   turns.py MODEL MODEL.gguf ADAPTER ADAPTER.gguf [--tina PATH] [--turns N] [--threads N] [--streams N]
            [--activations int8|bf16]

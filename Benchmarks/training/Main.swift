@@ -7,8 +7,8 @@ import Trainer
 ///
 ///     training-benchmark MODEL LENGTH... [--steps N] [--memory GB] [--dropout P]
 ///
-/// Each length is a completion of one prompt. Prints one JSON object: the machine's float32 peak, measured before; the last
-/// step's time and the rates of its products and of whole passes; the process's peak memory.
+/// Each length is a completion of one prompt. Prints one JSON object: the machine's float32 peak, measured before; the
+/// last step's time and the rates of its products and of whole passes; the process's peak memory.
 @main
 enum Main {
   static func main() async throws {
