@@ -114,6 +114,7 @@ let package = Package(
       swiftSettings: house),
     // As another package's programs are: with the compiler's own settings.
     .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),
+    .executableTarget(name: "example-compare", dependencies: ["AdapterFormat"], path: "Examples/compare"),
     .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),

@@ -11,24 +11,17 @@ enum Compare {
       print("usage: example-compare FIRST SECOND")
       return
     }
-    let first = try Adapter(path: paths[0])
-    let second = try Adapter(path: paths[1])
-
-    for module in first.modules {
-      guard let other = second[module.name] else {
-        print("\(module.name): only in \(first.path)")
-        continue
-      }
-      // A is [rank, in], B is [out, rank]; the module adds scale · B · A.
-      guard module.a.shape[1] == other.a.shape[1], module.b.shape[0] == other.b.shape[0] else {
-        print("\(module.name): \(module.b.shape) · \(module.a.shape), \(other.b.shape) · \(other.a.shape)")
-        continue
-      }
-      let (apart, norm, _) = LowRankAlgebra.distance(module.pair, other.pair)
-      print("\(module.name): rank \(module.rank) and \(other.rank), apart by \(apart / norm) of the first")
+    let files = try paths.map { try AdapterFile(path: $0) }
+    for file in files {
+      let adapter = try Adapter(file)
+      print("\(file.path): \(adapter.modules.count) modules, \(adapter.parameterCount) parameters")
     }
-    for module in second.modules where first[module.name] == nil {
-      print("\(module.name): only in \(second.path)")
+    // ΔW = scale · B · A of each module, compared without forming it.
+    let difference = AdapterDifference(files[0].archive, files[1].archive)
+    for item in difference.items {
+      let apart = item.relative.map { "\($0)" } ?? item.remark ?? "not comparable"
+      print("\(item.module): \(item.verdict.rawValue), apart by \(apart)")
     }
+    print("together: \(difference.verdict.rawValue), apart by \(difference.relative ?? .nan)")
   }
 }

@@ -4,7 +4,8 @@ public import Problems
 
 /// Writes an evaluation's results into its directory.
 public enum EvaluationFiles {
-  /// Writes `summary.json`, `report.html` and the completions with their present verdicts, each file whole or not at all.
+  /// Writes `summary.json`, `report.html` and the completions with their present verdicts. Each file appears whole or
+  /// not at all.
   public static func write(
     _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem], seconds: Double?,
     directory: String

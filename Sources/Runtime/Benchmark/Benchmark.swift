@@ -87,7 +87,7 @@ public final class Benchmark {
     }
   }
 
-  /// Runs something between two measurements of what the machine can do: on a shared one its limits move within minutes.
+  /// Measures the machine's limits before and after `body`: on a shared machine they move within minutes.
   private func besideLimits<T>(_ body: () async throws -> T) async rethrows -> (T, MachineLimits) {
     let before = MachineLimits(model, rounds: 3)
     let result = try await body()
@@ -250,8 +250,8 @@ public final class Benchmark {
     return try AttachedAdapter(Adapter(path: path), to: model)
   }
 
-  /// What an adapter costs. The same without is measured just before and just after: a host's memory may be half as fast
-  /// again a minute later.
+  /// What an adapter costs. The same without it is measured just before and just after, since the speed of a host's
+  /// memory may change by half within a minute.
   private func reportAdapters() async throws {
     for rank in quick ? [32] : [8, 32, 64] {
       let adapter = try attach(rank: rank, seed: 1)

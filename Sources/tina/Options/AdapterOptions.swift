@@ -33,7 +33,7 @@ struct MismatchOptions: ParsableArguments {
   @Flag(help: "Attach adapters although the model's weights are not those that they belong to.")
   var allowBaseMismatch = false
 
-  /// Attaches an adapter to `model` and tells on standard error what should be known about it. One on the hub is fetched
+  /// Attaches an adapter to `model` and tells on standard error what should be known about it. Fetches one on the hub
   /// unless the cache has it.
   func attach(_ source: AdapterSource, to model: Model) throws -> AttachedAdapter {
     let attached = try AttachedAdapter(applied(to: source.resolved()), to: model)

@@ -120,7 +120,8 @@ extension LineReader {
     try report.finish()
   }
 
-  /// The same for work that has to be waited for. Writes what `body` makes of each line. A line that fails is reported in its place; the others go on.
+  /// Writes what `body` makes of each line, where the work has to be waited for. Reports a line that fails in its place
+  /// and goes on with the others.
   func forEachLine(_ body: (JSONLine) async throws -> JSONOutput) async throws {
     var report = LineReport()
     while let bytes = try next() {
