@@ -97,7 +97,7 @@ let package = Package(
       dependencies: ["AdapterFormat", "ModelFiles", "Support", "Tokenization", "TinaRuntime"]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
-        }, resources: [.embedInCode("Page/page.html")], swiftSettings: house),
+        }, resources: ["css", "html", "js"].map { .embedInCode("Page/page.\($0)") }, swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
