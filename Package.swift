@@ -110,7 +110,7 @@ let package = Package(
       dependencies: ["AdapterFormat", "ModelFiles", "Support", "Tokenization", "TinaRuntime"]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
-        }, resources: [.embedInCode("Page/page.html")], swiftSettings: house),
+        }, resources: ["css", "html", "js"].map { .embedInCode("Page/page.\($0)") }, swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
@@ -125,6 +125,10 @@ let package = Package(
       name: "training-benchmark", dependencies: ["Measuring", "ModelFiles", "TinaRuntime", "Trainer"],
       path: "Benchmarks/training",
       swiftSettings: house),
+    // As another package's programs are: with the compiler's own settings.
+    .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),
+    .executableTarget(name: "example-compare", dependencies: ["AdapterFormat"], path: "Examples/compare"),
+    .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: house),

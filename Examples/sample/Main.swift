@@ -13,8 +13,8 @@ enum Sample {
 
     for try await piece in assistant.stream(question) {
       switch piece {
-      case .thinking(let text): print(text, terminator: "")
-      case .answer(let text): print("[\(text)]", terminator: "")
+      case .thinking(let text): print("\u{1B}[2m\(text)\u{1B}[0m", terminator: "")  // dimmed
+      case .answer(let text): print(text, terminator: "")
       }
     }
     print()

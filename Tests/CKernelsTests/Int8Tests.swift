@@ -119,8 +119,8 @@ struct Term {
   var inputs: Range<Int>
 }
 
-/// Expects the rows of a batch of rounded inputs, with an adapter on all of them, to be what each is alone, bit for bit,
-/// on 1 to 3 threads.
+/// Expects the rows of a batch of rounded inputs, with an adapter on all of them, to be what each is alone. Bits are
+/// compared, on 1 to 3 threads.
 func expectRowsAloneEqualTheBatch(
   _ weights: [UInt8], _ type: tk_type, rows: Int, columns: Int, _ noise: inout SeededGenerator,
   activations: tk_activations = TK_ACTIVATIONS_INT8

@@ -5,12 +5,16 @@ import Support
 /// The page at `/`. It is part of the program, loads nothing else, and sends requests to this server alone.
 enum Page {
   static let reply: WholeReply = {
-    let html = String(decoding: PackageResources.page_html, as: UTF8.self)
+    let style = text(PackageResources.page_css)
+    let script = text(PackageResources.page_js)
+    let html = text(PackageResources.page_html)
+      .replacing("<style></style>", with: "<style>\(style)</style>")
+      .replacing("<script></script>", with: "<script>\(script)</script>")
     var reply = WholeReply(html, type: "text/html; charset=utf-8")
+    // The digests let the browser run these two elements and no others.
     let policy = [
-      "default-src 'none'", "script-src '\(digest(of: "script", in: html))'",
-      "style-src '\(digest(of: "style", in: html))'", "connect-src 'self'", "img-src data:",
-      "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+      "default-src 'none'", "script-src '\(digest(of: script))'", "style-src '\(digest(of: style))'",
+      "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     ]
     reply.headers = [
       ("Content-Security-Policy", policy.joined(separator: "; ")), ("Referrer-Policy", "no-referrer"),
@@ -19,13 +23,10 @@ enum Page {
     return reply
   }()
 
-  /// The digest that the policy gives for the page's one element of this kind.
-  private static func digest(of element: String, in html: String) -> String {
-    guard let start = html.firstRange(of: "<\(element)>"), let end = html.firstRange(of: "</\(element)>")
-    else {
-      return "sha256-"
-    }
-    let hash = Digest.sha256(Array(html[start.upperBound..<end.lowerBound].utf8))
-    return "sha256-" + Data(hash).base64EncodedString()
+  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  /// What the policy calls an element of this text.
+  private static func digest(of element: String) -> String {
+    "sha256-" + Data(Digest.sha256(Array(element.utf8))).base64EncodedString()
   }
 }
