@@ -160,7 +160,9 @@ let package = Package(
       ], exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "MergingTests",
-      dependencies: ["AdapterFormat", "CKernels", "Merging", "ModelFiles", "TestSupport", "TinaRuntime"],
+      dependencies: [
+        "AdapterFormat", "CKernels", "Merging", "ModelFiles", "Support", "TestSupport", "TinaRuntime",
+      ],
       exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "ServingTests",

@@ -28,7 +28,7 @@ public struct MachineLimits: Sendable {
     let clock = ContinuousClock()
     var read = 0.0
     var operations = 0.0
-    model.withThreads { threads in
+    unsafe model.withThreads { threads in
       for _ in 0..<max(rounds, 1) {
         let began = clock.now
         unsafe _ = tk_limits_read(threads, buffer, bytes)

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Support
 import TestSupport
 import Testing
 import TinaRuntime
@@ -169,7 +170,7 @@ import TinaRuntime
     settings.acceptsLoss = true
     settings.pieceByteCount = 1 << 20
     settings.probes = ["x"]  // logits grow with the vocabulary
-    let before = anonymousByteCount() ?? 0
+    let before = ProcessMemory.privateBytes ?? 0
     let (_, cost) = try await Merge(
       [attached], into: model, output: scratch.path("out-\(rows)"), settings: settings
     )
