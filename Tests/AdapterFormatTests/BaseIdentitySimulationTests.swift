@@ -160,7 +160,8 @@ struct BaseIdentitySimulationTests {
           }
         }
       }
-      print("| spread: \(quantiser.elementType.rawValue)\(searches ? ", scale fitted" : "") | \(sum / Double(count)) |")
+      let type = quantiser.elementType.rawValue + (searches ? ", scale fitted" : "")
+      print("| spread: \(type) | \(sum / Double(count)) |")
       #expect((0.05...0.092).contains(sum / Double(count)))
     }
   }

@@ -9,7 +9,8 @@ import Tokenization
 /// alone, bit for bit, and not on what else runs.
 ///
 /// The keys and values of prompts and answers stay in memory in whole pages. A request whose prompt begins with the
-/// same tokens, under the same adapter and scale, continues from them. Samples of a group share their whole prompt. Keys and
+/// same tokens, under the same adapter and scale, continues from them. Samples of a group share their whole prompt.
+/// Keys and
 /// values stay within a memory budget: requests wait for room in the order in which they came, and a request that could
 /// never fit is refused at once.
 public final class Engine: Sendable {

@@ -14,7 +14,8 @@ enum Page {
     // The digests let the browser run these two elements and no others.
     let policy = [
       "default-src 'none'", "script-src '\(digest(of: script))'", "style-src '\(digest(of: style))'",
-      "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+      "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'",
+      "frame-ancestors 'none'",
     ]
     reply.headers = [
       ("Content-Security-Policy", policy.joined(separator: "; ")), ("Referrer-Policy", "no-referrer"),

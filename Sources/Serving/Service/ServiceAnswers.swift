@@ -42,7 +42,8 @@ extension Service {
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
   }
 
-  /// Encodes texts. Megabytes take seconds: one worker encodes them in turn, so that other requests' tokens do not wait.
+  /// Encodes texts. Megabytes take seconds: one worker encodes them in turn, so that other requests' tokens do not
+  /// wait.
   func encode<T: Sendable>(bytes: Int, _ body: @escaping @Sendable () -> T) async throws -> T {
     bytes <= 1 << 16 ? body() : try await longWork.run(body)
   }
