@@ -6,8 +6,8 @@ public import TinaRuntime
 /// A model with adapters added to its weights in memory, for running: nothing is written.
 ///
 /// The usual way is to attach an adapter, which is exact and shared with other requests. Merging saves a few per cent
-/// of
-/// time and costs memory for every changed module. In bf16 or f16, rounding takes part of the change: see ``modules``.
+/// of time, and costs memory for every changed module. In bf16 or f16, rounding takes part of the change: see
+/// ``modules``.
 public struct RuntimeMerge: Sendable {
   /// The merged model. Adapters attached to the base can't be used with it.
   public let model: Model

@@ -50,9 +50,9 @@ struct OutputPlan: Sendable {
       type.type(
         of: name, shape: weight.shape, layerCount: config.layerCount, isTied: config.tieWordEmbeddings)
     }
-    let layout = try GGUFLayout(
+    let layout = try GGUFOutputLayout(
       metadata: metadata,
-      tensors: zip(weights, types).map { GGUFLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape) },
+      tensors: zip(weights, types).map { GGUFOutputLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape) },
       path: name)
     var planned: [PlannedTensor] = []
     for ((weight, type), range) in zip(zip(weights.map(\.weight), types), layout.ranges) {

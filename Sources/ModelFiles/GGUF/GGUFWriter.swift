@@ -10,9 +10,9 @@ public enum GGUFWriter {
   public static func write(
     metadata: [(key: String, value: GGUFValue)], tensors: [Tensor], to path: String
   ) throws(ModelFilesError) {
-    let layout = try GGUFLayout(
+    let layout = try GGUFOutputLayout(
       metadata: metadata,
-      tensors: tensors.map { GGUFLayout.Entry(name: $0.name, type: $0.elementType, shape: $0.shape) },
+      tensors: tensors.map { GGUFOutputLayout.Entry(name: $0.name, type: $0.elementType, shape: $0.shape) },
       path: path)
     let writer = try FileWriter(path: path)
     try writer.write(layout.header)

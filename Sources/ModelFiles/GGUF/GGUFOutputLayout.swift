@@ -1,5 +1,5 @@
 /// The header of a GGUF file of version 3, and the place of each tensor's data.
-public struct GGUFLayout: Sendable {
+public struct GGUFOutputLayout: Sendable {
   /// A tensor that will be in the file.
   public struct Entry: Sendable {
     /// Name of at most ``GGUFFile/maximumNameByteCount`` bytes.
