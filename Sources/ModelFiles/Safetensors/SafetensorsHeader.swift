@@ -34,7 +34,7 @@ struct SafetensorsHeader {
     var names: Set<String> = []
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let name = reader.decoded(text)
+      let name = try reader.name(text, limit: 2048)
       guard names.insert(name).inserted else { throw Self.twice(name, at: text.range.lowerBound, reader) }
       if name == "__metadata__" {
         // MLX writes null where it has none.
@@ -50,7 +50,7 @@ struct SafetensorsHeader {
     var keys: Set<String> = []
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let key = reader.decoded(text)
+      let key = try reader.name(text)
       guard keys.insert(key).inserted else { throw Self.twice(key, at: text.range.lowerBound, reader) }
       guard try reader.peek() == .string else {
         throw reader.failure(
@@ -67,12 +67,13 @@ struct SafetensorsHeader {
     var offsets: [Int]?
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let key = reader.decoded(text)
+      let key = try reader.name(text)
       switch key {
       case "dtype" where elementType == nil:
-        let type = try reader.string()
-        guard let known = ElementType(rawValue: type), !known.isQuantised else {
-          throw bad(name, found: "dtype " + quoted(type), expected: "one of safetensors' types")
+        let type = try reader.text()
+        guard let known = reader.word(type).flatMap({ ElementType(rawValue: $0) }), !known.isQuantised else {
+          throw bad(
+            name, found: "dtype " + quoted(reader.decoded(type)), expected: "one of safetensors' types")
         }
         elementType = known
       case "shape" where shape == nil:

@@ -16,7 +16,7 @@ struct BPEModel {
     }
     try reader.beginObject()
     while let key = try reader.nextKey() {
-      let name = reader.decoded(key)
+      let name = try reader.name(key)
       switch name {
       case "vocab":
         try reader.beginObject()
@@ -45,13 +45,13 @@ struct BPEModel {
         let value = try JSON.value(&reader)
         switch name {
         case "type":
-          guard value.string == "BPE" else { throw refuse("type", value.summary, "BPE") }
+          guard value.word == "BPE" else { throw refuse("type", value.summary, "BPE") }
         case "byte_fallback", "fuse_unk":
           guard value.isNull || value.bool == false else { throw refuse(name, value.summary, "false") }
         case "dropout", "unk_token":
           guard value.isNull else { throw refuse(name, value.summary, "null") }
         case "continuing_subword_prefix", "end_of_word_suffix":
-          guard value.isNull || value.string == "" else { throw refuse(name, value.summary, "empty") }
+          guard value.isNull || value.word == "" else { throw refuse(name, value.summary, "empty") }
         case "ignore_merges": ignoresMerges = value.bool ?? false
         default: throw refuse(name, value.summary, "no such key")
         }

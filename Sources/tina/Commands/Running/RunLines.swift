@@ -106,7 +106,7 @@ struct RunLines {
       else {
         throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
       }
-      return switch role {
+      return switch message.object?["role"]?.word {
       case "system": ChatMessage(role: .system, content: content)
       case "user": ChatMessage(role: .user, content: content)
       case "assistant": ChatMessage(role: .assistant, content: content)
