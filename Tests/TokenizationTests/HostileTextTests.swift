@@ -13,13 +13,11 @@ import Testing
 
   /// Starters that compose, marks of many classes, Hangul, exclusions, singletons, and what decomposes to marks alone.
   private static let scalars: [Unicode.Scalar] = [
-    "a", "e", "o", "u", "A", " ", "é", "ế", "ậ", "ộ", "Å", "\u{212B}", "ﬁ", "한", "\u{1100}", "\u{1161}",
-    "\u{11A8}",
-    "\u{AC00}", "क", "\u{93C}", "\u{958}", "\u{9C7}", "\u{9BE}", "\u{301}", "\u{302}", "\u{307}", "\u{308}",
-    "\u{323}", "\u{327}", "\u{31B}", "\u{338}", "\u{344}", "\u{340}", "\u{F71}", "\u{F72}", "\u{F73}",
-    "\u{F75}",
-    "\u{3099}", "か", "\u{D1}", "\u{1D15E}", "\u{1D165}", "\u{1D16E}", "\u{5B0}", "\u{5C1}", "שׁ", "\u{200D}",
-    "🇩",
+    "a", "e", "o", "u", "A", " ", "\u{E9}", "\u{1EBF}", "\u{1EAD}", "\u{1ED9}", "\u{C5}", "\u{212B}", "\u{FB01}",
+    "\u{D55C}", "\u{1100}", "\u{1161}", "\u{11A8}", "\u{AC00}", "\u{915}", "\u{93C}", "\u{958}", "\u{9C7}",
+    "\u{9BE}", "\u{301}", "\u{302}", "\u{307}", "\u{308}", "\u{323}", "\u{327}", "\u{31B}", "\u{338}",
+    "\u{344}", "\u{340}", "\u{F71}", "\u{F72}", "\u{F73}", "\u{F75}", "\u{3099}", "\u{304B}", "\u{D1}",
+    "\u{1D15E}", "\u{1D165}", "\u{1D16E}", "\u{5B0}", "\u{5C1}", "\u{FB2A}", "\u{200D}", "\u{1F1E9}",
   ]
 
   @Test func randomTextsAreNormalisedAsFoundationDoes() {
@@ -30,7 +28,7 @@ import Testing
       // A run that Foundation still does in time, and the composer must do.
       if i % 3 == 0 {
         for _ in 0..<70 + dice.below(60) {
-          let mark = Self.scalars[23 + dice.below(16)]
+          let mark = Self.scalars[23 + dice.below(15)]
           if mark.isCombining { text.append(mark) }
         }
         for _ in 0..<dice.below(6) { text.append(Self.scalars[dice.below(Self.scalars.count)]) }
@@ -40,7 +38,23 @@ import Testing
     }
   }
 
-  @Test(arguments: ["\u{323}\u{307}", "\u{307}", "\u{F73}", "\u{344}", "\u{1D165}"])
+  /// Texts are cut before these scalars, so none of them may stand behind the first in what a scalar decomposes to.
+  @Test func whatBeginsASegmentComposesWithNothingBeforeIt() {
+    for value in UInt32(0xA0)..<0x30000 {
+      guard let scalar = Unicode.Scalar(value) else { continue }
+      let parts = String(scalar).decomposedStringWithCanonicalMapping.unicodeScalars
+      for part in parts.dropFirst() where part.beginsSegment {
+        Issue.record("\(scalar.value): \(part.value)")
+      }
+      if form(String(scalar)) != reference(String(scalar)) { Issue.record("\(scalar.value)") }
+    }
+  }
+
+  @Test(arguments: [
+    "\u{323}\u{307}", "\u{307}", "\u{F73}", "\u{344}", "\u{1D165}", "か\u{3099}", "\u{958}", "\u{9C7}\u{9BE}",
+    "\u{1100}\u{1161}\u{11A8}",
+    "é", "한", "e\u{302}\u{323}", "\u{212B}",
+  ])
   func aMegabyteOfMarksTakesLessThanASecond(mark: String) {
     let text = Array(("o" + String(repeating: mark, count: (1 << 20) / mark.utf8.count) + "한x").utf8)
     var result: [UInt8] = []

@@ -1,7 +1,7 @@
 /// Reads JSON piece by piece, in order and without building a tree: for files of many megabytes.
 ///
-/// Strict: RFC 8259 and no more than its ``JSONRules`` allow, well-formed UTF-8 only, bounded depth. The caller asks for
-/// the kind of value that must come next; anything else is an error with its byte offset.
+/// Strict: RFC 8259 and no more than its ``JSONRules`` allow, well-formed UTF-8 only, bounded depth. The caller asks
+/// for the kind of value that must come next; anything else is an error with its byte offset.
 ///
 /// ```swift
 /// var reader = try JSONReader(bytes, file: "vocab.json")

@@ -3,102 +3,92 @@ import Support
 
 /// Unicode's normal form C, in time linear in the text.
 ///
-/// Foundation's takes time quadratic in a run of combining marks. It gets runs of ordinary length; longer ones are
-/// sorted here by counting, and composed with what Foundation says of two scalars.
-enum NormalForm {
-  /// The longest run that Foundation gets.
-  private static let ordinaryRun = 64
+/// Foundation's takes time quadratic in a run of combining marks, and in texts where much changes. Here it only tells
+/// what single scalars decompose to, and what two scalars compose to; runs of marks are sorted by counting.
+struct NormalForm {
+  private var decompositions: [Unicode.Scalar: [Unicode.Scalar]] = [:]
+  private var compositions: [UInt64: Unicode.Scalar?] = [:]
+  private var out: [UInt8] = []
 
   /// The form of valid UTF-8.
   static func composed(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    let text = String(decoding: bytes, as: UTF8.self)
-    let scalars = text.unicodeScalars
-    var out: [UInt8] = []
-    out.reserveCapacity(bytes.count)
-    var composer = MarkComposer()
-    var begin = scalars.startIndex  // of what is not written yet
-    var run = begin  // where the marks before `i` begin
-    var count = 0
-    var i = begin
-    while i < scalars.endIndex {
-      let isCombining = scalars[i].isCombining
-      if isCombining {
-        if count == 0 { run = i }
-        count += 1
+    var form = NormalForm()
+    form.out.reserveCapacity(bytes.count)
+    // A scalar that composes with none before it, and those that may compose with it.
+    var segment: [Unicode.Scalar] = []
+    for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+      if !segment.isEmpty, scalar.beginsSegment {
+        form.write(segment)
+        segment.removeAll(keepingCapacity: true)
       }
-      let next = scalars.index(after: i)
-      if count > ordinaryRun, !isCombining || next == scalars.endIndex {
-        let end = isCombining ? next : i
-        let start = out.count
-        out += scalars[begin..<run].foundationForm.utf8
-        composer.append(scalars[run..<end], to: &out, from: start)
-        begin = end
-      }
-      if !isCombining { count = 0 }
-      i = next
+      segment.append(scalar)
     }
-    out += scalars[begin...].foundationForm.utf8
-    return out
-  }
-}
-
-extension Substring.UnicodeScalarView {
-  fileprivate var foundationForm: String { String(self).precomposedStringWithCanonicalMapping }
-}
-
-/// Appends long runs of marks to a normalised text, and composes them with the scalar before them.
-private struct MarkComposer {
-  private var decompositions: [Unicode.Scalar: [Unicode.Scalar]] = [:]
-  private var compositions: [[Unicode.Scalar]: Unicode.Scalar?] = [:]
-
-  /// - Parameter start: where in `out` the text that may compose with the marks begins.
-  mutating func append(_ marks: Substring.UnicodeScalarView, to out: inout [UInt8], from start: Int) {
-    // The last starter and its marks go through again: a mark of the run may sort before them.
-    var first = out.count
-    var begins = false
-    while first > start, !begins {
-      first -= 1
-      while first > start, out[first] & 0xC0 == 0x80 { first -= 1 }
-      begins = !decodeScalar(out, first).scalar.isCombining
-    }
-    let tail = String(decoding: out[first...], as: UTF8.self).decomposedStringWithCanonicalMapping
-    out.removeSubrange(first...)
-    var starters: [Unicode.Scalar] = []
-    var classes = [[Unicode.Scalar]](repeating: [], count: 255)
-    func add(_ scalar: Unicode.Scalar) {
-      let order = Int(scalar.properties.canonicalCombiningClass.rawValue)
-      if order == 0 { starters.append(scalar) } else { classes[order].append(scalar) }
-    }
-    for scalar in tail.unicodeScalars { add(scalar) }
-    for mark in marks {
-      for scalar in decomposition(mark) { add(scalar) }
-    }
-    compose(starters, classes, to: &out)
+    form.write(segment)
+    return form.out
   }
 
-  private mutating func compose(
-    _ starters: [Unicode.Scalar], _ classes: [[Unicode.Scalar]], to out: inout [UInt8]
-  ) {
-    var bases: [Unicode.Scalar] = []
-    for starter in starters {
-      if let last = bases.last, let both = composition(last, starter) {
-        bases[bases.count - 1] = both
+  private mutating func write(_ segment: [Unicode.Scalar]) {
+    if segment.count == 1, segment[0].isItsOwnForm {
+      append(segment[0])
+      return
+    }
+    var decomposed: [Unicode.Scalar] = []
+    decomposed.reserveCapacity(segment.count)
+    for scalar in segment { decomposed += decomposition(scalar) }
+    let ordered = Self.ordered(decomposed)
+    // As Unicode's algorithm composes: `last` is the class of the scalar before this one that did not compose.
+    var result: [Unicode.Scalar] = []
+    var starter: Int?
+    var last = 0
+    for scalar in ordered {
+      let order = scalar.order
+      if let starter, result.count - 1 == starter || last < order,
+        let both = composition(result[starter], scalar)
+      {
+        result[starter] = both
+        continue
+      }
+      if order == 0 { starter = result.count }
+      last = order
+      result.append(scalar)
+    }
+    for scalar in result { append(scalar) }
+  }
+
+  private mutating func append(_ scalar: Unicode.Scalar) {
+    if scalar.value < 0x80 {
+      out.append(UInt8(scalar.value))
+    } else if let units = UTF8.encode(scalar) {
+      out += units
+    }
+  }
+
+  /// Marks sorted by class between the starters, stably.
+  private static func ordered(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var result: [Unicode.Scalar] = []
+    result.reserveCapacity(scalars.count)
+    var start = 0
+    while start < scalars.count {
+      guard scalars[start].order != 0 else {
+        result.append(scalars[start])
+        start += 1
+        continue
+      }
+      let end = scalars[start...].firstIndex { $0.order == 0 } ?? scalars.count
+      if end - start <= 32 {
+        for scalar in scalars[start..<end] {
+          var place = result.count
+          while place > 0, result[place - 1].order > scalar.order { place -= 1 }
+          result.insert(scalar, at: place)
+        }
       } else {
-        bases.append(starter)
+        var classes = [[Unicode.Scalar]](repeating: [], count: 256)
+        for scalar in scalars[start..<end] { classes[scalar.order].append(scalar) }
+        for its in classes { result += its }
       }
+      start = end
     }
-    var left: [ArraySlice<Unicode.Scalar>] = []
-    for scalars in classes where !scalars.isEmpty {
-      // The first mark of a class that does not compose blocks those behind it.
-      var used = 0
-      while used < scalars.count, let base = bases.last, let both = composition(base, scalars[used]) {
-        bases[bases.count - 1] = both
-        used += 1
-      }
-      left.append(scalars[used...])
-    }
-    for scalar in bases { out += UTF8.encode(scalar) ?? .init() }
-    for scalar in left.joined() { out += UTF8.encode(scalar) ?? .init() }
+    return result
   }
 
   private mutating func decomposition(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
@@ -109,10 +99,40 @@ private struct MarkComposer {
   }
 
   private mutating func composition(_ a: Unicode.Scalar, _ b: Unicode.Scalar) -> Unicode.Scalar? {
-    if let known = compositions[[a, b]] { return known }
+    if b.beginsSegment { return nil }
+    let key = UInt64(a.value) << 32 | UInt64(b.value)
+    if let known = compositions[key] { return known }
     let both = String(String.UnicodeScalarView([a, b])).precomposedStringWithCanonicalMapping.unicodeScalars
     let found = both.count == 1 ? both.first : nil
-    compositions[[a, b]] = found
+    compositions[key] = .some(found)
     return found
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var order: Int {
+    value < 0x300 ? 0 : Int(properties.canonicalCombiningClass.rawValue)
+  }
+
+  /// Whether it surely composes with nothing before it. All that do are marks, jamo of vowels and ends, and vowels of
+  /// Kirat Rai.
+  var beginsSegment: Bool {
+    switch value {
+    case ..<0x300, 0x3400...0x9FFF, 0xAC00...0xD7A3, 0x1F300...0x1FAFF, 0x20000...0x3FFFF: return true
+    case 0x1160...0x11FF, 0xD7B0...0xD7FF, 0x16D40...0x16D7F: return false
+    default: break
+    }
+    switch properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark: return false
+    default: return true
+    }
+  }
+
+  /// Whether it is known to stay as it is without a mark behind it.
+  fileprivate var isItsOwnForm: Bool {
+    switch value {
+    case ..<0x300, 0x3400...0x9FFF, 0xAC00...0xD7A3: true
+    default: false
+    }
   }
 }

@@ -79,14 +79,21 @@ struct RecipeReader {
     }
   }
 
-  /// Bounds what comparing keys costs: aliases of lists as keys are compared as a whole, each by what it stands for, and
-  /// Swift compares long runs of combining marks in quadratic time.
+  /// Bounds what comparing keys costs: aliases of lists as keys are compared as a whole, each by what it stands for,
+  /// and Swift compares long runs of combining marks in quadratic time.
   private static func checkNames(_ yaml: String, _ path: String) throws(TrainerError) {
     if let offset = yaml.longMarkRun {
       let line = yaml.utf8.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1
       throw TrainerError(
         .recipe, place: path + ", line \(line)", found: "more than 30 combining marks in a row",
         expected: "text of some language")
+    }
+    let values = yaml.utf8.count {
+      $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\n")
+    }
+    guard values <= 20_000 else {
+      throw TrainerError(
+        .recipe, place: path, found: "\(values) lines and values", expected: "at most 20,000")
     }
     var aliases = 0
     var isStart = true  // of a value, as far as a reader of single bytes can tell
