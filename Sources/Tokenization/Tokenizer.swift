@@ -137,8 +137,8 @@ public struct Tokenizer: Sendable {
         guard !stop.after(word.count, isCancelled) else { return }
         if ignoresMerges, let id = vocabulary.id(bytes[word]) {
           ids.append(id)
-        } else {
-          encoder.encode(bytes[word], into: &ids, isCancelled)
+        } else if !encoder.encode(bytes[word], into: &ids, isCancelled) {
+          stop.isStopped = true
         }
       }
     }
@@ -152,14 +152,18 @@ public struct Tokenizer: Sendable {
     guard normalizesNFC, text.bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
     var result = JoinedText()
     for (piece, use) in text.pieces(range) {
+      var form: [UInt8] = []
       var start = piece.lowerBound
-      while start < piece.upperBound, !stop.after(0, isCancelled) {
-        // Nothing composes with the ASCII character behind it.
+      while start < piece.upperBound, !stop.isStopped {
         var end = min(start + 1 << 16, piece.upperBound)
-        while end < piece.upperBound, text.bytes[end] >= 0x80 { end += 1 }
-        result.append(NormalForm.composed(text.bytes[start..<end]), use)
+        while end < piece.upperBound,
+          text.bytes[end] & 0xC0 == 0x80 || !decodeScalar(text.bytes, end).scalar.beginsSegment
+        { end += 1 }
+        _ = stop.after(end - start, isCancelled)
+        form += NormalForm.composed(text.bytes[start..<end])
         start = end
       }
+      result.append(form, use)
     }
     return result
   }
@@ -193,7 +197,7 @@ public struct Tokenizer: Sendable {
 
 /// Asks now and then whether work is still wanted.
 private struct CancellationCheck {
-  private(set) var isStopped = false
+  var isStopped = false
   private var work = 0
 
   /// Whether to stop, after some more bytes.

@@ -5,36 +5,23 @@ import Testing
 
 @testable import Tokenization
 
-/// Normal form C in linear time, with the same result as Foundation's.
+/// Normal form C in linear time.
 @Suite struct NormalFormTests {
   private func reference(_ text: String) -> [UInt8] { Array(text.precomposedStringWithCanonicalMapping.utf8) }
 
   private func form(_ text: String) -> [UInt8] { NormalForm.composed(Array(text.utf8)[...]) }
 
-  /// Starters that compose, marks of many classes, Hangul, exclusions, singletons, and what decomposes to marks alone.
-  private static let scalars: [Unicode.Scalar] = [
-    "a", "e", "o", "u", "A", " ", "\u{E9}", "\u{1EBF}", "\u{1EAD}", "\u{1ED9}", "\u{C5}", "\u{212B}", "\u{FB01}",
-    "\u{D55C}", "\u{1100}", "\u{1161}", "\u{11A8}", "\u{AC00}", "\u{915}", "\u{93C}", "\u{958}", "\u{9C7}",
-    "\u{9BE}", "\u{301}", "\u{302}", "\u{307}", "\u{308}", "\u{323}", "\u{327}", "\u{31B}", "\u{338}",
-    "\u{344}", "\u{340}", "\u{F71}", "\u{F72}", "\u{F73}", "\u{F75}", "\u{3099}", "\u{304B}", "\u{D1}",
-    "\u{1D15E}", "\u{1D165}", "\u{1D16E}", "\u{5B0}", "\u{5C1}", "\u{FB2A}", "\u{200D}", "\u{1F1E9}",
-  ]
-
-  @Test func randomTextsAreNormalisedAsFoundationDoes() {
-    var dice = SeededGenerator(3)
-    for i in 0..<3000 {
-      var text = String.UnicodeScalarView()
-      for _ in 0..<dice.below(40) { text.append(Self.scalars[dice.below(Self.scalars.count)]) }
-      // A run that Foundation still does in time, and the composer must do.
-      if i % 3 == 0 {
-        for _ in 0..<70 + dice.below(60) {
-          let mark = Self.scalars[23 + dice.below(15)]
-          if mark.isCombining { text.append(mark) }
-        }
-        for _ in 0..<dice.below(6) { text.append(Self.scalars[dice.below(Self.scalars.count)]) }
+  /// Against Python's unicodedata (tools/golden/normal_forms.py).
+  @Test func textsHaveTheReferencesForm() throws {
+    let cases = try #require(try JSON.parse(path: fixture("normal-forms.json")).array)
+    #expect(cases.count == 400)
+    for item in cases {
+      let texts = (item.array ?? []).map { list in
+        String(
+          String.UnicodeScalarView(
+            (list.array ?? []).compactMap { $0.int.flatMap { Unicode.Scalar(UInt32($0)) } }))
       }
-      let string = String(text)
-      #expect(form(string) == reference(string), "\(string.unicodeScalars.map { $0.value })")
+      #expect(form(texts[0]) == Array(texts[1].utf8), "\(texts[0].unicodeScalars.map { $0.value })")
     }
   }
 

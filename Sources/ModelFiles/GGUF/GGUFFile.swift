@@ -129,6 +129,10 @@ private struct GGUFReader {
           + " \(file.byteCount) bytes",
         expected: "no more than the file has room for")
     }
+    guard tensors <= 1 << 19, values <= 1 << 18 else {
+      throw failure(
+        "byte 8", found: "\(tensors) tensors and \(values) values", expected: "at most 524288 and 262144")
+    }
     return (Int(tensors), Int(values))
   }
 

@@ -9,6 +9,9 @@ struct SafetensorsHeader {
     let end: Int
   }
 
+  /// The most tensors of a file; the largest checkpoints have some hundred thousand.
+  private static let maximumTensorCount = 1 << 19
+
   private(set) var metadata: [(key: String, value: String)] = []
   private var entries: [Entry] = []
   private var file = ""
@@ -41,6 +44,11 @@ struct SafetensorsHeader {
         if try reader.peek() == .null { try reader.null() } else { try parseMetadata(&reader) }
       } else {
         entries.append(try parseEntry(name, &reader))
+        guard entries.count <= Self.maximumTensorCount else {
+          throw reader.excess(
+            at: text.range.lowerBound, found: "more than \(Self.maximumTensorCount) tensors",
+            expected: "at most as many")
+        }
       }
     }
     try reader.finish()

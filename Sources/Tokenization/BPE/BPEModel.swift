@@ -6,6 +6,9 @@ struct BPEModel {
   let encoder: BytePairEncoder
   private(set) var ignoresMerges = false
 
+  /// The most tokens, and the most merges: several times what the largest vocabularies have.
+  private static let maximumCount = 1 << 21
+
   /// Reads the next object of `reader`. The vocabulary may come after the merges.
   init(_ reader: inout JSONReader) throws {
     var entries: [(text: JSONReader.Text, id: Int)] = []
@@ -26,10 +29,16 @@ struct BPEModel {
             throw refuse("vocab", "the id \(id)", "0 to 16777215")
           }
           entries.append((key, id))
+          guard entries.count <= Self.maximumCount else {
+            throw refuse("vocab", "more than \(Self.maximumCount) tokens", "at most as many")
+          }
         }
       case "merges":
         try reader.beginArray()
         while try reader.nextElement() {
+          guard merges.count < Self.maximumCount else {
+            throw refuse("merges", "more than \(Self.maximumCount) pairs", "at most as many")
+          }
           if try reader.peek() == .string {
             merges.append((try reader.text(), nil))
           } else {
