@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS", "CRegex"],
       swiftSettings: house),
-    .target(name: "Tokenization", dependencies: ["ModelFiles"], swiftSettings: house),
+    .target(name: "Tokenization", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: houseC),
     .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(

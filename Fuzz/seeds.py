@@ -176,6 +176,19 @@ def seeds():
 
     yield "identity", "two-tensors", valid.identity()
 
+    marks = "\u0323\u0307"
+    for i, text in enumerate(("What is 12 + 3?", marks, "A<｜Assistant｜>B<｜end▁of▁sentence｜><｜User｜>C", "<think>\n",
+                              "  \n\n a'LL 日本語 한국어 é e\u0301 👩‍👩‍👧", "o" + marks * 40 + "\u0f73" * 40)):
+        yield "prompt", str(i), bytes([4 * i]) + text.encode()
+    yield "pattern", "plain", b"q_proj\nlayers\\.\\d+\\..*\\.q_proj\n(q|v)_proj$"
+    yield "pattern", "nested", b"(((){9}){9}){9}x\n(a|b){40}i\n(a+)+(a|a)*(.*.*)*b$\n[a-z]_{2,}\\w"
+    for i, text in enumerate((
+        "seed: 5\nlora_target_modules: [q_proj, v_proj]\nsystem_prompt: |\n  *a* b\nscale_reward: false\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\n? *b\n: 1\nk: {? *a : 1}\n<<: *b\n",
+        "lr_scheduler_kwargs: {min_lr_rate: 0.1}\nrl_post_train_reward_weights: [1, .5]\n" + marks * 9 + ": 'x'\n",
+    )):
+        yield "recipe", str(i), text.encode()
+
 
 def main():
     root = os.path.join(HERE, "seeds")

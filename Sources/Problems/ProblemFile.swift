@@ -66,20 +66,26 @@ public struct ProblemFile: Sendable {
         remedy: "Convert it: python3 -c \"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json("
           + "sys.argv[2], orient='records', lines=True, force_ascii=False)\" IN.parquet OUT.jsonl")
     }
+    if let table = ForeignFormat(unsafe bytes.span.bytes), case .table = table {
+      throw ProblemError(
+        path, "", found: table.found(byteCount: bytes.count), expected: "JSON lines or a JSON array",
+        remedy: table.advice)
+    }
     func parsed(_ text: [UInt8], _ place: String) throws(ProblemError) -> JSONValue {
       do throws(ModelFilesError) {
-        return try JSON.parse(text, file: path)
+        return try JSON.parse(text, file: path, rules: .records)
       } catch {
         throw ProblemError(path, place, found: error.found, expected: "a JSON object")
       }
     }
-    if bytes.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "[") {
+    let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+    if text.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "[") {
       return (try parsed(bytes, "record 1").array ?? []).enumerated().map { index, value in
         ProblemRecord(file: path, place: "record \(index + 1)", value: value)
       }
     }
     var records: [ProblemRecord] = []
-    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() where line.contains(where: { !" \t\r".utf8.contains($0) }) {
       let place = "record \(records.count + 1), line \(index + 1)"
       records.append(ProblemRecord(file: path, place: place, value: try parsed(Array(line), place)))

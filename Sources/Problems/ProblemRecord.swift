@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 /// One record of a file of problems, and what its members mean.
 struct ProblemRecord {
@@ -33,7 +34,7 @@ struct ProblemRecord {
       Self.first(Self.answerKeys, of: object, Self.answer) ?? solution.flatMap(Self.lastBoxed)
       ?? verified(object) ?? solution
     return Problem(
-      id: Self.first(Self.idKeys, of: object, Self.scalar) ?? String(index),
+      id: try id(object) ?? String(index),
       system: question.system ?? object["system"]?.string, text: question.text, answer: answer,
       solution: solution)
   }
@@ -45,6 +46,15 @@ struct ProblemRecord {
       if let found = object[key].flatMap(read) { return found }
     }
     return nil
+  }
+
+  /// The record's own id. Reports sort and compare ids, so it must be a name.
+  private func id(_ object: JSONObject) throws(ProblemError) -> String? {
+    guard let id = Self.first(Self.idKeys, of: object, Self.scalar) else { return nil }
+    guard id.utf8.count <= 1024, id.longMarkRun == nil else {
+      throw error("an id of \(id.utf8.count) bytes", "a name of at most 1024 bytes")
+    }
+    return id
   }
 
   // MARK: Questions
@@ -66,7 +76,7 @@ struct ProblemRecord {
     var system: String?
     var question: String?
     for turn in turns {
-      let role = turn.object?["role"]?.string ?? turn.object?["from"]?.string ?? "user"
+      let role = (turn.object?["role"] ?? turn.object?["from"]).map { $0.word ?? "" } ?? "user"
       let text = (turn.object?["content"] ?? turn.object?["value"])?.string
       switch role {
       case "system" where question == nil: system = text
@@ -88,7 +98,7 @@ struct ProblemRecord {
 
   private static func scalar(_ value: JSONValue) -> String? {
     if let string = value.string { return string }
-    guard case .number(let literal) = value else { return nil }
+    guard case .number(let literal) = value, !value.isNonFinite else { return nil }
     // Pandas writes whole numbers as 70.0.
     return literal.hasSuffix(".0") ? String(literal.dropLast(2)) : literal
   }
@@ -100,7 +110,7 @@ struct ProblemRecord {
     }
     guard let text = scalar(value) else { return nil }
     // GSM8K ends its solution in "#### 18".
-    guard let mark = text.range(of: "#### ", options: .backwards) else { return text }
+    guard let mark = text.lastRange(ofBytes: "#### ") else { return text }
     return text[mark.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
@@ -113,17 +123,15 @@ struct ProblemRecord {
 
   /// What the last `\boxed{}` of a text holds, braces balanced.
   private static func lastBoxed(_ text: String) -> String? {
-    guard let start = text.range(of: "\\boxed{", options: .backwards) else { return nil }
+    guard let start = text.lastRange(ofBytes: "\\boxed{") else { return nil }
     var depth = 1
-    var i = start.upperBound
-    while i < text.endIndex {
-      switch text[i] {
-      case "{": depth += 1
-      case "}": depth -= 1
+    for i in text.utf8[start.upperBound...].indices {
+      switch text.utf8[i] {
+      case UInt8(ascii: "{"): depth += 1
+      case UInt8(ascii: "}"): depth -= 1
       default: break
       }
       if depth == 0 { return String(text[start.upperBound..<i]) }
-      i = text.index(after: i)
     }
     return nil
   }

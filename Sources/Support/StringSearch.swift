@@ -15,3 +15,30 @@ extension String {
     return found
   }
 }
+
+extension StringProtocol {
+  /// Where the bytes of a text stand last; nil if nowhere, and for an empty text. Takes linear time for any text, as
+  /// searching by characters does not.
+  package func lastRange(ofBytes wanted: String) -> Range<Index>? {
+    let (bytes, wanted) = (Array(utf8), Array(wanted.utf8))
+    guard let first = wanted.first else { return nil }
+    for i in stride(from: bytes.count - wanted.count, through: 0, by: -1)
+    where bytes[i] == first && bytes[i..<i + wanted.count].elementsEqual(wanted) {
+      let start = utf8.index(utf8.startIndex, offsetBy: i)
+      return start..<utf8.index(start, offsetBy: wanted.count)
+    }
+    return nil
+  }
+
+  /// Where the bytes of a text stand first; nil if nowhere, and for an empty text.
+  package func firstRange(ofBytes wanted: String) -> Range<Index>? {
+    let (bytes, wanted) = (Array(utf8), Array(wanted.utf8))
+    guard let first = wanted.first, wanted.count <= bytes.count else { return nil }
+    for i in 0...bytes.count - wanted.count
+    where bytes[i] == first && bytes[i..<i + wanted.count].elementsEqual(wanted) {
+      let start = utf8.index(utf8.startIndex, offsetBy: i)
+      return start..<utf8.index(start, offsetBy: wanted.count)
+    }
+    return nil
+  }
+}

@@ -64,65 +64,108 @@ public struct Tokenizer: Sendable {
 
   // MARK: Encoding
 
-  /// The ids of `text`, with the post-processor's special tokens (a BOS) unless told otherwise.
+  /// The ids of `text`, with the post-processor's special tokens (a BOS) unless told otherwise. A text that begins
+  /// with the BOS gets no second one.
   public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int] {
-    encode(valid: Array(text.utf8), addSpecialTokens: addSpecialTokens)
+    whole(JoinedText(Array(text.utf8)), addSpecialTokens)
   }
 
   /// The ids of a text given as bytes. Malformed UTF-8 becomes U+FFFD, as Python's `errors="replace"` does.
   public func encode(utf8: [UInt8], addSpecialTokens: Bool = true) -> [Int] {
-    encode(valid: Array(String(decoding: utf8, as: UTF8.self).utf8), addSpecialTokens: addSpecialTokens)
+    whole(JoinedText(Array(String(decoding: utf8, as: UTF8.self).utf8)), addSpecialTokens)
   }
 
-  private func encode(valid bytes: [UInt8], addSpecialTokens: Bool) -> [Int] {
-    var ids: [Int] = addSpecialTokens ? prefix : []
-    ids.reserveCapacity(bytes.count / 3 + 8)
-    rawMatcher.split(bytes, 0..<bytes.count) { range in
-      guard let (text, range) = normalized(bytes, range) else {
-        encodePlain(bytes, range, into: &ids)
-        return
+  /// The ids of parts that are read as one text, each with the added tokens that it may hold.
+  public func encode(_ parts: [TextPart], addSpecialTokens: Bool = false) -> [Int] {
+    whole(JoinedText(parts), addSpecialTokens)
+  }
+
+  /// The same, given up soon after `isCancelled` says so.
+  ///
+  /// - Throws: `CancellationError` then.
+  public func encode(
+    _ parts: [TextPart], addSpecialTokens: Bool = false, isCancelled: () -> Bool
+  ) throws(CancellationError) -> [Int] {
+    try encode(JoinedText(parts), addSpecialTokens, isCancelled)
+  }
+
+  private func whole(_ text: JoinedText, _ addSpecialTokens: Bool) -> [Int] {
+    (try? encode(text, addSpecialTokens) { false }) ?? []
+  }
+
+  private func encode(
+    _ text: JoinedText, _ addSpecialTokens: Bool, _ isCancelled: () -> Bool
+  ) throws(CancellationError) -> [Int] {
+    var ids: [Int] = []
+    ids.reserveCapacity(text.bytes.count / 3 + 8)
+    var stop = CancellationCheck()
+    rawMatcher.split(text.bytes, 0..<text.bytes.count, parts: text.parts) { range in
+      if let normalized = normalized(text, range, &stop, isCancelled) {
+        encodePlain(normalized, 0..<normalized.bytes.count, into: &ids, &stop, isCancelled)
+      } else {
+        encodePlain(text, range, into: &ids, &stop, isCancelled)
       }
-      encodePlain(text, range, into: &ids)
     } token: { id in
       ids.append(id)
     }
-    if addSpecialTokens { ids += suffix }
-    return ids
+    if stop.isStopped { throw CancellationError() }
+    guard addSpecialTokens else { return ids }
+    return (ids.starts(with: prefix) ? [] : prefix) + ids + suffix
   }
 
-  private func encodePlain(_ bytes: [UInt8], _ range: Range<Int>, into ids: inout [Int]) {
+  private func encodePlain(
+    _ text: JoinedText, _ range: Range<Int>, into ids: inout [Int], _ stop: inout CancellationCheck,
+    _ isCancelled: () -> Bool
+  ) {
     var pieces: [(range: Range<Int>, token: Int?)] = []
     if normalizedMatcher.isEmpty {
       pieces.append((range, nil))
     } else {
-      normalizedMatcher.split(bytes, range) {
+      normalizedMatcher.split(text.bytes, range, parts: text.parts) {
         pieces.append(($0, nil))
       } token: {
         pieces.append((0..<0, $0))
       }
     }
+    let bytes = text.bytes
     for piece in pieces {
       if let token = piece.token {
         ids.append(token)
         continue
       }
       PreTokenizer.split(bytes, piece.range) { word in
+        guard !stop.after(word.count, isCancelled) else { return }
         if ignoresMerges, let id = vocabulary.id(bytes[word]) {
           ids.append(id)
-        } else {
-          encoder.encode(bytes[word], into: &ids)
+        } else if !encoder.encode(bytes[word], into: &ids, isCancelled) {
+          stop.isStopped = true
         }
       }
     }
   }
 
-  /// The NFC form of a piece; nil when it has that form already.
-  private func normalized(_ bytes: [UInt8], _ range: Range<Int>) -> ([UInt8], Range<Int>)? {
+  /// The NFC form of a piece, part by part; nil when it has that form already.
+  private func normalized(
+    _ text: JoinedText, _ range: Range<Int>, _ stop: inout CancellationCheck, _ isCancelled: () -> Bool
+  ) -> JoinedText? {
     // Below U+0300 nothing composes: lead bytes up to 0xCB.
-    guard normalizesNFC, bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
-    let text = String(decoding: bytes[range], as: UTF8.self).precomposedStringWithCanonicalMapping
-    let result = Array(text.utf8)
-    return (result, 0..<result.count)
+    guard normalizesNFC, text.bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
+    var result = JoinedText()
+    for (piece, use) in text.pieces(range) {
+      var form: [UInt8] = []
+      var start = piece.lowerBound
+      while start < piece.upperBound, !stop.isStopped {
+        var end = min(start + 1 << 16, piece.upperBound)
+        while end < piece.upperBound,
+          text.bytes[end] & 0xC0 == 0x80 || !decodeScalar(text.bytes, end).scalar.beginsSegment
+        { end += 1 }
+        _ = stop.after(end - start, isCancelled)
+        form += NormalForm.composed(text.bytes[start..<end])
+        start = end
+      }
+      result.append(form, use)
+    }
+    return result
   }
 
   // MARK: Decoding
@@ -149,6 +192,22 @@ public struct Tokenizer: Sendable {
     var spelled: [UInt8] = []
     // The byte-level decoder decodes an added token too, where all its characters are of the byte alphabet.
     return ByteAlphabet.decode(added.content[...], into: &spelled) ? spelled[...] : added.content[...]
+  }
+}
+
+/// Asks now and then whether work is still wanted.
+private struct CancellationCheck {
+  var isStopped = false
+  private var work = 0
+
+  /// Whether to stop, after some more bytes.
+  mutating func after(_ bytes: Int, _ isCancelled: () -> Bool) -> Bool {
+    work += bytes + 1
+    if work > 1 << 16, !isStopped {
+      work = 0
+      isStopped = isCancelled()
+    }
+    return isStopped
   }
 }
 

@@ -97,7 +97,7 @@ struct JSONTests {
     expectFailure(["byte 64", "nested deeper than 64"]) { () throws(ModelFilesError) in try parse(nested(65))
     }
     expectFailure(["nested deeper than 64"]) { () throws(ModelFilesError) in
-      var reader = try JSONReader(Array(String(repeating: "[", count: 1_000_000).utf8), file: "t")
+      var reader = try JSONReader(Array(String(repeating: "[", count: 4000).utf8), file: "t")
       try reader.skip()
     }
   }

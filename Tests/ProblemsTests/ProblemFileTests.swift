@@ -42,6 +42,37 @@ import Testing
     #expect(problems.map(\.answer) == [nil, nil])
   }
 
+  @Test func filesOfOtherProgramsAreRead() throws {
+    let line = #"{"problem": "P", "answer": "1", "x": NaN}"#
+    #expect(
+      try read(
+        "\u{FEFF}" + line.replacingOccurrences(of: "\"x\"", with: "\"id\": 1, \"x\"") + "\r\n" + line + "\r\n"
+      ).count == 2)
+    #expect(try read("\u{FEFF}[" + line + "]").count == 1)
+    for text in [#"{"problem": "P", "answer": NaN}"#, #"{"problem": NaN, "answer": "1"}"#] {
+      #expect(throws: ProblemError.self) { try read(text) }
+    }
+    do {
+      _ = try read("\u{FEFF}problem,answer\n1+1,2\n")
+      Issue.record("a table was read")
+    } catch let error as ProblemError {
+      #expect(error.description.contains("CSV") && error.description.contains("columns problem, answer"))
+      #expect(error.description.contains("JSON lines") && !error.description.contains("damaged"))
+    }
+  }
+
+  @Test func marksTakeNoTime() throws {
+    let marks = String(repeating: "\u{323}\u{307}", count: 1 << 16)
+    let turns =
+      #"[{"role": "\#(marks)", "content": "x"}, {"role": "user", "content": "\#(marks)"}], "answer": "\#(marks)#### 1"}"#
+    let time = try ContinuousClock().measure {
+      #expect(try read(#"{"messages": "# + turns).count == 1)
+      #expect(try read(#"{"problem": "\#(marks)", "solution": "\#(marks)\\boxed{\#(marks)}"}"#).count == 1)
+      #expect(throws: ProblemError.self) { try read(#"{"problem": "P", "id": "\#(marks)", "answer": "1"}"#) }
+    }
+    #expect(time < .seconds(1))
+  }
+
   @Test func multipleChoiceHidesTheRightAnswer() throws {
     let line =
       #"{"Question": "Q ", "Correct Answer": "right", "Incorrect Answer 1": "x", "#

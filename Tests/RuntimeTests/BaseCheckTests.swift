@@ -44,6 +44,29 @@ struct BaseCheckTests {
     #expect(attached.notes.count == 1 && attached.notes[0].contains("is not the base it belongs to"))
   }
 
+  @Test("shapes that do not fit are refused before anything is decoded")
+  func shapesFirst() throws {
+    let path = folder.path + "/a.tina"
+    try TinaWriter.write(AdapterFile(path: fixture("adapter-all-r4")).archive, to: path)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    for i in bytes.count - 64..<bytes.count { bytes[i] ^= 0xFF }
+    let damaged = folder.write("damaged.tina", bytes)
+    let wide = try Model(path: fixture("tiny-wide-heads"), threads: 1)
+    do {
+      _ = try AttachedAdapter(AdapterSource(path: damaged), to: wide)
+      Issue.record("attached")
+    } catch let error as RuntimeError {
+      guard case .adapterMismatch(_, _, let violations) = error else {
+        Issue.record("\(error)")
+        return
+      }
+      #expect(violations.contains { $0.contains("expected [") })
+    }
+    // On its own base the damage is what is found.
+    let own = try Model(path: fixture("tiny-f32"), threads: 1)
+    #expect(throws: AdapterError.self) { try AttachedAdapter(AdapterSource(path: damaged), to: own) }
+  }
+
   @Test("another shape is refused even if a mismatch is allowed")
   func otherShape() throws {
     let model = try Model(path: fixture("tiny-wide-heads"), threads: 1)

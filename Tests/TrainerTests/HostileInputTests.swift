@@ -57,13 +57,34 @@ import Testing
     #expect(refused > 400 && refused < 4000)
   }
 
+  /// Lists of lists by alias, each twice the one before it, and a key that is the last: comparing it takes 2²⁵ steps.
+  static func aliasKeys(_ key: String) -> String {
+    let names = "abcdefghijklmnopqrstuvwxyz".map { String($0) }
+    return "a: &a [x, x]\n"
+      + zip(names, names.dropFirst()).map { "\($1): &\($1) [*\($0), *\($0)]\n" }.joined() + key
+  }
+
+  @Test func aRecipeBeginsWithAByteOrderMark() throws {
+    #expect(try Recipe(yaml: "\u{FEFF}seed: 7\n", path: "r.yaml").seed == 7)
+    let yaml = "seed: &s 7\nsystem_prompt: |\n  *Bold* and **bold**\nmax_steps: *s\n"
+    #expect(try Recipe(yaml: yaml, path: "r.yaml").maxSteps == 7)
+  }
+
   /// Texts that only exist to break parsers.
   @Test(arguments: [
     String(repeating: "[", count: 200_000), String(repeating: "{a: ", count: 100_000),
     String(repeating: "- ", count: 200_000) + "1", String(repeating: "? ", count: 200_000) + "1",
     "a: &a [1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"
       + "c: &c [*b, *b, *b, *b, *b, *b, *b, *b]\nlora_target_modules: [*c]\n",
-    "lora_r: &x 4\nnum_generations: *x\nseed: *nobody\n", "? [a]\n: 1\n", "1: 2\n", "\u{0}", "--- a\n--- b\n",
+    "lora_r: &x 4\nnum_generations: *x\nseed: *nobody\n", "? [a]\n: 1\n", "1: 2\n",
+    "seed: 1\nx: " + String(repeating: "\u{323}\u{307}", count: 1 << 16),
+    String(repeating: "\u{323}", count: 99) + ": 1",
+    (0..<40_000).map { "k\($0): 1\n" }.joined(),
+    "seed: 1\nk: [" + String(repeating: "*a, ", count: 17) + "1]\n",
+    HostileInputTests.aliasKeys("? *z\n: 1\n"), HostileInputTests.aliasKeys("zz: {? *z : 1, ? *y : 2}\n"),
+    HostileInputTests.aliasKeys("zz: {*z : 1}\n").replacingOccurrences(of: ": &", with: ":\u{2028}&")
+      .replacingOccurrences(of: "[*", with: "[\u{2028}*"),
+    "\u{0}", "--- a\n--- b\n",
     "rl_post_train_reward_weights: " + String(repeating: "1", count: 70_000) + "\n",
     "seed: !!binary aGVsbG8=\n",
     "per_device_train_batch_size: 65536\ngradient_accumulation_steps: 65536\nnum_processes: 65536\nnum_generations: 2",
@@ -75,6 +96,8 @@ import Testing
     "lora_target_modules: []", "lora_target_modules: [lm_head]", "lora_target_modules: [q_proj, q_proj]",
   ])
   func hostileRecipesAreRefused(yaml: String) throws {
+    let start = ContinuousClock.now
+    defer { #expect(ContinuousClock.now - start < .seconds(2)) }
     do throws(TrainerError) {
       let recipe = try Recipe(yaml: yaml, path: "r.yaml")
       Issue.record("\(yaml.prefix(60)) was read: \(recipe.rewards.count)")

@@ -23,7 +23,8 @@ public struct BaseArchitecture: Sendable, Equatable {
 
   /// The architecture of a model in a GGUF file.
   private init(_ file: GGUFFile) throws(ModelFilesError) {
-    guard file["general.type"]?.text ?? "model" == "model", let name = file["general.architecture"]?.text
+    guard file["general.type"].map({ $0.word == "model" }) ?? true,
+      let name = file["general.architecture"]?.word
     else {
       throw ModelFilesError(
         .badValue, file: file.path, place: "key \"general.architecture\"",

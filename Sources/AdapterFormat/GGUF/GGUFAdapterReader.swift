@@ -14,8 +14,8 @@ struct GGUFAdapterReader {
   func read() -> AdapterReading {
     var reading = AdapterReading(format: .gguf, files: [file.path])
     for (key, wanted) in [("general.type", "adapter"), ("adapter.type", "lora")]
-    where file[key]?.text != wanted {
-      let isModel = key == "general.type" && file[key]?.text != "adapter"
+    where file[key]?.word != wanted {
+      let isModel = key == "general.type" && file[key]?.word != "adapter"
       reading.faults.append(
         bad(
           .badValue, "key \"\(key)\"", found: file[key]?.summary ?? "nothing", expected: "\"\(wanted)\"",

@@ -14,7 +14,7 @@ enum GGUFConfiguration {
 
   /// The base's architecture, as a file states it.
   static func architecture(_ value: (String) -> GGUFValue?) -> BaseArchitecture? {
-    guard let name = value("general.architecture")?.text else { return nil }
+    guard let name = value("general.architecture")?.word else { return nil }
     let heads = value(name + ".attention.head_count")?.integer
     return BaseArchitecture(
       name: name, headCount: heads,
@@ -39,7 +39,7 @@ enum GGUFConfiguration {
   }
 
   private static func value(_ json: JSONValue, depth: Int) -> GGUFValue? {
-    guard depth < 6, let object = json.object, let type = object["type"]?.string,
+    guard depth < 6, let object = json.object, let type = object["type"]?.word,
       let content = object["value"]
     else { return nil }
     func whole<T: FixedWidthInteger>(_ type: T.Type) -> T? {
@@ -63,7 +63,7 @@ enum GGUFConfiguration {
       let bytes = numbers.compactMap { $0.int.flatMap { UInt8(exactly: $0) } }
       return bytes.count == numbers.count ? .string(bytes) : nil
     case "array":
-      guard let name = content.object?["type"]?.string, let list = content.object?["values"]?.array,
+      guard let name = content.object?["type"]?.word, let list = content.object?["values"]?.array,
         let kind = (0...12).compactMap({ GGUFValue.Kind(rawValue: $0) }).first(where: { "\($0)" == name })
       else { return nil }
       let values = list.compactMap { value($0, depth: depth + 1) }

@@ -31,7 +31,7 @@ struct MLXReader {
     do throws(ModelFilesError) {
       guard let config = try place.config?.contents.get() else { return reading }
       reading.files.append(configFile)
-      let isFull = config["fine_tune_type"]?.string == "full"
+      let isFull = config["fine_tune_type"]?.word == "full"
       checkKind(config, &reading.faults)
       let settings = isFull ? Settings(scale: 1) : settings(config, &reading)
       var entries: [AdapterEntry] = []
@@ -53,7 +53,7 @@ struct MLXReader {
 
   private func checkKind(_ config: JSONObject, _ faults: inout [AdapterError.Violation]) {
     let kind = config["fine_tune_type"] ?? .string("lora")
-    if ["lora", "dora", "full"].contains(kind.string) { return }
+    if ["lora", "dora", "full"].contains(kind.word) { return }
     faults.append(
       bad(
         .badValue, "key \"fine_tune_type\"", found: kind.summary, expected: "\"lora\", \"dora\" or \"full\"",

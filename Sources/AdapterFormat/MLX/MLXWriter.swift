@@ -41,7 +41,7 @@ enum MLXWriter {
   private static func checkEntries(
     _ archive: AdapterArchive, file: String, _ violations: inout [AdapterError.Violation]
   ) {
-    let isFull = archive.mlxConfiguration?["fine_tune_type"]?.string == "full"
+    let isFull = archive.mlxConfiguration?["fine_tune_type"]?.word == "full"
     for entry in archive.entries {
       let isKnown =
         switch entry.content {
@@ -64,7 +64,7 @@ enum MLXWriter {
   private static func kind(
     _ archive: AdapterArchive, file: String, _ violations: inout [AdapterError.Violation]
   ) -> String {
-    if archive.mlxConfiguration?["fine_tune_type"]?.string == "full" { return "full" }
+    if archive.mlxConfiguration?["fine_tune_type"]?.word == "full" { return "full" }
     let pairs = Set(archive.entries.compactMap { $0.pair == nil ? nil : $0.module })
     let magnitudes = Set(
       archive.entries.compactMap { entry in

@@ -19,7 +19,18 @@ package struct ModulePattern: Sendable {
     case suffix
   }
 
+  /// The most steps of one pattern, its repetitions written out: what RE2 makes of them.
+  static let maximumCost = 20_000
+  /// The most steps of all patterns of a configuration.
+  static let maximumTotalCost = 1 << 21
+  /// The most steps for comparing all patterns of a configuration with all paths.
+  static let maximumWork = 1 << 32
+
   private let compiled: CompiledPattern
+  /// Steps of the pattern.
+  let cost: Int
+  /// Steps a byte of a path: one for a name, which RE2 never has to try in several ways.
+  let matchingCost: Int
 
   /// Compiles a pattern of at most 2,000 characters.
   ///
@@ -28,6 +39,8 @@ package struct ModulePattern: Sendable {
     var translation = RE2Spelling(scalars: Array(text.unicodeScalars))
     guard translation.scalars.count <= 2000 else { throw Unsupported(reason: "longer than 2,000 characters") }
     let spelled = try translation.spelled()
+    cost = translation.cost
+    matchingCost = translation.isName ? 1 : max(1, cost)
     compiled = try CompiledPattern(mode == .suffix ? "(?:.*\\.)?(?:" + spelled + ")" : spelled, memory)
   }
 

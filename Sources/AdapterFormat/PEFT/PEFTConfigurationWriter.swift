@@ -43,7 +43,8 @@ struct PEFTConfigurationWriter {
   /// Whether a configuration gives every pair its rank and its scale, bit for bit. A source's
   /// targets stay as they are, right or wrong.
   private func states(_ object: JSONObject, coversTargets: Bool) -> Bool {
-    let settings = PEFTSettings(object, file: "adapter_config.json")
+    var settings = PEFTSettings(object, file: "adapter_config.json")
+    settings.boundWork(paths: pairs.map(\.path))
     return settings.faults.isEmpty
       && pairs.allSatisfy { path, pair in
         settings.rank(of: path) == pair.rank && (!coversTargets || settings.isTarget(path))

@@ -37,6 +37,7 @@ struct PEFTReader {
     } catch {
       reading.faults.append(.init(error))
     }
+    if let tensors { reading.peft?.boundWork(paths: tensors.map(\.name)) }
     guard let settings = reading.peft else { return reading }
     reading.faults += settings.faults
     reading.obstacles += settings.obstacles

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// The settings in a PEFT `adapter_config.json`, its faults, and its reasons against applying the adapter.
 struct PEFTSettings {
@@ -16,9 +17,13 @@ struct PEFTSettings {
   /// Names that modules must end in; nil if a pattern selects them.
   var targetNames: [String]?
   var targetPattern: ModulePattern?
+  /// What ``targetNames`` holds, by bytes.
+  private var targets: Set<ByteName> = []
   private var rankPattern: [(ModulePattern, Double)] = []
   private var alphaPattern: [(ModulePattern, Double)] = []
   private let file: String
+  /// Steps of all patterns so far.
+  private var patternCost = 0
 
   /// Reads a configuration.
   ///
@@ -42,7 +47,7 @@ struct PEFTSettings {
   }
 
   private mutating func checkKind() -> Bool {
-    if object["peft_type"]?.string == "LORA" { return true }
+    if object["peft_type"]?.word == "LORA" { return true }
     let name = object["peft_type"]?.string
     faults.append(
       violation(
@@ -83,7 +88,7 @@ struct PEFTSettings {
     if key == "init_lora_weights" {
       checkInitialisation(value)
     } else if key == "bias" {
-      if value.string != "none" {
+      if value.word != "none" {
         obstacles.append(
           violation(.unsupported("bias"), key, expected: "\"none\": changed biases are not applied"))
       }
@@ -116,8 +121,8 @@ struct PEFTSettings {
   private mutating func checkInitialisation(_ value: JSONValue) {
     let key = "init_lora_weights"
     // These leave the base as it is.
-    if value.bool != nil || ["gaussian", "eva", "orthogonal"].contains(value.string) { return }
-    let name = value.string ?? value.summary
+    if value.bool != nil || ["gaussian", "eva", "orthogonal"].contains(value.word) { return }
+    let name = value.word ?? value.summary
     let changesBase =
       name.hasPrefix("pissa") || ["olora", "corda", "lora_ga", "loftq"].contains(name)
     obstacles.append(
@@ -179,14 +184,20 @@ struct PEFTSettings {
         continue
       }
       do throws(ModulePattern.Unsupported) {
-        result.append((try ModulePattern(pattern, .suffix, memory: patternMemory), number))
+        let pattern = try ModulePattern(pattern, .suffix, memory: patternMemory)
+        patternCost += pattern.cost
+        guard patternCost <= ModulePattern.maximumTotalCost else {
+          throw ModulePattern.Unsupported(
+            reason: "patterns of more than \(ModulePattern.maximumTotalCost) steps together")
+        }
+        result.append((pattern, number))
       } catch {
         faults.append(
           .init(
             .badValue, file: file, place: place, found: printable(error.reason),
             expected: "a simple regular expression"))
         // Errors list no more than these, and refusing a pattern may take long.
-        if faults.count >= 100 { break }
+        if faults.count >= 100 || patternCost > ModulePattern.maximumTotalCost { break }
       }
     }
     return result
@@ -205,9 +216,10 @@ struct PEFTSettings {
       let names = values.compactMap { $0.string }
       guard names.count == values.count, !names.isEmpty, names.count <= 20_000 else { break }
       targetNames = names
+      targets = Set(names.map { ByteName($0) })
       return
-    case .string("all-linear")?: return
     case .string(let pattern)?:
+      if pattern.isSame(as: "all-linear") { return }
       do throws(ModulePattern.Unsupported) {
         targetPattern = try ModulePattern(pattern, .whole)
       } catch {
@@ -222,11 +234,34 @@ struct PEFTSettings {
     obstacles.append(violation(.badValue, "target_modules", expected: expected))
   }
 
+  /// A path and what follows each of its dots: what a target can name.
+  private static func endings(of path: String) -> [String] {
+    [path]
+      + path.utf8.indices.filter { path.utf8[$0] == UInt8(ascii: ".") }.map {
+        String(path[path.utf8.index(after: $0)...])
+      }
+  }
+
+  /// Drops the patterns, with a fault, where comparing all of them with all paths would take too long.
+  mutating func boundWork(paths: some Collection<String>) {
+    let bytes = paths.reduce(paths.count) { $0 + $1.utf8.count }
+    let costs = (rankPattern + alphaPattern).reduce(targetPattern?.matchingCost ?? 0) {
+      $0 + $1.0.matchingCost
+    }
+    let (work, overflow) = bytes.multipliedReportingOverflow(by: costs)
+    guard overflow || work > ModulePattern.maximumWork else { return }
+    (rankPattern, alphaPattern, targetPattern) = ([], [], nil)
+    faults.append(
+      .init(
+        .badValue, file: file, place: "keys \"rank_pattern\", \"alpha_pattern\" and \"target_modules\"",
+        found: "patterns and modules that take more than \(ModulePattern.maximumWork) steps to compare",
+        expected: "fewer or simpler patterns", advice: "Write a module's whole name as its pattern."))
+  }
+
   /// Whether the configuration targets a module; true if it names no targets.
   func isTarget(_ path: String) -> Bool {
     if let targetPattern { return targetPattern.matches(path) }
-    guard let targetNames else { return true }
-    return targetNames.contains { path == $0 || path.hasSuffix("." + $0) }
+    return targetNames == nil || Self.endings(of: path).contains { targets.contains(ByteName($0)) }
   }
 
   /// Rank of a module: of the first pattern that matches its path, else `r`.
@@ -243,8 +278,9 @@ struct PEFTSettings {
   func tokenIDs(of path: String) -> [Int] {
     guard let value = object["trainable_token_indices"] else { return [] }
     if let list = value.array { return list.compactMap(\.int) }
-    let member = value.object?.members.first { path == $0.0 || path.hasSuffix("." + $0.0) }
-    return member?.1.array?.compactMap(\.int) ?? []
+    let member = value.object.flatMap { object in Self.endings(of: path).lazy.compactMap { object[$0] }.first
+    }
+    return member?.array?.compactMap(\.int) ?? []
   }
 
   /// The factor of B·A, computed in double precision and rounded once.
@@ -255,5 +291,10 @@ struct PEFTSettings {
 
 extension AdapterArchive {
   /// What ``configuration`` says, if it is PEFT's.
-  func peftSettings(file: String) -> PEFTSettings? { peftConfiguration.map { PEFTSettings($0, file: file) } }
+  func peftSettings(file: String) -> PEFTSettings? {
+    guard let peftConfiguration else { return nil }
+    var settings = PEFTSettings(peftConfiguration, file: file)
+    settings.boundWork(paths: entries.map(\.path))
+    return settings
+  }
 }

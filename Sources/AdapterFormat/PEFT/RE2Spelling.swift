@@ -3,6 +3,12 @@ struct RE2Spelling {
   let scalars: [Unicode.Scalar]
   private var position = 0
   private var out = ""
+  /// Steps of the pattern so far, its repetitions written out.
+  private(set) var cost = 0
+  /// Whether it repeats nothing and has no alternatives.
+  private(set) var isName = true
+  /// The most repetitions that the last `{…}` asks for.
+  private var repetitions = 1
 
   init(scalars: [Unicode.Scalar]) { self.scalars = scalars }
 
@@ -30,8 +36,11 @@ struct RE2Spelling {
   mutating func spelled() throws(ModulePattern.Unsupported) -> String {
     var depth = 0
     var isAnchor = false
+    var outer: [Int] = []  // the cost before each open group
+    var last = 0  // the cost of what a quantifier repeats
     while let scalar = take() {
       let wasAnchor = isAnchor
+      let start = position
       isAnchor = scalar == "^" || scalar == "$"
       var piece = String(scalar)
       switch scalar {
@@ -42,6 +51,7 @@ struct RE2Spelling {
         guard depth < 50 else { throw Self.refusal("groups nested deeper than 50") }
         if take("?"), !take(":") { throw Self.refusal("(?" + String(next ?? " ")) }
         piece = "(?:"
+        outer.append(cost)
       case ")":
         depth -= 1
         guard depth >= 0 else { throw Self.refusal("a ) too many") }
@@ -52,6 +62,23 @@ struct RE2Spelling {
       default: piece = Self.literal(scalar)
       }
       out += piece
+      let isQuantifier = "*+?".unicodeScalars.contains(scalar) || (scalar == "{" && piece != "\\{")
+      if isQuantifier {
+        let times = scalar == "{" ? max(1, repetitions) : 1
+        cost += last * (times - 1) + 1
+        last *= times
+      } else if scalar == ")" {
+        cost += 1
+        last = cost - outer.removeLast()
+      } else {
+        // Classes of Unicode are hundreds of ranges.
+        last = (scalar == "\\" || scalar == "[") && piece.utf8.count > 2 ? 64 * (position - start) : 1
+        cost += last
+      }
+      if isQuantifier || scalar == "|" { isName = false }
+      guard cost <= ModulePattern.maximumCost else {
+        throw Self.refusal("more than \(ModulePattern.maximumCost) steps, its repetitions written out")
+      }
     }
     guard depth == 0 else { throw Self.refusal("a ( that is not closed") }
     return out
@@ -71,6 +98,7 @@ struct RE2Spelling {
     guard parts.count <= 2, parts.joined().allSatisfy({ ("0"..."9").contains($0) }) else { return nil }
     guard parts.allSatisfy({ $0.count <= 9 }) else { throw Self.refusal("too many repetitions") }
     position = end + 1
+    repetitions = parts.compactMap { Int(String(String.UnicodeScalarView($0))) }.max() ?? 1
     // RE2 takes a count for text if a number is missing or begins with zero.
     let numbers = parts.map { Int(String(String.UnicodeScalarView($0))) }
     return "{\(numbers[0] ?? 0)" + (numbers.count == 2 ? "," + (numbers[1].map { "\($0)" } ?? "") : "") + "}"

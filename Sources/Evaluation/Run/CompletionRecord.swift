@@ -1,5 +1,6 @@
 public import Grading
 public import ModelFiles
+import Support
 
 /// One completion with its verdict, as one line of `completions.jsonl`.
 public struct CompletionRecord: Sendable, Equatable {
@@ -47,7 +48,7 @@ public struct CompletionRecord: Sendable, Equatable {
   /// Grades the completion again.
   public mutating func grade(gold: String, grader: Grader) {
     // R1's template writes the opening tag at the prompt's end; the grader needs it.
-    let opened = prompt.hasSuffix("<think>\n")
+    let opened = prompt.ends(with: "<think>\n")
     let verdict = grader.grade(gold: gold, prediction: (opened ? "<think>\n" : "") + completion)
     extracted = verdict.extracted
     correct = verdict.isEqual

@@ -17,11 +17,11 @@ struct HubAnswer {
   func commit() throws(HubError) -> String {
     // The description can be long, and one member is wanted.
     let commit = try read { () throws(ModelFilesError) -> String? in
-      var reader = try JSONReader(bytes, file: url)
+      var reader = try JSONReader(bytes, file: url, rules: .configuration)
       var commit: String?
       try reader.beginObject()
       while let key = try reader.nextKey() {
-        if reader.decoded(key) == "sha", commit == nil, try reader.peek() == .string {
+        if reader.word(key) == "sha", commit == nil, try reader.peek() == .string {
           commit = try reader.string()
         } else {
           try reader.skip()
@@ -43,7 +43,9 @@ struct HubAnswer {
   ///
   /// - Parameter folder: the folder that is listed: nothing else may be in the list.
   func entries(of folder: String) throws(HubError) -> [(path: String, file: HubFile?)] {
-    let value = try read { () throws(ModelFilesError) in try JSON.parse(bytes, file: url) }
+    let value = try read { () throws(ModelFilesError) in
+      try JSON.parse(bytes, file: url, rules: .configuration)
+    }
     guard let values = value.array else {
       throw HubError(
         .badAnswer, file: url, found: value.summary, expected: "a list of files", advice: Self.advice)
@@ -67,7 +69,7 @@ struct HubAnswer {
   private func entry(
     _ value: JSONValue, _ folder: String
   ) throws(HubError) -> (path: String, file: HubFile?) {
-    guard let path = value.object?["path"]?.string, let type = value.object?["type"]?.string else {
+    guard let path = value.object?["path"]?.string, let type = value.object?["type"]?.word else {
       throw HubError(
         .badAnswer, file: url, found: value.summary, expected: "an entry with \"path\" and \"type\"")
     }

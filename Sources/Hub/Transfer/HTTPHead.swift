@@ -1,3 +1,5 @@
+import Support
+
 /// The beginning of an answer: its status and the lines of its header.
 struct HTTPHead: Sendable {
   var status = 0
@@ -25,6 +27,8 @@ struct HTTPHead: Sendable {
 
   /// Takes the next line of a header; returns true for the last line of the answer's header.
   mutating func take(_ line: String) -> Bool {
+    // No field that is read has such a value.
+    guard line.longMarkRun == nil else { return false }
     let text = line.trimmingASCIIBlanks()
     if text.hasPrefix("HTTP/") {
       // A new answer begins; an interim one, such as 100, may have come before it.

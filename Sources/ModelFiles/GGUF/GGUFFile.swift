@@ -1,3 +1,5 @@
+import Support
+
 /// A GGUF file (versions 2 and 3, little-endian), mapped; every rule of the format is checked when it is opened.
 ///
 /// Memory for a hostile file stays bounded: an array never has more elements than the file has bytes for, and
@@ -14,7 +16,7 @@ public struct GGUFFile: Sendable {
   private let index: [String: Int]
 
   /// The most elements that all arrays of the metadata may have together.
-  public static let maximumElementCount = 1 << 24
+  public static let maximumElementCount = 1 << 22
   /// The longest name of a tensor in bytes: what ggml has room for.
   public static let maximumNameByteCount = 63
 
@@ -86,10 +88,12 @@ private struct GGUFReader {
     let start = position
     let bytes = try string()
     guard (1...limit).contains(bytes.count), !bytes.contains(0),
-      let name = String(validating: bytes, as: UTF8.self)
+      let name = String(validating: bytes, as: UTF8.self), name.longMarkRun == nil
     else {
       throw failure(
-        "byte \(start)", found: "a \(what) of \(bytes.count) bytes that is empty, too long or not UTF-8",
+        "byte \(start)",
+        found:
+          "a \(what) of \(bytes.count) bytes that is empty, too long, not UTF-8 or a run of combining marks",
         expected: "UTF-8 text of 1 to \(limit) bytes")
     }
     return name
@@ -124,6 +128,10 @@ private struct GGUFReader {
         found: "\(tensors) tensors and \(values) values in a file of"
           + " \(file.byteCount) bytes",
         expected: "no more than the file has room for")
+    }
+    guard tensors <= 1 << 19, values <= 1 << 18 else {
+      throw failure(
+        "byte 8", found: "\(tensors) tensors and \(values) values", expected: "at most 524288 and 262144")
     }
     return (Int(tensors), Int(values))
   }
@@ -198,7 +206,9 @@ private struct GGUFReader {
   }
 
   func alignment(_ metadata: [(key: String, value: GGUFValue)]) throws(ModelFilesError) -> Int {
-    guard let value = metadata.first(where: { $0.key == "general.alignment" })?.value else { return 32 }
+    guard let value = metadata.first(where: { $0.key.isSame(as: "general.alignment") })?.value else {
+      return 32
+    }
     guard case .uint32(let alignment) = value, alignment > 0, alignment <= 1 << 20,
       alignment & (alignment - 1) == 0
     else {

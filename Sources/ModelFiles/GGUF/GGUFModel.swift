@@ -9,12 +9,12 @@ package struct GGUFModel {
   /// - Throws: ``ModelFilesError`` naming the key or tensor that is missing, out of range or not of Qwen2.
   init(_ file: GGUFFile) throws(ModelFilesError) {
     let keys = GGUFKeys(gguf: file)
-    guard file["general.type"]?.text ?? "model" == "model" else {
+    guard file["general.type"].map({ $0.word == "model" }) ?? true else {
       throw keys.bad(
         "general.type", .unsupported, expected: "\"model\"",
         advice: "Name the base model here, and an adapter with --adapter.")
     }
-    guard file["general.architecture"]?.text == "qwen2" else {
+    guard file["general.architecture"]?.word == "qwen2" else {
       throw keys.bad(
         "general.architecture", .unsupported, expected: "\"qwen2\"",
         advice: "Only models of the Qwen2 architecture can be run (Qwen2, Qwen2.5, R1-Distill-Qwen).")
@@ -104,7 +104,7 @@ package struct GGUFModel {
     else {
       throw keys.bad("qwen2.attention.key_length", expected: "an even number, equal for keys and values")
     }
-    if let scaling = keys.gguf["qwen2.rope.scaling.type"], scaling.text != "none" {
+    if let scaling = keys.gguf["qwen2.rope.scaling.type"], scaling.word != "none" {
       throw keys.bad(
         "qwen2.rope.scaling.type", .unsupported, expected: "\"none\"",
         advice: "Rotary embeddings of this type are not computed.")

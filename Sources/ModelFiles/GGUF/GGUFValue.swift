@@ -72,6 +72,14 @@ public enum GGUFValue: Sendable, Equatable {
     return String(validating: bytes, as: UTF8.self)
   }
 
+  /// The string, if it can be compared with words: ASCII, and short. Nil for any other: it is none of them.
+  package var word: String? {
+    guard case .string(let bytes) = self, bytes.count <= 256, bytes.allSatisfy({ $0 < 0x80 }) else {
+      return nil
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// The whole number of any width, or nil.
   public var integer: Int? {
     switch self {

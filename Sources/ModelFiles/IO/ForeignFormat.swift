@@ -12,6 +12,8 @@ public enum ForeignFormat: Sendable, Equatable {
   case html
   /// safetensors, when something else was expected.
   case safetensors
+  /// A table of values with commas, semicolons or tabs between; the columns are its first line's.
+  case table(columns: [String])
 
   /// The format of a file that begins with these bytes, or nil.
   ///
@@ -34,8 +36,27 @@ public enum ForeignFormat: Sendable, Equatable {
     } else {
       let text = String(decoding: head.prefix(64), as: UTF8.self).lowercased()
       let trimmed = text.drop { $0.isWhitespace }
-      guard trimmed.hasPrefix("<!doctype") || trimmed.hasPrefix("<html") else { return nil }
-      self = .html
+      if trimmed.hasPrefix("<!doctype") || trimmed.hasPrefix("<html") {
+        self = .html
+      } else if let columns = Self.columns(head) {
+        self = .table(columns: columns)
+      } else {
+        return nil
+      }
+    }
+  }
+
+  /// The columns of a text whose first line looks like the head of a table, which JSON's never does.
+  private static func columns(_ head: [UInt8]) -> [String]? {
+    let text = head.starts(with: [0xEF, 0xBB, 0xBF]) ? head.dropFirst(3) : head[...]
+    let line = text.prefix { $0 != 0x0A && $0 != 0x0D }
+    guard line.count < text.count, let first = line.first,
+      first == UInt8(ascii: "\"") || first == UInt8(ascii: "_") || (0x41...0x5A).contains(first & 0xDF),
+      line.allSatisfy({ $0 >= 0x20 || $0 == 0x09 }), !line.contains(UInt8(ascii: "{")),
+      let separator = [UInt8(ascii: ","), UInt8(ascii: "\t"), UInt8(ascii: ";")].first(where: line.contains)
+    else { return nil }
+    return line.split(separator: separator, omittingEmptySubsequences: false).prefix(8).map {
+      String(decoding: $0.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
     }
   }
 
@@ -57,6 +78,9 @@ public enum ForeignFormat: Sendable, Equatable {
     case .gguf: "a GGUF file"
     case .html: "an HTML page"
     case .safetensors: "a safetensors file"
+    case .table(let columns):
+      "a table of values (CSV) with the columns "
+        + columns.map { printable($0, limit: 40) }.joined(separator: ", ")
     }
   }
 
@@ -66,6 +90,9 @@ public enum ForeignFormat: Sendable, Equatable {
     case .gitLFSPointer: "Run `git lfs pull` in the repository, or download the file itself."
     case .zip, .pickle: "Pickles can run code and are not read: save it again as safetensors."
     case .gguf, .safetensors: "Name the file that belongs here."
+    case .table:
+      "Convert it: python3 -c \"import pandas, sys; pandas.read_csv(sys.argv[1]).to_json(sys.argv[2],"
+        + " orient='records', lines=True, force_ascii=False)\" IN.csv OUT.jsonl"
     case .html: "The download went wrong: download the file itself."
     }
   }

@@ -142,7 +142,7 @@ struct KeyTable: Sendable {
   }
 }
 
-/// Strict JSON: RFC 8259, well-formed UTF-8, no key twice, at most 64 levels.
+/// JSON of RFC 8259 and what ``JSONRules`` add: well-formed UTF-8, no key twice, at most 64 levels.
 public enum JSON {
   /// Reads one value and checks that nothing follows it.
   ///
@@ -150,17 +150,18 @@ public enum JSON {
   ///   - bytes: the whole text.
   ///   - file: the file's name, for errors.
   ///   - base: where the text begins in its file.
+  ///   - rules: what is read beyond strict JSON, and the limits.
   /// - Throws: ``ModelFilesError`` with the byte offset of what is wrong.
   public static func parse(
-    _ bytes: [UInt8], file: String, at base: Int = 0
+    _ bytes: [UInt8], file: String, at base: Int = 0, rules: JSONRules = JSONRules()
   ) throws(ModelFilesError) -> JSONValue {
-    var reader = try JSONReader(bytes, file: file, at: base)
+    var reader = try JSONReader(bytes, file: file, at: base, rules: rules)
     let value = try value(&reader)
     try reader.finish()
     return value
   }
 
-  /// Reads a file of one value.
+  /// Reads a file of one value: a configuration, with the ``JSONRules`` of such.
   ///
   /// - Parameters:
   ///   - path: the file.
@@ -184,7 +185,7 @@ public enum JSON {
       throw ModelFilesError(
         .truncated, file: path, found: "an empty file", expected: "JSON text", advice: "Get the file again.")
     }
-    return try parse(file.copy(0..<file.byteCount), file: path)
+    return try parse(file.copy(0..<file.byteCount), file: path, rules: .configuration)
   }
 
   /// Reads a configuration: a file of one object, of at most 16 MiB.
@@ -201,13 +202,18 @@ public enum JSON {
 
   /// Reads the next value of a reader, of any kind.
   public static func value(_ reader: inout JSONReader) throws(ModelFilesError) -> JSONValue {
+    try reader.countValue()
     switch try reader.peek() {
     case .null:
       try reader.null()
       return .null
     case .bool: return .bool(try reader.bool())
     case .number: return .number(try reader.number())
-    case .string: return .string(try reader.string())
+    case .string:
+      let text = try reader.text()
+      let string = reader.decoded(text)
+      if reader.rules.boundsStrings { try reader.check(string, text) }
+      return .string(string)
     case .array:
       var values: [JSONValue] = []
       try reader.beginArray()
@@ -219,7 +225,7 @@ public enum JSON {
       var table = KeyTable()
       try reader.beginObject()
       while let text = try reader.nextKey() {
-        let key = reader.decoded(text)
+        let key = try reader.name(text)
         guard table.insert(key, into: keys) else {
           throw reader.failure(
             at: text.range.lowerBound, found: "the key " + quoted(key) + " a second time",

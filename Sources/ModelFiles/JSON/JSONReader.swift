@@ -1,7 +1,7 @@
 /// Reads JSON piece by piece, in order and without building a tree: for files of many megabytes.
 ///
-/// Strict: RFC 8259 and nothing more, well-formed UTF-8 only, bounded depth. The caller asks for the kind of
-/// value that must come next; anything else is an error with its byte offset.
+/// Strict: RFC 8259 and no more than its ``JSONRules`` allow, well-formed UTF-8 only, bounded depth. The caller asks
+/// for the kind of value that must come next; anything else is an error with its byte offset.
 ///
 /// ```swift
 /// var reader = try JSONReader(bytes, file: "vocab.json")
@@ -46,6 +46,8 @@ public struct JSONReader: Sendable {
   public private(set) var position = 0
   private var open: [Container] = []
   private let depthLimit: Int
+  let rules: JSONRules
+  var valuesLeft: Int
 
   private struct Container {
     let isObject: Bool
@@ -59,13 +61,18 @@ public struct JSONReader: Sendable {
   ///   - file: the file's name, for errors.
   ///   - base: where the text begins in its file.
   ///   - depthLimit: how deep arrays and objects may nest.
+  ///   - rules: what is read beyond strict JSON, and the limits.
   /// - Throws: ``ModelFilesError`` at the first byte that is not UTF-8.
-  public init(_ bytes: [UInt8], file: String, at base: Int = 0, depthLimit: Int = 64) throws(ModelFilesError)
-  {
+  public init(
+    _ bytes: [UInt8], file: String, at base: Int = 0, depthLimit: Int = 64, rules: JSONRules = JSONRules()
+  ) throws(ModelFilesError) {
     self.bytes = bytes
     self.file = file
     self.base = base
     self.depthLimit = depthLimit
+    self.rules = rules
+    valuesLeft = rules.valueLimit
+    if rules.skipsByteOrderMark, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     do throws(UTF8.ValidationError) {
       _ = try UTF8Span(validating: bytes.span)
     } catch {
@@ -81,6 +88,12 @@ public struct JSONReader: Sendable {
     ModelFilesError(
       .malformed, file: file, place: "byte \(base + offset)", found: found, expected: expected,
       advice: "The file is damaged: get it again.")
+  }
+
+  /// An error of a text that breaks no rule of JSON but a limit.
+  func excess(at offset: Int, found: String, expected: String) -> ModelFilesError {
+    ModelFilesError(
+      .malformed, file: file, place: "byte \(base + offset)", found: found, expected: expected)
   }
 
   private func unexpected(_ expected: String) -> ModelFilesError {
@@ -113,6 +126,8 @@ public struct JSONReader: Sendable {
     case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
     case UInt8(ascii: "n"): return .null
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+    case UInt8(ascii: "N") where rules.readsNonFinite, UInt8(ascii: "I") where rules.readsNonFinite:
+      return .number
     default: throw unexpected("a value")
     }
   }
@@ -224,6 +239,9 @@ public struct JSONReader: Sendable {
     guard try peek() == .number else { throw unexpected("a number") }
     let start = position
     if at("-") { position += 1 }
+    if rules.readsNonFinite, word("Infinity") || (start == position && word("NaN")) {
+      return start..<position
+    }
     if at("0") { position += 1 } else { try digits() }
     if at(".") {
       position += 1
@@ -233,6 +251,10 @@ public struct JSONReader: Sendable {
       position += 1
       if at("+") || at("-") { position += 1 }
       try digits()
+    }
+    guard position - start <= 4096 else {
+      throw excess(
+        at: start, found: "a number of \(position - start) characters", expected: "at most 4096 characters")
     }
     return start..<position
   }

@@ -106,18 +106,18 @@ public struct Qwen2Config: Sendable, Equatable {
     let advice = "Only models of the Qwen2 architecture can be run (Qwen2, Qwen2.5, R1-Distill-Qwen)."
     let names = settings["architectures"]?.array
     if settings["architectures"] != nil {
-      guard let names, names.contains(where: { $0.string == "Qwen2ForCausalLM" }) else {
+      guard let names, names.contains(where: { $0.word == "Qwen2ForCausalLM" }) else {
         throw settings.bad("architectures", .unsupported, expected: expected, advice: advice)
       }
     }
-    guard settings["model_type"]?.string == "qwen2" || (settings["model_type"] == nil && names != nil) else {
+    guard settings["model_type"]?.word == "qwen2" || (settings["model_type"] == nil && names != nil) else {
       throw settings.bad(
         "model_type", .unsupported, expected: "\"qwen2\", the type of " + expected, advice: advice)
     }
   }
 
   private static func checkFeatures(_ settings: Settings) throws(ModelFilesError) {
-    if let activation = settings["hidden_act"], activation.string != "silu" {
+    if let activation = settings["hidden_act"], activation.word != "silu" {
       throw settings.bad("hidden_act", .unsupported, expected: "\"silu\"")
     }
     if let quantisation = settings["quantization_config"] {
@@ -139,7 +139,7 @@ public struct Qwen2Config: Sendable, Equatable {
       guard let object = value.object else { throw settings.bad(key, expected: "an object or null") }
       let rope = Settings(file: settings.file, object: object, prefix: key + ".")
       for name in ["rope_type", "type"] {
-        if let type = rope[name], type.string != "default" {
+        if let type = rope[name], type.word != "default" {
           throw rope.bad(
             name, .unsupported, expected: "\"default\"",
             advice: "Rotary embeddings of this type are not computed; remove the key to run without them.")
@@ -177,7 +177,7 @@ public struct Qwen2Config: Sendable, Equatable {
     }
     var layers: [Bool] = []
     for (layer, name) in names.enumerated() {
-      switch name.string {
+      switch name.word {
       case "full_attention": layers.append(false)
       case "sliding_attention" where window != nil: layers.append(true)
       case "sliding_attention":

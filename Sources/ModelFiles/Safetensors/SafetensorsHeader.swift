@@ -9,6 +9,9 @@ struct SafetensorsHeader {
     let end: Int
   }
 
+  /// The most tensors of a file; the largest checkpoints have some hundred thousand.
+  private static let maximumTensorCount = 1 << 19
+
   private(set) var metadata: [(key: String, value: String)] = []
   private var entries: [Entry] = []
   private var file = ""
@@ -34,13 +37,18 @@ struct SafetensorsHeader {
     var names: Set<String> = []
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let name = reader.decoded(text)
+      let name = try reader.name(text, limit: 2048)
       guard names.insert(name).inserted else { throw Self.twice(name, at: text.range.lowerBound, reader) }
       if name == "__metadata__" {
         // MLX writes null where it has none.
         if try reader.peek() == .null { try reader.null() } else { try parseMetadata(&reader) }
       } else {
         entries.append(try parseEntry(name, &reader))
+        guard entries.count <= Self.maximumTensorCount else {
+          throw reader.excess(
+            at: text.range.lowerBound, found: "more than \(Self.maximumTensorCount) tensors",
+            expected: "at most as many")
+        }
       }
     }
     try reader.finish()
@@ -50,7 +58,7 @@ struct SafetensorsHeader {
     var keys: Set<String> = []
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let key = reader.decoded(text)
+      let key = try reader.name(text)
       guard keys.insert(key).inserted else { throw Self.twice(key, at: text.range.lowerBound, reader) }
       guard try reader.peek() == .string else {
         throw reader.failure(
@@ -67,12 +75,13 @@ struct SafetensorsHeader {
     var offsets: [Int]?
     try reader.beginObject()
     while let text = try reader.nextKey() {
-      let key = reader.decoded(text)
+      let key = try reader.name(text)
       switch key {
       case "dtype" where elementType == nil:
-        let type = try reader.string()
-        guard let known = ElementType(rawValue: type), !known.isQuantised else {
-          throw bad(name, found: "dtype " + quoted(type), expected: "one of safetensors' types")
+        let type = try reader.text()
+        guard let known = reader.word(type).flatMap({ ElementType(rawValue: $0) }), !known.isQuantised else {
+          throw bad(
+            name, found: "dtype " + quoted(reader.decoded(type)), expected: "one of safetensors' types")
         }
         elementType = known
       case "shape" where shape == nil:

@@ -22,9 +22,11 @@ public struct AdapterSource: Sendable, Hashable {
 
   /// Opens the adapter for `model`; nothing is attached yet.
   ///
-  /// - Throws: `AdapterError` with everything that is wrong with the file.
-  public func open(for model: Model) throws(AdapterError) -> Adapter {
-    try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
+  /// - Throws: `RuntimeError.adapterMismatch` for a .tina file whose shapes do not fit, before anything is decoded;
+  ///   `AdapterError` with everything that is wrong with the file.
+  public func open(for model: Model) throws -> Adapter {
+    try checkShapes(for: model)
+    return try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
   }
 }
 

@@ -100,36 +100,17 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, to model: Model, scale: Float
   ) throws(RuntimeError) -> [[LoRAPair?]] {
     let config = model.config
-    var places: [String: (layer: Int, projection: Projection)] = [:]
-    for layer in 0..<config.layerCount {
-      for projection in Projection.allCases {
-        places[projection.module(layer: layer)] = (layer, projection)
-      }
-    }
+    let shapes = AdapterShapes(adapter.modules.lazy.map { ($0.name, $0.a.shape, $0.b.shape) }, config)
     var pairs = [[LoRAPair?]](
       repeating: Array(repeating: nil, count: Projection.allCases.count), count: config.layerCount)
-    var violations: [String] = []
-    for module in adapter.modules {
-      guard let (layer, projection) = places[module.name] else {
-        violations.append(
-          "\(module.name): the base has no such module (it has \(config.layerCount) layers with "
-            + Projection.allCases.map(\.path).joined(separator: ", ") + ")")
-        continue
-      }
-      let (out, input) = projection.shape(config)
-      let rank = module.rank
-      if module.a.shape != [rank, input] {
-        violations.append("\(module.name): lora_A has shape \(module.a.shape), expected [\(rank), \(input)]")
-      }
-      if module.b.shape != [out, rank] {
-        violations.append("\(module.name): lora_B has shape \(module.b.shape), expected [\(out), \(rank)]")
-      }
+    var violations = shapes.violations
+    for (module, place) in zip(adapter.modules, shapes.places) {
       if !module.a.elementType.readsAsFloats || !module.b.elementType.readsAsFloats {
         violations.append(
           "\(module.name): found element types \(module.a.elementType.rawValue) and "
             + "\(module.b.elementType.rawValue), expected F32, F16 or BF16")
       }
-      if !violations.isEmpty { continue }
+      guard violations.isEmpty, let (layer, projection) = place else { continue }
       pairs[layer][projection.rawValue] = LoRAPair(
         a: Matrix(module.a), b: Matrix(module.b), scale: module.scale * scale)
     }

@@ -26,8 +26,17 @@ public struct PromptEncoder: Sendable {
   public func render(_ messages: [ChatMessage]) -> String { template.render(messages, bosToken: bosToken) }
 
   /// The token ids of a conversation that the assistant continues.
+  ///
+  /// What the messages say is text, also where it spells a special token: no message begins another one's turn.
   public func encode(_ messages: [ChatMessage]) -> [Int] {
     // The template writes the special tokens itself; the tokenizer must not add its own.
-    tokenizer.encode(render(messages), addSpecialTokens: false)
+    tokenizer.encode(template.parts(messages, bosToken: bosToken))
+  }
+
+  /// The same, given up soon after `isCancelled` says so.
+  ///
+  /// - Throws: `CancellationError` then.
+  public func encode(_ messages: [ChatMessage], isCancelled: () -> Bool) throws(CancellationError) -> [Int] {
+    try tokenizer.encode(template.parts(messages, bosToken: bosToken), isCancelled: isCancelled)
   }
 }

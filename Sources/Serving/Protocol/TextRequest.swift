@@ -14,6 +14,8 @@ struct TextRequest: Sendable {
   let maxTokens: Int
   /// How many of the likeliest tokens each place lists; nil when probabilities are not wanted.
   let logprobs: Int?
+  /// Whether a text gets the token that begins a text, unless it begins with it.
+  let addsSpecialTokens: Bool
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     model = try fields.required("model")
@@ -28,6 +30,7 @@ struct TextRequest: Sendable {
     maxTokens =
       try fields.integer("max_tokens", 1...(limits.maxTokens ?? .max)) ?? min(16, limits.maxTokens ?? 16)
     logprobs = try fields.integer("logprobs", 0...20)
+    addsSpecialTokens = try fields.flag("add_special_tokens") ?? true
     let samples = sampling.samples
     try fields.neutral("best_of", advice: "Ask for n completions and choose.") { $0.int == samples }
     try fields.neutral("echo", advice: "The prompt is not repeated here.") { $0.bool == false }

@@ -30,7 +30,7 @@ extension Service {
       prompts: try await encode(bytes: request.body.count) { [tokenizer] in
         wanted.prompts.map { prompt in
           switch prompt {
-          case .text(let text): tokenizer.encode(text)
+          case .text(let text): tokenizer.encode(text, addSpecialTokens: wanted.addsSpecialTokens)
           case .ids(let ids): ids
           }
         }

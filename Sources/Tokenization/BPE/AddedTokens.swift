@@ -11,23 +11,36 @@ struct AddedToken: Sendable {
 
 /// Finds added tokens in a text, leftmost and then longest.
 struct AddedTokenMatcher: Sendable {
-  private let tokens: [AddedToken]  // longest first
-  private var byFirstByte: [[Int]]  // indices into `tokens`
+  private let tokens: [AddedToken]  // sorted by their bytes
+  private var byFirstByte: [Range<Int>]  // indices into `tokens`
 
   init(_ tokens: [AddedToken]) {
-    self.tokens = tokens.filter { !$0.content.isEmpty }.sorted { $0.content.count > $1.content.count }
-    byFirstByte = Array(repeating: [], count: 256)
-    for (index, token) in self.tokens.enumerated() { byFirstByte[Int(token.content[0])].append(index) }
+    self.tokens = tokens.filter { !$0.content.isEmpty }
+      .sorted { $0.content.lexicographicallyPrecedes($1.content) }
+    byFirstByte = Array(repeating: 0..<0, count: 256)
+    for (index, token) in self.tokens.enumerated() {
+      let first = Int(token.content[0])
+      byFirstByte[first] = (byFirstByte[first].isEmpty ? index : byFirstByte[first].lowerBound)..<index + 1
+    }
   }
 
   var isEmpty: Bool { tokens.isEmpty }
 
   /// Splits `bytes[range]`: pieces of text, and tokens with their ids, in order.
-  func split(_ bytes: [UInt8], _ range: Range<Int>, text: (Range<Int>) -> Void, token: (Int) -> Void) {
+  ///
+  /// - Parameter parts: where the parts of `bytes` end that a token must lie in as a whole, and which tokens each may
+  ///   hold.
+  func split(
+    _ bytes: [UInt8], _ range: Range<Int>, parts: [PartEnd], text: (Range<Int>) -> Void, token: (Int) -> Void
+  ) {
     var plain = range.lowerBound
     var i = range.lowerBound
+    var part = 0
     while i < range.upperBound {
-      guard !byFirstByte[Int(bytes[i])].isEmpty, let found = match(bytes, i, range) else {
+      while part + 1 < parts.count, parts[part].end <= i { part += 1 }
+      guard parts[part].use != .none, !byFirstByte[Int(bytes[i])].isEmpty,
+        let found = match(bytes, i, min(range.upperBound, parts[part].end), parts[part].use)
+      else {
         i += 1
         continue
       }
@@ -47,18 +60,33 @@ struct AddedTokenMatcher: Sendable {
     if plain < range.upperBound { text(plain..<range.upperBound) }
   }
 
-  private func match(_ bytes: [UInt8], _ i: Int, _ range: Range<Int>) -> AddedToken? {
-    for index in byFirstByte[Int(bytes[i])] {
-      let content = tokens[index].content
-      guard i + content.count <= range.upperBound else { continue }
-      var same = true
-      for (offset, byte) in content.enumerated() where bytes[i + offset] != byte {
-        same = false
-        break
-      }
-      if same { return tokens[index] }
+  /// The longest token at `i`: the tokens that begin like the text stand together, and become fewer byte by byte.
+  private func match(_ bytes: [UInt8], _ i: Int, _ limit: Int, _ use: AddedTokenUse) -> AddedToken? {
+    var candidates = byFirstByte[Int(bytes[i])]
+    var found: AddedToken?
+    var length = 1
+    while true {
+      // The shortest of those that begin alike comes first.
+      let shortest = tokens[candidates.lowerBound]
+      if shortest.content.count == length, use.allows(shortest) { found = shortest }
+      guard i + length < limit else { return found }
+      let byte = bytes[i + length]
+      let low = bound(candidates) { $0.count <= length || $0[length] < byte }
+      let high = bound(low..<candidates.upperBound) { $0[length] == byte }
+      guard low < high else { return found }
+      candidates = low..<high
+      length += 1
     }
-    return nil
+  }
+
+  /// The first index whose token does not satisfy a condition that those before it satisfy.
+  private func bound(_ range: Range<Int>, _ condition: ([UInt8]) -> Bool) -> Int {
+    var (low, high) = (range.lowerBound, range.upperBound)
+    while low < high {
+      let middle = (low + high) / 2
+      if condition(tokens[middle].content) { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   private func isWord(_ bytes: [UInt8], before i: Int, _ range: Range<Int>) -> Bool {

@@ -6,6 +6,9 @@ struct BPEModel {
   let encoder: BytePairEncoder
   private(set) var ignoresMerges = false
 
+  /// The most tokens, and the most merges: several times what the largest vocabularies have.
+  private static let maximumCount = 1 << 21
+
   /// Reads the next object of `reader`. The vocabulary may come after the merges.
   init(_ reader: inout JSONReader) throws {
     var entries: [(text: JSONReader.Text, id: Int)] = []
@@ -16,7 +19,7 @@ struct BPEModel {
     }
     try reader.beginObject()
     while let key = try reader.nextKey() {
-      let name = reader.decoded(key)
+      let name = try reader.name(key)
       switch name {
       case "vocab":
         try reader.beginObject()
@@ -26,10 +29,16 @@ struct BPEModel {
             throw refuse("vocab", "the id \(id)", "0 to 16777215")
           }
           entries.append((key, id))
+          guard entries.count <= Self.maximumCount else {
+            throw refuse("vocab", "more than \(Self.maximumCount) tokens", "at most as many")
+          }
         }
       case "merges":
         try reader.beginArray()
         while try reader.nextElement() {
+          guard merges.count < Self.maximumCount else {
+            throw refuse("merges", "more than \(Self.maximumCount) pairs", "at most as many")
+          }
           if try reader.peek() == .string {
             merges.append((try reader.text(), nil))
           } else {
@@ -45,13 +54,13 @@ struct BPEModel {
         let value = try JSON.value(&reader)
         switch name {
         case "type":
-          guard value.string == "BPE" else { throw refuse("type", value.summary, "BPE") }
+          guard value.word == "BPE" else { throw refuse("type", value.summary, "BPE") }
         case "byte_fallback", "fuse_unk":
           guard value.isNull || value.bool == false else { throw refuse(name, value.summary, "false") }
         case "dropout", "unk_token":
           guard value.isNull else { throw refuse(name, value.summary, "null") }
         case "continuing_subword_prefix", "end_of_word_suffix":
-          guard value.isNull || value.string == "" else { throw refuse(name, value.summary, "empty") }
+          guard value.isNull || value.word == "" else { throw refuse(name, value.summary, "empty") }
         case "ignore_merges": ignoresMerges = value.bool ?? false
         default: throw refuse(name, value.summary, "no such key")
         }

@@ -40,15 +40,16 @@ struct BytePairEncoder: Sendable {
     return keys[slot] == key ? values[slot] : .max
   }
 
-  /// Appends the tokens of one word.
-  func encode(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
+  /// Appends the tokens of one word; false, and too many tokens, once `isCancelled` says so.
+  func encode(_ word: ArraySlice<UInt8>, into result: inout [Int], _ isCancelled: () -> Bool) -> Bool {
     if word.count == 1 {
       result.append(Int(byteTokens[Int(word[word.startIndex])]))
     } else if word.count <= 48 {
       encodeShort(word, into: &result)
     } else {
-      encodeLong(word, into: &result)
+      return encodeLong(word, into: &result, isCancelled)
     }
+    return true
   }
 
   /// Searches the lowest rank again after each merge: the fastest way for ordinary words.
@@ -82,7 +83,9 @@ struct BytePairEncoder: Sendable {
   }
 
   /// Uses a linked list and a heap of candidate merges: n log n for any text.
-  private func encodeLong(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
+  private func encodeLong(
+    _ word: ArraySlice<UInt8>, into result: inout [Int], _ isCancelled: () -> Bool
+  ) -> Bool {
     var tokens = word.map { byteTokens[Int($0)] }
     let count = tokens.count
     var next = (0..<count).map { Int32($0 + 1) }
@@ -93,7 +96,10 @@ struct BytePairEncoder: Sendable {
       let found = merge(tokens[i], tokens[i + 1])
       if found != .max { heap.push(.init(rank: UInt32(found >> 32), position: UInt32(i))) }
     }
+    var steps = 0
     while let top = heap.pop() {
+      steps += 1
+      if steps % 65536 == 0, isCancelled() { return false }
       let left = Int(top.position)
       guard tokens[left] >= 0 else { continue }
       let right = Int(next[left])
@@ -117,6 +123,7 @@ struct BytePairEncoder: Sendable {
       result.append(Int(tokens[i]))
       i = Int(next[i])
     }
+    return true
   }
 }
 

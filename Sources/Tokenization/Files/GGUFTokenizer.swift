@@ -10,8 +10,8 @@ extension TokenizerFile {
         file: file.path, place: "key \"tokenizer.ggml.\(key)\"",
         found: found ?? file["tokenizer.ggml." + key]?.summary ?? "nothing", expected: expected)
     }
-    guard file["tokenizer.ggml.model"]?.text == "gpt2" else { throw refuse("model", "\"gpt2\"") }
-    guard let split = file["tokenizer.ggml.pre"]?.text, ["qwen2", "deepseek-r1-qwen"].contains(split) else {
+    guard file["tokenizer.ggml.model"]?.word == "gpt2" else { throw refuse("model", "\"gpt2\"") }
+    guard let split = file["tokenizer.ggml.pre"]?.word, ["qwen2", "deepseek-r1-qwen"].contains(split) else {
       throw refuse("pre", "\"qwen2\" or \"deepseek-r1-qwen\"")
     }
     guard let tokens = file["tokenizer.ggml.tokens"]?.array, tokens.count < 1 << 24 else {

@@ -1,5 +1,6 @@
 import Foundation
 public import ModelFiles
+import Support
 
 extension Tokenizer {
   /// A Hugging Face directory's tokenizer as the metadata of a GGUF file, as llama.cpp's converter writes it: tokens,
@@ -77,17 +78,17 @@ private struct TokenizerSource {
 
   init(path: String, idCount: Int, added: [AddedToken]) throws {
     let file = try MappedFile(path: path)
-    var reader = try JSONReader(file.copy(0..<file.byteCount), file: path)
+    var reader = try JSONReader(file.copy(0..<file.byteCount), file: path, rules: .configuration)
     var texts = [[UInt8]?](repeating: nil, count: idCount)
     try reader.beginObject()
     while let key = try reader.nextKey() {
-      guard reader.decoded(key) == "model" else {
+      guard reader.word(key) == "model" else {
         try reader.skip()
         continue
       }
       try reader.beginObject()
       while let key = try reader.nextKey() {
-        switch reader.decoded(key) {
+        switch reader.word(key) {
         case "vocab":
           try reader.beginObject()
           while let text = try reader.nextKey() {
@@ -124,8 +125,9 @@ private struct TokenizerSource {
   /// goes by the spelling too.
   private static func looksSpecial(_ content: [UInt8]) -> Bool {
     let text = String(decoding: content, as: UTF8.self)
-    return (text.hasPrefix("<|") && text.hasSuffix("|>")) || (text.hasPrefix("<｜") && text.hasSuffix("｜>"))
-      || text == "<pad>" || text == "<mask>"
+    return (text.begins(with: "<|") && text.ends(with: "|>"))
+      || (text.begins(with: "<｜") && text.ends(with: "｜>"))
+      || text.isSame(as: "<pad>") || text.isSame(as: "<mask>")
   }
 
   private mutating func readMerges(_ reader: inout JSONReader) throws {

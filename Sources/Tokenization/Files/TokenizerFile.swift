@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// The contents of a `tokenizer.json`, checked: byte-level BPE with Qwen2's split, nothing else.
 struct TokenizerFile {
@@ -61,12 +62,17 @@ struct TokenizerFile {
 
   private static func read(_ path: String) throws -> Parts {
     let file = try MappedFile(path: path)
+    guard file.byteCount <= Self.maximumByteCount else {
+      throw ModelFilesError(
+        .malformed, file: path, found: "\(file.byteCount) bytes",
+        expected: "a tokenizer of at most \(Self.maximumByteCount) bytes")
+    }
     let bytes = file.copy(0..<file.byteCount)
-    var reader = try JSONReader(bytes, file: path)
+    var reader = try JSONReader(bytes, file: path, rules: .configuration)
     var parts = Parts()
     try reader.beginObject()
     while let key = try reader.nextKey() {
-      switch reader.decoded(key) {
+      switch reader.word(key) {
       case "model": parts.model = try BPEModel(&reader)
       case "added_tokens": parts.added = try addedTokens(try JSON.value(&reader), path)
       case "normalizer": parts.normalizer = try JSON.value(&reader)
@@ -80,14 +86,20 @@ struct TokenizerFile {
     return parts
   }
 
+  /// Several times what the largest vocabularies take.
+  private static let maximumByteCount = 256 << 20
+  /// The longest text of an added token, in bytes.
+  private static let maximumTokenByteCount = 1024
+
   private static func addedTokens(_ value: JSONValue, _ path: String) throws -> [AddedToken] {
     try (value.array ?? []).enumerated().map { index, item in
       guard let object = item.object, let id = object["id"]?.int, let content = object["content"]?.string,
-        (0..<(1 << 24)).contains(id)
+        (0..<(1 << 24)).contains(id), content.utf8.count <= maximumTokenByteCount
       else {
         throw TokenizationError.unsupported(
           file: path, place: "added_tokens[\(index)]", found: item.summary,
-          expected: "an object with content and an id below 16777216")
+          expected:
+            "an object with content of at most \(maximumTokenByteCount) bytes and an id below 16777216")
       }
       return AddedToken(
         id: id, content: Array(content.utf8), isSpecial: object["special"]?.bool ?? false,
@@ -103,13 +115,13 @@ struct TokenizerFile {
   /// The steps of a component: itself, or the members of its Sequence.
   private func steps(_ value: JSONValue?, _ list: String) -> [JSONObject] {
     guard let object = value?.object else { return [] }
-    guard object["type"]?.string == "Sequence" else { return [object] }
+    guard object["type"]?.word == "Sequence" else { return [object] }
     return (object[list]?.array ?? []).compactMap(\.object)
   }
 
   private mutating func checkNormalizer(_ value: JSONValue?) throws {
     for step in steps(value, "normalizers") {
-      guard step["type"]?.string == "NFC" else {
+      guard step["type"]?.word == "NFC" else {
         throw refuse("normalizer", step["type"]?.summary ?? "no type", "NFC or none")
       }
       normalizesNFC = true
@@ -118,16 +130,16 @@ struct TokenizerFile {
 
   private func checkPreTokenizer(_ value: JSONValue?) throws {
     let steps = steps(value, "pretokenizers")
-    guard steps.count == 2, steps[0]["type"]?.string == "Split", steps[1]["type"]?.string == "ByteLevel"
+    guard steps.count == 2, steps[0]["type"]?.word == "Split", steps[1]["type"]?.word == "ByteLevel"
     else {
       throw refuse(
         "pre_tokenizer", steps.map { $0["type"]?.string ?? "?" }.joined(separator: ", "), "Split, ByteLevel")
     }
     let expression = steps[0]["pattern"]?.object?["Regex"]?.string ?? "none"
-    guard expression == PreTokenizer.expression else {
+    guard expression.isSame(as: PreTokenizer.expression) else {
       throw refuse("pre_tokenizer: pattern", quoted(expression), "Qwen2's " + quoted(PreTokenizer.expression))
     }
-    guard steps[0]["behavior"]?.string == "Isolated", steps[0]["invert"]?.bool != true else {
+    guard steps[0]["behavior"]?.word == "Isolated", steps[0]["invert"]?.bool != true else {
       throw refuse(
         "pre_tokenizer: behavior", steps[0]["behavior"]?.summary ?? "none", "Isolated, not inverted")
     }
@@ -137,7 +149,7 @@ struct TokenizerFile {
   }
 
   private func checkDecoder(_ value: JSONValue?) throws {
-    let names = steps(value, "decoders").map { $0["type"]?.string ?? "?" }
+    let names = steps(value, "decoders").map { $0["type"]?.word ?? "?" }
     guard names == ["ByteLevel"] else {
       throw refuse("decoder", names.joined(separator: ", "), "ByteLevel")
     }
@@ -145,7 +157,7 @@ struct TokenizerFile {
 
   private mutating func readPostProcessor(_ value: JSONValue?) throws {
     for step in steps(value, "processors") {
-      switch step["type"]?.string {
+      switch step["type"]?.word {
       case "ByteLevel": continue  // it only moves offsets
       case "TemplateProcessing": try readTemplate(step)
       default:

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 /// One turn of a conversation.
 public struct ChatMessage: Sendable, Equatable {
@@ -79,12 +80,12 @@ public enum ChatTemplate: Sendable, Equatable {
   static func template(in config: JSONObject?) -> String? {
     let value = config?["chat_template"]
     if let text = value?.string { return text }
-    return value?.array?.first { $0.object?["name"]?.string == "default" }?.object?["template"]?.string
+    return value?.array?.first { $0.object?["name"]?.word == "default" }?.object?["template"]?.string
   }
 
   /// Recognises a template's Jinja source; nil if it is not a known one.
   init?(recognising source: String) {
-    func has(_ mark: String) -> Bool { source.range(of: mark, options: .literal) != nil }
+    func has(_ mark: String) -> Bool { source.firstRange(ofBytes: mark) != nil }
     let isDeepSeek = has("<｜User｜>") && has("<｜Assistant｜>") && has("<｜end▁of▁sentence｜>")
     let isChatML = has("<|im_start|>") && has("<|im_end|>")
     if isDeepSeek, !isChatML {
@@ -111,17 +112,19 @@ public enum ChatTemplate: Sendable, Equatable {
   /// The literal text in `<|im_start|>system\n…<|im_end|>` of the template.
   private static func defaultSystem(_ source: String) -> String? {
     var rest = source[...]
-    while let start = rest.range(of: "<|im_start|>system\\n", options: .literal) {
+    while let start = rest.firstRange(ofBytes: "<|im_start|>system\\n") {
       rest = rest[start.upperBound...]
-      if let end = rest.range(of: "<|im_end|>", options: .literal) {
+      if let end = rest.firstRange(ofBytes: "<|im_end|>") {
         let text = rest[..<end.lowerBound]
-        if !text.isEmpty, !text.contains("'"), !text.contains("{") { return String(text) }
+        if !text.isEmpty, !text.utf8.contains(UInt8(ascii: "'")), !text.utf8.contains(UInt8(ascii: "{")) {
+          return String(text)
+        }
       }
     }
     // Qwen2.5 has the text as a separate string, in the branch for tools.
-    guard let start = source.range(of: "{{- 'You are ", options: .literal) else { return nil }
-    let text = source[start.upperBound...].prefix { $0 != "'" }
-    return "You are " + text
+    guard let start = source.firstRange(ofBytes: "{{- 'You are ") else { return nil }
+    let text = source[start.upperBound...].utf8.prefix { $0 != UInt8(ascii: "'") }
+    return "You are " + String(Substring(text))
   }
 
   /// Whether the prompt opens the thinking, so that the model's answer begins inside it.
@@ -135,38 +138,63 @@ public enum ChatTemplate: Sendable, Equatable {
   ///   - addGenerationPrompt: whether the model is to answer next.
   public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String
   {
+    parts(messages, bosToken: bosToken, addGenerationPrompt: addGenerationPrompt).map(\.text).joined()
+  }
+
+  /// The text in parts: the template's own, which holds the marks of turns, and what the messages say, where a mark is
+  /// text like any other. So no message can begin another one's turn.
+  ///
+  /// The parameters are those of ``render(_:bosToken:addGenerationPrompt:)``. What the model or the system says
+  /// may hold the marks of thinking.
+  public func parts(
+    _ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true
+  ) -> [TextPart] {
     switch self {
-    case .deepSeekR1Plain, .deepSeekR1Think: renderDeepSeek(messages, bosToken, addGenerationPrompt)
-    case .chatML(let system): renderChatML(messages, system, addGenerationPrompt)
+    case .deepSeekR1Plain, .deepSeekR1Think: deepSeek(messages, bosToken, addGenerationPrompt)
+    case .chatML(let system): chatML(messages, system, addGenerationPrompt)
     }
   }
 
-  private func renderDeepSeek(_ messages: [ChatMessage], _ bos: String, _ generation: Bool) -> String {
+  private func deepSeek(_ messages: [ChatMessage], _ bos: String, _ generation: Bool) -> [TextPart] {
     // The last system message counts, wherever it stands.
-    var text = bos + (messages.last { $0.role == .system }?.content ?? "")
+    var parts = [TextPart(bos, .all)]
+    if let system = messages.last(where: { $0.role == .system }) { parts.append(system.part) }
     for message in messages {
       switch message.role {
       case .system: continue
-      case .user: text += "<｜User｜>" + message.content
+      case .user: parts += [TextPart("<｜User｜>", .all), message.part]
       case .assistant:
-        var content = message.content[...]
-        if opensThinking,
-          let end = content.range(of: "</think>", options: [.backwards, .literal])
-        {
-          content = content[end.upperBound...]
+        var content = message.part
+        if opensThinking, let end = content.text.lastRange(ofBytes: "</think>") {
+          content.text = String(content.text[end.upperBound...])
         }
-        text += "<｜Assistant｜>" + content + "<｜end▁of▁sentence｜>"
+        parts += [TextPart("<｜Assistant｜>", .all), content, TextPart("<｜end▁of▁sentence｜>", .all)]
       }
     }
-    if generation { text += opensThinking ? "<｜Assistant｜><think>\n" : "<｜Assistant｜>" }
-    return text
+    if generation {
+      parts.append(TextPart(opensThinking ? "<｜Assistant｜><think>\n" : "<｜Assistant｜>", .all))
+    }
+    return parts
   }
 
-  private func renderChatML(_ messages: [ChatMessage], _ system: String?, _ generation: Bool) -> String {
-    var text = ""
-    if messages.first?.role != .system, let system { text += "<|im_start|>system\n\(system)<|im_end|>\n" }
-    for message in messages { text += "<|im_start|>\(message.role.rawValue)\n\(message.content)<|im_end|>\n" }
-    if generation { text += "<|im_start|>assistant\n" }
-    return text
+  private func chatML(_ messages: [ChatMessage], _ system: String?, _ generation: Bool) -> [TextPart] {
+    var parts: [TextPart] = []
+    if messages.first?.role != .system, let system {
+      parts.append(TextPart("<|im_start|>system\n\(system)<|im_end|>\n", .all))
+    }
+    for message in messages {
+      parts += [
+        TextPart("<|im_start|>\(message.role.rawValue)\n", .all), message.part,
+        TextPart("<|im_end|>\n", .all),
+      ]
+    }
+    if generation { parts.append(TextPart("<|im_start|>assistant\n", .all)) }
+    return parts
   }
+}
+
+extension ChatMessage {
+  /// What is said, and the added tokens that whoever says it may use.
+  /// Training's system prompts show the marks of thinking.
+  fileprivate var part: TextPart { TextPart(content, role == .user ? .none : .thinking) }
 }

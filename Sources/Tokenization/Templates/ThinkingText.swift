@@ -1,3 +1,5 @@
+import Support
+
 /// Tells a reasoning model's thinking from its answer while the text streams in.
 ///
 /// The thinking lies between `<think>` and `</think>`. A tag may arrive in pieces: text that could begin
@@ -23,10 +25,10 @@ package struct ThinkingText: Sendable {
     var pieces: [Piece] = []
     while true {
       let tag = isThinking ? "</think>" : "<think>"
-      guard let range = held.firstRange(of: tag) else {
-        let keep = Self.overlap(of: held, with: tag)
-        add(String(held.dropLast(keep)), to: &pieces)
-        held = String(held.suffix(keep))
+      guard let range = held.firstRange(ofBytes: tag) else {
+        let kept = held.utf8.index(held.endIndex, offsetBy: -Self.overlap(of: held, with: tag))
+        add(String(held[..<kept]), to: &pieces)
+        held = String(held[kept...])
         return pieces
       }
       add(String(held[..<range.lowerBound]), to: &pieces)
@@ -48,10 +50,10 @@ package struct ThinkingText: Sendable {
     if !text.isEmpty { pieces.append(Piece(text: text, isThinking: isThinking, isTag: false)) }
   }
 
-  /// How many of the last characters of `text` could begin `tag`.
+  /// How many of the last bytes of `text` could begin `tag`.
   private static func overlap(of text: String, with tag: String) -> Int {
-    for count in stride(from: min(text.count, tag.count - 1), to: 0, by: -1)
-    where text.hasSuffix(tag.prefix(count)) {
+    for count in stride(from: min(text.utf8.count, tag.utf8.count - 1), to: 0, by: -1)
+    where text.utf8.suffix(count).elementsEqual(tag.utf8.prefix(count)) {
       return count
     }
     return 0

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 import Yams
 
 /// Takes values out of a recipe by key. A key that no setting took is an error at the end.
@@ -23,7 +24,9 @@ struct RecipeReader {
 
   init(yaml: String, path: String) throws(TrainerError) {
     self.path = path
+    let yaml = yaml.begins(with: "\u{FEFF}") ? String(yaml.unicodeScalars.dropFirst()) : yaml
     try Self.checkNesting(yaml, path)
+    try Self.checkNames(yaml, path)
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)
@@ -36,12 +39,17 @@ struct RecipeReader {
       throw TrainerError(.recipe, place: path, found: "no mapping", expected: "a mapping of keys to values")
     }
     values = []
+    guard mapping.count <= 1000 else {
+      throw TrainerError(
+        .recipe, place: path, found: "\(mapping.count) keys", expected: "at most 1000, the names of settings")
+    }
+    var names: Set<String> = []
     for (key, node) in mapping {
       guard let name = key.string else {
         throw TrainerError(
           .recipe, place: path, found: "a key that is no text", expected: "names of settings")
       }
-      if values.contains(where: { $0.key == name }) {
+      if !names.insert(name).inserted {
         throw TrainerError(
           .recipe, place: path + ": " + name, found: "the key twice", expected: "each key once")
       }
@@ -71,6 +79,47 @@ struct RecipeReader {
     }
   }
 
+  /// Bounds what comparing keys costs: aliases of lists as keys are compared as a whole, each by what it stands for,
+  /// and Swift compares long runs of combining marks in quadratic time.
+  private static func checkNames(_ yaml: String, _ path: String) throws(TrainerError) {
+    if let offset = yaml.longMarkRun {
+      let line = yaml.utf8.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1
+      throw TrainerError(
+        .recipe, place: path + ", line \(line)", found: "more than 30 combining marks in a row",
+        expected: "text of some language")
+    }
+    let values = yaml.utf8.count {
+      $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\n")
+    }
+    guard values <= 20_000 else {
+      throw TrainerError(
+        .recipe, place: path, found: "\(values) lines and values", expected: "at most 20,000")
+    }
+    var aliases = 0
+    var isStart = true  // of a value, as far as a reader of single bytes can tell
+    var stars = 0
+    for byte in yaml.utf8 {
+      let isName =
+        byte >= 0x30 && byte < 0x80 && ![":", "?", "[", "{"].contains(Character(Unicode.Scalar(byte)))
+      if stars == 1, isStart, isName || byte == UInt8(ascii: "-") { aliases += 1 }
+      stars = byte == UInt8(ascii: "*") ? stars + 1 : 0
+      switch byte {
+      // Other alphabets have line ends too.
+      case 0x00...0x20, UInt8(ascii: "*"), 0x80...: break
+      case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"),
+        UInt8(ascii: "?"):
+        isStart = true
+      default: isStart = false
+      }
+      if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") { isStart = true }
+      guard aliases <= 16 else {
+        throw TrainerError(
+          .recipe, place: path, found: "more than 16 aliases (*name)", expected: "at most 16",
+          advice: "Write the values out.")
+      }
+    }
+  }
+
   func error(_ key: String, found: String, expected: String, advice: String = "") -> TrainerError {
     TrainerError(.recipe, place: path + ": " + key, found: found, expected: expected, advice: advice)
   }
@@ -79,7 +128,9 @@ struct RecipeReader {
     asked.append(key)
     guard let index = values.firstIndex(where: { $0.key == key }) else { return nil }
     let node = values.remove(at: index).node
-    if let scalar = node.scalar, scalar.style == .plain, ["null", "~", ""].contains(scalar.string) {
+    if let scalar = node.scalar, scalar.style == .plain, scalar.string.utf8.count <= 4,
+      ["null", "~", ""].contains(scalar.string)
+    {
       return nil
     }
     return node

@@ -207,6 +207,7 @@ public struct TinaFile: Sendable {
   }
 
   func decoded() throws(TinaFault) -> AdapterArchive {
+    try checkDecodedSize()
     let names = catalog.entries.map(\.peftNames)
     let decoder = try decoder()
     let blocks = catalog.blocks.indices.filter { catalog.blocks[$0].layer == 0 }
@@ -235,6 +236,7 @@ public struct TinaFile: Sendable {
   /// - Throws: ``AdapterError`` if a block is damaged.
   public func integerPairs() throws(AdapterError) -> [String: IntegerPair] {
     do throws(TinaFault) {
+      try checkDecodedSize()
       let decoder = try decoder()
       let blocks = catalog.blocks.indices.filter { catalog.blocks[$0].form == .pairs }
       let decoded = try inParallel(map: blocks.count, context: { DecodingMemory() }) {

@@ -49,6 +49,7 @@ extension TinaFile {
   }
 
   private func verified() throws(TinaFault) -> TinaReport {
+    try checkDecodedSize()
     var violations: [AdapterError.Violation] = []
     var extent = TinaReport.Extent.complete
     if file.byteCount < header.fileLength {

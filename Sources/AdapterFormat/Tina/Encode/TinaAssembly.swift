@@ -15,6 +15,13 @@ extension TinaEncoder {
       return record
     }
     let zstd = Zstandard.Encoder()
+    let metadata = metadata
+    if let place = metadata.nonFinitePlace {
+      throw TinaFault(
+        .metadata, "section META, key " + quoted(String(place.dropFirst())),
+        found: "a number that JSON lacks",
+        expected: "finite numbers", advice: "Replace it by null in the adapter's configuration.")
+    }
     var sections = [TinaSection(type: "META", bytes: Array(metadata.text().utf8))]
     if let base = archive.base { sections.append(TinaSection(type: "BASE", bytes: base.bytes)) }
     let kept = options.sections.sorted { $0.type.utf8.lexicographicallyPrecedes($1.type.utf8) }

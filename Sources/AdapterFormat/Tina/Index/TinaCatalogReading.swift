@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 // Reads the catalog's records one after another, and checks each by itself.
 extension TinaCatalog {
@@ -148,6 +149,11 @@ extension TinaCatalog {
         .name, place, found: quoted(String(decoding: bytes, as: UTF8.self)),
         expected: "well-formed UTF-8 without control characters")
     }
+    guard name.longMarkRun == nil else {
+      throw TinaFault(
+        .name, place, found: "a name with more than 30 combining marks in a row",
+        expected: "text of some language")
+    }
     return name
   }
 
@@ -157,7 +163,7 @@ extension TinaCatalog {
     guard !bytes.isEmpty else { return nil }
     let value: JSONValue
     do throws(ModelFilesError) {
-      value = try JSON.parse(bytes, file: "")
+      value = try JSON.parse(bytes, file: "", rules: .strict)
     } catch {
       throw TinaFault(.attributes, place, found: error.found, expected: error.expected)
     }

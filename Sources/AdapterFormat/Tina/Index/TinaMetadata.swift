@@ -16,7 +16,7 @@ struct TinaMetadata {
   init(_ bytes: [UInt8]) throws(TinaFault) {
     let value: JSONValue
     do throws(ModelFilesError) {
-      value = try JSON.parse(bytes, file: "")
+      value = try JSON.parse(bytes, file: "", rules: .strict)
     } catch {
       throw TinaFault(
         .metadata, "section META, " + error.place, found: error.found, expected: error.expected)

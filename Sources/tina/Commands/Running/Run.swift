@@ -38,8 +38,13 @@ struct Run: AsyncParsableCommand {
   @Option(help: "A system message that comes before the prompt.")
   var system: String?
 
-  @Flag(help: "Continue the prompt as it is, without the chat template.")
+  @Flag(
+    help: "Continue the prompt as it is, without the chat template; what it spells of special tokens is them."
+  )
   var raw = false
+
+  @Flag(help: "With --raw: add no special tokens, such as the one that begins a text.")
+  var noSpecial = false
 
   @Flag(help: "Show the answer without the thinking before it.")
   var hideThinking = false
@@ -52,6 +57,9 @@ struct Run: AsyncParsableCommand {
   var jsonl: String?
 
   func validate() throws {
+    if noSpecial, !raw {
+      throw ValidationError("--no-special is for --raw: a chat's tokens are its template's.")
+    }
     if raw, system != nil { throw ValidationError("--raw leaves out the chat, and --system is part of it.") }
     if jsonl != nil {
       if prompt != nil {
@@ -83,7 +91,9 @@ struct Run: AsyncParsableCommand {
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
     sampling.apply(to: &assistant)
-    let turn = Turn(assistant: assistant, isRaw: raw, system: system, hidesThinking: hideThinking)
+    let turn = Turn(
+      assistant: assistant, isRaw: raw, addsSpecialTokens: !noSpecial, system: system,
+      hidesThinking: hideThinking)
     if let lines {
       try await RunLines(turn: turn, adapter: adapter).run(lines)
     } else if let text {

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import ModelFiles
+import Support
 import TinaRuntime
 import Tokenization
 
@@ -106,7 +107,7 @@ struct RunLines {
       else {
         throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
       }
-      return switch role {
+      return switch message.object?["role"]?.word {
       case "system": ChatMessage(role: .system, content: content)
       case "user": ChatMessage(role: .user, content: content)
       case "assistant": ChatMessage(role: .assistant, content: content)
@@ -134,6 +135,9 @@ private struct AdapterShelf {
   /// The line's adapter; nil, the base alone, when it is null.
   mutating func adapter(_ line: JSONLine) throws -> AttachedAdapter? {
     guard let text = try line.optionalText("adapter") else { return nil }
+    guard text.utf8.count <= 4096, text.longMarkRun == nil else {
+      throw line.wrong("adapter", "a text of \(text.utf8.count) bytes", "the path or name of an adapter")
+    }
     guard let source = AdapterSource(argument: text) else {
       throw line.wrong("adapter", "an empty text", "a PEFT directory, or null for the base alone")
     }

@@ -11,7 +11,8 @@ struct Score: AsyncParsableCommand {
       Each line {"prompt", "completion"} gives {"ids", "logprobs"}: the completion's token ids, and for each \
       its natural logarithm of probability at temperature 1 after the prompt and the tokens before it. Prompt \
       and completion are tokenised each on its own: the prompt with the special tokens that the tokenizer \
-      adds (--no-special leaves them out), the completion without. No chat template is applied.
+      adds (--no-special leaves them out; a prompt that begins with them gets no others), the completion \
+      without. No chat template is applied.
 
       A line that fails gives {"line", "error"}; the others are scored, and the exit code is 1.
 

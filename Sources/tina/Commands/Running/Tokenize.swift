@@ -9,7 +9,8 @@ struct Tokenize: AsyncParsableCommand {
     usage: "tina tokenize [<model>] <file> [<options>]",
     discussion: """
       Each line {"text"} gives {"ids", "text"}: the token ids, with the special tokens that the tokenizer \
-      adds unless --no-special is given, and the text that these ids decode to. A line {"ids"} is decoded. \
+      adds unless --no-special is given or the text begins with them, and the text that these ids decode to. \
+      A line {"ids"} is decoded. \
       The model may also be a tokenizer.json; no weights are read.
 
       A line that fails gives {"line", "error"}; the others are done, and the exit code is 1.

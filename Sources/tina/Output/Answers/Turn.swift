@@ -5,13 +5,15 @@ struct Turn {
   let assistant: Assistant
   /// Whether prompts are continued as they are, without the chat template.
   let isRaw: Bool
+  /// Whether a raw prompt gets the token that begins a text.
+  var addsSpecialTokens = true
   let system: String?
   let hidesThinking: Bool
 
   /// The token ids of one text: a message to answer, or the beginning of what is continued.
   func promptIDs(_ text: String) throws -> [Int] {
     guard isRaw, !text.isEmpty else { return try assistant.encode(text, system: system) }
-    return assistant.tokenizer.encode(text)
+    return assistant.tokenizer.encode(text, addSpecialTokens: addsSpecialTokens)
   }
 
   /// Streams the answer to standard output, then tells its speed on standard error. Ctrl-C stops it.

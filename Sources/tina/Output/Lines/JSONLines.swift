@@ -13,8 +13,13 @@ struct JSONLine {
     place = "\(file), line \(number)"
     let value: JSONValue
     do {
-      value = try JSON.parse(bytes, file: place)
+      value = try JSON.parse(bytes, file: place, rules: .records)
     } catch {
+      if number == 1, let table = ForeignFormat(unsafe (bytes + [0x0A]).span.bytes), case .table = table {
+        throw ModelFilesError(
+          .foreignFormat, file: place, found: table.found(byteCount: bytes.count), expected: "a JSON object",
+          advice: table.advice)
+      }
       // The reader's own advice is about files that were downloaded.
       throw error.restated(error.kind, advice: "Each line is one JSON object.")
     }
