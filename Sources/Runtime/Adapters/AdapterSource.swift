@@ -11,20 +11,26 @@ public struct AdapterSource: Sendable, Hashable {
   public var scale: Float
   /// Whether other weights than those of the adapter's own base are accepted, with a note.
   public var allowBaseMismatch: Bool
+  /// Leaves the digests of plainly stored tensors of a `.tina` file uncompared.
+  public var isTrusted: Bool
 
   /// All of the adapter at `path`, on its own base.
-  public init(path: String, layers: Int? = nil, scale: Float = 1, allowBaseMismatch: Bool = false) {
+  public init(
+    path: String, layers: Int? = nil, scale: Float = 1, allowBaseMismatch: Bool = false,
+    isTrusted: Bool = false
+  ) {
     self.path = path
     self.layers = layers
     self.scale = scale
     self.allowBaseMismatch = allowBaseMismatch
+    self.isTrusted = isTrusted
   }
 
   /// Opens the adapter for `model`; nothing is attached yet.
   ///
   /// - Throws: `AdapterError` with everything that is wrong with the file.
   public func open(for model: Model) throws(AdapterError) -> Adapter {
-    try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
+    try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config), isTrusted: isTrusted)
   }
 }
 
