@@ -68,7 +68,8 @@ let package = Package(
     .target(name: "CRegex", dependencies: ["CRE2"]),
     .target(name: "CKernels", cSettings: [.headerSearchPath(".")] + houseC),
     .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
-    .target(name: "ModelFiles", dependencies: ["Support"], swiftSettings: house),
+    .target(name: "CMapGuard", cSettings: houseC),
+    .target(name: "ModelFiles", dependencies: ["CMapGuard", "Support"], swiftSettings: house),
     .target(
       name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS", "CRegex"],
       swiftSettings: house),

@@ -53,6 +53,7 @@ public struct Merge: Sendable {
   public func run(
     onProgress: @escaping @Sendable (MergeProgress) -> Void = { _ in }
   ) async throws -> (report: MergeReport, cost: MergeCost) {
+    if let fault = model.directory.nonFinite().first { throw fault }
     let base = try StoredBase(model.directory)
     let sums = LowRankSum.all(adapters)
     let plan =
@@ -62,7 +63,8 @@ public struct Merge: Sendable {
         try OutputPlan(weights: model.directory.weights, sums: sums, settings: settings)
       }
     let directory = try MergeDirectory(
-      output: output, inputs: [model.directory.path] + adapters.map(\.adapter.path),
+      output: output,
+      inputs: [model.directory.path] + model.directory.weights.files + adapters.map(\.adapter.path),
       replaces: settings.replacesOutput)
     do {
       return try await make(base, plan, directory, onProgress)
@@ -116,6 +118,7 @@ public struct Merge: Sendable {
       try FileWriter.write(index, to: directory.file("model.safetensors.index.json"))
     }
     onProgress(.verifying)
+    try model.checkFiles()
     let (logits, memory) = try verification.check(
       settings.fileType == nil ? directory.path : directory.file(Self.ggufName),
       against: try await expected.value)
@@ -124,6 +127,7 @@ public struct Merge: Sendable {
       logits: logits)
     cost.verifying = clock.now - began - cost.writing
     cost.privateByteCount = [meter.privateByteCount, memory].compactMap { $0 }.max()
+    try model.checkFiles()
     try FileWriter.write(
       Array((report.json.text(indent: 2) + "\n").utf8), to: directory.file("merge-report.json"))
     if settings.fileType == nil {

@@ -45,12 +45,15 @@ extension MergeError: CustomStringConvertible {
       return """
         \(printable(adapter, limit: 4096)): module \(quoted(module)): found an adapter for a head that is also \
         the embedding of \(printable(base, limit: 4096)) (tie_word_embeddings); expected none, because merging \
-        it would change the embedding too. Keep the adapter attached.
+        it would change the embedding too. Nothing here attaches it either: save the base with a head of its own \
+        (tie_word_embeddings false, and a copy of the embedding as lm_head.weight), and merge with PEFT.
         """
     case .notFinite(let tensor, let count, let type):
       return """
         tensor \(quoted(tensor)): found \(count) numbers that are not finite in \(type); expected finite \
-        ones. Merge with --dtype bf16 or f32, and check the adapter's scale.
+        ones. \(["F32", "BF16"].contains(type)
+          ? "Lower the adapter's scale, or check its numbers."
+          : "Choose f32 or bf16, whose range is larger, or lower the adapter's scale.")
         """
     case .lost(let modules, let type, let isStochastic):
       return Self.lost(modules, type, isStochastic)

@@ -19,6 +19,8 @@ public enum ModelFilesErrorKind: Sendable, Equatable {
   case badValue
   /// A model that is valid but not one that can be run.
   case unsupported
+  /// The file was shortened or written to while it was in use.
+  case changed
   /// The system refused to create, write or rename it.
   case unwritable
 }

@@ -1,4 +1,5 @@
 public import AdapterFormat
+public import ModelFiles
 
 /// What can go wrong between a model's files and its answers.
 ///
@@ -6,10 +7,13 @@ public import AdapterFormat
 public enum RuntimeError: Error, Sendable, Equatable {
   /// The weights of a model directory do not fit its `config.json`. `violations` lists every mismatch.
   case weightsMismatch(path: String, violations: [String])
-  /// An adapter's modules do not fit the base. `violations` lists every mismatch.
-  case adapterMismatch(adapter: String, base: String, violations: [String])
+  /// An adapter's modules do not fit the base. `violations` lists every mismatch; `named` is the base that the
+  /// adapter's own configuration names.
+  case adapterMismatch(adapter: String, base: String, violations: [String], named: String? = nil)
   /// The base has the right shape but not the weights that the adapter belongs to.
-  case otherBase(adapter: String, base: String, difference: BaseDifference)
+  case otherBase(adapter: String, base: String, difference: BaseDifference, named: String? = nil)
+  /// With an adapter, the logits of a probe position are NaN or infinite.
+  case adapterNotFinite(adapter: String, base: String, scale: Float)
   /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
   case adapterWithoutEffect(adapter: String, base: String)
   /// The prompt has no token.
@@ -24,10 +28,26 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case invalidSetting(name: String, found: String, expected: String)
   /// The operating system did not start the threads.
   case threadsUnavailable(count: Int)
+  /// A file of the weights was changed while the model was in use.
+  case filesChanged(ModelFilesError)
   /// The logits of a step held NaN or infinity.
-  case notFinite(position: Int)
+  case notFinite(position: Int, adapter: AttachedName? = nil)
   /// The tokens of an answer ended inside its thinking.
   case noAnswer(tokens: Int)
+}
+
+/// An attached adapter, for messages.
+public struct AttachedName: Sendable, Equatable {
+  /// Where it was loaded from.
+  public let path: String
+  /// The factor on top of its own scales.
+  public let scale: Float
+
+  /// Names an adapter.
+  public init(path: String, scale: Float) {
+    self.path = path
+    self.scale = scale
+  }
 }
 
 extension RuntimeError: CustomStringConvertible {
@@ -40,18 +60,24 @@ extension RuntimeError: CustomStringConvertible {
         \(Self.list(violations))
         Check that config.json and the safetensors files come from the same model and arrived whole.
         """
-    case .adapterMismatch(let adapter, let base, let violations):
+    case .adapterMismatch(let adapter, let base, let violations, let named):
       return """
         \(adapter): this adapter does not fit the base \(base) (\(violations.count) violations), \
         so nothing of it was loaded:
         \(Self.list(violations))
-        Name the base that the adapter was trained on.
+        Name the base that the adapter was trained on\(Self.baseName(named)).
         """
-    case .otherBase(let adapter, let base, let difference):
+    case .otherBase(let adapter, let base, let difference, let named):
       return """
         \(adapter): this adapter belongs to another base than \(base): found the same shape, but \(difference); \
-        expected the weights it was trained on. It was not loaded. Name that base, or attach it all the same \
-        with --allow-base-mismatch.
+        expected the weights it was trained on\(Self.baseName(named)). It was not loaded. Name that base, or attach \
+        it all the same with --allow-base-mismatch.
+        """
+    case .adapterNotFinite(let adapter, let base, let scale):
+      return """
+        \(adapter): attached to \(base) with a factor of \(scale), the adapter makes logits that are NaN or \
+        infinite: expected finite numbers. It was not loaded. Lower the factor, or check the adapter's alpha and its \
+        numbers.
         """
     case .adapterWithoutEffect(let adapter, let base):
       return """
@@ -59,6 +85,7 @@ extension RuntimeError: CustomStringConvertible {
         they were, although its B matrices are not zero. It was not loaded. Its values may be too small for \
         float32 beside this base's; check that it is the adapter you meant.
         """
+    case .filesChanged(let error): return error.description
     case .emptyPrompt:
       return "the prompt is empty: found 0 tokens, expected at least 1. Give a prompt."
     case .promptTooLong(let tokens, let context):
@@ -81,10 +108,16 @@ extension RuntimeError: CustomStringConvertible {
       return "\(name): found \(found), expected \(expected)."
     case .threadsUnavailable(let count):
       return "could not start \(count) threads: the system refused. Ask for fewer with --threads."
-    case .notFinite(let position):
+    case .notFinite(let position, let adapter?):
+      return """
+        the logits at position \(position) hold NaN or infinity with the adapter \(adapter.path) at a factor of \
+        \(adapter.scale): expected finite numbers. Lower the factor; if the base alone fails too, its weights are \
+        damaged.
+        """
+    case .notFinite(let position, nil):
       return """
         the logits at position \(position) hold NaN or infinity: expected finite numbers. \
-        The weights or the adapter are damaged.
+        The model's weights are damaged: get them again.
         """
     case .noAnswer(let tokens):
       return """
@@ -92,6 +125,11 @@ extension RuntimeError: CustomStringConvertible {
         more tokens, or read the thinking too.
         """
     }
+  }
+
+  /// The base that an adapter's configuration names, for the middle of a sentence.
+  private static func baseName(_ named: String?) -> String {
+    named.map { " (its configuration says \(quoted($0)))" } ?? ""
   }
 
   private static func size(_ bytes: Int) -> String {

@@ -90,6 +90,18 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     "the server is stopping: it finishes what it began and takes no new requests. Try again elsewhere or later."
   )
 
+  /// The model's files were changed under the server.
+  static func filesChanged(_ change: ModelFilesError) -> ServingError {
+    ServingError(
+      503, "server_error", code: "files_changed",
+      "a file of the model, \(quoted(lastPathComponent(change.file))), was changed while the server used it: found"
+        + " \(change.found). The server can't go on with it: start it again.")
+  }
+
+  private static func lastPathComponent(_ path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+  }
+
   /// What any error means to a client.
   init(_ error: any Error) {
     switch error {
@@ -104,13 +116,17 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   /// What an error of the engine means to a client whose prompt stands in this field.
   init(_ error: RuntimeError, promptField: String) {
     switch error {
+    case .filesChanged(let change): self = .filesChanged(change)
+    // A factor of the request's own overflows; weights alone do not.
+    case .notFinite(_, let adapter?) where abs(adapter.scale) > 1:
+      self = .invalid(param: "model", code: "scale_overflow", error.description)
     case .notFinite, .threadsUnavailable, .weightsMismatch, .noAnswer:
       self.init(500, "server_error", error.description)
     case .promptTooLong:
       self = .invalid(param: promptField, code: "context_length_exceeded", error.description)
     case .memoryBudgetTooSmall:
       self = .invalid(param: "max_tokens", code: "memory_budget_exceeded", error.description)
-    case .adapterMismatch, .otherBase, .adapterWithoutEffect:
+    case .adapterMismatch, .otherBase, .adapterWithoutEffect, .adapterNotFinite:
       self = .invalid(param: "lora_path", error.description)
     case .emptyPrompt, .tokenOutOfRange: self = .invalid(param: promptField, error.description)
     case .invalidSetting(let name, _, _): self = .invalid(param: name, error.description)

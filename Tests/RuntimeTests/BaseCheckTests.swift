@@ -31,7 +31,7 @@ struct BaseCheckTests {
       _ = try AttachedAdapter(adapter, to: model)
       Issue.record("attached")
     } catch {
-      guard case .otherBase(_, let base, let difference) = error else {
+      guard case .otherBase(_, let base, let difference, _) = error else {
         Issue.record("\(error)")
         return
       }
@@ -75,7 +75,7 @@ struct BaseCheckTests {
       _ = try AttachedAdapter(adapter, to: model, allowBaseMismatch: true)
       Issue.record("attached")
     } catch {
-      guard case .adapterMismatch(_, _, let violations) = error else {
+      guard case .adapterMismatch(_, _, let violations, _) = error else {
         Issue.record("\(error)")
         return
       }

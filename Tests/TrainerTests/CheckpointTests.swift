@@ -43,6 +43,33 @@ import Testing
     #expect(throws: AdapterError.self) { try AdapterFile(path: alone) }
   }
 
+  /// A run does not go on from a checkpoint with a flipped bit, and goes on from one of before there were digests.
+  @Test func aDamagedCheckpointIsRefused() async throws {
+    let short = ShortRun()
+    _ = try await short.run(stopAt: 1)
+    let path = short.folder + "/checkpoint-1/"
+    for (name, place) in [("optimizer.bin", 12_345), ("optimizer.bin", 0), ("state.json", -1)] {
+      let whole = try Data(contentsOf: URL(fileURLWithPath: path + name))
+      var damaged = whole
+      if place < 0 {
+        let text = String(decoding: whole, as: UTF8.self).replacing(
+          "\"skipped_steps\": 0", with: "\"skipped_steps\": 1")
+        damaged = Data(text.utf8)
+        #expect(damaged != whole)
+      } else {
+        damaged[place] ^= 4
+      }
+      try damaged.write(to: URL(fileURLWithPath: path + name))
+      let error = #expect(throws: TrainerError.self) { try short.training() }
+      #expect(error?.description.contains("digest") == true)
+      try whole.write(to: URL(fileURLWithPath: path + name))
+    }
+    var state = try #require(try JSON.parse(path: path + "state.json").object)
+    state = state.with("sha256", nil)
+    try Data(JSONValue.object(state).text().utf8).write(to: URL(fileURLWithPath: path + "state.json"))
+    _ = try short.training()
+  }
+
   /// save_total_limit removes parents only after their children have become files of their own.
   @Test func removingCheckpointsLeavesNoneDangling() async throws {
     let whole = ShortRun(["save_total_limit": "100"])

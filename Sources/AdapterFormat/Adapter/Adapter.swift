@@ -13,9 +13,9 @@ public struct AdapterModule: Sendable {
     self.pair = pair
   }
 
-  /// `[rank, in]`; F32, F16 or BF16. A view of the mapped file where the file stores it plainly.
+  /// `[rank, in]`; F32, F16 or BF16.
   public var a: Tensor { pair.a }
-  /// `[out, rank]`; F32, F16 or BF16. A view of the mapped file where the file stores it plainly.
+  /// `[out, rank]`; F32, F16 or BF16.
   public var b: Tensor { pair.b }
   /// The final factor: `alpha / rank`, or `alpha / √rank` with rsLoRA, or what the file states.
   public var scale: Float { pair.scale }
@@ -25,7 +25,23 @@ public struct AdapterModule: Sendable {
   public var rank: Int { pair.rank }
 }
 
-/// A LoRA adapter that can be applied, its matrices mapped from the file or decoded.
+extension [AdapterModule] {
+  /// Why the modules together add exactly zero; nil if they do not.
+  var zeroReason: String? {
+    if isEmpty { return "it has no module" }
+    if allSatisfy({ $0.scale == 0 }) {
+      let alphas = Set(map(\.alpha))
+      guard let alpha = alphas.first, alphas.count == 1, alpha != 0 else {
+        return "every scale is exactly zero"
+      }
+      return "every scale is exactly zero: an alpha of \(alpha) is too small for its rank"
+    }
+    if allSatisfy({ $0.b.isZero }) { return "every B matrix is exactly zero" }
+    return allSatisfy { $0.scale == 0 || $0.b.isZero } ? "every scale or B matrix is exactly zero" : nil
+  }
+}
+
+/// A LoRA adapter that can be applied, its matrices in memory.
 public struct Adapter: Sendable {
   /// The path as it was given.
   public let path: String
@@ -37,7 +53,9 @@ public struct Adapter: Sendable {
   /// never does.
   public var base: BaseIdentity?
   /// Whether the adapter adds exactly zero: every B, or every scale, is.
-  public let isZero: Bool
+  public var isZero: Bool { zeroReason != nil }
+  /// Why the adapter adds exactly zero, as the beginning of a sentence; nil if it does not.
+  public let zeroReason: String?
   /// The configured names of the trained modules; empty if a pattern selects them.
   public let targetModules: [String]
   /// The source's own configuration: the whole `adapter_config.json`, a GGUF file's key-values.
@@ -54,9 +72,12 @@ public struct Adapter: Sendable {
   ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
   ///   - layers: how many quality layers of a `.tina` file are read; all unless given.
   ///   - base: what is known of the base: GGUF adapters of Llama cannot be read without.
+  ///   - isTrusted: leaves the digests of plainly stored tensors of a `.tina` file uncompared.
   /// - Throws: ``AdapterError`` with everything that is wrong.
-  public init(path: String, layers: Int? = nil, base: BaseArchitecture? = nil) throws(AdapterError) {
-    let reading = try AdapterReading(path: path, layers: layers, base: base)
+  public init(
+    path: String, layers: Int? = nil, base: BaseArchitecture? = nil, isTrusted: Bool = false
+  ) throws(AdapterError) {
+    let reading = try AdapterReading(path: path, layers: layers, base: base, isTrusted: isTrusted)
     try self.init(AdapterFile(path: path, reading), faults: reading.faults)
   }
 
@@ -73,10 +94,15 @@ public struct Adapter: Sendable {
     modules = applicability.modules
     baseModelName = file.archive.baseModelName
     base = file.archive.base
-    isZero = modules.allSatisfy { $0.scale == 0 || $0.b.isZero }
+    zeroReason = modules.zeroReason
     configuration = file.archive.configuration ?? JSONObject([])
     targetModules = configuration["target_modules"]?.array?.compactMap(\.string) ?? []
-    notes = file.notes
+    let negative = modules.count { $0.scale < 0 }
+    notes =
+      file.notes
+      + (negative == 0
+        ? []
+        : ["\(path): \(negative) of \(modules.count) scales are negative: what was learnt is subtracted."])
   }
 
   /// The module of a name, or nil if the adapter does not change it.

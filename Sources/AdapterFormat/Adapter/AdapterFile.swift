@@ -43,15 +43,18 @@ public struct AdapterFile: Sendable {
   /// Remarks for its user, one sentence each.
   public let notes: [String]
 
-  /// Reads an adapter of any format, recognised by its contents.
+  /// Reads an adapter of any format, recognised by its contents. Its bytes are copied: the files may change afterwards.
   ///
   /// - Parameters:
   ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
   ///   - layers: how many quality layers of a `.tina` file are read; all unless given.
   ///   - base: the base's architecture, for formats that need it.
-  /// - Throws: ``AdapterError`` with everything that makes it unreadable.
-  public init(path: String, layers: Int? = nil, base: BaseArchitecture? = nil) throws(AdapterError) {
-    let reading = try AdapterReading(path: path, layers: layers, base: base)
+  ///   - isTrusted: leaves the digests of plainly stored tensors of a `.tina` file uncompared.
+  /// - Throws: ``AdapterError`` with everything that makes it unreadable, or not what its digests say.
+  public init(
+    path: String, layers: Int? = nil, base: BaseArchitecture? = nil, isTrusted: Bool = false
+  ) throws(AdapterError) {
+    let reading = try AdapterReading(path: path, layers: layers, base: base, isTrusted: isTrusted)
     guard reading.faults.isEmpty else { throw AdapterError(path: path, violations: reading.faults) }
     self.init(path: path, reading)
   }
@@ -89,7 +92,7 @@ struct AdapterReading {
   }
 
   /// Reads what is at a path. Lists faults, and throws if it finds no adapter.
-  init(path: String, layers: Int?, base: BaseArchitecture?) throws(AdapterError) {
+  init(path: String, layers: Int?, base: BaseArchitecture?, isTrusted: Bool) throws(AdapterError) {
     let place = try AdapterPlace(path: path)
     if let layers, place.format != .tina {
       throw AdapterError(
@@ -106,13 +109,15 @@ struct AdapterReading {
     case .mlx: self = MLXReader(place).read()
     case .gguf:
       do throws(ModelFilesError) {
-        self = try GGUFAdapterReader(file: GGUFFile(path: place.weights ?? path), base: base).read()
+        self = try GGUFAdapterReader(
+          file: GGUFFile(path: place.weights ?? path, .copied), base: base
+        ).read()
       } catch {
         throw AdapterError(path: path, violations: [.init(error)])
       }
     case .tina:
-      let file = try TinaFile(path: place.weights ?? path, layers: layers)
-      self.init(format: .tina, archive: try file.archive(), files: [file.path])
+      let file = try TinaFile(path: place.weights ?? path, layers: layers, .copied)
+      self.init(format: .tina, archive: try file.archive(isTrusted: isTrusted), files: [file.path])
       if file.layerCount < file.layers.count, let last = file.layers.prefix(file.layerCount).last {
         notes.append(
           "\(file.path): \(file.layerCount) of \(file.layers.count) quality layers are used; the relative error"

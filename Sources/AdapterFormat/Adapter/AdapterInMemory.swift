@@ -11,7 +11,7 @@ extension Adapter {
     self.modules = modules
     baseModelName = nil
     base = nil
-    isZero = modules.allSatisfy { $0.scale == 0 || $0.b.isZero }
+    zeroReason = modules.zeroReason
     targetModules = []
     configuration = JSONObject([])
     notes = []

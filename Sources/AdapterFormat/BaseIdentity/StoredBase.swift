@@ -108,7 +108,13 @@ public struct StoredBase: BaseCandidate {
             advice: "Identify the base by the weights that it was quantised from.")
         ])
     }
-    return BaseDigest.digest(stored.map { ($0.key, $0.value) }, threads: threads)
+    let digest = BaseDigest.digest(stored.map { ($0.key, $0.value) }, threads: threads)
+    do throws(ModelFilesError) {
+      for file in WeightFiles.files(of: Array(stored.values)) { try file.checkUnchanged() }
+    } catch {
+      throw AdapterError(path: path, violations: [.init(error)])
+    }
+    return digest
   }
 
   /// Tables that programs compute for themselves.

@@ -14,6 +14,7 @@ extension StoredModel {
       hash.update(Array("\(tensor.name)\0\(tensor.elementType.rawValue)\0\(tensor.shape)\0".utf8))
       hash.update(tensor.storage, tensor.byteRange)
     }
+    try weights.checkUnchanged()
     return hexadecimal(hash.finish())
   }
 }

@@ -12,7 +12,7 @@ struct GGUFAdapterReader {
   }
 
   func read() -> AdapterReading {
-    var reading = AdapterReading(format: .gguf, files: [file.path])
+    var reading = AdapterReading(format: .gguf, files: file.files)
     for (key, wanted) in [("general.type", "adapter"), ("adapter.type", "lora")]
     where file[key]?.word != wanted {
       let isModel = key == "general.type" && file[key]?.word != "adapter"
@@ -67,20 +67,33 @@ struct GGUFAdapterReader {
       return []
     }
     var halves = PairHalves()
+    var entries: [AdapterEntry] = []
     for tensor in file.tensors {
+      // Some programs add norms, tables and biases as a whole; llama.cpp leaves norms unused.
+      if let (path, parameter) = GGUFModuleNames.whole(tensor.name) {
+        do throws(AdapterError.Violation) {
+          let numbers = try floats(tensor)
+          entries.append(
+            AdapterEntry(
+              module: PEFTTensorName.module(of: path), path: path,
+              content: parameter == "bias" ? .bias(numbers) : .full(numbers, parameter: parameter)))
+        } catch {
+          faults.append(error)
+        }
+        continue
+      }
       let isA = tensor.name.hasSuffix(".lora_a")
       let name = String(tensor.name.dropLast(".lora_a".count))
       guard isA || tensor.name.hasSuffix(".lora_b"), let module = GGUFModuleNames.module(of: name) else {
         faults.append(
           bad(
             .unsupported("tensor"), "tensor " + quoted(tensor.name),
-            found: "a tensor that is no half of a known module's pair",
-            expected: "names such as \"blk.0.attn_q.weight.lora_a\""))
+            found: "a tensor that is neither half of a known module's pair nor a known module's own",
+            expected: "names such as \"blk.0.attn_q.weight.lora_a\" and \"blk.0.attn_norm.weight\""))
         continue
       }
       _ = halves.add(tensor, isA: isA, to: module)
     }
-    var entries: [AdapterEntry] = []
     for module in halves.modules {
       do throws(AdapterError.Violation) {
         entries.append(try entry(module, halves.pair(of: module, file: file.path), names, alpha: alpha))

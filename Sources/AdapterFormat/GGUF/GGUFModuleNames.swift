@@ -61,6 +61,21 @@ struct GGUFModuleNames {
     return "layers.\(layer).\(module)"
   }
 
+  private static let normNames = ["attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"]
+
+  /// PEFT's path and the parameter of a tensor that replaces one of the base; nil for other names.
+  static func whole(_ name: String) -> (path: String, parameter: String)? {
+    if name == "output_norm.weight" { return ("model.norm", "weight") }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    if parts.count == 4, parts[0] == "blk", let layer = number(parts[1]),
+      parts[3] == "weight" || parts[3] == "bias",
+      let inner = normNames[String(parts[2])] ?? layerNames.first(where: { $0.value == parts[2] })?.key
+    {
+      return ("model.layers.\(layer).\(inner)", String(parts[3]))
+    }
+    return module(of: name).map { (path(of: $0), "weight") }
+  }
+
   /// PEFT's path of a module: `model.layers.3.self_attn.q_proj`.
   static func path(of module: String) -> String { module == "lm_head" ? module : "model." + module }
 

@@ -37,7 +37,7 @@ struct MLXReader {
       var entries: [AdapterEntry] = []
       var metadata: [(key: String, value: String)] = []
       if let weights = place.weights {
-        let tensors = try SafetensorsFile(path: weights)
+        let tensors = try SafetensorsFile(path: weights, .copied)
         reading.files.append(weights)
         metadata = tensors.metadata
         if let settings { entries = self.entries(tensors.tensors, settings, &reading.faults) }

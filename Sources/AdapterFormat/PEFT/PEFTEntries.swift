@@ -15,12 +15,17 @@ struct PEFTEntries {
       advice: advice)
   }
 
-  /// The entries, unsorted; appends what is wrong to `faults`.
-  func read(_ faults: inout [AdapterError.Violation]) -> [AdapterEntry] {
+  /// The entries, unsorted; appends what is wrong to `faults`, and what a user should know to `notes`.
+  func read(_ faults: inout [AdapterError.Violation], _ notes: inout [String]) -> [AdapterEntry] {
     guard !tensors.isEmpty else {
       faults.append(.init(.malformed, file: file, found: "no tensors", expected: "low-rank pairs"))
       return []
     }
+    if let fault = ungathered {
+      faults.append(fault)
+      return []
+    }
+    var wrappers: Set<String> = []
     var entries: [AdapterEntry] = []
     var halves = PairHalves()
     var seen: Set<String> = []
@@ -31,6 +36,10 @@ struct PEFTEntries {
         continue
       }
       let name = PEFTTensorName(tensor.name)
+      for wrapper in name.wrappers { wrappers.insert(String(wrapper)) }
+      if name.module.utf8.count < name.path.utf8.count, name.path.contains("language_model.") {
+        wrappers.insert("language_model")
+      }
       switch name.part {
       case .a, .b, .embeddingA, .embeddingB:
         let isEmbedding = name.part == .embeddingA || name.part == .embeddingB
@@ -78,7 +87,25 @@ struct PEFTEntries {
         faults.append(error)
       }
     }
+    notes += wrappers.sorted().map { wrapper in
+      let origin = PEFTTensorName.origins[wrapper] ?? "a model of images and text"
+      return
+        "\(file): names of tensors hold \"\(wrapper).\", the mark of \(origin); they are read as without it."
+    }
     return entries
+  }
+
+  /// The one fault of a file whose tensors were never gathered; nil if they were.
+  private var ungathered: AdapterError.Violation? {
+    let empty = tensors.filter { $0.shape == [0] && PEFTTensorName($0.name).part.isHalf }
+    guard let first = empty.first else { return nil }
+    return bad(
+      .badTensor, first,
+      found: "shape [0]: no numbers, as in \(empty.count) of \(tensors.count) tensors of the file",
+      expected: "the numbers of every matrix",
+      advice: "DeepSpeed ZeRO-3 saves empty tensors when it does not gather its parts: set"
+        + " stage3_gather_16bit_weights_on_model_save and save again, or run zero_to_fp32.py in the checkpoint."
+    )
   }
 
   /// Marks the key of an embedding's pair, because a module may have one of each kind.

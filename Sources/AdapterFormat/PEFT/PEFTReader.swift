@@ -22,14 +22,14 @@ struct PEFTReader {
     var tensors: [Tensor]?
     do throws(ModelFilesError) {
       if let index = place.index {
-        let weights = try WeightFiles(index: index)
+        let weights = try WeightFiles(index: index, .copied)
         tensors = weights.tensors.values.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         reading.files += [index] + weights.files
         if let first = weights.files.first {
           reading.archive.tensorMetadata = try SafetensorsFile(path: first).metadata
         }
       } else if let weights = place.weights {
-        let file = try SafetensorsFile(path: weights)
+        let file = try SafetensorsFile(path: weights, .copied)
         tensors = file.tensors
         reading.files.append(weights)
         reading.archive.tensorMetadata = file.metadata
@@ -44,7 +44,8 @@ struct PEFTReader {
     if let tensors, settings.isLoRA {
       let file = place.index ?? place.weights ?? configFile
       reading.archive = AdapterArchive(
-        entries: PEFTEntries(settings: settings, file: file, tensors: tensors).read(&reading.faults),
+        entries: PEFTEntries(settings: settings, file: file, tensors: tensors).read(
+          &reading.faults, &reading.notes),
         configuration: settings.object, tensorMetadata: reading.archive.tensorMetadata,
         baseModelName: reading.archive.baseModelName)
     }

@@ -21,6 +21,9 @@ struct PEFTTensorName {
     case otherAdapter(String)
     /// A bias of a pair's first half, which PEFT does not have.
     case firstBias
+
+    /// Whether it is a matrix of a low-rank pair.
+    var isHalf: Bool { [.a, .b, .embeddingA, .embeddingB].contains(self) }
   }
 
   /// Path of the module within the base as PEFT knows it: `model.layers.3.self_attn.q_proj`.
@@ -28,11 +31,38 @@ struct PEFTTensorName {
   /// Name of the module independent of wrappers: `layers.3.self_attn.q_proj`.
   let module: String
   let part: Part
+  /// Marks of wrappers that training programs leave in names, as they stand there.
+  let wrappers: [Substring]
 
   init(_ name: String) {
-    let rest = name.hasPrefix(Self.wrapper) ? String(name.dropFirst(Self.wrapper.count)) : name
+    let (bare, wrappers) = Self.unwrapped(name)
+    let rest = bare.hasPrefix(Self.wrapper) ? String(bare.dropFirst(Self.wrapper.count)) : bare
     (path, part) = Self.split(rest)
     module = Self.module(of: path)
+    self.wrappers = wrappers
+  }
+
+  /// What leaves a mark in names, by the mark.
+  static let origins = [
+    "_orig_mod": "torch.compile", "_fsdp_wrapped_module": "FSDP",
+    "_checkpoint_wrapped_module": "activation checkpointing", "module": "a data-parallel wrapper",
+  ]
+
+  /// A name without the marks of wrappers. `module` is one only before the model's own path.
+  private static func unwrapped(_ name: String) -> (String, [Substring]) {
+    var found: [Substring] = []
+    var kept: [Substring] = []
+    var isBefore = true
+    for part in name.split(separator: ".", omittingEmptySubsequences: false) {
+      let isMark = origins[String(part)] != nil && (isBefore || part != "module")
+      if isMark {
+        found.append(part)
+      } else {
+        kept.append(part)
+        isBefore = isBefore && (part == "base_model" || part == "model")
+      }
+    }
+    return found.isEmpty ? (name, []) : (kept.joined(separator: "."), found)
   }
 
   private static let wrapper = "base_model.model."
@@ -44,6 +74,12 @@ struct PEFTTensorName {
     while rest.hasPrefix(wrapper) { rest = String(rest.dropFirst(wrapper.count)) }
     // PEFT wraps this around a module that it replaces.
     if rest.hasSuffix(".base_layer") { rest = String(rest.dropLast(".base_layer".count)) }
+    // Models of images and text keep the decoder of their texts apart.
+    for start in ["model.language_model.model.", "language_model.model.", "model.language_model."]
+    where rest.hasPrefix(start) {
+      let inner = rest.dropFirst(start.count)
+      if inner.hasPrefix("layers.") || inner.hasPrefix("embed_tokens") { return String(inner) }
+    }
     // Qwen and Llama keep their decoder under "model."; other layouts keep their path.
     for start in ["model.layers.", "model.embed_tokens"] where rest.hasPrefix(start) {
       return String(rest.dropFirst("model.".count))

@@ -53,6 +53,7 @@ public struct RuntimeMerge: Sendable {
       }
       measures = try writer.write(to: unsafe MemorySink(target))
     }
+    try base.checkFiles()
     guard acceptsLoss || measures.lost.isEmpty else {
       throw MergeError.lostInMemory(modules: measures.lost, type: elementType.rawValue)
     }

@@ -1,3 +1,4 @@
+import AdapterFormat
 import Foundation
 public import ModelFiles
 import Support
@@ -32,9 +33,11 @@ public struct Quantization: Sendable {
     onProgress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> QuantizationReport {
     try check()
+    if let fault = model.directory.nonFinite().first { throw fault }
     let plan = try OutputPlan(model.directory, sums: [:], type: type, name: Self.name)
     let place = try MergeDirectory(
-      output: output, inputs: [model.directory.path], replaces: replacesOutput)
+      output: output, inputs: [model.directory.path] + model.directory.weights.files, replaces: replacesOutput
+    )
     do {
       if place.wasThere { _ = try place.takeUp(key: "", plan: plan) }
       let file = plan.files[0]
@@ -51,6 +54,7 @@ public struct Quantization: Sendable {
         onProgress(sum, file.byteCount)
       }
       let measures = try writer.write(to: place.file(Self.name))
+      try model.checkFiles()
       // What was written must open as a model does.
       _ = try Model(path: place.file(Self.name), threads: 1)
       let memory = ProcessMemory.privateBytes

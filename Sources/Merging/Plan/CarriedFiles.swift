@@ -44,6 +44,7 @@ struct CarriedFiles {
       let file = try MappedFile(path: directory + "/" + name)
       let writer = try FileWriter(path: target + "/" + name)
       try writer.write(file.bytes)
+      try file.checkUnchanged()
       try writer.finish()
     }
     let file = try MappedFile(path: directory + "/config.json")

@@ -7,9 +7,11 @@ import Support
 public struct GGUFFile: Sendable {
   /// The path as it was given.
   public let path: String
-  /// The metadata in the order of the file; no key twice.
+  /// The files that it is made of: one, or every part of a file that was split.
+  public let files: [String]
+  /// The metadata in the order of the file; no key twice. Of a split file, those of its first part.
   public let metadata: [(key: String, value: GGUFValue)]
-  /// The tensors in the order of the file.
+  /// The tensors in the order of the file, or of its parts.
   public let tensors: [Tensor]
   /// Every tensor begins at a multiple of this.
   public let alignment: Int
@@ -20,22 +22,42 @@ public struct GGUFFile: Sendable {
   /// The longest name of a tensor in bytes: what ggml has room for.
   public static let maximumNameByteCount = 63
 
-  /// Opens a file and checks it as a whole.
+  /// Opens a file and checks it as a whole. Any part of a split file opens all of them.
   ///
-  /// - Throws: ``ModelFilesError`` naming the byte, key or tensor that is wrong.
-  public init(path: String) throws(ModelFilesError) {
-    let file = try MappedFile(path: path)
-    var reader = GGUFReader(file: file)
-    let (tensorCount, valueCount) = try reader.header()
-    metadata = try reader.metadata(valueCount)
+  /// - Throws: ``ModelFilesError`` naming the byte, key, tensor or part that is wrong or missing.
+  public init(path: String, _ residence: MappedFile.Residence = .mapped) throws(ModelFilesError) {
+    let parts = try GGUFPart(path: path, residence).all(residence)
+    // A whole is no part: what says so stays behind.
+    metadata = parts.count > 1 ? parts[0].metadata.filter { !$0.key.hasPrefix("split.") } : parts[0].metadata
     index = Dictionary(uniqueKeysWithValues: metadata.enumerated().map { ($1.key, $0) })
-    alignment = try reader.alignment(metadata)
-    tensors = try reader.tensors(tensorCount, alignment: alignment)
+    alignment = parts[0].alignment
+    tensors = parts.flatMap(\.tensors)
+    files = parts.map(\.path)
     self.path = path
   }
 
   /// The value of a key, or nil.
   public subscript(key: String) -> GGUFValue? { index[key].map { metadata[$0].value } }
+}
+
+/// One file, read and checked: a GGUF file, or a part of one.
+struct GGUFPart {
+  let path: String
+  let metadata: [(key: String, value: GGUFValue)]
+  let tensors: [Tensor]
+  let alignment: Int
+
+  init(path: String, _ residence: MappedFile.Residence) throws(ModelFilesError) {
+    let file = try MappedFile(path: path, residence)
+    var reader = GGUFReader(file: file)
+    let (tensorCount, valueCount) = try reader.header()
+    metadata = try reader.metadata(valueCount)
+    alignment = try reader.alignment(metadata)
+    tensors = try reader.tensors(tensorCount, alignment: alignment)
+    self.path = path
+  }
+
+  subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
 }
 
 /// Reads a GGUF file from its beginning to its data.

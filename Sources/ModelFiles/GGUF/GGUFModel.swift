@@ -28,7 +28,7 @@ package struct GGUFModel {
       }
       tensors[name] = tensor.renamed(name)
     }
-    weights = WeightFiles(tensors: tensors, files: [file.path])
+    weights = WeightFiles(tensors: tensors, files: file.files)
     config = try Self.config(keys, weights)
     generation = try Self.generation(keys)
   }
@@ -118,10 +118,6 @@ package struct GGUFModel {
         found: "none, or an empty one",
         expected: "the embedding")
     }
-    var ends: [Int] = []
-    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {
-      if let id = try keys.integer(key, 0...Int(Int32.max)), !ends.contains(id) { ends.append(id) }
-    }
     return Qwen2Config(
       vocabSize: vocabulary, hiddenSize: hidden,
       intermediateSize: try keys.required("qwen2.feed_forward_length", 1...(1 << 20)),
@@ -131,7 +127,8 @@ package struct GGUFModel {
       ropeTheta: try keys.number("qwen2.rope.freq_base", 1e-3...1e18) ?? 10000,
       rmsNormEps: Float(try keys.number("qwen2.attention.layer_norm_rms_epsilon", 0...1) ?? 1e-6),
       tieWordEmbeddings: weights["lm_head.weight"] == nil,
-      bosTokenID: try keys.integer("tokenizer.ggml.bos_token_id", 0...Int(Int32.max)), eosTokenIDs: ends)
+      bosTokenID: try keys.integer("tokenizer.ggml.bos_token_id", 0...Int(Int32.max)),
+      eosTokenIDs: try GGUFEndTokens.ids(keys))
   }
 }
 

@@ -84,10 +84,16 @@ import Support
 
   private static func failure(_ path: String, call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
-      .unwritable, file: path, found: "\(call): \(systemErrorText(code))", expected: "to write the file",
-      advice: code == ENOSPC || code == EDQUOT
-        ? "Make room on the disk; nothing was left under this name."
-        : "Check the folder and its permissions.")
+      .unwritable, file: path,
+      // The system can't read a part of a mapped file that is no longer there.
+      found: code == EFAULT
+        ? "that a file which is copied there was shortened meanwhile" : "\(call): \(systemErrorText(code))",
+      expected: "to write the file",
+      advice: code == EFAULT
+        ? "Put new files in place by renaming them, and start again."
+        : code == ENOSPC || code == EDQUOT
+          ? "Make room on the disk; nothing was left under this name."
+          : "Check the folder and its permissions.")
   }
 
   /// Writes a file of these bytes.

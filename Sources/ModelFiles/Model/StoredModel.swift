@@ -82,8 +82,13 @@ public struct StoredModel: Sendable {
     return file.byteCount >= 4 && file.copy(0..<4) == Array("GGUF".utf8)
   }
 
-  /// Every token that ends a text, from both configurations.
+  /// Every token that ends a text: those of `config.json`, `generation_config.json` and `tokenizer_config.json`, or of
+  /// the GGUF file.
   public var eosTokenIDs: [Int] {
-    config.eosTokenIDs + generation.eosTokenIDs.filter { !config.eosTokenIDs.contains($0) }
+    var ids = config.eosTokenIDs
+    let others =
+      generation.eosTokenIDs + [gguf == nil ? TokenizerEnd.id(directory: path) : nil].compactMap(\.self)
+    for id in others where !ids.contains(id) { ids.append(id) }
+    return ids
   }
 }

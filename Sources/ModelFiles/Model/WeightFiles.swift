@@ -33,9 +33,10 @@ public struct WeightFiles: Sendable {
   ///
   /// - Parameter index: a `….safetensors.index.json`; the shards lie in its folder.
   /// - Throws: ``ModelFilesError`` if a shard is missing, or index and shards disagree.
-  public init(index: String) throws(ModelFilesError) {
+  public init(index: String, _ residence: MappedFile.Residence = .mapped) throws(ModelFilesError) {
     let slash = index.utf8.lastIndex(of: UInt8(ascii: "/"))
-    (tensors, files) = try Self.openShards(slash.map { String(index[..<$0]) } ?? ".", index: index)
+    (tensors, files) = try Self.openShards(
+      slash.map { String(index[..<$0]) } ?? ".", index: index, residence)
   }
 
   /// The same weights with some tensors replaced by others of the same names and shapes.
@@ -60,17 +61,27 @@ public struct WeightFiles: Sendable {
     for file in mappedFiles { file.prefetch() }
   }
 
+  /// The files that the weights lie in, each once.
+  package var mappedFiles: [MappedFile] { Self.files(of: Array(tensors.values)) }
+
   /// The files that tensors lie in, each once.
-  package var mappedFiles: [MappedFile] {
+  package static func files(of tensors: [Tensor]) -> [MappedFile] {
     var seen: Set<ObjectIdentifier> = []
-    return tensors.values.compactMap { tensor in
+    return tensors.compactMap { tensor in
       guard let file = tensor.file, seen.insert(ObjectIdentifier(file)).inserted else { return nil }
       return file
     }
   }
 
+  /// Throws if a file of the weights was changed since it was opened.
+  ///
+  /// - Throws: ``ModelFilesError`` of the kind `changed`.
+  public func checkUnchanged() throws(ModelFilesError) {
+    for file in mappedFiles { try file.checkUnchanged() }
+  }
+
   private static func openShards(
-    _ directory: String, index: String
+    _ directory: String, index: String, _ residence: MappedFile.Residence = .mapped
   ) throws(ModelFilesError) -> ([String: Tensor], [String]) {
     let json = try JSON.parse(path: index)
     guard let map = json.object?["weight_map"]?.object else {
@@ -105,7 +116,7 @@ public struct WeightFiles: Sendable {
           expected: "one of the \(shards.count) files that " + index + " lists",
           advice: "Download the missing file.")
       }
-      for tensor in try SafetensorsFile(path: path).tensors {
+      for tensor in try SafetensorsFile(path: path, residence).tensors {
         guard shardOfTensor[tensor.name] == shard else {
           throw ModelFilesError(
             .badTensor, file: path, place: "tensor " + quoted(tensor.name),

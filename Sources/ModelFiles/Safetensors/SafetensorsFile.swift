@@ -16,8 +16,8 @@ public struct SafetensorsFile: Sendable {
   /// Opens a file and checks it as a whole.
   ///
   /// - Throws: ``ModelFilesError`` naming the byte, key or tensor that is wrong.
-  public init(path: String) throws(ModelFilesError) {
-    let file = try MappedFile(path: path)
+  public init(path: String, _ residence: MappedFile.Residence = .mapped) throws(ModelFilesError) {
+    let file = try MappedFile(path: path, residence)
     let headerEnd = try Self.headerEnd(file)
     var header = SafetensorsHeader()
     try header.parse(file.copy(8..<headerEnd), file: path)

@@ -11,13 +11,19 @@ public struct AdapterSource: Sendable, Hashable {
   public var scale: Float
   /// Whether other weights than those of the adapter's own base are accepted, with a note.
   public var allowBaseMismatch: Bool
+  /// Leaves the digests of plainly stored tensors of a `.tina` file uncompared.
+  public var isTrusted: Bool
 
   /// All of the adapter at `path`, on its own base.
-  public init(path: String, layers: Int? = nil, scale: Float = 1, allowBaseMismatch: Bool = false) {
+  public init(
+    path: String, layers: Int? = nil, scale: Float = 1, allowBaseMismatch: Bool = false,
+    isTrusted: Bool = false
+  ) {
     self.path = path
     self.layers = layers
     self.scale = scale
     self.allowBaseMismatch = allowBaseMismatch
+    self.isTrusted = isTrusted
   }
 
   /// Opens the adapter for `model`; nothing is attached yet.
@@ -25,8 +31,13 @@ public struct AdapterSource: Sendable, Hashable {
   /// - Throws: `RuntimeError.adapterMismatch` for a .tina file whose shapes do not fit, before anything is decoded;
   ///   `AdapterError` with everything that is wrong with the file.
   public func open(for model: Model) throws -> Adapter {
-    try checkShapes(for: model)
-    return try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config))
+    if let pairs = AdapterFile.undecodedShapes(path: path, layers: layers) {
+      let violations = AdapterFit.violations(pairs, model.config)
+      guard violations.isEmpty else {
+        throw RuntimeError.adapterMismatch(adapter: path, base: model.directory.path, violations: violations)
+      }
+    }
+    return try Adapter(path: path, layers: layers, base: BaseArchitecture(model.config), isTrusted: isTrusted)
   }
 }
 

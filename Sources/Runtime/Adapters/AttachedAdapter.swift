@@ -36,23 +36,31 @@ public final class AttachedAdapter: Sendable {
   ///   - allowBaseMismatch: whether other weights than the adapter's own base are accepted, with a note.
   /// - Throws: `RuntimeError.otherBase` for another base of the same shape; `.adapterMismatch` for a base of another
   ///   shape, and for every module without a place or of another shape; `.adapterWithoutEffect` when the probe's logits
-  ///   do not change though B is not zero.
+  ///   do not change though B is not zero, `.adapterNotFinite` when they overflow; `.invalidSetting` for a scale out of
+  ///   ``scaleRange``.
   public init(
     _ adapter: Adapter, to model: Model, scale: Float = 1, allowBaseMismatch: Bool = false
   ) throws(RuntimeError) {
-    guard scale.isFinite else {
-      throw .invalidSetting(name: "adapter scale", found: "\(scale)", expected: "a finite number")
+    guard Self.isScale(scale) else {
+      throw .invalidSetting(name: "adapter scale", found: "\(scale)", expected: Self.scaleRange)
     }
     self.adapter = adapter
     self.scale = scale
     var notes = try Self.checkBase(adapter, model, allowMismatch: allowBaseMismatch)
     pairs = try Self.bind(adapter, to: model, scale: scale)
-    if adapter.isZero {
-      notes.append("\(adapter.path): every B matrix is exactly zero, so this adapter changes nothing.")
+    if let reason = adapter.zeroReason {
+      notes.append("\(adapter.path): \(reason), so this adapter changes nothing.")
     }
     self.notes = notes
     if !adapter.isZero, scale != 0 { try probe(model) }
+    try model.checkFiles()
   }
+
+  /// Whether an adapter may be attached with this factor.
+  public static func isScale(_ scale: Float) -> Bool { scale == 0 || (1e-6...1e6).contains(abs(scale)) }
+
+  /// The factors with which adapters are attached, for messages.
+  public static let scaleRange = "0, or a number whose size is from 1e-6 to 1e6"
 
   init(adapter: Adapter, scale: Float, notes: [String], pairs: [[LoRAPair?]]) {
     self.adapter = adapter
@@ -87,10 +95,12 @@ public final class AttachedAdapter: Sendable {
           + "so only shapes were checked."
       ]
     case .otherShape(let differences):
-      throw .adapterMismatch(adapter: adapter.path, base: base, violations: differences)
+      throw .adapterMismatch(
+        adapter: adapter.path, base: base, violations: differences, named: adapter.baseModelName)
     case .otherWeights(let difference):
       guard allowMismatch else {
-        throw .otherBase(adapter: adapter.path, base: base, difference: difference)
+        throw .otherBase(
+          adapter: adapter.path, base: base, difference: difference, named: adapter.baseModelName)
       }
       return ["\(adapter.path): \(base) is not the base it belongs to (\(difference)); attached as asked."]
     }
@@ -100,28 +110,26 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, to model: Model, scale: Float
   ) throws(RuntimeError) -> [[LoRAPair?]] {
     let config = model.config
-    let shapes = AdapterShapes(adapter.modules.lazy.map { ($0.name, $0.a.shape, $0.b.shape) }, config)
+    let violations = AdapterFit.violations(adapter, config)
+    guard violations.isEmpty else {
+      throw .adapterMismatch(
+        adapter: adapter.path, base: model.directory.path, violations: violations,
+        named: adapter.baseModelName)
+    }
     var pairs = [[LoRAPair?]](
       repeating: Array(repeating: nil, count: Projection.allCases.count), count: config.layerCount)
-    var violations = shapes.violations
-    for (module, place) in zip(adapter.modules, shapes.places) {
-      if !module.a.elementType.readsAsFloats || !module.b.elementType.readsAsFloats {
-        violations.append(
-          "\(module.name): found element types \(module.a.elementType.rawValue) and "
-            + "\(module.b.elementType.rawValue), expected F32, F16 or BF16")
-      }
-      guard violations.isEmpty, let (layer, projection) = place else { continue }
+    for module in adapter.modules {
+      guard let (layer, projection) = AdapterFit.place(module.name) else { continue }
       pairs[layer][projection.rawValue] = LoRAPair(
         a: Matrix(module.a), b: Matrix(module.b), scale: module.scale * scale)
-    }
-    if adapter.modules.isEmpty { violations.append("the adapter holds no module") }
-    guard violations.isEmpty else {
-      throw .adapterMismatch(adapter: adapter.path, base: model.directory.path, violations: violations)
     }
     return pairs
   }
 
-  /// Checks that the adapter changes the logits of one position.
+  /// Above this factor of a pair, the probe looks for numbers that overflow, through all layers.
+  private static let largeScale: Float = 64
+
+  /// Checks that the adapter changes the logits of one position, to finite ones.
   private func probe(_ model: Model) throws(RuntimeError) {
     let token = min(model.config.bosTokenID ?? 0, model.config.vocabSize - 1)
     let layout = CacheLayout(model.config, type: .f32)
@@ -129,7 +137,12 @@ public final class AttachedAdapter: Sendable {
     let segments = [nil, self].map { adapter in
       Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
     }
-    let differs = model.compute.exclusive { $0.differ(segments) }
-    if !differs { throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path) }
+    let isLarge = pairs.joined().contains { abs($0?.scale ?? 0) > Self.largeScale }
+    switch model.compute.exclusive({ $0.compare(segments, isThorough: isLarge) }) {
+    case .differ: break
+    case .equal: throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path)
+    case .notFinite:
+      throw .adapterNotFinite(adapter: adapter.path, base: model.directory.path, scale: scale)
+    }
   }
 }

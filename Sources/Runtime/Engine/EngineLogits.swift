@@ -52,6 +52,7 @@ extension Engine {
       }
     }
     compute()
+    try model.checkFiles()
     return result
   }
 }

@@ -14,6 +14,8 @@ public final class Model: Sendable {
   /// The tokens that end an answer, as the model's configuration says.
   public let endTokens: Set<Int>
   let compute: Compute
+  /// The files that the weights lie in.
+  private let files: [MappedFile]
 
   /// The path of instructions that computes: `avx2`, `portable`, …
   public var kernels: String { unsafe String(cString: tk_isa()) }
@@ -42,7 +44,21 @@ public final class Model: Sendable {
     endTokens = Set(directory.eosTokenIDs)
     weights = try Qwen2Weights(directory, activations: activations)
     compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
-    directory.weights.prefetch()
+    files = directory.weights.mappedFiles
+    for file in files { file.prefetch() }
+    try checkFiles()
+  }
+
+  /// Throws if a file of the weights was shortened or written to since the model was opened: what was computed since
+  /// then may be wrong.
+  ///
+  /// - Throws: `RuntimeError.filesChanged`.
+  public func checkFiles() throws(RuntimeError) {
+    do throws(ModelFilesError) {
+      for file in files { try file.checkUnchanged() }
+    } catch {
+      throw .filesChanged(error)
+    }
   }
 }
 

@@ -77,12 +77,17 @@ package struct Qwen2Weights: Sendable {
 private struct TensorTaker {
   var available: [String: Tensor]
   var violations: [String] = []
+  private var empty: [String] = []
 
   init(_ weights: WeightFiles) { available = weights.tensors }
 
   mutating func take(_ name: String, _ shape: [Int]) -> Tensor? {
     guard let tensor = available.removeValue(forKey: name) else {
       violations.append("\(name): missing, expected shape \(shape)")
+      return nil
+    }
+    guard tensor.shape != [0] else {
+      empty.append(name)
       return nil
     }
     guard tensor.shape == shape else {
@@ -114,7 +119,11 @@ private struct TensorTaker {
 
   /// All violations, with the tensors that nobody took.
   func finish() -> [String] {
-    violations
+    let ungathered = empty.first.map {
+      "\($0): found shape [0], as in \(empty.count) tensors: they were saved without being gathered (DeepSpeed ZeRO-3; "
+        + "set stage3_gather_16bit_weights_on_model_save and save again, or run zero_to_fp32.py in the checkpoint)"
+    }
+    return [ungathered].compactMap(\.self) + violations
       + available.sorted { $0.key < $1.key }.filter { !$0.key.hasSuffix(".rotary_emb.inv_freq") }.map {
         "\($0.key): not part of this architecture (shape \($0.value.shape))"
       }

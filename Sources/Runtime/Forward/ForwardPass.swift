@@ -43,10 +43,15 @@ struct Segment {
     return unsafe end(batch, x, body)
   }
 
-  /// Whether two segments of one row each differ in their logits. It stops as soon as the rows are further apart
-  /// than `share` of their length, which later rounding can't undo; when they never are, the logits themselves are
-  /// compared.
-  func differ(_ segments: [Segment], share: Float = 0x1p-12) -> Bool {
+  /// How the logits of two rows compare.
+  enum Comparison {
+    case equal, differ, notFinite
+  }
+
+  /// Compares the logits of two segments of one row each. It stops as soon as the rows are further apart than a share
+  /// of their length, which later rounding can't undo; when they never are, or thoroughness is asked for, the logits
+  /// themselves are compared.
+  func compare(_ segments: [Segment], isThorough: Bool, share: Float = 0x1p-12) -> Comparison {
     let batch = Batch(segments)
     let width = config.hiddenSize
     let x = unsafe begin(batch)
@@ -58,12 +63,19 @@ struct Segment {
         apart += (a - b) * (a - b)
         length += a * a
       }
-      if apart > share * share * length { return true }
+      // Rows so far apart have lost their lengths to infinity in the norms.
+      if !apart.isFinite, length.isFinite { return .notFinite }
+      if !isThorough, apart > share * share * length { return .differ }
     }
     return unsafe end(batch, x) { logits, _ in
       let count = config.vocabSize
-      for i in 0..<count where unsafe logits[i].bitPattern != logits[count + i].bitPattern { return true }
-      return false
+      var differs = false
+      for i in 0..<count {
+        let (a, b) = unsafe (logits[i], logits[count + i])
+        if a.isFinite, !b.isFinite { return .notFinite }
+        differs = differs || a.bitPattern != b.bitPattern
+      }
+      return differs ? .differ : .equal
     }
   }
 

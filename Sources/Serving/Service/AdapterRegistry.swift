@@ -7,8 +7,8 @@ import Support
 /// The adapters that a running server answers with, by name.
 ///
 /// Loading makes the whole adapter on a thread of its own, and then puts it in its place in one step. A request uses
-/// the old one or the new one to its end. An adapter without requests is freed: its file is unmapped, and the engine
-/// forgets what it cached for it.
+/// the old one or the new one to its end. An adapter without requests is freed, and the engine forgets what it cached
+/// for it. Loaded adapters are copies: their files may change or go.
 public final class AdapterRegistry: Sendable {
   /// What is known of an adapter.
   public struct Description: Sendable, Equatable {
@@ -56,6 +56,8 @@ public final class AdapterRegistry: Sendable {
   public let baseName: String
   /// Whether adapters that clients load are attached to other weights than their base's.
   public let allowBaseMismatch: Bool
+  /// Whether the digests of adapters that clients load stay uncompared where their file stores numbers plainly.
+  public let isTrusted: Bool
 
   private let engine: Engine
   private let limit: Int
@@ -71,11 +73,16 @@ public final class AdapterRegistry: Sendable {
   ///   - baseName: the base's name in requests.
   ///   - limit: how many adapters may be loaded at once.
   ///   - allowBaseMismatch: whether adapters that clients load are attached to other weights than their base's.
-  public init(engine: Engine, baseName: String, limit: Int = 256, allowBaseMismatch: Bool = false) {
+  ///   - isTrusted: whether digests of adapters that clients load may stay uncompared.
+  public init(
+    engine: Engine, baseName: String, limit: Int = 256, allowBaseMismatch: Bool = false,
+    isTrusted: Bool = false
+  ) {
     self.engine = engine
     self.baseName = baseName
     self.limit = limit
     self.allowBaseMismatch = allowBaseMismatch
+    self.isTrusted = isTrusted
   }
 
   /// Whether an adapter may have this name: 1 to 128 letters, digits and `._/-`.
@@ -172,7 +179,8 @@ public final class AdapterRegistry: Sendable {
   ///
   /// - Throws: `ServingError` with status 404 for an unknown name; the base never answers instead.
   func resolve(_ model: String) async throws -> (name: String, adapter: AttachedAdapter?) {
-    guard let reference = ModelReference(model, base: baseName) else { throw unknown(model) }
+    guard let reference = ModelReference(model, base: baseName), AttachedAdapter.isScale(reference.scale)
+    else { throw unreadable(model) }
     guard let name = reference.adapter else { return (baseName, nil) }
     guard let version = versions.withLock({ $0[name] }) else { throw unknown(model) }
     if let known = known(version, reference.scale) { return (model, known) }
@@ -180,8 +188,10 @@ public final class AdapterRegistry: Sendable {
     return try await work.run { [self] in
       if let known = known(version, reference.scale) { return (model, known) }
       let scale = version.source.scale * reference.scale
-      guard scale.isFinite else {
-        throw ServingError.field("model", found: quoted(model), expected: "a finite scale")
+      guard AttachedAdapter.isScale(scale) else {
+        throw ServingError.field(
+          "model", found: "\(quoted(model)), a scale of \(scale) in all", expected: AttachedAdapter.scaleRange
+        )
       }
       let new = try AttachedAdapter(
         version.adapter, to: engine.model, scale: scale,
@@ -206,6 +216,17 @@ public final class AdapterRegistry: Sendable {
       }
       return found.adapter
     }
+  }
+
+  /// The error for a text that is no model's name, or names an adapter with a scale that can't be.
+  private func unreadable(_ model: String) -> ServingError {
+    let bytes = model.utf8
+    guard let at = bytes.lastIndex(of: UInt8(ascii: "@")),
+      let reference = ModelReference(String(model[..<at]), base: baseName), let name = reference.adapter,
+      versions.withLock({ $0[name] }) != nil
+    else { return unknown(model) }
+    return .field(
+      "model", found: quoted(model), expected: "behind the @ a scale: " + AttachedAdapter.scaleRange)
   }
 
   private func unknown(_ model: String) -> ServingError {

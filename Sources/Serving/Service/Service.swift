@@ -142,8 +142,9 @@ public final class Service: Sendable {
   }
 
   private func health() -> WholeReply {
-    admission.isDraining
-      ? WholeReply(ServingError.draining) : WholeReply(.record(["status": .string("ok")]))
+    if admission.isDraining { return WholeReply(ServingError.draining) }
+    do throws(RuntimeError) { try engine.model.checkFiles() } catch { return WholeReply(ServingError(error)) }
+    return WholeReply(.record(["status": .string("ok")]))
   }
 
   private func metricsReply() -> WholeReply {

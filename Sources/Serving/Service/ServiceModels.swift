@@ -46,12 +46,16 @@ extension Service {
     let path = try folder.resolve(try fields.required("lora_path"))
     let replacing = try fields.flag("load_inplace") ?? false
     let scale = try fields.number("scale", -1e6...1e6) ?? 1
+    guard AttachedAdapter.isScale(scale) else {
+      throw ServingError.field("scale", found: "\(scale)", expected: AttachedAdapter.scaleRange)
+    }
     let layers = try fields.integer("layers", 1...255)
     try fields.finish()
     let timing = try await adapters.load(
       name: name,
       AdapterSource(
-        path: path, layers: layers, scale: scale, allowBaseMismatch: adapters.allowBaseMismatch),
+        path: path, layers: layers, scale: scale, allowBaseMismatch: adapters.allowBaseMismatch,
+        isTrusted: adapters.isTrusted),
       replacing: replacing
     ).timing
     var reply = WholeReply(

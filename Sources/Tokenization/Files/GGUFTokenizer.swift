@@ -11,8 +11,11 @@ extension TokenizerFile {
         found: found ?? file["tokenizer.ggml." + key]?.summary ?? "nothing", expected: expected)
     }
     guard file["tokenizer.ggml.model"]?.word == "gpt2" else { throw refuse("model", "\"gpt2\"") }
-    guard let split = file["tokenizer.ggml.pre"]?.word, ["qwen2", "deepseek-r1-qwen"].contains(split) else {
-      throw refuse("pre", "\"qwen2\" or \"deepseek-r1-qwen\"")
+    guard let split = file["tokenizer.ggml.pre"]?.word, Self.qwen2Splits.contains(split) else {
+      throw refuse(
+        "pre",
+        Self.qwen2Splits.map { "\"\($0)\"" }.joined(separator: ", ") + ": the split of words that Qwen2 has",
+        found: Self.split(file["tokenizer.ggml.pre"]))
     }
     guard let tokens = file["tokenizer.ggml.tokens"]?.array, tokens.count < 1 << 24 else {
       throw refuse("tokens", "an array of strings")
@@ -78,6 +81,19 @@ extension TokenizerFile {
     self.init(
       vocabulary: vocabulary, encoder: encoder, added: added, normalizesNFC: true, prefix: prefix,
       path: file.path)
+  }
+
+  /// What llama.cpp calls the split that is Qwen2's: a name for each family that has it.
+  private static let qwen2Splits = ["qwen2", "deepseek-r1-qwen", "megrez", "kormo", "f2llmv2"]
+
+  /// Another split, for a message.
+  private static func split(_ value: GGUFValue?) -> String {
+    switch value?.word {
+    case nil where value == nil:
+      "nothing, as in files from before llama.cpp named the split: its default would cut words otherwise than Qwen2"
+    case "default"?: "\"default\", llama.cpp's default, which cuts words otherwise than Qwen2"
+    default: value?.summary ?? "nothing"
+    }
   }
 }
 

@@ -51,6 +51,8 @@ extension Tokenizer {
         metadata.append(("tokenizer.ggml.\(key)_token_id", .uint32(id)))
       }
     }
+    let eos = metadata.first { $0.key == GGUFEndTokens.keys[0] }?.value.integer
+    metadata += try furtherEnds(directory, model, file.added).filter { $0 != eos }.keyed()
     // tokenizer.json decides, also where tokenizer_config.json differs.
     metadata.append(("tokenizer.ggml.add_bos_token", .bool(!file.prefix.isEmpty)))
     metadata.append(("tokenizer.ggml.add_eos_token", .bool(!file.suffix.isEmpty)))
@@ -60,6 +62,23 @@ extension Tokenizer {
     return metadata
   }
 
+  /// The end tokens of both configurations that a reader does not know by their spelling.
+  private static func furtherEnds(
+    _ directory: String, _ model: JSONObject?, _ added: [AddedToken]
+  ) throws -> [Int] {
+    let path = directory + "/generation_config.json"
+    let generation =
+      FileManager.default.fileExists(atPath: path) ? try GenerationConfig(path: path).eosTokenIDs : []
+    let value = model?["eos_token_id"]
+    var ids: [Int] = []
+    for id in (value?.array?.compactMap(\.int) ?? [value?.int].compactMap(\.self)) + generation
+    where id >= 0 && !ids.contains(id) {
+      let isKnown = added.contains { $0.id == id && GGUFEndTokens.isEnd($0.content) }
+      if !isKnown { ids.append(id) }
+    }
+    return ids
+  }
+
   private static func chatTemplate(_ directory: String, _ config: JSONObject?) throws -> String? {
     // The configuration comes first here, as in llama.cpp's converter, but not in transformers.
     if let template = ChatTemplate.template(in: config) { return template }
@@ -67,6 +86,15 @@ extension Tokenizer {
     guard FileManager.default.fileExists(atPath: jinja) else { return nil }
     let bytes = try MappedFile(path: jinja)
     return String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
+  }
+}
+
+extension [Int] {
+  /// End tokens beside the first, under the keys that llama.cpp has for two of them.
+  fileprivate func keyed() -> [(key: String, value: GGUFValue)] {
+    let ids = compactMap { UInt32(exactly: $0) }
+    if ids.count > 2 { return [(GGUFEndTokens.ownKey, .array(.uint32, ids.map { .uint32($0) }))] }
+    return zip(GGUFEndTokens.keys.dropFirst(), ids).map { ($0, .uint32($1)) }
   }
 }
 

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Support
 
 /// A run's folder and its checkpoints.
 ///
@@ -71,12 +72,15 @@ struct RunFolder {
       try TinaWriter.write(archive, to: partial + "/adapter.tina", options: options)
       if peft { try archive.export(.peft, to: partial + "/peft") }
       let writer = try FileWriter(path: partial + "/optimizer.bin")
+      var digest = Digest()
       for memory in update.memories {
         let bytes = memory.bytes
         try writer.write(bytes.bytes)
+        digest.update(bytes.bytes)
       }
       try writer.finish()
-      try Self.write(state.json, to: partial + "/state.json")
+      let json = state.json.with("sha256", .string(state.digest(after: digest)))
+      try Self.write(json, to: partial + "/state.json")
       Self.sync(partial)
       // The name is taken only when the run was taken back to an earlier step.
       try? files.removeItem(atPath: target)
@@ -132,11 +136,21 @@ struct RunFolder {
   /// Puts a checkpoint's matrices and moments back.
   func restore(_ update: PolicyUpdate, _ state: RunState) throws {
     let path = checkpoint(state.step) + "/optimizer.bin"
-    let file = try MappedFile(path: path)
+    let file = try MappedFile(path: path, .copied)
     let memories = update.memories
     let size = memories[0].bytes.byteCount
     guard file.byteCount == memories.count * size else {
       throw damaged(path, found: "\(file.byteCount) bytes", expected: "\(memories.count * size)")
+    }
+    if let expected = state.digest {
+      var digest = Digest()
+      digest.update(file.bytes)
+      let found = state.digest(after: digest)
+      guard found == expected else {
+        throw damaged(
+          path, found: "it and state.json with the digest \(found.prefix(16))…",
+          expected: "\(expected.prefix(16))…, as when they were saved")
+      }
     }
     for (i, memory) in memories.enumerated() {
       unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// How far a run is, and what must not change when it continues: `state.json` of a checkpoint.
 struct RunState {
@@ -13,6 +14,9 @@ struct RunState {
   var skipped = 0
   var tokens = 0
   var spentSeconds = 0.0
+  /// The digest of this state and of the matrices beside it, in hexadecimal; nil in checkpoints from before there was
+  /// one, and before a checkpoint is saved.
+  var digest: String?
 
   var json: JSONObject {
     JSONObject([
@@ -22,6 +26,12 @@ struct RunState {
       ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
       ("spent_seconds", JSONValue(spentSeconds)),
     ])
+  }
+
+  /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
+  func digest(after matrices: consuming Digest) -> String {
+    matrices.update(Array(JSONValue.object(json).text().utf8))
+    return hexadecimal(matrices.finish())
   }
 
   /// Nil when a member is missing or has another type.
@@ -36,6 +46,7 @@ struct RunState {
     self.init(recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit)
     (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
     (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
+    digest = object["sha256"]?.string
   }
 
   init(recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int) {

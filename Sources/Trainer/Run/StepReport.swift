@@ -29,7 +29,7 @@ struct StepReport {
       ("clip_ratio/low_mean", metrics.lowClipMean), ("clip_ratio/low_min", metrics.lowClipMin),
       ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
       ("clip_ratio/region_mean", metrics.regionClipMean), ("num_tokens", Double(state.tokens)),
-      ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / seconds),
+      ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / max(seconds, 1e-6)),
       ("speed/rollout_seconds", rollout.seconds), ("adapter_norm", adapterNorm),
       ("update_norm", metrics.changeNorm), ("sampling/checked_tokens", Double(metrics.checkedTokens)),
       ("sampling/differing_tokens", Double(metrics.differingTokens)),

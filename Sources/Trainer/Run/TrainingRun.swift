@@ -96,6 +96,8 @@ public final class TrainingRun {
     let generation = try update.prepare(rollout.groups)
     for iteration in 0..<recipe.iterations where state.step < setup.stopStep {
       let metrics = try update.step(generation, iteration: iteration)
+      // Nothing is kept that was learnt from weights that changed.
+      try setup.model.checkFiles()
       state.step += 1
       try record(metrics, rollout, seconds: (ContinuousClock.now - start).inSeconds)
       start = .now

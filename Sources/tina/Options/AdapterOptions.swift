@@ -11,7 +11,7 @@ struct AdapterOptions: ParsableArguments {
         + " quality layer of a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
   var adapter: AdapterSource?
 
-  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var attaching: AttachOptions
   @OptionGroup var merging: MergedOptions
 
   func validate() throws {
@@ -23,7 +23,7 @@ struct AdapterOptions: ParsableArguments {
 
   /// The model to run and the adapter attached to it: `model` and what was asked for, or a merged model and none.
   func place(on model: Model) throws -> (model: Model, adapter: AttachedAdapter?) {
-    guard let attached = try adapter.map({ try mismatch.attach($0, to: model) }) else { return (model, nil) }
+    guard let attached = try adapter.map({ try attaching.attach($0, to: model) }) else { return (model, nil) }
     return try merging.place(attached, on: model)
   }
 }
@@ -33,19 +33,43 @@ struct MismatchOptions: ParsableArguments {
   @Flag(help: "Attach adapters although the model's weights are not those that they belong to.")
   var allowBaseMismatch = false
 
-  /// Attaches an adapter to `model` and tells on standard error what should be known about it. One on the hub is
-  /// fetched unless the cache has it.
-  func attach(_ source: AdapterSource, to model: Model) throws -> AttachedAdapter {
-    let attached = try AttachedAdapter(applied(to: source.resolved()), to: model)
-    for note in attached.adapter.notes + attached.notes { Terminal.note(note) }
-    return attached
-  }
-
   /// The same adapter, with what the option says.
   func applied(to source: AdapterSource) -> AdapterSource {
     var source = source
     source.allowBaseMismatch = allowBaseMismatch
     return source
+  }
+}
+
+/// How adapters are attached.
+struct AttachOptions: ParsableArguments {
+  @OptionGroup var mismatch: MismatchOptions
+
+  @Flag(
+    help:
+      "Leave the checksums of plainly stored .tina files uncompared: a little faster, and damage goes unseen."
+  )
+  var trust = false
+
+  /// The same adapter, with what the options say.
+  func applied(to source: AdapterSource) -> AdapterSource {
+    var source = mismatch.applied(to: source)
+    source.isTrusted = trust
+    return source
+  }
+
+  /// Attaches an adapter to `model` and tells on standard error what should be known about it.
+  func attach(_ source: AdapterSource, to model: Model) throws -> AttachedAdapter {
+    try AttachedAdapter(telling: applied(to: source), to: model)
+  }
+}
+
+extension AttachedAdapter {
+  /// Attaches an adapter and tells on standard error what should be known about it. One on the hub is fetched unless
+  /// the cache has it.
+  convenience init(telling source: AdapterSource, to model: Model) throws {
+    try self.init(source.resolved(), to: model)
+    for note in adapter.notes + notes { Terminal.note(note) }
   }
 }
 

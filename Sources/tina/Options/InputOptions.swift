@@ -1,6 +1,8 @@
 import AdapterFormat
 import ArgumentParser
+import Foundation
 import Hub
+import ModelFiles
 
 /// A model, Pico unless given, and a file of JSON lines.
 struct ModelAndFile: ParsableArguments {
@@ -25,5 +27,15 @@ struct BaseOptions: ParsableArguments {
   /// What the base's configuration says; nil if none is named.
   func architecture() throws -> BaseArchitecture? {
     try base.map { try BaseArchitecture(path: try HubAccess.path($0, want: .description)) }
+  }
+
+  /// The base's sizes, as a base of `tina run`; nil if none is named.
+  func config() throws -> Qwen2Config? {
+    guard let path = try base.map({ try HubAccess.path($0, want: .description) }) else { return nil }
+    if path.hasSuffix(".json") { return try Qwen2Config(path: path) }
+    var isDirectory: ObjCBool = false
+    let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    return exists && isDirectory.boolValue
+      ? try Qwen2Config(path: path + "/config.json") : try StoredModel(path: path).config
   }
 }

@@ -43,6 +43,38 @@ struct GGUFInterchangeTests {
     }
   }
 
+  @Test("norms, tables and biases beside the pairs are shown, kept, and refused by name where they can't go")
+  func wholeTensors() throws {
+    let (file, out) = try Self.written(testArchive([("layers.0.self_attn.q_proj", 2, 4)]), Self.qwen)
+    let path = out.path + "/whole.gguf"
+    let whole = [
+      ("blk.0.attn_norm.weight", "model.layers.0.input_layernorm"), ("output_norm.weight", "model.norm"),
+      ("blk.0.ffn_norm.weight", "model.layers.0.post_attention_layernorm"),
+      ("token_embd.weight", "model.embed_tokens"), ("output.weight", "lm_head"),
+      ("blk.0.attn_q.bias", "model.layers.0.self_attn.q_proj"),
+    ]
+    try GGUFWriter.write(
+      metadata: file.metadata,
+      tensors: file.tensors
+        + whole.map { Tensor(name: $0.0, shape: [8], floats: Array(repeating: 2, count: 8)) },
+      to: path)
+    let read = try AdapterFile(path: path)
+    let others = read.archive.entries.filter { $0.pair == nil }
+    #expect(Set(others.map(\.path)) == Set(whole.map(\.1)))
+    #expect(Set(others.map(\.kind)) == ["full", "bias"])
+    expectRefusal(path, ["modules_to_save", "a bias of the base"], count: whole.count)
+    // A .tina file keeps everything; the others say what they have no place for.
+    try TinaWriter.write(read.archive, to: out.path + "/a.tina", options: TinaOptions())
+    let kept = try AdapterFile(path: out.path + "/a.tina").archive
+    #expect(AdapterDifference(read.archive, kept).verdict == .same && kept.entries.count == whole.count + 1)
+    for (format, name) in [(AdapterFileFormat.gguf, "b.gguf"), (.peft, "peft")] {
+      let error = #expect(throws: AdapterError.self) {
+        try kept.export(format, to: out.path + "/" + name, base: Self.qwen)
+      }
+      #expect(error?.description.contains("full") == true || error?.description.contains("bias") == true)
+    }
+  }
+
   @Test("Llama's rows of q and k are reordered as reshape(heads, 2, half).swapaxes(1, 2) does")
   func permutation() throws {
     let archive = testArchive([

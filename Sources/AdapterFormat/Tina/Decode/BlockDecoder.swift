@@ -56,10 +56,13 @@ struct BlockDecoder: Sendable {
 
   /// The tensors of a block of form 0 or 1, in the order of ``TinaCatalog/Block/tensors``.
   ///
-  /// A tensor in place is not read, and its digest not compared.
-  func tensors(_ number: Int, names: [String], _ memory: DecodingMemory) throws(TinaFault) -> [Tensor] {
+  /// - Parameter isTrusted: leaves a tensor in place unread, and its digest uncompared.
+  func tensors(
+    _ number: Int, names: [String], isTrusted: Bool, _ memory: DecodingMemory
+  ) throws(TinaFault) -> [Tensor] {
     let block = catalog.blocks[number]
     if block.form == .exact && block.isInPlace {
+      if !isTrusted { try check(number) }
       return [view(block.tensors[0], at: block.range.lowerBound, name: names[0])]
     }
     try check(number)

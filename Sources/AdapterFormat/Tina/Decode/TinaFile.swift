@@ -59,12 +59,15 @@ public struct TinaFile: Sendable {
   ///   - path: the file.
   ///   - layers: how many quality layers to read; nil: all. With a number, the file may be cut behind that layer.
   ///   - parents: files that may be the parent; a run's other checkpoints are tried after them.
+  ///   - residence: where its bytes are kept.
   /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused, unless
   ///   `layers` asks for layers that it still has.
-  public init(path: String, layers: Int? = nil, parents: [String] = []) throws(AdapterError) {
+  public init(
+    path: String, layers: Int? = nil, parents: [String] = [], _ residence: MappedFile.Residence = .mapped
+  ) throws(AdapterError) {
     let file: MappedFile
     do throws(ModelFilesError) {
-      file = try MappedFile(path: path)
+      file = try MappedFile(path: path, residence)
     } catch {
       throw AdapterError(path: path, violations: [.init(error)])
     }
@@ -195,18 +198,18 @@ public struct TinaFile: Sendable {
 
   /// The file's whole content, decoded on all cores; plainly stored tensors stay views of the file.
   ///
-  /// Decoding checks the digests. Views are not read; ``verify(path:parents:)`` checks theirs.
-  ///
-  /// - Throws: ``AdapterError`` if a block is damaged.
-  public func archive() throws(AdapterError) -> AdapterArchive {
+  /// - Parameter isTrusted: leaves plainly stored tensors unread, and their digests uncompared.
+  /// - Throws: ``AdapterError`` if a byte is not what the digests say.
+  public func archive(isTrusted: Bool = false) throws(AdapterError) -> AdapterArchive {
     do throws(TinaFault) {
-      return try decoded()
+      if !isTrusted, let fault = paddingFaults().first { throw fault }
+      return try decoded(isTrusted: isTrusted)
     } catch {
       throw error.error(file: path)
     }
   }
 
-  func decoded() throws(TinaFault) -> AdapterArchive {
+  func decoded(isTrusted: Bool) throws(TinaFault) -> AdapterArchive {
     try checkDecodedSize()
     let names = catalog.entries.map(\.peftNames)
     let decoder = try decoder()
@@ -217,7 +220,7 @@ public struct TinaFile: Sendable {
         let entry = catalog.tensors[number].entry
         return names[entry][number - catalog.entries[entry].tensors.lowerBound]
       }
-      return try decoder.tensors(blocks[index], names: its, memory)
+      return try decoder.tensors(blocks[index], names: its, isTrusted: isTrusted, memory)
     }
     var tensors = [Tensor?](repeating: nil, count: catalog.tensors.count)
     for (block, its) in zip(blocks, decoded) {
@@ -266,7 +269,7 @@ public struct TinaFile: Sendable {
   /// The parent's tensors that predict this file's, by number of the tensor.
   private func parentTensors() throws(TinaFault) -> [Int: Tensor] {
     guard let parent else { return [:] }
-    let entries = try parent.file.decoded().entries
+    let entries = try parent.file.decoded(isTrusted: false).entries
     var found: [Int: Tensor] = [:]
     for block in catalog.blocks where block.predictor == .parent {
       for number in block.tensors {

@@ -62,19 +62,17 @@ extension TinaFile {
       }
     }
     let present = catalog.blocks.indices.filter { catalog.blocks[$0].layer < layerCount }
-    violations += paddingFaults(present).map { $0.violation(file: path) }
+    violations += paddingFaults().map { $0.violation(file: path) }
     let decoder = try decoder()
     let results = try inParallel(map: present.count, context: { DecodingMemory() }) {
       (index, memory) throws(TinaFault) -> BlockResult in
       let number = present[index]
       do throws(TinaFault) {
         // A refinement is decoded with the block that it refines; here only its own digest is compared.
-        if catalog.blocks[number].form == .refinement || catalog.blocks[number].isInPlace {
-          try decoder.check(number)
-        }
+        if catalog.blocks[number].form == .refinement { try decoder.check(number) }
         guard catalog.blocks[number].form != .refinement else { return BlockResult() }
         let names = [String](repeating: "", count: catalog.blocks[number].tensors.count)
-        let tensors = try decoder.tensors(number, names: names, memory)
+        let tensors = try decoder.tensors(number, names: names, isTrusted: false, memory)
         return BlockResult(
           digests: tensors.map { tensor in
             unsafe tensor.bytes.withUnsafeBytes { unsafe ContentDigest.of($0) }
@@ -127,10 +125,11 @@ extension TinaFile {
     return hash.digest
   }
 
-  private func paddingFaults(_ blocks: [Int]) -> [TinaFault] {
+  /// Bytes between the blocks that are read which are not zero.
+  func paddingFaults() -> [TinaFault] {
     var faults: [TinaFault] = []
     var end = header.indexLength
-    for number in blocks {
+    for number in catalog.blocks.indices where catalog.blocks[number].layer < layerCount {
       let start = catalog.blocks[number].range.lowerBound
       if start > end, file.copy(end..<start).contains(where: { $0 != 0 }) {
         faults.append(

@@ -101,7 +101,13 @@ final class EngineLoop {
     model.compute.exclusive { forward in
       unsafe forward.run(segments) { logits, _ in
         let computed = clock.now
-        unsafe finish(UnsafeMutablePointer(mutating: logits), forward.pool)
+        do throws(RuntimeError) {
+          // What was computed from files that changed is told to nobody.
+          try model.checkFiles()
+          unsafe finish(UnsafeMutablePointer(mutating: logits), forward.pool)
+        } catch {
+          for scheduled in stepped { fail(scheduled, error) }
+        }
         sampled = clock.now - computed
       }
     }
@@ -230,7 +236,12 @@ final class EngineLoop {
 
   private func fail(_ scheduled: ScheduledJob) {
     let position = max((scheduled.tokens.cache?.count ?? 0) - 1, 0)
-    outbox.append((scheduled.job, .failure(.notFinite(position: position))))
+    let adapter = scheduled.adapter.map { AttachedName(path: $0.adapter.path, scale: $0.scale) }
+    fail(scheduled, .notFinite(position: position, adapter: adapter))
+  }
+
+  private func fail(_ scheduled: ScheduledJob, _ error: RuntimeError) {
+    outbox.append((scheduled.job, .failure(error)))
     end(scheduled)
   }
 

@@ -212,7 +212,8 @@ struct Convert: ParsableCommand {
       let fields: KeyValuePairs<String, JSONValue> = [
         "input": .string(input.path), "input_format": .string(file.format.rawValue),
         "input_bytes": .integer(sizes.0), "output": .string(path), "output_format": .string(format.rawValue),
-        "output_bytes": .integer(sizes.1), "parameters": .integer(file.archive.parameterCount), "base": base,
+        "output_bytes": .integer(sizes.1), "input_checked": .bool(file.format == .tina),
+        "parameters": .integer(file.archive.parameterCount), "base": base,
         "changes": .array(steps), "layers": .array(layers),
       ]
       Terminal.writeLine(JSONValue.record(fields).line)
@@ -242,6 +243,11 @@ struct Convert: ParsableCommand {
               + " \(Figures.short(Double(layer.totalError)))")
         }
       }
+    }
+    if format == .tina, file.format != .tina {
+      Terminal.note(
+        "\(file.format.title) files hold no checksums: those of \(path) hold for what was read, sound or not."
+      )
     }
     if format == .tina, !isIdentified {
       Terminal.note("base not identified: name it with --base, so that no other can be taken for it.")

@@ -35,7 +35,8 @@ struct Inspect: ParsableCommand {
     for note in file.notes { Terminal.note(note) }
     let tina =
       try file.format == .tina ? file.files.last.map { try TinaFile(path: $0, layers: adapter.layers) } : nil
-    let report = InspectReport(file: file, tina: tina, pairs: file.archive.analyzePairs())
+    let report = InspectReport(
+      file: file, tina: tina, pairs: file.archive.analyzePairs(), base: Result { try base.config() })
     if json {
       Terminal.writeLine(report.json.line)
     } else {

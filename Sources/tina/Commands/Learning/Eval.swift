@@ -40,7 +40,7 @@ struct Eval: AsyncParsableCommand {
       "An adapter, with a factor after @ if wanted; repeatable.", valueName: "adapter"))
   var adapters: [AdapterSource] = []
 
-  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var attaching: AttachOptions
   @OptionGroup var merging: MergedOptions
 
   @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
@@ -176,7 +176,7 @@ struct Eval: AsyncParsableCommand {
   private func contestants(_ model: Model) throws -> [Contestant] {
     var all = base ? [Contestant(name: "base", adapter: nil, digest: nil)] : []
     for source in adapters {
-      let attached = try mismatch.attach(source, to: model)
+      let attached = try attaching.attach(source, to: model)
       var name = URL(fileURLWithPath: source.path).deletingPathExtension().lastPathComponent
       if source.scale != 1 { name += "@\(source.scale)" }
       let parent = URL(fileURLWithPath: source.path).deletingLastPathComponent().lastPathComponent

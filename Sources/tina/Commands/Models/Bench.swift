@@ -86,7 +86,7 @@ struct Bench: AsyncParsableCommand {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var opened = try opening.model(path)
-    var attached = try adapter.map { try MismatchOptions().attach($0, to: opened) }
+    var attached = try adapter.map { try AttachedAdapter(telling: $0, to: opened) }
     if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [SpeedResult] = []
     if !json { Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }

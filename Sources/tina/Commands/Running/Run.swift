@@ -131,8 +131,8 @@ struct Run: AsyncParsableCommand {
       "prompt_tokens": .integer(answer.promptTokens),
       "temperature": .float(sampling.temperature),
       "seed": .unsigned(sampling.seed),
-      "prompt_tokens_per_second": .double(answer.prefillRate),
-      "tokens_per_second": .double(answer.decodeRate),
+      "prompt_tokens_per_second": answer.prefillRate.map { .double($0) } ?? .null,
+      "tokens_per_second": .double(answer.decodeRate ?? 0),
     ])
   }
 

@@ -28,7 +28,7 @@ struct RunLines {
     let name = lines.name
     Thread.detachNewThread {
       let lines = reader.value
-      var adapters = AdapterShelf(model: turn.assistant.model, mismatch: adapter.mismatch)
+      var adapters = AdapterShelf(model: turn.assistant.model, attaching: adapter.attaching)
       do {
         while let bytes = try lines.next() {
           room.wait()
@@ -124,12 +124,12 @@ struct RunLines {
 /// The adapters that lines name, each opened once.
 private struct AdapterShelf {
   let model: Model
-  let mismatch: MismatchOptions
+  let attaching: AttachOptions
   private var attached: [AdapterSource: AttachedAdapter] = [:]
 
-  init(model: Model, mismatch: MismatchOptions) {
+  init(model: Model, attaching: AttachOptions) {
     self.model = model
-    self.mismatch = mismatch
+    self.attaching = attaching
   }
 
   /// The line's adapter; nil, the base alone, when it is null.
@@ -142,7 +142,7 @@ private struct AdapterShelf {
       throw line.wrong("adapter", "an empty text", "a PEFT directory, or null for the base alone")
     }
     if let known = attached[source] { return known }
-    let new = try mismatch.attach(source, to: model)
+    let new = try attaching.attach(source, to: model)
     attached[source] = new
     return new
   }

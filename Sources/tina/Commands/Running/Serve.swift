@@ -35,7 +35,7 @@ struct Serve: AsyncParsableCommand {
   @Option(help: "What requests call the base; the last part of its path unless given.")
   var name: String?
 
-  @OptionGroup var mismatch: MismatchOptions
+  @OptionGroup var attaching: AttachOptions
   @OptionGroup var merging: MergedOptions
 
   @OptionGroup(title: "Network") var network: ServeNetworkOptions
@@ -84,12 +84,13 @@ struct Serve: AsyncParsableCommand {
       var baseName = name ?? Self.baseName(path)
       var attached = adapter
       if merging.merged != nil, let adapter = attached.popLast() {
-        model = try merging.place(mismatch.attach(adapter.source, to: model), on: model).model
+        model = try merging.place(attaching.attach(adapter.source, to: model), on: model).model
         baseName = name ?? adapter.name
       }
       let engine = compute.engine(model, batchLimit: limits.maxRunning)
       let registry = AdapterRegistry(
-        engine: engine, baseName: baseName, allowBaseMismatch: mismatch.allowBaseMismatch)
+        engine: engine, baseName: baseName, allowBaseMismatch: attaching.mismatch.allowBaseMismatch,
+        isTrusted: attaching.trust)
       for adapter in attached {
         if adapter.name == registry.baseName {
           throw CommandError(
@@ -97,7 +98,7 @@ struct Serve: AsyncParsableCommand {
               + " --adapter NAME=ADAPTER, or another one to the base, --name NAME.")
         }
         let loaded = try await registry.load(
-          name: adapter.name, mismatch.applied(to: adapter.source.resolved())
+          name: adapter.name, attaching.applied(to: adapter.source.resolved())
         ).adapter
         for note in loaded.notes { Terminal.note(note) }
       }

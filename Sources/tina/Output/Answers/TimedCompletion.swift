@@ -13,15 +13,17 @@ struct TimedAnswer {
   /// From the first token to the last.
   var decode = Duration.zero
 
-  var prefillRate: Double { Double(promptTokens) / max(prefill.inSeconds, 1e-9) }
+  /// Nil where no token came, so that nothing was measured.
+  var prefillRate: Double? { ids.isEmpty ? nil : prefill.rate(of: promptTokens) }
   /// The first token comes with the prompt.
-  var decodeRate: Double { ids.count > 1 ? Double(ids.count - 1) / max(decode.inSeconds, 1e-9) : 0 }
+  var decodeRate: Double? { decode.rate(of: ids.count - 1) }
 
   func summary(_ sampling: SamplingParameters) -> String {
-    let rate = { (value: Double) in String(format: value < 100 ? "%.1f" : "%.0f", value) }
+    let rate = { (value: Double?) in
+      value.map { String(format: $0 < 100 ? ", %.1f/s" : ", %.0f/s", $0) } ?? ""
+    }
     return [
-      "prompt \(promptTokens) tokens, \(rate(prefillRate))/s",
-      "answer \(ids.count) tokens" + (ids.count > 1 ? ", \(rate(decodeRate))/s" : ""),
+      "prompt \(promptTokens) tokens" + rate(prefillRate), "answer \(ids.count) tokens" + rate(decodeRate),
       sampling.temperature == 0 ? "greedy" : "seed \(sampling.seed)",
       "ended by \(reason.rawValue)",
     ].joined(separator: " · ")

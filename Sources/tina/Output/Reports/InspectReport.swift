@@ -1,12 +1,15 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import TinaRuntime
 
 /// What `tina inspect` shows, as text and as JSON.
 struct InspectReport {
   let file: AdapterFile
   let tina: TinaFile?
   let pairs: [PairAnalysis]
+  /// The base that the adapter is meant for, if it is named, or why it is none.
+  let base: Result<Qwen2Config?, any Error>
 
   private var archive: AdapterArchive { file.archive }
   private var byteCount: Int { Figures.byteCount(of: file.files) }
@@ -15,13 +18,14 @@ struct InspectReport {
       zip(entry.peftNames, entry.tensors).map { (entry, $0, $1) }
     }
   }
-  /// Why `tina run` would refuse the adapter; nil if it would not.
-  private var refusal: AdapterError? {
-    do throws(AdapterError) {
-      _ = try Adapter(file)
-      return nil
+  /// Why `tina run` would refuse the adapter, as far as the files at hand show; what attaches adapters says it.
+  private var refusals: [String] {
+    do {
+      return AdapterFit.violations(try Adapter(file), try base.get())
+    } catch let error as AdapterError {
+      return error.violations.map(\.statement)
     } catch {
-      return error
+      return ["\(error)"]
     }
   }
 
@@ -62,13 +66,17 @@ struct InspectReport {
       rows.append(["‖ΔW‖", norm.map { Figures.short($0) } ?? "not finite"])
     }
     if let tina { rows += encodingRows(tina) }
-    if let refusal {
-      rows.append(["applicable", "no: " + (refusal.violations.first.map(\.statement) ?? "")])
-      if refusal.violations.count > 1 {
-        rows.append(["", "and \(Figures.count(refusal.violations.count - 1, "more reason"))"])
+    let refusals = refusals
+    if let first = refusals.first {
+      rows.append(["applicable", "no: " + first])
+      if refusals.count > 1 {
+        rows.append(["", "and \(Figures.count(refusals.count - 1, "more reason"))"])
       }
     } else {
-      rows.append(["applicable", "yes"])
+      let isCompared = (try? base.get()) != nil
+      rows.append([
+        "applicable", "yes" + (isCompared ? "" : ", to a base of its shape (--base compares one)"),
+      ])
     }
     var lines = Figures.table(rows, left: [1])
     if !pairs.isEmpty { lines += [""] + pairLines }
@@ -139,7 +147,8 @@ struct InspectReport {
   var json: JSONValue {
     let modules: [JSONValue] = pairs.map { Self.json($0) }
     let tensors: [JSONValue] = others.map { Self.json($0.entry, $0.name, $0.tensor) }
-    let refusals: [JSONValue] = (refusal?.violations ?? []).map { JSONValue.string($0.statement) }
+    let reasons = refusals
+    let refusals: [JSONValue] = reasons.map { JSONValue.string($0) }
     let files: [JSONValue] = file.files.map { JSONValue.string($0) }
     let base: JSONValue = archive.base.map { Self.json($0) } ?? .null
     let training: JSONValue = archive.training.map { JSONValue.object($0) } ?? .null
@@ -153,7 +162,7 @@ struct InspectReport {
       "adapter": .string(file.path), "format": .string(file.format.rawValue), "files": .array(files),
       "bytes": .integer(byteCount), "base": base, "base_model_name": name, "training": training,
       "configuration": configuration, "parameters": .integer(archive.parameterCount), "norm": norm,
-      "applicable": .bool(refusal == nil), "refusals": .array(refusals), "content_digest": digest,
+      "applicable": .bool(reasons.isEmpty), "refusals": .array(refusals), "content_digest": digest,
       "exact": isExact, "layers": .array(layers), "modules": .array(modules),
       "other_tensors": .array(tensors),
     ]

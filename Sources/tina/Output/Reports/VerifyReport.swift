@@ -1,5 +1,6 @@
 import AdapterFormat
 import ModelFiles
+import TinaRuntime
 
 /// What `tina verify` finds in an adapter or a model, as text and as JSON.
 struct VerifyReport {
@@ -23,7 +24,8 @@ struct VerifyReport {
       return
     }
     do throws(AdapterError) {
-      try check(AdapterFile(path: path))
+      // Everything is compared below, and all that is wrong is listed there.
+      try check(AdapterFile(path: path, isTrusted: true))
     } catch {
       violations = error.violations
       lookCloser(error)
@@ -70,7 +72,8 @@ struct VerifyReport {
   private mutating func judge(_ file: AdapterFile) {
     do throws(AdapterError) {
       let adapter = try Adapter(file)
-      if adapter.isZero { remarks.append("every B matrix is exactly zero: the adapter changes nothing") }
+      if let reason = adapter.zeroReason { remarks.append(reason + ": the adapter changes nothing") }
+      remarks += AdapterFit.violations(adapter, nil).prefix(20).map { "tina run would refuse it: \($0)" }
       if file.archive.base == nil { remarks.append("base not identified") }
     } catch {
       remarks += error.violations.prefix(20).map { "tina run would refuse it: \($0.statement)" }
