@@ -188,6 +188,26 @@ def seeds():
         "lr_scheduler_kwargs: {min_lr_rate: 0.1}\nrl_post_train_reward_weights: [1, .5]\n" + marks * 9 + ": 'x'\n",
     )):
         yield "recipe", str(i), text.encode()
+    head = (b"POST /v1/chat/completions?x HTTP/1.1\r\nHost: localhost:8000\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer key\r\nContent-Length: 5\r\nOrigin: https://a.example\r\n"
+            b"Access-Control-Request-Headers: x-a, b\r\nExpect: 100-continue\r\n\r\n")
+    run = "\u0323\u0307".encode() + b"\xff\x40"
+    chat = {"model": "pico:math@0.5", "temperature": 0.5, "n": 2, "stop": ["a"], "stream": True, "tools": [],
+            "stream_options": {"include_usage": True}, "logprobs": True, "top_logprobs": 2, "metadata": {},
+            "messages": [{"role": "system", "content": "x"},
+                         {"role": "user", "content": [{"type": "text", "text": "y"}]},
+                         {"role": "assistant", "content": "z", "reasoning_content": "w", "tool_calls": None}]}
+    yield "http", "chat", b"\0" + head + json.dumps(chat).encode()
+    text = {"model": "pico", "prompt": [[1, 2], "x"], "best_of": 1, "echo": False, "logprobs": 3, "max_tokens": 5}
+    yield "http", "text", b"\1" + head + json.dumps(text).encode()
+    yield "http", "response", b"\2" + head + json.dumps(
+        {"model": "pico", "instructions": "x", "store": False, "text": {"format": {"type": "text"}},
+         "input": [{"role": "user", "content": [{"type": "input_text", "text": "y"}]},
+                   {"type": "reasoning", "summary": []}]}).encode()
+    yield "http", "run-in-header", (b"\0GET http://a/" + run + b" HTTP/1.1\r\nHost: " + run + b"\r\nOrigin: " + run
+                                    + b"\r\n\r\n")
+    yield "http", "run-in-role", b"\0GET / HTTP/1.1\r\n\r\n" + b'{"model":"m","messages":[{"role":"' + run + b'"}]}'
+    yield "http", "run-of-brackets", b"\1GET / HTTP/1.1\r\n\r\n" + b'{"model":"m","prompt":[{"":0},\xff\xff'
 
 
 def main():

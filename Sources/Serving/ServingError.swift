@@ -1,7 +1,4 @@
-import AdapterFormat
 import ModelFiles
-import TinaRuntime
-import Tokenization
 
 /// Why a request was not answered: an HTTP status, and the members of an error in OpenAI's API.
 public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -17,10 +14,12 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   public let message: String
   /// In how many seconds the same request may succeed.
   public let retryAfter: Int?
+  /// What went wrong inside the server. It is for the log alone.
+  let fault: String?
 
   init(
     _ status: Int, _ type: String, code: String? = nil, param: String? = nil, retryAfter: Int? = nil,
-    _ message: String
+    fault: String? = nil, _ message: String
   ) {
     self.status = status
     self.type = type
@@ -28,6 +27,7 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     self.param = param
     self.message = message
     self.retryAfter = retryAfter
+    self.fault = fault
   }
 
   /// The message.
@@ -102,34 +102,20 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
-  /// What any error means to a client.
-  init(_ error: any Error) {
-    switch error {
-    case let error as ServingError: self = error
-    case let error as RuntimeError: self.init(error, promptField: "prompt")
-    case let error as AdapterError: self = .invalid(param: "lora_path", error.description)
-    case let error as ModelFilesError: self = .invalid(error.description)
-    default: self.init(500, "server_error", "something went wrong inside the server: \(error)")
-    }
+  /// No place for another connection.
+  static func tooManyConnections(_ limit: Int) -> ServingError {
+    ServingError(
+      503, "server_error", code: "too_many_connections", retryAfter: 1,
+      "\(limit) connections are open, as many as may be. Try again later.")
   }
 
-  /// What an error of the engine means to a client whose prompt stands in this field.
-  init(_ error: RuntimeError, promptField: String) {
-    switch error {
-    case .filesChanged(let change): self = .filesChanged(change)
-    // A factor of the request's own overflows; weights alone do not.
-    case .notFinite(_, let adapter?) where abs(adapter.scale) > 1:
-      self = .invalid(param: "model", code: "scale_overflow", error.description)
-    case .notFinite, .threadsUnavailable, .weightsMismatch, .noAnswer:
-      self.init(500, "server_error", error.description)
-    case .promptTooLong:
-      self = .invalid(param: promptField, code: "context_length_exceeded", error.description)
-    case .memoryBudgetTooSmall:
-      self = .invalid(param: "max_tokens", code: "memory_budget_exceeded", error.description)
-    case .adapterMismatch, .otherBase, .adapterWithoutEffect, .adapterNotFinite:
-      self = .invalid(param: "lora_path", error.description)
-    case .emptyPrompt, .tokenOutOfRange: self = .invalid(param: promptField, error.description)
-    case .invalidSetting(let name, _, _): self = .invalid(param: name, error.description)
+  /// The error without the places where files lie on this machine, each with what it is called instead.
+  func hiding(_ places: [(path: String, name: String)]) -> ServingError {
+    var message = message
+    for place in places where place.path.utf8.first == UInt8(ascii: "/") && place.path.utf8.count > 1 {
+      message = replacing(place.path, with: place.name, in: message)
     }
+    return ServingError(
+      status, type, code: code, param: param, retryAfter: retryAfter, fault: fault, message)
   }
 }

@@ -123,7 +123,7 @@ import TinaRuntime
       (#"{"lora_name": "pico", "lora_path": "adapter"}"#, 400, "lora_name"),
       (#"{"lora_name": "a b", "lora_path": "adapter"}"#, 400, "lora_name"),
       (#"{"lora_name": "a:b", "lora_path": "adapter"}"#, 400, "lora_name"),
-      (#"{"lora_name": "x", "lora_path": "nothing"}"#, 400, "lora_path"),
+      (#"{"lora_name": "x", "lora_path": "nothing"}"#, 404, "lora_path"),
       (#"{"lora_name": "x", "lora_path": "config.json"}"#, 400, "lora_path"),
       (#"{"lora_name": "x", "lora_path": "adapter", "rank": 5}"#, 400, "rank"),
       (#"{"lora_name": "x"}"#, 400, "lora_path"),
@@ -178,5 +178,61 @@ import TinaRuntime
     }
     // The error does not tell whether something exists outside.
     #expect(messages.count == 1)
+  }
+
+  /// Nothing tells what exists outside: neither a path through other folders nor a link.
+  @Test func pathsThroughOtherFoldersAreTheSame404() async throws {
+    let scratch = TemporaryFolder()
+    let manager = FileManager.default
+    let inside = scratch.makeFolder("adapters")
+    _ = scratch.makeFolder("there")
+    try manager.copyItem(atPath: picoAdapter, toPath: inside + "/good")
+    try manager.createDirectory(atPath: inside + "/linked", withIntermediateDirectories: true)
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      try manager.createSymbolicLink(
+        atPath: inside + "/linked/" + name, withDestinationPath: picoAdapter + "/" + name)
+    }
+    try manager.createSymbolicLink(atPath: inside + "/up", withDestinationPath: "..")
+    try manager.createSymbolicLink(atPath: inside + "/dangling", withDestinationPath: "../missing")
+    let service = try await picoService { $0.adapterFolder = try? AdapterFolder(path: inside) }
+    func load(_ path: String) async -> Reply {
+      await service.ask(
+        "POST", "/v1/load_lora_adapter", #"{"lora_name": "x", "lora_path": "\#(path)", "load_inplace": true}"#
+      )
+    }
+    var messages: Set<String> = []
+    for path in [
+      "../there/../adapters/good", "../missing/../adapters/good", scratch.path + "/there/../adapters/good",
+      scratch.path + "/missing/../adapters/good", "up/adapters/good", "up/there", "up/missing", "dangling",
+      "linked", "/etc/passwd", "/etc/missing", "missing",
+    ] {
+      let reply = await load(path)
+      #expect(reply.status == 404, "\(path)")
+      messages.insert(
+        try reply.json()["error", "message"]?.string?.replacingOccurrences(of: path, with: "PATH") ?? "")
+    }
+    #expect(messages.count == 1)
+    for path in ["good", "./good/", "nowhere/../good", inside + "/good", "good/adapter_model.safetensors"] {
+      #expect(await load(path).status == 200, "\(path)")
+    }
+  }
+
+  /// What a client is told of an error names no folder of this machine.
+  @Test func errorsNameNoFolderOfTheMachine() async throws {
+    let scratch = TemporaryFolder()
+    let inside = scratch.makeFolder("adapters")
+    try Data("{}".utf8).write(to: URL(fileURLWithPath: inside + "/config.json"))
+    _ = scratch.makeFolder("adapters/empty")
+    try Data("no".utf8).write(to: URL(fileURLWithPath: inside + "/x.tina"))
+    let service = try await picoService { $0.adapterFolder = try? AdapterFolder(path: inside) }
+    for path in ["config.json", "empty", "x.tina"] {
+      let reply = await service.ask(
+        "POST", "/v1/load_lora_adapter", #"{"lora_name": "x", "lora_path": "\#(path)"}"#)
+      #expect(reply.status == 400)
+      #expect(!reply.text.contains(scratch.path) && reply.text.contains(path), "\(reply.text)")
+    }
+    struct Odd: Error {}
+    let fault = ServingError(Odd())
+    #expect(fault.status == 500 && !fault.message.contains("Odd") && fault.fault?.contains("Odd") == true)
   }
 }

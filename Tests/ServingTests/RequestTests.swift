@@ -47,9 +47,10 @@ import TinaRuntime
       #"[{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]"#,
       "messages[0].content[0].type"
     ),
-    (#"[{"role": "user", "content": "x", "name": "Bob"}]"#, "messages[0].name"),
+    (#"[{"role": "user", "content": "x", "reasoning_content": "y"}]"#, "messages[0].reasoning_content"),
+    (#"[{"role": "assistant", "content": "x", "prefix": true}]"#, "messages[0].prefix"),
     (#"[{"role": "assistant", "content": "x", "tool_calls": [{}]}]"#, "messages[0].tool_calls"),
-    (#"[{"role": "assistant", "content": "x", "reasoning_content": "y"}]"#, "messages[0].reasoning_content"),
+    (#"[{"role": "assistant", "content": "x", "audio": {"id": "y"}}]"#, "messages[0].audio"),
   ]
 
   @Test(arguments: messages)

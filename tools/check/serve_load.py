@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Puts `tina serve` under load by good, rude and slow clients, then stops it in the middle.
 
-    tools/check/serve_load.py [--minutes 5] [--clients 64] [--tina PROGRAM]
+    tools/check/serve_load.py [--minutes 5] [--clients 64] [--hostile 0] [--tina PROGRAM]
 
 Serves Pico with adapters. First every question is answered alone; under load the same questions must get the same
 answers, byte for byte, streamed or not, whoever else is there. Memory and open files must stay as they are, nothing
 may be left running, and SIGTERM must let what has begun finish. Needs nothing but Python.
+
+`--hostile N` puts N hostile clients beside them (hostile_clients.py says what they do). Then `/health` must answer
+within 100 ms in 99 of 100 cases as well.
 
 A machine that was suspended, or whose processes were stopped, comes back to deadlines that are over: connections that
 break right after that are counted apart, and the time is made up for. Wrong answers are wrong all the same.
@@ -18,6 +21,7 @@ import json
 import random
 import time
 
+from hostile_clients import Attack
 from programs import PICO, Server
 
 MODELS = ["pico", "math", "half", "math@0.25"]
@@ -346,16 +350,27 @@ async def run(options):
         seconds = options.minutes * 60
         load = Load(server, asked, answers)
         watch = asyncio.create_task(load.watch())
+        attack = Attack(server.port, options.hostile) if options.hostile else None
         await asyncio.gather(*(load.client(i, time.monotonic() + min(30, seconds)) for i in range(options.clients)))
+        if attack:
+            await asyncio.to_thread(attack.end)
         await settle(server.port)
         before = server.memory(), server.descriptors()
         load.stopped = 0
         began = time.monotonic()
         load.times.clear()
+        attack = Attack(server.port, options.hostile) if options.hostile else None
         await asyncio.gather(*(load.client(i + 1000, began + seconds) for i in range(options.clients)))
         assert not load.wrong, load.wrong[:3]
         seconds = time.monotonic() - began - load.stopped
         watch.cancel()
+        if attack:
+            sent, wrong, health = await asyncio.to_thread(attack.end)
+            print(f"{options.hostile} hostile clients beside them:", dict(sorted(sent.items())))
+            print(f"/health: p50 {percentile(health, .5) * 1e3:.0f} ms, p99 {percentile(health, .99) * 1e3:.0f} ms,"
+                  f" longest {health[-1] * 1e3:.0f} ms of {len(health)}")
+            assert not wrong, wrong[:3]
+            assert percentile(health, .99) < 0.1, "/health was kept waiting"
         now = await settle(server.port)
         await asyncio.sleep(1)
         after = server.memory(), server.descriptors()
@@ -375,6 +390,7 @@ def main():
     options.add_argument("--tina", help="the program; the built one unless given")
     options.add_argument("--minutes", type=float, default=5)
     options.add_argument("--clients", type=int, default=64)
+    options.add_argument("--hostile", type=int, default=0, help="hostile clients beside them")
     asyncio.run(run(options.parse_args()))
 
 

@@ -267,6 +267,30 @@ def is_well_named(family):
             and not family.name.endswith(("_total", "_count", "_sum", "_bucket")))
 
 
+def responses(client):
+    first = client.responses.create(model="math", input="What is 12 + 3 * 4?", extra_body={"seed": 5})
+    chat = client.chat.completions.create(model="math", messages=QUESTION, seed=5).choices[0].message
+    check("a response says what a chat says", first.output_text == chat.content, first.output_text, chat.content)
+    check("its thinking is an item", first.output[0].type == "reasoning"
+          and first.output[0].content[0].text == chat.reasoning_content)
+    check("a response is whole", first.status == "completed" and first.usage.output_tokens_details.reasoning_tokens > 0)
+    with client.responses.stream(model="math", input="What is 12 + 3 * 4?", extra_body={"seed": 5}) as stream:
+        kinds = [event.type for event in stream]
+        last = stream.get_final_response()
+    check("a streamed response is the same", last.output_text == first.output_text and "error" not in kinds)
+    again = client.responses.create(
+        model="math", instructions="Be brief.", max_output_tokens=5, store=False,
+        input=[*QUESTION, *first.output, {"role": "user", "content": "What is 2 + 2?"}])
+    check("output sent back is taken", again.status == "incomplete"
+          and again.incomplete_details.reason == "max_output_tokens", again)
+    fails("no earlier response is kept", openai.BadRequestError, param="previous_response_id",
+          call=lambda: client.responses.create(model="math", input="x", previous_response_id="resp_1"))
+    reply = client.chat.completions.create(model="math", messages=QUESTION, temperature=0)
+    turns = [*QUESTION, reply.choices[0].message, {"role": "user", "content": "What is 4 + 4?"}]
+    second = client.chat.completions.create(model="math", messages=turns, temperature=0)
+    check("an answer sent back is taken", second.choices[0].message.content is not None)
+
+
 def others(client, url, key):
     def get(path):
         request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + key})
@@ -301,6 +325,7 @@ def main():
         completions(client)
         errors(client, server.url)
         adapters(client)
+        responses(client)
         others(client, server.url, key)
         server.terminate()
         code, _ = server.wait()

@@ -5,6 +5,7 @@ import Support
 struct Exchange: Sendable {
   let sink: any ResponseSink
   let record: RequestRecord
+  /// What lets the page that asks read the answer.
   let headers: [(String, String)]
   private let begun = Locked(false)
 
@@ -23,10 +24,7 @@ struct Exchange: Sendable {
       $0.code = code
     }
     begun.withLock { $0 = true }
-    try await sink.whole(
-      reply.status,
-      headers + [("Content-Type", reply.type), ("X-Content-Type-Options", "nosniff")] + reply.headers,
-      reply.body)
+    try await sink.whole(reply.status, reply.allHeaders(record, headers), reply.body)
   }
 
   func preflight(_ allowed: [(String, String)]) async throws {
@@ -45,7 +43,7 @@ struct Exchange: Sendable {
     // X-Accel-Buffering tells nginx to pass pieces on as they come.
     try await sink.begin(
       200,
-      headers + [
+      record.headers + headers + [
         ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
         ("X-Accel-Buffering", "no"),
       ])
@@ -59,9 +57,13 @@ struct Exchange: Sendable {
     try await sink.end(Self.bytes(chunks) + (isDone ? Array("data: [DONE]\n\n".utf8) : []))
   }
 
+  /// A chunk that says its type is an event of that name.
   private static func bytes(_ chunks: [JSONValue]) -> [UInt8] {
     var text = ""
-    for chunk in chunks { text += "data: " + chunk.text() + "\n\n" }
+    for chunk in chunks {
+      if let name = chunk.object?["type"]?.string { text += "event: \(name)\n" }
+      text += "data: " + chunk.text() + "\n\n"
+    }
     return Array(text.utf8)
   }
 }

@@ -1,4 +1,3 @@
-import AdapterFormat
 import ModelFiles
 import Support
 
@@ -16,23 +15,36 @@ public struct Gate: Sendable {
   /// Origins of other pages that may ask, as `https://host[:port]`; `*` allows any.
   public var allowedOrigins: [String] = []
 
+  /// The most bytes of a host or origin.
+  private static let nameBytes = 512
+
   /// A gate that is open to every local program, without a key.
   public init() {}
 
   /// Whether a browser could name `text` as a page's origin: `scheme://host[:port]` and no more, or `*`.
   public static func isOrigin(_ text: String) -> Bool {
-    if text == "*" { return true }
-    guard let separator = text.firstRange(of: "://"), separator.lowerBound > text.startIndex else {
-      return false
-    }
-    let rest = text[separator.upperBound...]
-    return !rest.isEmpty && !rest.contains { "/?#@\\".contains($0) || $0.isWhitespace }
+    if text.isSame("*") { return true }
+    guard let rest = hostPart(ofOrigin: text) else { return false }
+    return !rest.isEmpty && rest.utf8.allSatisfy(isHostByte)
   }
 
   /// Whether `text` can be the name in a `Host` header, without a port, or `*`.
   public static func isHost(_ text: String) -> Bool {
-    text == "*"
-      || hostName(text) == text.lowercased() && !text.contains { "/?#@\\".contains($0) || $0.isWhitespace }
+    text.isSame("*")
+      || hostName(text).map { $0.isSameIgnoringCase(text) } ?? false && text.utf8.allSatisfy(isHostByte)
+  }
+
+  private static func isHostByte(_ byte: UInt8) -> Bool {
+    byte > 0x20 && byte != 0x7F && !"/?#@\\".utf8.contains(byte)
+  }
+
+  /// What stands behind `scheme://`; nil where there is no scheme.
+  private static func hostPart(ofOrigin origin: String) -> String? {
+    let bytes = Array(origin.utf8)
+    guard bytes.count <= nameBytes, let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon > 0,
+      bytes[colon...].starts(with: "://".utf8)
+    else { return nil }
+    return String(decoding: bytes[(colon + 3)...], as: UTF8.self)
   }
 
   /// - Throws: `ServingError` with status 401, 403 or 415.
@@ -40,29 +52,57 @@ public struct Gate: Sendable {
     try checkHost(request)
     try checkOrigin(request)
     if needsKey, let apiKey { try checkKey(request, apiKey) }
-    if request.method == "POST" { try checkContentType(request) }
+    if request.method.isSame("POST") { try checkContentType(request) }
   }
 
   /// The headers that let the page at the request's origin read the answer.
   func crossOriginHeaders(_ request: ServerRequest) -> [(String, String)] {
     guard let origin = request.value("origin"), isAllowed(origin) else { return [] }
-    return [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+    return [
+      ("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", "X-Request-Id, Retry-After"),
+      ("Vary", "Origin"),
+    ]
   }
 
-  /// The answer to a browser that asks whether a page may send a request.
+  /// The answer to a browser that asks whether a page may send a request. An allowed page may send any header: clients
+  /// add their own (`x-stainless-*`).
   func preflight(_ request: ServerRequest) -> [(String, String)] {
     let headers = crossOriginHeaders(request)
     if headers.isEmpty { return [] }
-    return headers + [
-      ("Access-Control-Allow-Methods", "GET, POST"),
-      ("Access-Control-Allow-Headers", "Authorization, Content-Type"), ("Access-Control-Max-Age", "600"),
-    ]
+    var names = ["Authorization", "Content-Type"]
+    for name in Self.fieldNames(request.values("access-control-request-headers"))
+    where !names.contains(where: { $0.isSameIgnoringCase(name) }) {
+      names.append(name)
+    }
+    var answer =
+      headers + [
+        ("Access-Control-Allow-Methods", "GET, POST"),
+        ("Access-Control-Allow-Headers", names.joined(separator: ", ")), ("Access-Control-Max-Age", "600"),
+        ("Vary", "Access-Control-Request-Headers"),
+      ]
+    if request.value("access-control-request-private-network")?.isSameIgnoringCase("true") == true {
+      answer.append(("Access-Control-Allow-Private-Network", "true"))
+    }
+    return answer
+  }
+
+  /// The well-formed names of headers in comma-separated lists.
+  private static func fieldNames(_ lists: [String]) -> [String] {
+    lists.flatMap { $0.parts(between: UInt8(ascii: ",")) }.map(\.withoutBlanks).filter { name in
+      (1...128).contains(name.utf8.count)
+        && name.utf8.allSatisfy { byte in
+          switch byte {
+          case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+          default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+          }
+        }
+    }
   }
 
   // MARK: The checks
 
   private func checkHost(_ request: ServerRequest) throws(ServingError) {
-    if allowedHosts.contains("*") { return }
+    if allowedHosts.contains(where: { $0.isSame("*") }) { return }
     guard let host = request.value("host").flatMap(Self.hostName), isKnown(host) else {
       throw ServingError(
         403, "permission_error", code: "host_not_allowed",
@@ -73,21 +113,30 @@ public struct Gate: Sendable {
 
   /// The name in `name[:port]` or `[address]:port`, in lower case.
   static func hostName(_ value: String) -> String? {
-    let text = value.lowercased()
-    if text.hasPrefix("[") {
-      guard let end = text.firstIndex(of: "]") else { return nil }
-      return String(text[...end])
+    guard value.utf8.count <= nameBytes else { return nil }
+    let bytes = Array(value.inLowerCase.utf8)
+    if bytes.first == UInt8(ascii: "[") {
+      guard let end = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
+      return String(decoding: bytes[...end], as: UTF8.self)
     }
-    let name = text.prefix { $0 != ":" }
-    return name.isEmpty ? nil : String(name)
+    let name = bytes.prefix { $0 != UInt8(ascii: ":") }
+    return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
   }
 
   /// Plain addresses are safe: a browser names an address only where the page itself lies at it.
   private func isKnown(_ host: String) -> Bool {
-    if host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("[") { return true }
-    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    if parts.count == 4, parts.allSatisfy({ UInt8($0) != nil }) { return true }
-    return allowedHosts.contains { $0.lowercased() == host }
+    let isLocal = host.isSame("localhost") || host.utf8.suffix(10).elementsEqual(".localhost".utf8)
+    if isLocal || host.utf8.first == UInt8(ascii: "[") || Self.isAddress(host) { return true }
+    return allowedHosts.contains { $0.isSameIgnoringCase(host) }
+  }
+
+  /// Whether it is four numbers up to 255 with dots between them.
+  private static func isAddress(_ host: String) -> Bool {
+    let parts = host.parts(between: UInt8(ascii: "."))
+    return parts.count == 4
+      && parts.allSatisfy { part in
+        part.utf8.allSatisfy { (0x30...0x39).contains($0) } && UInt8(part) != nil
+      }
   }
 
   private func checkOrigin(_ request: ServerRequest) throws(ServingError) {
@@ -100,18 +149,19 @@ public struct Gate: Sendable {
   }
 
   private func isAllowed(_ origin: String) -> Bool {
-    allowedOrigins.contains("*") || allowedOrigins.contains { $0.lowercased() == origin.lowercased() }
+    guard origin.utf8.count <= Self.nameBytes else { return false }
+    return allowedOrigins.contains { $0.isSame("*") || $0.isSameIgnoringCase(origin) }
   }
 
   /// A proxy may speak TLS where this server does not, so the scheme is not compared.
   private func isOwn(_ origin: String, _ request: ServerRequest) -> Bool {
-    guard let host = request.value("host"), let start = origin.firstRange(of: "://") else { return false }
-    return origin[start.upperBound...].lowercased() == host.lowercased()
+    guard let host = request.value("host"), let named = Self.hostPart(ofOrigin: origin) else { return false }
+    return named.isSameIgnoringCase(host)
   }
 
   private func checkKey(_ request: ServerRequest, _ key: String) throws(ServingError) {
-    if let value = request.value("authorization"), value.lowercased().hasPrefix("bearer "),
-      Self.equal(String(value.dropFirst(7)), key)
+    if let value = request.value("authorization"), value.beginsIgnoringCase("bearer "),
+      Self.equal(Array(value.utf8.dropFirst(7)), Array(key.utf8))
     {
       return
     }
@@ -121,14 +171,14 @@ public struct Gate: Sendable {
   }
 
   /// Compares digests, so that the time it takes tells nothing about the key.
-  private static func equal(_ a: String, _ b: String) -> Bool {
-    let digests = [a, b].map { Digest.sha256(Array($0.utf8)) }
+  private static func equal(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    let digests = [Digest.sha256(a), Digest.sha256(b)]
     return zip(digests[0], digests[1]).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
   }
 
   private func checkContentType(_ request: ServerRequest) throws(ServingError) {
-    let type = request.value("content-type")?.prefix { $0 != ";" }.lowercased()
-    guard type.map({ $0.filter { $0 != " " } }) == "application/json" else {
+    let type = request.value("content-type")?.parts(between: UInt8(ascii: ";")).first?.withoutBlanks
+    guard type?.isSameIgnoringCase("application/json") == true else {
       throw ServingError(
         415, "invalid_request_error", code: "unsupported_media_type",
         "Content-Type: found \(quoted(request.values("content-type").joined(separator: ", "))),"

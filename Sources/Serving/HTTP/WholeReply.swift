@@ -24,4 +24,9 @@ struct WholeReply: Sendable {
     // A server that is stopping waits for every connection that stays open.
     if error.status == 503 { headers.append(("Connection", "close")) }
   }
+
+  /// All headers of the answer to the request of this record.
+  func allHeaders(_ record: RequestRecord, _ more: [(String, String)]) -> [(String, String)] {
+    record.headers + more + [("Content-Type", type), ("X-Content-Type-Options", "nosniff")] + headers
+  }
 }

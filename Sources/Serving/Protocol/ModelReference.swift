@@ -33,7 +33,7 @@ struct ModelReference: Sendable, Equatable {
 
   /// A plain decimal number: no hexadecimal, no infinity.
   private static func number(_ digits: String) -> Float? {
-    guard digits.count <= 24,
+    guard digits.utf8.count <= 24,
       digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }),
       let value = Float(digits), value.isFinite
     else { return nil }

@@ -7,6 +7,13 @@ struct RequestFields {
   private let prefix: String
   private var read: Set<[UInt8]> = []
 
+  /// The most bytes of a word, as a role or a model's name.
+  static let wordBytes = 1024
+  /// The most bytes of a number's digits.
+  private static let numberBytes = 512
+  /// The most arrays and objects in a body. Each takes far more memory than its two brackets.
+  private static let containerLimit = 1 << 16
+
   /// - Parameter prefix: what stands before the names in messages, for objects inside others.
   init(_ value: JSONValue, prefix: String = "") throws(ServingError) {
     guard let object = value.object else {
@@ -20,6 +27,12 @@ struct RequestFields {
 
   /// A request's body.
   init(body: [UInt8]) throws(ServingError) {
+    let containers = Self.containers(body)
+    guard containers <= Self.containerLimit else {
+      throw .invalid(
+        code: "invalid_json",
+        "the body has \(containers) arrays and objects, expected at most \(Self.containerLimit).")
+    }
     let value: JSONValue
     do throws(ModelFilesError) {
       value = try JSON.parse(body, file: "body")
@@ -30,6 +43,29 @@ struct RequestFields {
         "the body is no JSON\(place): found \(error.found), expected \(error.expected).")
     }
     try self.init(value)
+  }
+
+  /// The number of opening brackets outside strings.
+  private static func containers(_ body: [UInt8]) -> Int {
+    var count = 0
+    var isText = false
+    var isEscaped = false
+    for byte in body {
+      if isEscaped {
+        isEscaped = false
+      } else if isText {
+        if byte == UInt8(ascii: "\\") {
+          isEscaped = true
+        } else if byte == UInt8(ascii: "\"") {
+          isText = false
+        }
+      } else if byte == UInt8(ascii: "\"") {
+        isText = true
+      } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+        count += 1
+      }
+    }
+    return count
   }
 
   func name(_ key: String) -> String { prefix + key }
@@ -63,6 +99,20 @@ struct RequestFields {
     return text
   }
 
+  /// A short text.
+  mutating func word(_ key: String) throws(ServingError) -> String? {
+    try optional(key, "a text of at most \(Self.wordBytes) bytes") { value in
+      value.string.flatMap { $0.utf8.count <= Self.wordBytes ? $0 : nil }
+    }
+  }
+
+  mutating func requiredWord(_ key: String) throws(ServingError) -> String {
+    guard let word = try word(key) else {
+      throw .invalid(param: name(key), "\(name(key)): found nothing, expected a text.")
+    }
+    return word
+  }
+
   mutating func flag(_ key: String) throws(ServingError) -> Bool? {
     try optional(key, "true or false") { $0.bool }
   }
@@ -77,8 +127,14 @@ struct RequestFields {
 
   mutating func number(_ key: String, _ range: ClosedRange<Double>) throws(ServingError) -> Float? {
     try optional(key, "a number from \(range.lowerBound) to \(range.upperBound)") { value in
-      value.double.flatMap { range.contains($0) ? Float($0) : nil }
+      Self.number(value).flatMap { range.contains($0) ? Float($0) : nil }
     }
+  }
+
+  /// A number whose digits are few enough to be read at once.
+  static func number(_ value: JSONValue) -> Double? {
+    guard case .number(let literal) = value, literal.utf8.count <= numberBytes else { return nil }
+    return value.double
   }
 
   /// Reads a field that is not supported, and refuses every value that would change the answer.
@@ -89,12 +145,18 @@ struct RequestFields {
     throw .unsupported(name(key), found: value.summary, advice: advice)
   }
 
-  /// Accepts fields that do not affect the answer.
-  mutating func ignore(_ keys: String...) { for key in keys { read.insert(Array(key.utf8)) } }
+  /// Reads fields that are not supported, and refuses values of theirs that ask for something.
+  mutating func foreign(_ fields: [ForeignField]) throws(ServingError) {
+    for field in fields {
+      try neutral(field.key, advice: field.advice) { value in
+        field.harmless.contains { $0.covers(value) }
+      }
+    }
+  }
 
   /// - Throws: an error that names the first field that nobody read, unless it is null.
   func finish() throws(ServingError) {
-    for (key, value) in object.members where !read.contains(Array(key.utf8)) && !value.isNull {
+    for (key, value) in object.members where !value.isNull && !read.contains(Array(key.utf8)) {
       throw .unsupported(
         prefix + printable(key, limit: 64), found: value.summary,
         advice: "No such field is known here: leave it out, or check its spelling.")

@@ -1,5 +1,4 @@
 import ModelFiles
-import TinaRuntime
 
 /// What one request may ask for.
 public struct RequestLimits: Sendable {
@@ -38,18 +37,18 @@ struct SamplingFields: Sendable {
   /// Reads the fields. A request without a seed gets a random one, which its answer names.
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     temperature = try fields.number("temperature", 0...2)
-    let lowest = SamplingParameters.lowestTemperature
+    let lowest = RequestLimits.lowestTemperature
     if let temperature, temperature > 0, Double(temperature) < lowest {
       throw .field("temperature", found: "\(temperature)", expected: "0, or a number from \(lowest) to 2")
     }
     topP = try fields.optional("top_p", "a number above 0, at most 1") { value in
-      value.double.flatMap { $0 > 0 && $0 <= 1 && Float($0) > 0 ? Float($0) : nil }
+      RequestFields.number(value).flatMap { $0 > 0 && $0 <= 1 && Float($0) > 0 ? Float($0) : nil }
     }
     // vLLM's clients write -1 for all.
     topK = try fields.integer("top_k", -1...Int(Int32.max)).map { max($0, 0) }
     minP = try fields.number("min_p", 0...1)
     repetitionPenalty = try fields.optional("repetition_penalty", "a number from 0.01 to 100") { value in
-      value.double.flatMap { (0.01...100).contains($0) ? Float($0) : nil }
+      RequestFields.number(value).flatMap { (0.01...100).contains($0) ? Float($0) : nil }
     }
     presencePenalty = try fields.number("presence_penalty", -2...2) ?? 0
     frequencyPenalty = try fields.number("frequency_penalty", -2...2) ?? 0
@@ -63,12 +62,15 @@ struct SamplingFields: Sendable {
     stream = try fields.flag("stream") ?? false
     includeUsage = false
     if let options = fields.value("stream_options") {
-      guard stream else {
-        throw .field("stream_options", found: options.summary, expected: "it only beside \"stream\": true")
-      }
       var inner = try RequestFields(options, prefix: "stream_options.")
       includeUsage = try inner.flag("include_usage") ?? false
-      try inner.neutral("include_obfuscation") { $0.bool == false }
+      if includeUsage, !stream {
+        throw .field("stream_options", found: options.summary, expected: "it only beside \"stream\": true")
+      }
+      try inner.foreign([
+        ForeignField("include_obfuscation", .flag(false)),
+        ForeignField("continuous_usage_stats", .flag(false)),
+      ])
       try inner.finish()
     }
   }
@@ -84,27 +86,5 @@ struct SamplingFields: Sendable {
       }
       return texts.allSatisfy { (1...limits.maxStopBytes).contains($0.utf8.count) } ? texts : nil
     } ?? []
-  }
-
-  /// The answer's settings on a model with these defaults; `top` is nil when probabilities are not wanted.
-  func settings(
-    _ defaults: GenerationConfig, adapter: AttachedAdapter?, maxTokens: Int?, top: Int?
-  ) -> AnswerSettings {
-    var parameters = SamplingParameters(
-      defaults, temperature: temperature, topK: topK, topP: topP, minP: minP,
-      repetitionPenalty: repetitionPenalty, seed: seed)
-    parameters.presencePenalty = presencePenalty
-    parameters.frequencyPenalty = frequencyPenalty
-    return AnswerSettings(
-      adapter: adapter, sampling: parameters, maxTokens: maxTokens, stopTexts: stops, topCount: top ?? 0)
-  }
-
-  /// Reads fields of OpenAI's API that have no effect here, in both kinds of request.
-  static func readCommon(_ fields: inout RequestFields) throws(ServingError) {
-    // Labels for the caller's own use.
-    fields.ignore("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
-    try fields.neutral("logit_bias") { $0.object?.keys.isEmpty == true }
-    try fields.neutral("service_tier") { ["auto", "default"].contains($0.string) }
-    try fields.neutral("store", advice: "Nothing is stored here.") { $0.bool == false }
   }
 }

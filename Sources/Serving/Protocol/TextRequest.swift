@@ -6,6 +6,13 @@ struct TextRequest: Sendable {
   enum Prompt: Sendable {
     case text(String)
     case ids([Int])
+
+    var isEmpty: Bool {
+      switch self {
+      case .text(let text): text.utf8.isEmpty
+      case .ids(let ids): ids.isEmpty
+      }
+    }
   }
 
   let model: String
@@ -18,7 +25,7 @@ struct TextRequest: Sendable {
   let addsSpecialTokens: Bool
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
-    model = try fields.required("model")
+    model = try fields.requiredWord("model")
     prompts = try Self.prompts(&fields, limits)
     sampling = try SamplingFields(&fields, limits)
     guard sampling.samples * prompts.count <= limits.maxSamples else {
@@ -29,15 +36,13 @@ struct TextRequest: Sendable {
     // OpenAI's default.
     maxTokens =
       try fields.integer("max_tokens", 1...(limits.maxTokens ?? .max)) ?? min(16, limits.maxTokens ?? 16)
-    logprobs = try fields.integer("logprobs", 0...20)
+    // Some clients say false for none.
+    logprobs = fields.value("logprobs")?.bool == false ? nil : try fields.integer("logprobs", 0...20)
     addsSpecialTokens = try fields.flag("add_special_tokens") ?? true
     let samples = sampling.samples
     try fields.neutral("best_of", advice: "Ask for n completions and choose.") { $0.int == samples }
-    try fields.neutral("echo", advice: "The prompt is not repeated here.") { $0.bool == false }
-    try fields.neutral("suffix", advice: "Text is continued here, not filled in.") {
-      $0.string?.isEmpty == true
-    }
-    try SamplingFields.readCommon(&fields)
+    try fields.foreign(ForeignField.completion)
+    try fields.foreign(ForeignField.common)
     try fields.finish()
   }
 
@@ -54,6 +59,11 @@ struct TextRequest: Sendable {
         value.string.map { .text($0) } ?? value.array.flatMap { ids($0) }.map { .ids($0) }
       }
       return prompts.count == values.count ? prompts : nil
+    }
+    if let found, found.contains(where: \.isEmpty) {
+      throw .invalid(
+        param: "prompt", "the prompt is empty: found no text, expected at least one character. Give a prompt."
+      )
     }
     guard let found else { throw .invalid(param: "prompt", "prompt: found nothing, expected \(expected).") }
     return found

@@ -140,7 +140,9 @@ public final class AdapterRegistry: Sendable {
   ///
   /// - Throws: `ServingError` with status 404 when there is none of that name.
   public func unload(name: String) throws {
-    guard let old = versions.withLock({ $0.removeValue(forKey: name) }) else {
+    // Only what can be a name is looked up: the hash of other texts may take long.
+    guard ModelReference.isAdapterName(name), let old = versions.withLock({ $0.removeValue(forKey: name) })
+    else {
       throw ServingError(
         404, "not_found_error", code: "model_not_found", param: "lora_name",
         "lora_name: found \(quoted(name)), expected a loaded adapter"

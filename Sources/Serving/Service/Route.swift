@@ -1,5 +1,3 @@
-import Foundation
-
 /// An address that is served.
 enum Route: Equatable {
   case page
@@ -9,29 +7,45 @@ enum Route: Equatable {
   case model(String)
   case chat
   case completions
+  case responses
   case load
   case unload
   case tokenize
   case detokenize
 
+  private static let fixed: [(String, Route)] = [
+    ("/", .page), ("/health", .health), ("/metrics", .metrics), ("/v1/models", .models),
+    ("/v1/chat/completions", .chat), ("/v1/completions", .completions), ("/v1/responses", .responses),
+    ("/v1/load_lora_adapter", .load), ("/v1/unload_lora_adapter", .unload), ("/tokenize", .tokenize),
+    ("/detokenize", .detokenize),
+  ]
+
   init?(path: String) {
-    switch path {
-    case "/": self = .page
-    case "/health": self = .health
-    case "/metrics": self = .metrics
-    case "/v1/models": self = .models
-    case "/v1/chat/completions": self = .chat
-    case "/v1/completions": self = .completions
-    case "/v1/load_lora_adapter": self = .load
-    case "/v1/unload_lora_adapter": self = .unload
-    case "/tokenize": self = .tokenize
-    case "/detokenize": self = .detokenize
-    default:
-      guard path.hasPrefix("/v1/models/"), let name = String(path.dropFirst(11)).removingPercentEncoding,
-        !name.isEmpty
-      else { return nil }
-      self = .model(name)
+    if let found = Self.fixed.first(where: { $0.0.isSame(path) }) {
+      self = found.1
+      return
     }
+    guard path.utf8.starts(with: "/v1/models/".utf8), let name = Self.name(path.utf8.dropFirst(11)) else {
+      return nil
+    }
+    self = .model(name)
+  }
+
+  /// A name with its percent signs resolved; nil for one that is empty, damaged or no UTF-8.
+  private static func name(_ escaped: Substring.UTF8View) -> String? {
+    var bytes: [UInt8] = []
+    var rest = Array(escaped)[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      let digits = rest.prefix(2).map { Character(UnicodeScalar($0)).hexDigitValue }
+      guard digits.count == 2, let high = digits[0], let low = digits[1] else { return nil }
+      bytes.append(UInt8(high << 4 | low))
+      rest = rest.dropFirst(2)
+    }
+    return bytes.isEmpty ? nil : String(validating: bytes, as: UTF8.self)
   }
 
   /// The route in metrics and logs, without what a client chose.
@@ -44,6 +58,7 @@ enum Route: Equatable {
     case .model: "/v1/models/{model}"
     case .chat: "/v1/chat/completions"
     case .completions: "/v1/completions"
+    case .responses: "/v1/responses"
     case .load: "/v1/load_lora_adapter"
     case .unload: "/v1/unload_lora_adapter"
     case .tokenize: "/tokenize"

@@ -33,8 +33,7 @@ public final class Service: Sendable {
   let settings: Settings
   let admission: Admission
   let metrics = Metrics()
-  /// Encodes long prompts.
-  let longWork = SerialWorker("tina prompts")
+  let work = RequestWork()
   let created = Int(Date().timeIntervalSince1970)
 
   /// A service on an engine.
@@ -79,34 +78,52 @@ public final class Service: Sendable {
 
   /// Answers a request. Cancelling the task, or a sink that throws, ends the work on it.
   package func respond(to request: ServerRequest, _ sink: some ResponseSink) async {
-    await recorded(request.method, settings.gate.crossOriginHeaders(request), sink) { exchange in
+    if let answer = answerAtOnce(request) {
+      try? await sink.whole(answer.status, answer.headers, answer.body)
+      return
+    }
+    await recorded(request, sink) { exchange in
       do {
         try await answer(request, exchange)
       } catch  where !exchange.hasBegun && !(error is CancellationError) && !(error is ClientLeft) {
-        try await exchange.send(WholeReply(ServingError(error)), code: ServingError(error).code)
+        let told = told(error, exchange.record)
+        try await exchange.send(WholeReply(told), code: told.code)
       }
     }
   }
 
   /// Refuses what never became a request, in the same form as the others.
-  package func refuse(_ error: ServingError, method: String, _ sink: some ResponseSink) async {
-    await recorded(method, [], sink) { try await $0.send(WholeReply(error), code: error.code) }
+  package func refuse(_ error: ServingError, _ request: ServerRequest, _ sink: some ResponseSink) async {
+    await recorded(request, sink) { try await $0.send(WholeReply(error), code: error.code) }
   }
 
   /// Does the work of one request, and tells metrics and log how it went.
   private func recorded(
-    _ method: String, _ headers: [(String, String)], _ sink: some ResponseSink,
-    _ work: (Exchange) async throws -> Void
+    _ request: ServerRequest, _ sink: some ResponseSink, _ work: (Exchange) async throws -> Void
   ) async {
-    let record = RequestRecord(method: method)
+    let record = RequestRecord(method: request.method)
     do {
       try await work(
-        Exchange(sink: sink, record: record, headers: [("X-Request-Id", String(record.id))] + headers))
+        Exchange(sink: sink, record: record, headers: settings.gate.crossOriginHeaders(request)))
     } catch {
       record.update { $0.isCancelled = true }
     }
+    finish(record)
+  }
+
+  func finish(_ record: RequestRecord) {
     metrics.add(record)
     settings.log?(record.line)
+  }
+
+  /// What a client is told of an error: nothing of where files lie on this machine.
+  func told(_ error: any Error, _ record: RequestRecord) -> ServingError {
+    let error = ServingError(error)
+    if let fault = error.fault { record.update { $0.fault = fault } }
+    var places = settings.adapterFolder.map { [($0.root + "/", "")] } ?? []
+    places += adapters.list.map { ($0.path, $0.name) }
+    places.append((engine.model.directory.path, adapters.baseName))
+    return error.hiding(places)
   }
 
   private func answer(_ request: ServerRequest, _ exchange: Exchange) async throws {
@@ -115,42 +132,29 @@ public final class Service: Sendable {
       throw ServingError.noRoute(request.method, request.path)
     }
     exchange.record.update { $0.route = route.label }
-    if request.method == "OPTIONS" { return try await exchange.preflight(settings.gate.preflight(request)) }
-    guard request.method == route.method || (request.method == "HEAD" && route.method == "GET") else {
+    let method = request.method
+    if method.isSame("OPTIONS") { return try await exchange.preflight(settings.gate.preflight(request)) }
+    guard method.isSame(route.method) || (method.isSame("HEAD") && route.method.isSame("GET")) else {
       let error = ServingError(
         405, "invalid_request_error", code: "method_not_allowed",
-        "\(printable(request.method, limit: 16)) \(route.label): expected \(route.method).")
+        "\(printable(method, limit: 16)) \(route.label): expected \(route.method).")
       var reply = WholeReply(error)
-      reply.headers.append(("Allow", route.method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
+      reply.headers.append(("Allow", route.method.isSame("GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
       return try await exchange.send(reply, code: error.code)
     }
-    // A monitor of the server need not know its key or name.
-    if case .health = route {} else { try settings.gate.check(request, needsKey: route.needsKey) }
+    try settings.gate.check(request, needsKey: route.needsKey)
     switch route {
     case .page: try await exchange.send(Page.reply)
-    case .health: try await exchange.send(health())
-    case .metrics: try await exchange.send(metricsReply())
     case .models: try await exchange.send(WholeReply(modelList()))
     case .model(let name): try await exchange.send(WholeReply(try await model(name)))
     case .chat: try await chat(request, exchange)
     case .completions: try await complete(request, exchange)
+    case .responses: try await respond(request, exchange)
     case .load: try await exchange.send(try await load(request))
-    case .unload: try await exchange.send(try unload(request))
-    case .tokenize: try await exchange.send(WholeReply(try await tokenize(request)))
-    case .detokenize: try await exchange.send(WholeReply(try await detokenize(request)))
+    case .unload: try await exchange.send(try await unload(request))
+    case .tokenize: try await exchange.send(try await tokenize(request))
+    case .detokenize: try await exchange.send(try await detokenize(request))
+    case .health, .metrics: preconditionFailure("answered at once")
     }
-  }
-
-  private func health() -> WholeReply {
-    if admission.isDraining { return WholeReply(ServingError.draining) }
-    do throws(RuntimeError) { try engine.model.checkFiles() } catch { return WholeReply(ServingError(error)) }
-    return WholeReply(.record(["status": .string("ok")]))
-  }
-
-  private func metricsReply() -> WholeReply {
-    WholeReply(
-      metrics.text(
-        engine: engine.statistics, load: admission.load, adapters: adapters.list.map(\.name)),
-      type: "text/plain; version=0.0.4; charset=utf-8")
   }
 }

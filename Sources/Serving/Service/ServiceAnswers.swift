@@ -7,12 +7,13 @@ import Tokenization
 // Chats and plain completions.
 extension Service {
   func chat(_ request: ServerRequest, _ exchange: Exchange) async throws {
-    var fields = try RequestFields(body: request.body)
-    let wanted = try ChatRequest(&fields, settings.limits)
+    let wanted = try await read(request) { [limits = settings.limits] fields throws(ServingError) in
+      try ChatRequest(&fields, limits)
+    }
     let model = try await adapters.resolve(wanted.model)
     let encoder = try prompts
     let plan = GenerationPlan(
-      prompts: try await encode(bytes: request.body.count) { [encoder.encode(wanted.messages)] },
+      prompts: try await work.run(bytes: request.body.count) { _ in [encoder.encode(wanted.messages)] },
       samples: wanted.sampling.samples,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
@@ -23,15 +24,18 @@ extension Service {
   }
 
   func complete(_ request: ServerRequest, _ exchange: Exchange) async throws {
-    var fields = try RequestFields(body: request.body)
-    let wanted = try TextRequest(&fields, settings.limits)
+    let wanted = try await read(request) { [limits = settings.limits] fields throws(ServingError) in
+      try TextRequest(&fields, limits)
+    }
     let model = try await adapters.resolve(wanted.model)
     let plan = GenerationPlan(
-      prompts: try await encode(bytes: request.body.count) { [tokenizer] in
-        wanted.prompts.map { prompt in
+      prompts: try await work.run(bytes: request.body.count) { [tokenizer] sign in
+        try wanted.prompts.map { prompt in
+          try sign.check()
           switch prompt {
-          case .text(let text): tokenizer.encode(text, addSpecialTokens: wanted.addsSpecialTokens)
-          case .ids(let ids): ids
+          case .text(let text):
+            return tokenizer.encode(text, addSpecialTokens: wanted.addsSpecialTokens)
+          case .ids(let ids): return ids
           }
         }
       }, samples: wanted.sampling.samples,
@@ -42,10 +46,42 @@ extension Service {
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
   }
 
-  /// Encodes texts. Megabytes take seconds: one worker encodes them in turn, so that other requests' tokens do not
-  /// wait.
-  func encode<T: Sendable>(bytes: Int, _ body: @escaping @Sendable () -> T) async throws -> T {
-    bytes <= 1 << 16 ? body() : try await longWork.run(body)
+  func respond(_ request: ServerRequest, _ exchange: Exchange) async throws {
+    let wanted = try await read(request) { [limits = settings.limits] fields throws(ServingError) in
+      try ResponsesRequest(&fields, limits)
+    }
+    let model = try await adapters.resolve(wanted.model)
+    let encoder = try prompts
+    let plan = GenerationPlan(
+      prompts: try await work.run(bytes: request.body.count) { _ in [encoder.encode(wanted.messages)] },
+      samples: 1,
+      settings: wanted.sampling.settings(
+        engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens, top: nil))
+    let format = ResponsesFormat(
+      head: head("resp_", model.name, wanted.sampling.seed, top: nil), request: wanted)
+    try await run(
+      plan, format, wanted.sampling, opensThinking: encoder.template.opensThinking, model.name, exchange)
+  }
+
+  /// Reads a request for an answer, unless the server is stopping.
+  private func read<Wanted: Sendable>(
+    _ request: ServerRequest,
+    _ body: @escaping @Sendable (inout RequestFields) throws(ServingError) -> Wanted
+  ) async throws -> Wanted {
+    if admission.isDraining { throw ServingError.draining }
+    return try await fields(of: request, body)
+  }
+
+  /// Reads a request's body; a long one where nobody has to wait for it.
+  func fields<Wanted: Sendable>(
+    of request: ServerRequest,
+    _ body: @escaping @Sendable (inout RequestFields) throws(ServingError) -> Wanted
+  ) async throws -> Wanted {
+    try await work.run(bytes: request.body.count) { sign in
+      var fields = try RequestFields(body: request.body)
+      try sign.check()
+      return try body(&fields)
+    }
   }
 
   private func head(_ prefix: String, _ model: String, _ seed: UInt64, top: Int?) -> AnswerHead {
@@ -101,14 +137,28 @@ extension Service {
       }
     } catch let error as RuntimeError where wanted.stream {
       // The status is sent already: the stream names the error and ends without [DONE].
-      record.update { $0.code = "failed" }
-      return try await exchange.endStream([ServingError(error).json], isDone: false)
+      let told = told(error, record)
+      record.update { $0.code = told.code ?? "failed" }
+      return try await exchange.endStream([format.failure(told, answers)], isDone: false)
     }
     let usage = Self.usage(promptTokens, answers, samples: plan.samples)
     guard wanted.stream else {
-      return try await exchange.send(WholeReply(format.whole(answers, usage: usage)))
+      let made = answers
+      let reply = try await work.run(bytes: Self.size(made)) { _ in
+        WholeReply(format.whole(made, usage: usage))
+      }
+      return try await exchange.send(reply)
     }
-    try await exchange.endStream(wanted.includeUsage ? [format.usageChunk(usage)] : [])
+    try await exchange.endStream(
+      format.closing(answers, usage: usage, isUsageWanted: wanted.includeUsage), isDone: format.endsWithDone)
+  }
+
+  /// Bytes of answers, probabilities included, more or less.
+  private static func size(_ answers: [Answer]) -> Int {
+    answers.reduce(0) { sum, answer in
+      let listed = answer.probabilities.reduce(0) { $0 + 1 + $1.top.count }
+      return sum + answer.content.utf8.count + answer.reasoning.utf8.count + 100 * listed
+    }
   }
 
   private static func usage(_ promptTokens: Int, _ answers: [Answer], samples: Int) -> JSONValue {

@@ -41,23 +41,24 @@ extension Service {
 
   func load(_ request: ServerRequest) async throws -> WholeReply {
     let folder = try changeableFolder()
-    var fields = try RequestFields(body: request.body)
-    let name = try fields.required("lora_name")
-    let path = try folder.resolve(try fields.required("lora_path"))
-    let replacing = try fields.flag("load_inplace") ?? false
-    let scale = try fields.number("scale", -1e6...1e6) ?? 1
-    guard AttachedAdapter.isScale(scale) else {
-      throw ServingError.field("scale", found: "\(scale)", expected: AttachedAdapter.scaleRange)
+    let allowsMismatch = adapters.allowBaseMismatch
+    let isTrusted = adapters.isTrusted
+    let (name, source, replacing) = try await fields(of: request) { fields throws(ServingError) in
+      let name = try fields.requiredWord("lora_name")
+      let path = try folder.resolve(try fields.required("lora_path"))
+      let replacing = try fields.flag("load_inplace") ?? false
+      let scale = try fields.number("scale", -1e6...1e6) ?? 1
+      guard AttachedAdapter.isScale(scale) else {
+        throw .field("scale", found: "\(scale)", expected: AttachedAdapter.scaleRange)
+      }
+      let layers = try fields.integer("layers", 1...255)
+      try fields.foreign([ForeignField("is_3d_lora_weight", .flag(false)), ForeignField("base_model_name")])
+      try fields.finish()
+      let source = AdapterSource(
+        path: path, layers: layers, scale: scale, allowBaseMismatch: allowsMismatch, isTrusted: isTrusted)
+      return (name, source, replacing)
     }
-    let layers = try fields.integer("layers", 1...255)
-    try fields.finish()
-    let timing = try await adapters.load(
-      name: name,
-      AdapterSource(
-        path: path, layers: layers, scale: scale, allowBaseMismatch: adapters.allowBaseMismatch,
-        isTrusted: adapters.isTrusted),
-      replacing: replacing
-    ).timing
+    let timing = try await adapters.load(name: name, source, replacing: replacing).timing
     var reply = WholeReply(
       "Success: LoRA adapter '\(name)' added successfully.", type: "text/plain; charset=utf-8")
     let parts = [("open", timing.open), ("attach", timing.attach), ("swap", timing.swap)].map {
@@ -68,12 +69,14 @@ extension Service {
     return reply
   }
 
-  func unload(_ request: ServerRequest) throws -> WholeReply {
+  func unload(_ request: ServerRequest) async throws -> WholeReply {
     _ = try changeableFolder()
-    var fields = try RequestFields(body: request.body)
-    let name = try fields.required("lora_name")
-    try fields.neutral("lora_int_id", advice: "Adapters have names here.")
-    try fields.finish()
+    let name = try await fields(of: request) { fields throws(ServingError) in
+      let name = try fields.requiredWord("lora_name")
+      try fields.neutral("lora_int_id", advice: "Adapters have names here.")
+      try fields.finish()
+      return name
+    }
     try adapters.unload(name: name)
     return WholeReply(
       "Success: LoRA adapter '\(name)' removed successfully.", type: "text/plain; charset=utf-8")
@@ -91,43 +94,64 @@ extension Service {
 
   // MARK: Tokens
 
-  func tokenize(_ request: ServerRequest) async throws -> JSONValue {
-    var fields = try RequestFields(body: request.body)
-    if let model = try fields.text("model") { _ = try await adapters.resolve(model) }
-    let wantsTexts = try fields.flag("return_token_strs") ?? false
-    let ids: [Int]
-    if let prompt = try fields.text("prompt") {
-      let special = try fields.flag("add_special_tokens") ?? true
-      ids = try await encode(bytes: request.body.count) { [tokenizer] in
-        tokenizer.encode(prompt, addSpecialTokens: special)
-      }
-    } else {
-      let messages = try ChatRequest.messages(&fields, settings.limits)
-      try fields.neutral("add_generation_prompt") { $0.bool == true }
-      let encoder = try prompts
-      ids = try await encode(bytes: request.body.count) { encoder.encode(messages) }
-    }
-    try fields.finish()
-    return .record([
-      "count": JSONValue(ids.count), "max_model_len": JSONValue(engine.contextLimit),
-      "tokens": .array(ids.map { JSONValue($0) }),
-      "token_strs": wantsTexts ? .array(ids.map { .string(tokenizer.token($0) ?? "") }) : .null,
-    ])
+  /// What `/tokenize` is asked for.
+  private enum Wanted: Sendable {
+    case text(String, addsSpecialTokens: Bool)
+    case conversation([ChatMessage])
   }
 
-  func detokenize(_ request: ServerRequest) async throws -> JSONValue {
-    var fields = try RequestFields(body: request.body)
-    if let model = try fields.text("model") { _ = try await adapters.resolve(model) }
-    let tokenizer = tokenizer
-    let ids = try fields.optional("tokens", "a list of the tokenizer's token ids") { value in
-      value.array?.isEmpty == true
-        ? []
-        : value.array.flatMap { TextRequest.ids($0) }.flatMap { $0.allSatisfy(tokenizer.isKnown) ? $0 : nil }
+  func tokenize(_ request: ServerRequest) async throws -> WholeReply {
+    let (model, wanted, wantsTexts) = try await fields(of: request) {
+      [limits = settings.limits] fields throws(ServingError) in
+      let model = try fields.word("model")
+      let wantsTexts = try fields.flag("return_token_strs") ?? false
+      let wanted: Wanted
+      if let prompt = try fields.text("prompt") {
+        wanted = .text(prompt, addsSpecialTokens: try fields.flag("add_special_tokens") ?? true)
+      } else {
+        wanted = .conversation(try Conversation.messages(&fields, limits))
+        try fields.foreign(ForeignField.templates + [ForeignField("tools", .empty)])
+      }
+      try fields.finish()
+      return (model, wanted, wantsTexts)
     }
-    guard let ids else {
-      throw ServingError.invalid(param: "tokens", "tokens: found nothing, expected a list.")
+    if let model { _ = try await adapters.resolve(model) }
+    let encoder: PromptEncoder? = if case .conversation = wanted { try prompts } else { nil }
+    return try await work.run(bytes: request.body.count) { [tokenizer, limit = engine.contextLimit] sign in
+      let ids =
+        switch wanted {
+        case .text(let text, let special): tokenizer.encode(text, addSpecialTokens: special)
+        case .conversation(let messages): encoder?.encode(messages) ?? []
+        }
+      try sign.check()
+      return WholeReply(
+        .record([
+          "count": JSONValue(ids.count), "max_model_len": JSONValue(limit),
+          "tokens": .array(ids.map { JSONValue($0) }),
+          "token_strs": wantsTexts ? .array(ids.map { .string(tokenizer.token($0) ?? "") }) : .null,
+        ]))
     }
-    try fields.finish()
-    return .record(["prompt": .string(tokenizer.decode(ids))])
+  }
+
+  func detokenize(_ request: ServerRequest) async throws -> WholeReply {
+    let (model, ids) = try await fields(of: request) { [tokenizer] fields throws(ServingError) in
+      let model = try fields.word("model")
+      let ids = try fields.optional("tokens", "a list of the tokenizer's token ids") { value in
+        value.array?.isEmpty == true
+          ? []
+          : value.array.flatMap { TextRequest.ids($0) }.flatMap {
+            $0.allSatisfy(tokenizer.isKnown) ? $0 : nil
+          }
+      }
+      guard let ids else {
+        throw ServingError.invalid(param: "tokens", "tokens: found nothing, expected a list.")
+      }
+      try fields.finish()
+      return (model, ids)
+    }
+    if let model { _ = try await adapters.resolve(model) }
+    return try await work.run(bytes: request.body.count) { [tokenizer] _ in
+      WholeReply(.record(["prompt": .string(tokenizer.decode(ids))]))
+    }
   }
 }

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 import ModelFiles
+import Support
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
@@ -51,7 +52,7 @@ struct ComputeOptions: ParsableArguments {
   var cacheMemory: Int?
 
   func validate() throws {
-    let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory >> 20)
+    let memory = MachineMemory.total >> 20
     if let cacheMemory, !(1...memory).contains(cacheMemory) {
       throw ValidationError(
         "--cache-memory: found \(cacheMemory), expected 1 to \(memory), the MiB of this machine's memory.")

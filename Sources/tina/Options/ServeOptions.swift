@@ -76,8 +76,7 @@ struct ServeNetworkOptions: ParsableArguments {
 
   /// - Throws: `CommandError` when anyone on the network could use the server.
   func checkReach(hasKey: Bool) throws {
-    let isLocal = ["127.0.0.1", "::1", "localhost"].contains(host)
-    if isLocal || hasKey || noApiKey { return }
+    if ListeningAddress.isLoopback(host) || hasKey || noApiKey { return }
     throw CommandError(
       "--host \(host): found no API key, and this address can be reached from other machines. Give"
         + " --api-key-file, or --no-api-key if that is meant.")
@@ -105,7 +104,7 @@ struct ServeLimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("KiB of a request's body at most.", valueName: "kib"))
   var maxBody = 4096
 
-  @Option(help: "Connections at most.")
+  @Option(help: "Connections at most, where the system lets the server open so many.")
   var maxConnections = 1024
 
   @Option(help: "Seconds after which the server gives up a client that does not read its answer.")
@@ -154,6 +153,7 @@ struct ServeLimitOptions: ParsableArguments {
       settings.maxBodyBytes = maxBody << 10
       settings.maxConnections = maxConnections
       settings.sendSeconds = Double(sendTimeout)
+      settings.note = { Terminal.note($0) }
       return settings
     }
   #endif

@@ -34,6 +34,15 @@
       try await end(body)
     }
 
+    /// Sends a whole answer without waiting for it; on the event loop.
+    func send(_ answer: AnswerAtOnce) {
+      var all = HTTPHeaders(answer.headers)
+      all.replaceOrAdd(name: "Content-Length", value: String(answer.body.count))
+      channel.write(HTTPServerResponsePart.head(head(answer.status, all)), promise: nil)
+      if !isHead { channel.write(part(answer.body), promise: nil) }
+      channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+    }
+
     func begin(_ status: Int, _ headers: [(String, String)]) async throws {
       try await flush { channel, promise in
         channel.writeAndFlush(

@@ -10,7 +10,8 @@ final class RequestRecord: Sendable {
     var status = 0
     var model: String?
     var code: String?
-    var prompts = 0
+    /// What went wrong inside the server, which the client is not told.
+    var fault: String?
     var promptTokens = 0
     var tokens = 0
     var isStream = false
@@ -32,6 +33,9 @@ final class RequestRecord: Sendable {
   var values: Fields { fields.withLock { $0 } }
   var elapsed: Double { (ContinuousClock.now - began).inSeconds }
 
+  /// What tells the client which line of the log is about its request.
+  var headers: [(String, String)] { [("X-Request-Id", String(id))] }
+
   /// One line of JSON.
   var line: String {
     let f = values
@@ -48,6 +52,7 @@ final class RequestRecord: Sendable {
       ("route", .string(f.route)), ("status", JSONValue(f.status)), ("ms", time(elapsed)),
     ]
     if let code = f.code { members.append(("error", .string(code))) }
+    if let fault = f.fault { members.append(("fault", .string(printable(fault, limit: 2000)))) }
     if f.isCancelled { members.append(("cancelled", .bool(true))) }
     if let model = f.model {
       members += [

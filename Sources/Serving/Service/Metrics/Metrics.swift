@@ -66,6 +66,8 @@ final class Metrics: Sendable {
   func text(engine: EngineStatistics, load: Admission.Load, adapters: [String]) -> String {
     var page = MetricsPage()
     let state = state.withLock { $0 }
+    page.family("tina_build_info", "gauge", "The program's version.")
+    page.sample("tina_build_info", [("version", tinaVersion)], 1)
     page.family("tina_requests_total", "counter", "Requests answered, by route and status.")
     for (key, count) in state.requests.sorted(by: {
       ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status)

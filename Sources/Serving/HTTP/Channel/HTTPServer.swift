@@ -8,7 +8,8 @@
 
   /// Serves a ``Service`` over HTTP/1.1.
   ///
-  /// Event loops only move bytes; the service computes on other threads. Each connection has one request at a time,
+  /// Event loops move bytes, and answer what must never wait: health and metrics. All else is computed on other
+  /// threads. Each connection has one request at a time,
   /// whose task is cancelled when the client disconnects.
   public final class HTTPServer: Sendable {
     /// How connections are treated.
@@ -21,14 +22,16 @@
       public var maxBodyBytes = 4 << 20
       /// The most bytes of all bodies together that wait for their answers.
       public var maxTotalBodyBytes = 256 << 20
-      /// The most connections at once; further ones are closed at once.
+      /// The most connections at once, where the system lets the process open so many; further ones get status 503.
       public var maxConnections = 1024
-      /// Seconds in which a request must have arrived whole.
+      /// Seconds from a request's first byte in which it must have arrived whole.
       public var receiveSeconds = 60.0
       /// Seconds that a client may leave a piece of its answer unread once the system's buffers are full.
       public var sendSeconds = 30.0
       /// Seconds that a connection stays open between requests.
       public var idleSeconds = 75.0
+      /// Gets what an operator should know, a line each.
+      public var note: (@Sendable (String) -> Void)?
 
       /// The defaults.
       public init() {}
@@ -50,18 +53,38 @@
     ///
     /// - Throws: `ServingError` when the address can't be had.
     public func start() async throws -> Int {
+      var settings = settings
+      let budget = DescriptorBudget(wanted: settings.maxConnections)
+      settings.maxConnections = budget.connections
+      if let note = budget.note { settings.note?(note) }
+      var limits = NIOHTTPDecoderLimitConfiguration()
+      limits.maxHeaderFieldSize = RequestHead.totalBytes
+      limits.maxHeaderListSize = RequestHead.totalBytes
+      limits.maxHeaderFieldCount = RequestHead.fieldCount
       let bootstrap = ServerBootstrap(group: group)
         .serverChannelOption(.backlog, value: 512)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .serverChannelInitializer { [connections, note = settings.note] channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(
+              AcceptBackoff { code in
+                guard connections.mayNote() else { return }
+                note?("no further connection can be accepted for now: \(systemErrorText(code))")
+              })
+          }
+        }
         // Tokens are small packets that must not wait for each other.
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .childChannelInitializer { [service, settings, connections] channel in
+        .childChannelInitializer { [service, settings, limits, connections] channel in
           channel.eventLoop.makeCompletedFuture {
             // A connection above the limit is closed once it is set up.
             let pipeline = channel.pipeline.syncOperations
             try pipeline.configureHTTPServerPipeline(
-              withPipeliningAssistance: false, withErrorHandling: false)
-            try pipeline.addHandler(ServerConnection(service, settings, connections))
+              withPipeliningAssistance: false, withErrorHandling: false,
+              withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            let connection = ServerConnection(service, settings, connections)
+            try pipeline.addHandler(ArrivalWatch(connection), position: .first)
+            try pipeline.addHandler(connection)
           }
         }
       do {

@@ -1,0 +1,88 @@
+import ModelFiles
+import Tokenization
+
+/// Reads the messages of a request. Roles are compared as bytes.
+enum Conversation {
+  /// The messages under `messages`.
+  static func messages(
+    _ fields: inout RequestFields, _ limits: RequestLimits
+  ) throws(ServingError) -> [ChatMessage] {
+    let expected = "a list of 1 to \(limits.maxMessages) messages, each {\"role\", \"content\"}"
+    guard
+      let values = try fields.optional(
+        "messages", expected,
+        { value in
+          value.array.flatMap { (1...limits.maxMessages).contains($0.count) ? $0 : nil }
+        })
+    else { throw .invalid(param: "messages", "messages: found nothing, expected \(expected).") }
+    var messages: [ChatMessage] = []
+    for (i, value) in values.enumerated() {
+      messages.append(try message(value, "messages[\(i)].", texts: ["text"]))
+    }
+    return messages
+  }
+
+  /// A message, whose parts may be of the types `texts`.
+  static func message(
+    _ value: JSONValue, _ prefix: String, texts: [String]
+  ) throws(ServingError) -> ChatMessage {
+    var fields = try RequestFields(value, prefix: prefix)
+    let role = try role(&fields)
+    let text: String
+    if let content = fields.value("content") {
+      text = try Self.text(content, prefix + "content", texts)
+    } else if role == .assistant {
+      // An answer that ended while the model thought.
+      text = ""
+    } else {
+      throw .invalid(param: prefix + "content", "\(prefix)content: found nothing, expected a text.")
+    }
+    if role == .assistant {
+      // The thinking of earlier answers is no part of a conversation: no template repeats it.
+      for key in ["reasoning_content", "reasoning"] { _ = try fields.text(key) }
+      _ = fields.value("reasoning_details")
+    }
+    try fields.foreign(ForeignField.message)
+    try fields.finish()
+    return ChatMessage(role: role, content: text)
+  }
+
+  private static func role(_ fields: inout RequestFields) throws(ServingError) -> ChatMessage.Role {
+    let name = try fields.requiredWord("role")
+    let known: [(String, ChatMessage.Role)] = [
+      ("system", .system), ("developer", .system), ("user", .user), ("assistant", .assistant),
+    ]
+    if let found = known.first(where: { $0.0.isSame(name) }) { return found.1 }
+    if ["tool", "function"].contains(where: { $0.isSame(name) }) {
+      throw .unsupported(
+        fields.name("role"), found: quoted(name), advice: "Tina's models call no tools.")
+    }
+    throw .field(
+      fields.name("role"), found: quoted(name),
+      expected: "\"system\", \"developer\", \"user\" or \"assistant\"")
+  }
+
+  /// A text, or parts that are all texts.
+  private static func text(
+    _ value: JSONValue, _ name: String, _ types: [String]
+  ) throws(ServingError) -> String {
+    if let text = value.string { return text }
+    guard let parts = value.array, !parts.isEmpty else {
+      throw .field(name, found: value.summary, expected: "a text, or a list of parts of type \"\(types[0])\"")
+    }
+    var text = ""
+    for (i, part) in parts.enumerated() {
+      var fields = try RequestFields(part, prefix: "\(name)[\(i)].")
+      let type = try fields.requiredWord("type")
+      guard types.contains(where: { $0.isSame(type) }) else {
+        throw .unsupported(
+          "\(name)[\(i)].type", found: quoted(type),
+          advice: "Tina's models read text alone: send parts of type \"\(types[0])\".")
+      }
+      text += try fields.required("text")
+      try fields.foreign(ForeignField.part)
+      try fields.finish()
+    }
+    return text
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// The control groups that a Linux process is in, which bound its memory in containers and services. Each group above
+/// its own bounds it too.
+package struct ControlGroups {
+  private struct Group {
+    let limit: Int
+    let used: Int
+    /// Cached pages of files that the system gives back when memory is short.
+    let givenBack: Int
+  }
+
+  private let groups: [Group]
+
+  /// - Parameters:
+  ///   - membership: the file that tells which groups the process is in.
+  ///   - mount: where the groups' files lie.
+  package init(membership: String = "/proc/self/cgroup", mount: String = "/sys/fs/cgroup") {
+    var groups: [Group] = []
+    for line in (MachineMemory.text(membership) ?? "").split(separator: "\n") {
+      // For instance "0::/user.slice", or "9:memory:/docker/1234" before version 2.
+      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 3 else { continue }
+      if parts[1].isEmpty {
+        groups += Self.groups(mount, parts[2], "memory.max", "memory.current", "inactive_file")
+      } else if parts[1].split(separator: ",").contains("memory") {
+        groups += Self.groups(
+          mount + "/memory", parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+        )
+      }
+    }
+    self.groups = groups
+  }
+
+  /// Bytes that the process can still take; nil without a limit.
+  package var available: Int? {
+    groups.map { max(min($0.limit - $0.used + $0.givenBack, $0.limit), 0) }.min()
+  }
+
+  /// Bytes that the process may have at most; nil without a limit.
+  package var limit: Int? { groups.map(\.limit).min() }
+
+  /// The groups with a limit, from the process's own up to the mount.
+  private static func groups(
+    _ mount: String, _ path: String, _ limit: String, _ usage: String, _ cached: String
+  ) -> [Group] {
+    var parts = path.split(separator: "/").filter { $0 != ".." }
+    var groups: [Group] = []
+    while true {
+      // A container sees its own group at the mount, whatever the path says.
+      let folder = ([mount] + parts.map(String.init)).joined(separator: "/")
+      if let limit = number(folder + "/" + limit), limit < Int.max >> 4 {
+        groups.append(
+          Group(
+            limit: limit, used: number(folder + "/" + usage) ?? 0,
+            givenBack: statistic(folder + "/memory.stat", cached) ?? 0))
+      }
+      if parts.popLast() == nil { return groups }
+    }
+  }
+
+  private static func number(_ path: String) -> Int? {
+    MachineMemory.text(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+  }
+
+  private static func statistic(_ path: String, _ name: String) -> Int? {
+    for line in (MachineMemory.text(path) ?? "").split(separator: "\n") {
+      let parts = line.split(separator: " ")
+      if parts.count == 2, parts[0] == name { return Int(parts[1]) }
+    }
+    return nil
+  }
+}
