@@ -34,7 +34,8 @@ public struct Quantization: Sendable {
     try check()
     let plan = try OutputPlan(model.directory, sums: [:], type: type, name: Self.name)
     let place = try MergeDirectory(
-      output: output, inputs: [model.directory.path], replaces: replacesOutput)
+      output: output, inputs: [model.directory.path], replaces: replacesOutput,
+      purpose: "tina quantize")
     do {
       if place.wasThere { _ = try place.takeUp(key: "", plan: plan) }
       let file = plan.files[0]

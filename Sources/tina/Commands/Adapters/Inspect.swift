@@ -37,9 +37,9 @@ struct Inspect: ParsableCommand {
       try file.format == .tina ? file.files.last.map { try TinaFile(path: $0, layers: adapter.layers) } : nil
     let report = InspectReport(file: file, tina: tina, pairs: file.archive.analyzePairs())
     if json {
-      Terminal.writeLine(report.json.line)
+      try Terminal.writeData(report.json.line)
     } else {
-      for line in report.lines { Terminal.writeLine(line) }
+      for line in report.lines { try Terminal.writeLine(line) }
     }
   }
 }
