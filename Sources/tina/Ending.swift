@@ -36,8 +36,8 @@ enum Ending {
     end(isUnwritten(error) ? unwritten : code)
   }
 
-  /// Ends with a code, unless results are lost at the last moment. Nothing is torn down, so that no thread that is still
-  /// at work meets what is gone already.
+  /// Ends with a code, unless results are lost at the last moment. Nothing is torn down, so that no thread that is
+  /// still at work meets what is gone already.
   static func end(_ code: Int32) -> Never {
     var code = code
     do {

@@ -12,9 +12,10 @@ struct Tina: AsyncParsableCommand {
       answers: the small model that ships with Tina, in Models/pico of the working directory or a folder \
       above it, beside the program, or where the environment variable TINA_PICO says.
 
-      EXIT CODES: 0 done. 1 failure, or a verdict: diff and grade found a difference, verify found no sound file. 2 diff \
-      and grade reached no verdict. 64 wrong usage. 74 results could not be written. 130 interrupted by Ctrl-C. 141 \
-      whoever read the results closed the pipe. Messages on standard error that can't be written change nothing.
+      EXIT CODES: 0 done. 1 failure, or a verdict: diff and grade found a difference, verify found no sound file. \
+      2 diff and grade reached no verdict. 64 wrong usage. 74 results could not be written. 130 interrupted by \
+      Ctrl-C. 141 whoever read the results closed the pipe. Messages on standard error that can't be written change \
+      nothing.
       """,
     version: tinaVersion,
     subcommands: [

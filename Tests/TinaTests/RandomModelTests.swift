@@ -20,7 +20,9 @@ import Testing
       #"echo '{"prompt": "1", "completion": "2"}' | "$TINA" score m - --adapter a"#,
       """
       "$TINA" serve m --adapter lora=a --port 0 2>log & pid=$!
-      for i in $(seq 200); do port=$(sed -n 's|.*http://127.0.0.1:\\([0-9]*\\)/.*|\\1|p' log); [ "$port" ] && break; sleep 0.05; done
+      for i in $(seq 200); do
+        port=$(sed -n 's|.*http://127.0.0.1:\\([0-9]*\\)/.*|\\1|p' log); [ "$port" ] && break; sleep 0.05
+      done
       curl -sSf http://127.0.0.1:$port/v1/completions -H 'Content-Type: application/json' \\
         -d '{"model": "lora", "prompt": [13, 700, 1023], "max_tokens": 4, "n": 2}'; code=$?
       kill $pid; wait $pid; exit $code

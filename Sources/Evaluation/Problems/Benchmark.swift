@@ -55,8 +55,8 @@ public struct Benchmark: Sendable {
     problems = try ProblemFile(location.path, for: .evaluation).problems
   }
 
-  /// The repositories of data on the hub that hold a benchmark, the best first. Nil for one that is on this machine, and
-  /// for what is no known benchmark.
+  /// The repositories of data on the hub that hold a benchmark, the best first. Nil for one that is on this machine,
+  /// and for what is no known benchmark.
   public static func repositories(toFetch named: String, folder: String?) -> [String]? {
     guard let known = known.first(where: { $0.name == named }),
       !BenchmarkLocator(folder: folder, model: "").isHere(known)

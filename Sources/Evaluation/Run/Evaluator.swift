@@ -159,8 +159,8 @@ public struct Evaluator: Sendable {
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
-  /// Starts a group, and returns what waits for its records. Contestants share the random numbers of a problem's sample,
-  /// so that only they make a difference.
+  /// Starts a group, and returns what waits for its records. Contestants share the random numbers of a problem's
+  /// sample, so that only they make a difference.
   private func start(
     _ group: Group
   ) throws -> @Sendable (_ onRecord: @Sendable (CompletionRecord) -> Void) async throws -> Void {

@@ -61,9 +61,8 @@ final class MergeDirectory {
     let old = path + ".old"
     if Self.exists(old) {
       // A process was killed while it replaced the output.
-      if Self.exists(self.output) || unsafe rename(old, self.output) != 0 {
-        try? FileManager.default.removeItem(atPath: old)
-      }
+      let isRestored = Self.exists(self.output) ? false : unsafe rename(old, self.output) == 0
+      if !isRestored { try? FileManager.default.removeItem(atPath: old) }
     }
     // The lock's former holder may have made it.
     guard replaces || !Self.exists(self.output) else { throw .outputExists(path: output) }

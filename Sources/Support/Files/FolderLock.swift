@@ -1,7 +1,7 @@
 import Foundation
 
-/// Keeps other processes out of a folder: a lock on a file in it, which names its holder. The system drops the lock with
-/// the process, however that ends; a file that is left behind locks nothing.
+/// Keeps other processes out of a folder: a lock on a file in it, which names its holder. The system drops the lock
+/// with the process, however that ends; a file that is left behind locks nothing.
 package final class FolderLock: Sendable {
   /// Why there is no lock.
   package enum Failure: Error {
@@ -32,8 +32,8 @@ package final class FolderLock: Sendable {
         close(file)
         throw .held(by: holder)
       }
-      // A file system without locks: go on without one. Else the former holder may have removed the file meanwhile: then
-      // this lock protects nothing.
+      // A file system without locks: go on without one. Else the former holder may have removed the file meanwhile:
+      // then this lock protects nothing.
       guard isSameFile(file, path) else {
         close(file)
         continue

@@ -143,7 +143,7 @@ package func writeSome(_ bytes: [UInt8], _ done: inout Int, to descriptor: Int32
   }
   if count >= 0 {
     done += count
-    return 0
+    return count > 0 || start == bytes.count ? 0 : EIO
   }
   return errno == EINTR ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno
 }

@@ -8,8 +8,8 @@ public final class TrainingRun {
   private let setup: RunSetup
   private let options: TrainingOptions
   private let folder: RunFolder
-  /// Held as long as the run lives.
-  private let lock: FolderLock
+  /// Held from the beginning to the end of the run.
+  private var lock: FolderLock?
   private let sampler: RolloutSampler
   private let parameters: LoRAParameters
   private let update: PolicyUpdate
@@ -67,6 +67,8 @@ public final class TrainingRun {
 
   /// Runs to the last step, to a request to stop, or to an error.
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
+    if lock == nil { lock = try folder.lock() }
+    defer { lock = nil }
     if state.step == 0 { try await evaluateHeldOut() }
     var reason =
       setup.stopStep < setup.totalSteps
@@ -158,11 +160,10 @@ public final class TrainingRun {
       marks.best, marks.beforeTransition,
       steps.last { $0 < state.step && $0 <= journal.transition.candidate },
     ]
-    var others = steps.filter { !kept.contains($0) }
-    for step in others.dropLast() where !isPlanned(step) { try folder.remove(step) }
-    others.removeAll { !isPlanned($0) && $0 != others.last }
-    guard let limit = recipe.saveLimit else { return }
-    for step in others.dropLast(limit) { try folder.remove(step) }
+    let others = steps.filter { !kept.contains($0) }
+    let stopped = others.dropLast().filter { !isPlanned($0) }
+    let planned = others.filter { !stopped.contains($0) }
+    for step in stopped + planned.dropLast(recipe.saveLimit ?? planned.count) { try folder.remove(step) }
   }
 
   /// Whether a run that nobody stops saves a checkpoint at a step.

@@ -3,8 +3,8 @@ import Support
 import TinaRuntime
 import Tokenization
 
-/// A prompt from standard input, read in two parts: whether there is one shows before a model is opened, and how long it
-/// may be afterwards.
+/// A prompt from standard input, read in two parts: whether there is one shows before a model is opened, and how long
+/// it may be afterwards.
 struct PromptInput {
   private var bytes: [UInt8] = []
   private var atEnd = false

@@ -3,8 +3,8 @@ import Support
 
 /// Writes to the terminal, or to pipes in its place.
 ///
-/// Results go to standard output, and a failure to write them is an error. Messages go to standard error, and never stop
-/// or hold up the command.
+/// Results go to standard output, and a failure to write them is an error. Messages go to standard error, and never
+/// stop or hold up the command.
 enum Terminal {
   static let inputIsTerminal = isatty(STDIN_FILENO) == 1
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
