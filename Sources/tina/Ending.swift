@@ -104,7 +104,7 @@ enum EndingSignals {
   }
 
   private static func isIgnored(_ number: Int32) -> Bool {
-    var action = unsafe sigaction()
+    var action = sigaction()
     guard unsafe sigaction(number, nil, &action) == 0 else { return false }
     #if canImport(Darwin)
       return unsafe unsafeBitCast(action.__sigaction_u.__sa_handler, to: Int.self) == 1

@@ -32,7 +32,7 @@ enum Usage {
 
   /// Names of all commands that help shows.
   static var commandNames: [String] {
-    Tina.configuration.subcommands.filter(\.configuration.shouldDisplay).map(name)
+    Tina.configuration.subcommands.filter { $0.configuration.shouldDisplay }.map { name($0) }
   }
 
   private static func unknown(_ word: String) -> ValidationError {
