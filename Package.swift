@@ -173,7 +173,9 @@ let package = Package(
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
         }, swiftSettings: house),
-    .testTarget(name: "TinaTests", dependencies: ["TestSupport", "tina"], swiftSettings: house),
+    .testTarget(
+      name: "TinaTests", dependencies: ["Measuring", "ModelFiles", "TestSupport", "tina"],
+      swiftSettings: house),
   ],
   swiftLanguageModes: [.v6], cxxLanguageStandard: .cxx17
 )

@@ -6,6 +6,8 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   public enum Kind: Sendable, Equatable {
     /// A file is missing or cannot be read.
     case missing
+    /// A file or folder cannot be written.
+    case unwritable
     /// A file is of another format, or damaged.
     case malformed
     /// A setting with a value that cannot be.
@@ -54,6 +56,12 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
 extension AdapterError.Violation {
   init(_ error: ModelFilesError) {
-    self = error.restated([.missing, .unreadable, .unwritable].contains(error.kind) ? .missing : .malformed)
+    let kind: AdapterError.Kind =
+      switch error.kind {
+      case .missing, .unreadable, .busy: .missing
+      case .unwritable: .unwritable
+      default: .malformed
+      }
+    self = error.restated(kind)
   }
 }

@@ -6,6 +6,8 @@ public enum EvaluationError: Error, Sendable, CustomStringConvertible {
   case benchmarkNotFound(name: String, searched: [String], advice: String)
   /// The directory holds completions of other settings.
   case otherSettings(directory: String, differences: [String])
+  /// Another process works in the directory.
+  case busy(directory: String, holder: String)
   /// A file cannot be written.
   case notWritten(file: String, reason: String)
 
@@ -19,6 +21,9 @@ public enum EvaluationError: Error, Sendable, CustomStringConvertible {
     case .otherSettings(let directory, let differences):
       "\(directory) holds completions of other settings (" + differences.joined(separator: "; ")
         + "). Name another directory with --out, or remove this one."
+    case .busy(let directory, let holder):
+      "\(directory): found an evaluation that goes on in it (\(holder)); expected a directory that no other process"
+        + " uses. Wait for it, or name another directory with --out."
     case .notWritten(let file, let reason): "\(file): not written: \(reason)."
     }
   }

@@ -27,6 +27,8 @@ public enum HubErrorKind: Sendable, Equatable {
   case nothingWanted
   /// The cache can't be written to, or the disk has too little room.
   case unwritable
+  /// Another program is fetching it.
+  case busy
   /// The program cancelled the work.
   case cancelled
   /// libcurl is not installed.

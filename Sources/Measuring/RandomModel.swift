@@ -1,5 +1,6 @@
 import Foundation
 public import ModelFiles
+import Support
 import TinaRuntime
 
 /// Random weights of a real model's shape, for measuring: speed does not depend on their values.
@@ -13,12 +14,15 @@ public enum RandomModel {
      "tie_word_embeddings": false, "torch_dtype": "bfloat16", "bos_token_id": 151646, "eos_token_id": 151643}
     """#
 
-  /// Writes a model's directory: `config.json` as given, and bf16 weights. It has no tokenizer.
+  /// Writes a model's directory: `config.json` as given, bf16 weights, and a tokenizer that knows bytes, so
+  /// that every command takes the model.
   ///
   /// - Throws: `ModelFilesError` for a configuration that is none, and files that cannot be written.
   public static func write(config text: String, to path: String) throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/config.json.partial"))
+    try makeFolder(path)
+    let lock = try lock(path, file: path + "/" + FolderLock.name, purpose: "tina bench")
+    defer { withExtendedLifetime(lock) {} }
+    try FileWriter.write(Array(text.utf8), to: path + "/config.json.partial")
     let config = try Qwen2Config(path: path + "/config.json.partial")
     var shapes: [(String, [Int])] = [
       ("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]),
@@ -37,15 +41,65 @@ public enum RandomModel {
     }
     try SafetensorsWriter.write(
       tensors(shapes, seed: 1), metadata: [("format", "pt")], to: path + "/model.safetensors")
+    try FileWriter.write(tokenizer(idCount: config.vocabSize), to: path + "/tokenizer.json")
     // The configuration comes last: a directory that has one is complete.
-    try FileManager.default.moveItem(atPath: path + "/config.json.partial", toPath: path + "/config.json")
+    try FileWriter.write(Array(text.utf8), to: path + "/config.json")
+    unsafe unlink(path + "/config.json.partial")
+  }
+
+  /// A tokenizer of bytes. Its other tokens have names, so that every id can be drawn and shown.
+  static func tokenizer(idCount: Int) -> [UInt8] {
+    // GPT-2's characters for bytes: those that can be shown are themselves, the others follow from 256 on.
+    var shifted: UInt32 = 256
+    let characters = (0..<256).map { byte -> Unicode.Scalar in
+      if (33...126).contains(byte) || (161...172).contains(byte) || byte >= 174 {
+        return Unicode.Scalar(UInt8(byte))
+      }
+      defer { shifted += 1 }
+      return Unicode.Scalar(shifted) ?? " "
+    }
+    let names = (0..<max(idCount, 256)).map { $0 < 256 ? String(Character(characters[$0])) : "t\($0)" }
+    let vocabulary = JSONObject(names.enumerated().map { (key: $1, value: JSONValue($0)) })
+    let expression =
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"#
+      + #"|\s+(?!\S)|\s+"#
+    let byteLevel: [(key: String, value: JSONValue)] = [
+      ("type", .string("ByteLevel")), ("add_prefix_space", .bool(false)), ("trim_offsets", .bool(false)),
+      ("use_regex", .bool(false)),
+    ]
+    let split = JSONObject([
+      ("type", .string("Split")), ("pattern", .object(JSONObject([("Regex", .string(expression))]))),
+      ("behavior", .string("Isolated")), ("invert", .bool(false)),
+    ])
+    let file = JSONObject([
+      ("version", .string("1.0")), ("added_tokens", .array([])), ("normalizer", .null),
+      (
+        "pre_tokenizer",
+        .object(
+          JSONObject([
+            ("type", .string("Sequence")),
+            ("pretokenizers", .array([.object(split), .object(JSONObject(byteLevel))])),
+          ]))
+      ), ("post_processor", .null), ("decoder", .object(JSONObject(byteLevel))),
+      (
+        "model",
+        .object(
+          JSONObject([
+            ("type", .string("BPE")), ("ignore_merges", .bool(false)), ("vocab", .object(vocabulary)),
+            ("merges", .array([])),
+          ]))
+      ),
+    ])
+    return Array(JSONValue.object(file).text().utf8)
   }
 
   /// Writes a PEFT adapter of all seven projections, in bf16.
   ///
   /// - Throws: `ModelFilesError` for files that cannot be written.
   public static func writeAdapter(rank: Int, for config: Qwen2Config, seed: UInt64, to path: String) throws {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try makeFolder(path)
+    let lock = try lock(path, file: path + "/" + FolderLock.name, purpose: "tina bench")
+    defer { withExtendedLifetime(lock) {} }
     var shapes: [(String, [Int])] = []
     for layer in 0..<config.layerCount {
       for projection in Projection.allCases {
@@ -62,7 +116,7 @@ public enum RandomModel {
       {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": \(rank), "lora_alpha": \(rank), "bias": "none",
        "lora_dropout": 0.0, "target_modules": [\(targets)]}
       """
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/adapter_config.json"))
+    try FileWriter.write(Array(text.utf8), to: path + "/adapter_config.json")
   }
 
   /// Tensors that all begin at the same random numbers: no more memory than the largest takes.

@@ -65,7 +65,7 @@ public struct Merge: Sendable {
     let directory = try MergeDirectory(
       output: output,
       inputs: [model.directory.path] + model.directory.weights.files + adapters.map(\.adapter.path),
-      replaces: settings.replacesOutput)
+      replaces: settings.replacesOutput, isResumable: plan.files.count > 1)
     do {
       return try await make(base, plan, directory, onProgress)
     } catch {
@@ -78,19 +78,36 @@ public struct Merge: Sendable {
     _ base: any BaseCandidate, _ plan: OutputPlan, _ directory: MergeDirectory,
     _ onProgress: @escaping @Sendable (MergeProgress) -> Void
   ) async throws -> (report: MergeReport, cost: MergeCost) {
-    var cost = MergeCost()
-    let clock = ContinuousClock()
-    let began = clock.now
     // While weights are written, this thread computes the expected logits and then the digests.
     let worker = SerialWorker("tina merge beside")
     let verification = MergeVerification(model: model, adapters: adapters, settings: settings)
-    let expected = worker.start { try verification.expected() }
+    let stop = StopFlag()
+    let expected = worker.start { try verification.expected(stop) }
     let digests = worker.start { [directory = model.directory, adapters, threads = model.threads] in
       Digests(
         // Writing and comparing need the processor more.
-        base: try directory.weightsDigest(threads: max(1, threads / 2)),
+        base: try directory.weightsDigest(threads: max(1, threads / 2), stop: stop),
         adapters: adapters.map { $0.adapter.contentDigest().description })
     }
+    do {
+      return try await make(base, plan, directory, verification, expected, digests, onProgress)
+    } catch {
+      // The other thread reads the base: it must have ended before whoever called goes on.
+      stop.set()
+      await expected.join()
+      await digests.join()
+      throw error
+    }
+  }
+
+  private func make(
+    _ base: any BaseCandidate, _ plan: OutputPlan, _ directory: MergeDirectory,
+    _ verification: MergeVerification, _ expected: RunningWork<MergeVerification.Expected>,
+    _ digests: RunningWork<Digests>, _ onProgress: @escaping @Sendable (MergeProgress) -> Void
+  ) async throws -> (report: MergeReport, cost: MergeCost) {
+    var cost = MergeCost()
+    let clock = ContinuousClock()
+    let began = clock.now
     var finished: [String: [ModuleMeasure]] = [:]
     if directory.wasThere {
       finished = try directory.takeUp(key: key(try await digests.value, plan), plan: plan)

@@ -19,8 +19,8 @@ public enum MergeError: Error, Sendable {
   case lostInMemory(modules: [ModuleMeasure], type: String)
   /// What was written does not compute what the attached adapters compute.
   case notEquivalent(found: String, expected: String)
-  /// Another program is merging to the same place.
-  case busy(path: String)
+  /// Another process is writing to the same place.
+  case busy(path: String, holder: String)
   /// The system refused to create, write or rename.
   case unwritable(path: String, call: String, reason: String)
 }
@@ -69,10 +69,10 @@ extension MergeError: CustomStringConvertible {
         the merged model was written and read back, but it does not compute what the attached adapters do: \
         found \(found); expected \(expected). Nothing was left. This should not happen: please report it.
         """
-    case .busy(let path):
+    case .busy(let path, let holder):
       return """
-        \(printable(path, limit: 4096)): found another merge that is writing there; expected none. Wait for it, \
-        or choose another path.
+        \(printable(path, limit: 4096)): found another process that is writing there (\(holder)); expected none. \
+        Wait for it, or choose another path.
         """
     case .unwritable(let path, let call, let reason):
       return """

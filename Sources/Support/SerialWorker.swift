@@ -24,6 +24,19 @@ package struct SerialWorker: Sendable {
   }
 }
 
+/// Asks work on other threads to end early.
+package final class StopFlag: Sendable {
+  private let flag = Atomic(false)
+  private let outer: StopFlag?
+
+  /// - Parameter outer: a request that counts for this work too.
+  package init(within outer: StopFlag? = nil) { self.outer = outer }
+
+  /// Whether the work should end.
+  package var isSet: Bool { flag.load(ordering: .relaxed) || outer?.isSet == true }
+  package func set() { flag.store(true, ordering: .relaxed) }
+}
+
 /// Work that a ``SerialWorker`` does.
 package final class RunningWork<Value: Sendable>: Sendable {
   fileprivate let result = Mutex<Result<Value, any Error>?>(nil)
@@ -39,4 +52,7 @@ package final class RunningWork<Value: Sendable>: Sendable {
       return try result.get()
     }
   }
+
+  /// Waits for the end, whatever comes of it: no thread may outlive an error.
+  package func join() async { _ = try? await value }
 }

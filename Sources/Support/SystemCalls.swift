@@ -18,3 +18,17 @@ package func flushFolder(_ path: String) {
   _ = fsync(descriptor)
   close(descriptor)
 }
+
+/// Makes a folder and those above it; 0, or the number of the system's error. One that is there is none.
+package func makeFolders(_ path: String) -> Int32 {
+  if unsafe mkdir(path, 0o777) == 0 { return 0 }
+  let code = errno
+  if code == ENOENT, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex {
+    let above = makeFolders(String(path[..<slash]))
+    if above != 0 { return above }
+    return unsafe mkdir(path, 0o777) == 0 || errno == EEXIST ? 0 : errno
+  }
+  guard code == EEXIST else { return code }
+  var info = stat()
+  return unsafe stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR ? 0 : ENOTDIR
+}

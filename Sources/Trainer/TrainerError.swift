@@ -15,6 +15,8 @@ public enum TrainerErrorKind: Sendable, Equatable {
   case notFinite
   /// The rewards or completions would teach nothing.
   case noSignal
-  /// A checkpoint or run folder can't be read or written.
+  /// A checkpoint or run folder can't be read, or belongs to another run.
   case checkpoint
+  /// A run's files can't be written.
+  case unwritable
 }

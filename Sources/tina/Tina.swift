@@ -12,7 +12,10 @@ struct Tina: AsyncParsableCommand {
       answers: the small model that ships with Tina, in Models/pico of the working directory or a folder \
       above it, beside the program, or where the environment variable TINA_PICO says.
 
-      Exit codes: 0 done, 1 failure, 64 wrong usage, 130 interrupted.
+      EXIT CODES: 0 done. 1 failure, or a verdict: diff and grade found a difference, verify found no sound file. \
+      2 diff and grade reached no verdict. 64 wrong usage. 74 results could not be written. 130 interrupted by \
+      Ctrl-C. 141 whoever read the results closed the pipe. Messages on standard error that can't be written change \
+      nothing.
       """,
     version: tinaVersion,
     subcommands: [
@@ -20,4 +23,21 @@ struct Tina: AsyncParsableCommand {
       Quantize.self, Inspect.self, Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self,
       Logits.self,
     ])
+
+  static func main() async {
+    StandardFiles.prepare()
+    EndingSignals.prepare()
+    do {
+      let arguments = try Usage.repaired(Array(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(arguments)
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      Ending.end(with: error)
+    }
+    Ending.end(0)
+  }
 }

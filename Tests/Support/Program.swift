@@ -55,14 +55,21 @@ package enum Program {
     return process
   }
 
+  /// Runs a script of bash in `folder`, in which `"$TINA"` is the program.
+  package static func shell(_ script: String, in folder: String? = nil) throws -> Result {
+    try run(
+      ["-c", script], in: folder, environment: ["TINA": executable().path],
+      program: URL(fileURLWithPath: "/bin/bash"))
+  }
+
   /// Runs `tina` with `arguments` in `folder` and feeds it `input`. With a `fileLimit`, in KiB, writing more into one
   /// file fails, as on a full disk.
   package static func run(
     _ arguments: [String], input: String = "", in folder: String? = nil, environment: [String: String] = [:],
-    fileLimit: Int? = nil
+    fileLimit: Int? = nil, program: URL? = nil
   ) throws -> Result {
     let process = Process()
-    process.executableURL = try executable()
+    process.executableURL = try program ?? executable()
     process.arguments = arguments
     if let fileLimit {
       process.executableURL = URL(fileURLWithPath: "/bin/bash")

@@ -12,7 +12,10 @@ enum BaseDigest {
   /// - Parameters:
   ///   - tensors: by canonical name; F32, F16 or BF16.
   ///   - threads: how many threads hash; all processors when nil.
-  static func digest(_ tensors: [(name: String, tensor: Tensor)], threads: Int? = nil) -> [UInt8] {
+  ///   - stop: ends the work early; the digest is then of no use.
+  static func digest(
+    _ tensors: [(name: String, tensor: Tensor)], threads: Int? = nil, stop: StopFlag? = nil
+  ) -> [UInt8] {
     let sorted = tensors.sorted { bytesPrecede($0.name, $1.name) }
     // The largest first, so that none is left over for one processor at the end.
     let order = sorted.indices.sorted {
@@ -23,7 +26,7 @@ enum BaseDigest {
     DispatchQueue.concurrentPerform(iterations: min(max(threads ?? order.count, 1), order.count)) { _ in
       while true {
         let turn = next.add(1, ordering: .relaxed).oldValue
-        guard turn < order.count else { break }
+        guard turn < order.count, stop?.isSet != true else { break }
         let part = hash(sorted[order[turn]].tensor)
         parts.withLock { $0[order[turn]] = part }
       }

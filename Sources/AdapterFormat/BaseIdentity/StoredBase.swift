@@ -1,4 +1,5 @@
 public import ModelFiles
+package import Support
 
 /// A base on disk as an identity sees it: a Hugging Face directory of any architecture, or a GGUF file.
 public struct StoredBase: BaseCandidate {
@@ -97,6 +98,10 @@ public struct StoredBase: BaseCandidate {
   /// - Parameter threads: how many threads hash; all processors when nil.
   /// - Throws: ``AdapterError`` naming the first tensor that is no F32, F16 or BF16.
   public func digest(threads: Int?) throws(AdapterError) -> [UInt8] {
+    try digest(threads: threads, stop: nil)
+  }
+
+  package func digest(threads: Int?, stop: StopFlag?) throws(AdapterError) -> [UInt8] {
     let other = stored.values.filter { !$0.elementType.readsAsFloats }
     if let tensor = other.min(by: { bytesPrecede($0.name, $1.name) }) {
       throw AdapterError(
@@ -108,7 +113,7 @@ public struct StoredBase: BaseCandidate {
             advice: "Identify the base by the weights that it was quantised from.")
         ])
     }
-    let digest = BaseDigest.digest(stored.map { ($0.key, $0.value) }, threads: threads)
+    let digest = BaseDigest.digest(stored.map { ($0.key, $0.value) }, threads: threads, stop: stop)
     do throws(ModelFilesError) {
       for file in WeightFiles.files(of: Array(stored.values)) { try file.checkUnchanged() }
     } catch {

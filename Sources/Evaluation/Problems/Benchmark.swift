@@ -55,6 +55,18 @@ public struct Benchmark: Sendable {
     problems = try ProblemFile(location.path, for: .evaluation).problems
   }
 
+  /// The repositories of data on the hub that hold a benchmark, the best first. Nil for one that is on this machine,
+  /// and for what is no known benchmark.
+  public static func repositories(toFetch named: String, folder: String?) -> [String]? {
+    guard let known = known.first(where: { $0.name == named }),
+      !BenchmarkLocator(folder: folder, model: "").isHere(known)
+    else { return nil }
+    return known.hub
+  }
+
+  /// The file of a repository that holds the problems to ask.
+  public static func best(of paths: [String]) -> String? { BenchmarkLocator.ranked(paths).first }
+
   /// The benchmarks known by name.
   public static let known: [Known] = [
     Known("aime24", folders: ["aime24", "aime_2024"], hub: ["HuggingFaceH4/aime_2024", "math-ai/aime24"]),

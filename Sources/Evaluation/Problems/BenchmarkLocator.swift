@@ -58,24 +58,37 @@ struct BenchmarkLocator {
   /// The folder in which the hub's clients keep their downloads.
   static var hubCache: String {
     let environment = ProcessInfo.processInfo.environment
-    if let cache = environment["HF_HUB_CACHE"], !cache.isEmpty { return cache }
-    if let home = environment["HF_HOME"], !home.isEmpty { return home + "/hub" }
-    return NSString(string: "~/.cache/huggingface/hub").expandingTildeInPath
+    func value(_ name: String) -> String? {
+      environment[name].flatMap { $0.isEmpty ? nil : NSString(string: $0).expandingTildeInPath }
+    }
+    if let cache = value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") { return cache }
+    if let home = value("HF_HOME") { return home + "/hub" }
+    return (value("XDG_CACHE_HOME") ?? NSString(string: "~/.cache").expandingTildeInPath) + "/huggingface/hub"
   }
 
   /// Files of problems in the snapshots of a cached repository, the test part first.
   private func snapshotFiles(_ root: String) -> [String] {
     guard let walker = FileManager.default.enumerator(atPath: root + "/snapshots") else { return [] }
-    var files: [String] = []
     // A cache is small; the bound keeps a damaged one from taking long.
-    for case let path as String in walker.prefix(10_000) {
-      if [".jsonl", ".json", ".parquet"].contains(where: path.hasSuffix) { files.append(path) }
+    let paths = walker.prefix(10_000).compactMap { $0 as? String }
+    return Self.ranked(paths.filter { isFile(root + "/snapshots/" + $0) }).map { root + "/snapshots/" + $0 }
+  }
+
+  /// Files that can hold problems, the test part first.
+  static func ranked(_ paths: [String]) -> [String] {
+    let files = paths.filter { path in
+      let name = path.split(separator: "/").last ?? ""
+      return [".jsonl", ".json", ".parquet"].contains(where: name.hasSuffix)
+        && !name.hasPrefix("dataset_info")
     }
     func rank(_ path: String) -> Int {
       (path.hasSuffix(".jsonl") ? 0 : path.hasSuffix(".json") ? 1 : 2) + (path.contains("test") ? 0 : 4)
     }
-    return files.sorted { (rank($0), $0) < (rank($1), $1) }.map { root + "/snapshots/" + $0 }
+    return files.sorted { (rank($0), $0) < (rank($1), $1) }
   }
+
+  /// Whether a known benchmark's file is on this machine.
+  func isHere(_ known: Benchmark.Known) -> Bool { (try? locate(known)) != nil }
 
   private func isFile(_ path: String) -> Bool {
     var isDirectory = ObjCBool(false)

@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Problems
+import Support
 
 /// An evaluation's directory: its settings and its completions.
 ///
@@ -10,19 +11,19 @@ final class CompletionStore {
   let directory: String
   /// The completions of earlier runs.
   private(set) var saved: [CompletionRecord] = []
-  private var journal: FileHandle?
+  private var journal: Int32 = -1
 
   private var settingsPath: String { directory + "/settings.json" }
   private var journalPath: String { directory + "/completions.part.jsonl" }
   /// The finished completions, in their order.
   var completionsPath: String { directory + "/completions.jsonl" }
 
-  /// Opens or makes the directory, and reads what earlier runs saved.
+  /// Opens or begins an evaluation in a directory, and reads what earlier runs saved.
   ///
   /// - Throws: `EvaluationError.otherSettings` if it holds completions of other settings; `.badFile` for damaged
   ///   ones; `.notWritten`.
-  init(directory: String, settings: EvaluationSettings, problems: [Problem]) throws {
-    self.directory = directory
+  init(_ folder: EvaluationFolder, settings: EvaluationSettings, problems: [Problem]) throws {
+    directory = folder.path
     let files = FileManager.default
     if files.fileExists(atPath: settingsPath) {
       let found = try JSON.parse(path: settingsPath).object ?? JSONObject([])
@@ -31,11 +32,6 @@ final class CompletionStore {
         throw EvaluationError.otherSettings(directory: directory, differences: differences)
       }
     } else {
-      do {
-        try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
-      } catch {
-        throw EvaluationError.notWritten(file: directory, reason: error.localizedDescription)
-      }
       // The settings come last: where they are, the problems are too.
       try Self.write(ProblemFile.lines(problems), to: directory + "/problems.jsonl")
       try Self.write(JSONValue.object(settings.object).text(indent: 2) + "\n", to: settingsPath)
@@ -51,27 +47,27 @@ final class CompletionStore {
 
   /// Appends a completion. The system has it when this returns.
   func append(_ record: CompletionRecord) throws {
-    if journal == nil {
-      if !FileManager.default.fileExists(atPath: journalPath) {
-        guard FileManager.default.createFile(atPath: journalPath, contents: nil) else {
-          throw EvaluationError.notWritten(file: journalPath, reason: "it can't be made")
-        }
-      }
-      journal = FileHandle(forWritingAtPath: journalPath)
-      _ = try journal?.seekToEnd()
-    }
-    do {
-      try journal?.write(contentsOf: Data((record.line + "\n").utf8))
-    } catch {
-      throw EvaluationError.notWritten(file: journalPath, reason: error.localizedDescription)
+    if journal < 0 { journal = unsafe open(journalPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
+    guard journal >= 0 else { throw notWritten(errno) }
+    let bytes = Array((record.line + "\n").utf8)
+    var done = 0
+    while done < bytes.count {
+      let code = writeSome(bytes, &done, to: journal)
+      guard code == 0 else { throw notWritten(code) }
     }
   }
+
+  private func notWritten(_ code: Int32) -> EvaluationError {
+    .notWritten(file: journalPath, reason: systemErrorText(code))
+  }
+
+  deinit { if journal >= 0 { close(journal) } }
 
   /// Writes all completions in their order, whole or not at all, and removes the journal.
   func finish(_ records: [CompletionRecord]) throws {
     try Self.write(records.map { $0.line + "\n" }.joined(), to: completionsPath)
-    try journal?.close()
-    journal = nil
+    if journal >= 0 { close(journal) }
+    journal = -1
     try? FileManager.default.removeItem(atPath: journalPath)
   }
 
@@ -88,11 +84,9 @@ final class CompletionStore {
     if isJournal, bytes.last != newline, !bytes.isEmpty {
       let whole = bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
       bytes.removeSubrange(whole...)
-      guard let file = FileHandle(forUpdatingAtPath: path) else {
-        throw EvaluationError.notWritten(file: path, reason: "it can't be opened")
+      guard unsafe truncate(path, off_t(whole)) == 0 else {
+        throw EvaluationError.notWritten(file: path, reason: systemErrorText(errno))
       }
-      try file.truncate(atOffset: UInt64(whole))
-      try file.close()
     }
     return try bytes.split(separator: newline, omittingEmptySubsequences: true).enumerated().map {
       number, line in

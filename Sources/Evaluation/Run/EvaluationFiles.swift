@@ -9,8 +9,9 @@ public enum EvaluationFiles {
   /// Each file is written whole or not at all.
   public static func write(
     _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem], seconds: Double?,
-    directory: String
+    in folder: EvaluationFolder
   ) throws {
+    let directory = folder.path
     try CompletionStore.write(records.map { $0.line + "\n" }.joined(), to: directory + "/completions.jsonl")
     try CompletionStore.write(
       JSONValue.object(summary.object).text(indent: 2) + "\n", to: directory + "/summary.json")
@@ -25,7 +26,7 @@ public struct EvaluationTiming {
   private let path: String
 
   /// Reads and writes the timing in an evaluation's directory.
-  public init(directory: String) { path = directory + "/timing.json" }
+  public init(_ folder: EvaluationFolder) { path = folder.path + "/timing.json" }
 
   /// Seconds so far; nil when nothing was timed.
   public var seconds: Double? { saved?["seconds"]?.double }

@@ -47,14 +47,14 @@ public struct Evaluator: Sendable {
     self.grader = grader
   }
 
-  /// Makes the completions that `directory` lacks and saves each one. Returns all in the order of contestants, problems
+  /// Makes the completions that a directory lacks and saves each one. Returns all in the order of contestants, problems
   /// and samples.
   ///
   /// - Throws: `EvaluationError`, and `RuntimeError` for prompts that can't be answered.
   public func run(
-    directory: String, onProgress: (Progress) -> Void = { _ in }
+    in folder: EvaluationFolder, onProgress: (Progress) -> Void = { _ in }
   ) async throws -> [CompletionRecord] {
-    let store = try CompletionStore(directory: directory, settings: settings, problems: problems)
+    let store = try CompletionStore(folder, settings: settings, problems: problems)
     let keys = allKeys()
     let known = Set(keys)
     var records: [CompletionRecord.Key: CompletionRecord] = [:]
@@ -74,25 +74,40 @@ public struct Evaluator: Sendable {
     }
     report()
     let (ended, continuation) = AsyncThrowingStream.makeStream(of: CompletionRecord.self)
-    var next = groups.makeIterator()
-    var open = 0
-    func startMore() throws {
-      while open < Self.inFlight, let group = next.next() {
-        open += group.samples.count
-        try start(group, continuation)
+    // An error ends all completions, and none goes on behind it.
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      var next = groups.makeIterator()
+      var open = 0
+      func startMore() throws {
+        while open < Self.inFlight, let group = next.next() {
+          open += group.samples.count
+          let asking = try start(group)
+          tasks.addTask {
+            do {
+              try await asking { continuation.yield($0) }
+            } catch {
+              continuation.finish(throwing: error)
+            }
+          }
+        }
+        if open == 0 { continuation.finish() }
       }
-      if open == 0 { continuation.finish() }
-    }
-    try startMore()
-    for try await record in ended {
-      try store.append(record)
-      records[record.key] = record
-      tokens += record.tokens
-      made += 1
-      open -= 1
-      if record.correct == true { correct += 1 }
-      report()
-      try startMore()
+      do {
+        try startMore()
+        for try await record in ended {
+          try store.append(record)
+          records[record.key] = record
+          tokens += record.tokens
+          made += 1
+          open -= 1
+          if record.correct == true { correct += 1 }
+          report()
+          try startMore()
+        }
+      } catch {
+        tasks.cancelAll()
+        throw error
+      }
     }
     // Completions of earlier runs get their present verdicts.
     let all = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
@@ -144,11 +159,11 @@ public struct Evaluator: Sendable {
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
-  /// Starts a group; its records go to `records`. Contestants share the random numbers of a problem's sample, so that
-  /// only they make a difference.
+  /// Starts a group, and returns what waits for its records. Contestants share the random numbers of a problem's
+  /// sample, so that only they make a difference.
   private func start(
-    _ group: Group, _ records: AsyncThrowingStream<CompletionRecord, any Error>.Continuation
-  ) throws {
+    _ group: Group
+  ) throws -> @Sendable (_ onRecord: @Sendable (CompletionRecord) -> Void) async throws -> Void {
     let messages = messages(group.problem)
     var request = try assistant.request(
       for: assistant.encode(messages), promptIndex: group.index, sampleIndex: group.samples.lowerBound)
@@ -158,25 +173,21 @@ public struct Evaluator: Sendable {
       adapter: group.contestant.adapter, sampling: settings.sampling, maxTokens: settings.maxTokens)
     let completions = try assistant.engine.generate(request, samples: group.samples.count)
     let prompt = try assistant.prompts.render(messages)
-    Task {
-      do {
-        var texts = [CompletedText](repeating: .init(), count: group.samples.count)
-        for try await element in completions {
-          texts[element.sample].add(element.event)
-          guard case .finished = element.event else { continue }
-          let text = texts[element.sample]
-          records.yield(
-            CompletionRecord(
-              key: .init(
-                contestant: group.contestant.name, id: group.problem.id,
-                sample: group.samples.lowerBound + element.sample),
-              prompt: prompt,
-              completion: assistant.text(of: text.ids), tokens: text.ids.count,
-              finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
-              grader: grader))
-        }
-      } catch {
-        records.finish(throwing: error)
+    return { [assistant, grader] onRecord in
+      var texts = [CompletedText](repeating: .init(), count: group.samples.count)
+      for try await element in completions {
+        texts[element.sample].add(element.event)
+        guard case .finished = element.event else { continue }
+        let text = texts[element.sample]
+        onRecord(
+          CompletionRecord(
+            key: .init(
+              contestant: group.contestant.name, id: group.problem.id,
+              sample: group.samples.lowerBound + element.sample),
+            prompt: prompt,
+            completion: assistant.text(of: text.ids), tokens: text.ids.count,
+            finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
+            grader: grader))
       }
     }
   }

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -16,9 +17,9 @@ struct BlobLock: ~Copyable {
   /// Waits until the lock is free.
   ///
   /// - Parameters:
-  ///   - onWait: called once if another program has it.
+  ///   - onWait: called once with who it is, if another program has it.
   ///   - stop: ends the waiting.
-  init(path: String, stop: StopFlag, onWait: () -> Void) throws(HubError) {
+  init(path: String, stop: StopFlag, onWait: (String) -> Void) throws(HubError) {
     var told = false
     while true {
       let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o664)
@@ -29,7 +30,7 @@ struct BlobLock: ~Copyable {
         guard code == EWOULDBLOCK || code == EINTR else { break }
         if !told {
           told = true
-          onWait()
+          onWait(FolderLock.holder(file))
         }
         if stop.isSet {
           close(file)
@@ -44,11 +45,26 @@ struct BlobLock: ~Copyable {
         mine.st_dev == there.st_dev
       {
         descriptor = file
+        // Only for people.
+        var done = 0
+        if ftruncate(file, 0) == 0 { _ = writeSome(Array("\(getpid()) tina\n".utf8), &done, to: file) }
         return
       }
       close(file)
     }
   }
 
-  deinit { close(descriptor) }
+  /// Who has a lock now; nil if it is free.
+  static func holder(_ path: String) -> String? {
+    let file = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    guard flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
+    return FolderLock.holder(file)
+  }
+
+  deinit {
+    _ = ftruncate(descriptor, 0)
+    close(descriptor)
+  }
 }

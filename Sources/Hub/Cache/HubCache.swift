@@ -102,12 +102,8 @@ extension HubCache {
   /// Makes a folder and those above it.
   static func makeFolder(_ path: String) throws(HubError) {
     if isDirectory(path) { return }
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      if isDirectory(path) { return }
-      throw failure(path, "mkdir", errno == 0 ? EACCES : errno)
-    }
+    let code = makeFolders(path)
+    guard code == 0 || isDirectory(path) else { throw failure(path, "mkdir", code) }
   }
 
   /// Makes a repository's folders. A tag file tells programs that make backups that this is a cache.
@@ -163,10 +159,20 @@ extension HubCache {
       return
     }
     // Outside `snapshots`, where another program would take it for a whole snapshot.
-    let temporary = folder(name) + "/.\(commit).\(getpid()).tmp"
+    let target = folder(name) + "/.\(commit)"
+    Leftovers.remove(of: target)
+    let temporary = Leftovers.name(of: target)
     try? FileManager.default.removeItem(atPath: temporary)
+    TemporaryPaths.add(temporary)
     try Self.makeFolder(temporary)
-    defer { try? FileManager.default.removeItem(atPath: temporary) }
+    // The lock shows other programs that it is no leftover.
+    let held = unsafe open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if held >= 0 { _ = flock(held, LOCK_EX) }
+    defer {
+      try? FileManager.default.removeItem(atPath: temporary)
+      TemporaryPaths.forget(temporary)
+      if held >= 0 { close(held) }
+    }
     for file in files { try link(file, in: temporary, of: name, avoidsLinks) }
     guard unsafe rename(temporary, final) != 0 else { return }
     // Another program made it meanwhile.

@@ -15,6 +15,8 @@ extension HubCache {
     public let fileCount: Int
     /// Bytes of its files; what it shares with another snapshot counts in both.
     public let byteCount: Int
+    /// What is known to be missing, in a few words; nil for a whole snapshot.
+    public let gap: String?
   }
 
   /// What is in the cache: every snapshot of every repository of models and data.
@@ -29,10 +31,24 @@ extension HubCache {
       for commit in names(base + "/snapshots") where HubName.isCommit(commit) {
         let path = base + "/snapshots/" + commit
         let sizes = files(path).map { Self.size(path + "/" + $0) ?? 0 }
+        let missing = Self.missing(in: path, want: parts[0] == "datasets" ? .all : .either)
         contents.append(
           Content(
             name: name, commit: commit, revisions: revisions.filter { $0.value == commit }.keys.sorted(),
-            path: path, fileCount: sizes.count, byteCount: sizes.reduce(0, +)))
+            path: path, fileCount: sizes.count, byteCount: sizes.reduce(0, +),
+            gap: missing.isEmpty ? nil : HubRemains(missing: missing).text))
+      }
+      if names(base + "/snapshots").isEmpty {
+        // An interrupted pull: nothing is visible yet, and the next one goes on with it.
+        let blobs = names(base + "/blobs").map { (name: $0, size: Self.size(base + "/blobs/" + $0) ?? 0) }
+        let unfinished = blobs.filter { $0.name.hasSuffix(".incomplete") }
+        guard !blobs.isEmpty else { continue }
+        let remains = HubRemains(
+          unfinishedBytes: unfinished.reduce(0) { $0 + $1.size }, looseFiles: blobs.count - unfinished.count)
+        contents.append(
+          Content(
+            name: name, commit: "", revisions: [], path: base, fileCount: blobs.count,
+            byteCount: blobs.reduce(0) { $0 + $1.size }, gap: "interrupted: " + remains.text))
       }
     }
     return contents

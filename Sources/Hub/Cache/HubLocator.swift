@@ -112,7 +112,7 @@ extension HubSession {
     if case .whole(let path) = cached { return path }
     if settings.isOffline {
       if case .usable(let path) = cached { return path }
-      throw offline(name)
+      throw offline(name, want: want)
     }
     do throws(HubError) {
       let plan = try plan(name, want: want)
@@ -121,7 +121,15 @@ extension HubSession {
     } catch {
       guard case .usable(let path) = cached,
         [.unreachable, .serverFailure, .rateLimited].contains(error.kind)
-      else { throw error }
+      else {
+        guard error.kind == .unreachable, let remains = cache.remains(of: name, want: want) else {
+          throw error
+        }
+        throw HubError(
+          .unreachable, file: error.file,
+          found: error.found + "; the cache has a part of \(name): " + remains.text, expected: error.expected,
+          advice: "Check the network, then fetch the rest: tina pull \(name)")
+      }
       onNote("\(name): the hub does not answer; what the cache has is used (\(path))")
       return path
     }

@@ -1,6 +1,6 @@
 import Foundation
 import ModelFiles
-import Synchronization
+import Support
 
 /// How often a client tries again, and how long it waits.
 struct Pacing: Sendable {
@@ -11,13 +11,6 @@ struct Pacing: Sendable {
   var longestDelay = 16.0
   /// The longest wait in seconds that a server may ask for.
   var longestWait = 300.0
-}
-
-/// Stops the work of all threads that look at it.
-final class StopFlag: Sendable {
-  private let flag = Atomic(false)
-  var isSet: Bool { flag.load(ordering: .relaxed) }
-  func set() { flag.store(true, ordering: .relaxed) }
 }
 
 /// Sends requests to the hub, tries again after failures, and follows redirects to the servers that hold the files.

@@ -15,9 +15,14 @@ final class HubQueue: Sendable {
   private let total: Int
   private let state: Mutex<State>
   private let began = ContinuousClock.now
+  private let ending: StopFlag
   private let onProgress: @Sendable (HubProgress) -> Void
 
-  init(_ files: [HubFile], _ onProgress: @escaping @Sendable (HubProgress) -> Void) {
+  /// - Parameter ending: set at the first failure.
+  init(
+    _ files: [HubFile], _ ending: StopFlag, _ onProgress: @escaping @Sendable (HubProgress) -> Void
+  ) {
+    self.ending = ending
     count = files.count
     total = files.reduce(0) { $0 + $1.size }
     state = Mutex(State(files: files.reversed()))
@@ -29,7 +34,10 @@ final class HubQueue: Sendable {
   /// The next file; nil when there is none, or another thread failed.
   func next() -> HubFile? { state.withLock { $0.error == nil ? $0.files.popLast() : nil } }
 
-  func fail(_ error: HubError) { state.withLock { if $0.error == nil { $0.error = error } } }
+  func fail(_ error: HubError) {
+    state.withLock { if $0.error == nil { $0.error = error } }
+    ending.set()
+  }
 
   /// - Parameter isNew: whether they came over the network.
   func add(_ bytes: Int, isNew: Bool) {

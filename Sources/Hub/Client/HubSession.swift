@@ -36,8 +36,8 @@ public final class HubSession: Sendable {
   /// Stops all calls under way: they throw an error of kind `cancelled`. What is fetched is kept.
   public func cancel() { stop.set() }
 
-  private func client() throws(HubError) -> HubClient {
-    let client = try HubClient(settings, pacing: pacing, stop: stop)
+  private func client(_ ending: StopFlag? = nil) throws(HubError) -> HubClient {
+    let client = try HubClient(settings, pacing: pacing, stop: ending ?? stop)
     client.onWait = onNote
     return client
   }
@@ -102,8 +102,15 @@ public final class HubSession: Sendable {
         ? "" : "There is \(there.prefix(20).joined(separator: ", "))\(there.count > 20 ? ", …" : "").")
   }
 
-  func offline(_ name: HubName) -> HubError {
-    HubError(
+  func offline(_ name: HubName, want: HubWant = .either) -> HubError {
+    if let remains = cache.remains(of: name, want: want) {
+      return HubError(
+        .offline, file: "\(name)",
+        found: "a part of it in the cache (\(remains.text); \(cache.root)), and HF_HUB_OFFLINE is set",
+        expected: "all of it",
+        advice: "Unset HF_HUB_OFFLINE and fetch the rest: tina pull \(name)")
+    }
+    return HubError(
       .offline, file: "\(name)",
       found: "nothing of it in the cache (\(cache.root)), and HF_HUB_OFFLINE is set",
       expected: "a model or adapter on this machine",
@@ -185,7 +192,9 @@ public final class HubSession: Sendable {
     _ plan: HubPlan, _ onProgress: @escaping @Sendable (HubProgress) -> Void
   ) throws(HubError) {
     // The largest file first, so that all threads end at about the same time.
-    let queue = HubQueue(Self.distinct(plan.missing).sorted { $0.size > $1.size }, onProgress)
+    // A failure ends the other transfers too, instead of waiting for whole files.
+    let ending = StopFlag(within: stop)
+    let queue = HubQueue(Self.distinct(plan.missing).sorted { $0.size > $1.size }, ending, onProgress)
     let group = DispatchGroup()
     for _ in 0..<min(parallel, queue.count) {
       group.enter()
@@ -193,7 +202,7 @@ public final class HubSession: Sendable {
         defer { group.leave() }
         do throws(HubError) {
           let fetch = BlobFetch(
-            client: try client(), cache: cache, name: plan.name, commit: plan.commit, stop: stop,
+            client: try client(ending), cache: cache, name: plan.name, commit: plan.commit, stop: ending,
             onBytes: { queue.add($0, isNew: $1) }, onNote: onNote)
           while let file = queue.next() { try fetch.fetch(file) }
         } catch {

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 #if canImport(Darwin)
   import Darwin
@@ -44,8 +45,8 @@ final class BlobFetch {
       onBytes(file.size, false)
       return
     }
-    let lock = try BlobLock(path: cache.lock(file.digest, of: name), stop: stop) {
-      onNote("\(file.path): another program is fetching it; waiting")
+    let lock = try BlobLock(path: cache.lock(file.digest, of: name), stop: stop) { holder in
+      onNote("\(file.path): found another program that is fetching it (\(holder)); waiting")
     }
     if HubCache.size(blob) == file.size {
       onBytes(file.size, false)

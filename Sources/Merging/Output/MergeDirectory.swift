@@ -21,7 +21,8 @@ final class MergeDirectory {
   /// Whether an earlier merge left it.
   let wasThere: Bool
   private let replaces: Bool
-  private var lock: Int32 = -1
+  /// Beside the directory, so that it holds until the directory has its final name.
+  private let lock: FolderLock
   private static let progressName = ".tina-merge-progress.json"
 
   /// Takes the place of a merge to `output`.
@@ -30,7 +31,12 @@ final class MergeDirectory {
   ///   - output: the directory to make.
   ///   - inputs: what must not be replaced.
   ///   - replaces: whether what is at `output` may be.
-  init(output: String, inputs: [String], replaces: Bool) throws(MergeError) {
+  ///   - purpose: what others are told who want the same place.
+  ///   - isResumable: whether a killed process leaves something of use.
+  init(
+    output: String, inputs: [String], replaces: Bool, purpose: String = "tina merge",
+    isResumable: Bool = false
+  ) throws(MergeError) {
     let url = URL(fileURLWithPath: output).standardizedFileURL
     let folder = url.deletingLastPathComponent().resolvingSymlinksInPath().path
     self.output = folder + (folder == "/" ? "" : "/") + url.lastPathComponent
@@ -44,19 +50,29 @@ final class MergeDirectory {
       }
     }
     guard replaces || !Self.exists(self.output) else { throw .outputExists(path: output) }
+    do throws(FolderLock.Failure) {
+      lock = try FolderLock(file: path + ".lock", purpose: purpose)
+    } catch {
+      switch error {
+      case .held(let holder): throw .busy(path: output, holder: holder)
+      case .system(let call, let code): throw failure(output, call, code)
+      }
+    }
+    let old = path + ".old"
+    if Self.exists(old) {
+      // A process was killed while it replaced the output.
+      let isRestored = Self.exists(self.output) ? false : unsafe rename(old, self.output) == 0
+      if !isRestored { try? FileManager.default.removeItem(atPath: old) }
+    }
+    // The lock's former holder may have made it.
+    guard replaces || !Self.exists(self.output) else { throw .outputExists(path: output) }
+    if !isResumable { TemporaryPaths.add(path) }
     let code = unsafe mkdir(path, 0o777) == 0 ? 0 : errno
     guard code == 0 || code == EEXIST else { throw failure(output, "mkdir", code) }
     wasThere = code == EEXIST
-    lock = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard lock >= 0 else { throw failure(path, "open", errno) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
-      lock = -1
-      throw .busy(path: output)
-    }
   }
 
-  deinit { if lock >= 0 { close(lock) } }
+  deinit { TemporaryPaths.forget(path) }
 
   private static func exists(_ path: String) -> Bool {
     var info = stat()
@@ -90,7 +106,7 @@ final class MergeDirectory {
         try FileManager.default.removeItem(atPath: file(name))
       }
     } catch {
-      throw .unwritable(path: path, call: "remove", reason: "\(error.localizedDescription)")
+      throw .unwritable(path: path, call: "remove", reason: errorReason(error))
     }
     return finished
   }
@@ -107,7 +123,7 @@ final class MergeDirectory {
   /// Gives the directory its final name.
   func finish() throws(MergeError) {
     unsafe unlink(file(Self.progressName))
-    _ = fsync(lock)
+    flushFolder(path)
     let old = path + ".old"
     var hasOld = false
     if replaces, Self.exists(output) {

@@ -58,6 +58,12 @@ struct LayerWindow {
     if stage == stages.count - 1 { begun = 0 }  // another pass begins anew
   }
 
+  /// Waits for everything that was begun: no thread may read a file that is given up.
+  func finish() {
+    for group in loaded { group.wait() }
+    dropping.sync {}
+  }
+
   private mutating func begin(for stage: Int) {
     var ahead = stages[stage..<max(stage, begun)].reduce(0) { $0 + Self.byteCount($1) }
     while begun < stages.count, begun <= stage + 1 || ahead < Self.aheadByteCount {

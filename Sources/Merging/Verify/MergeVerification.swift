@@ -16,8 +16,9 @@ struct MergeVerification: Sendable {
 
   // Activations are float32 on both sides, so that only the weights differ, not the rounding of activations.
 
-  /// Computes the logits of the attached form.
-  func expected() throws -> Expected {
+  /// Computes the logits of the attached form, unless `stop` is set before.
+  func expected(_ stop: StopFlag = StopFlag()) throws -> Expected {
+    if stop.isSet { throw CancellationError() }
     let probes = LogitProbes(model, texts: settings.probes)
     let exact =
       model.activations == .f32 || (model.activations == .int8 && !model.directory.weights.isQuantised)
@@ -33,6 +34,7 @@ struct MergeVerification: Sendable {
   func check(_ path: String, against expected: Expected) throws -> (check: LogitCheck, memory: Int?) {
     let directory = try StoredModel(path: path)
     var window = LayerWindow(directory)
+    defer { window.finish() }
     let merged = try Model(directory, threads: model.threads, activations: .f32)
     let logits = try expected.probes.logits(merged) { window.enter($0) }
     let memory = ProcessMemory.privateBytes

@@ -18,6 +18,9 @@ public final class DirectoryWriter {
   /// Where the directory will be.
   public let path: String
   private let temporary: String
+  /// The open temporary directory: a lock on it shows that it is in use.
+  private let descriptor: Int32
+  private let lock: FolderLock
   private let names: Set<String>
   private var isFinished = false
 
@@ -32,15 +35,37 @@ public final class DirectoryWriter {
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     self.path = path
     self.names = names
-    temporary = path + ".\(getpid()).tmp"
-    try checkTarget()
-    guard unsafe mkdir(temporary, 0o777) == 0 else {
-      isFinished = true  // deinit has nothing to remove
-      throw failure("mkdir", errno)
+    try Self.checkTarget(path, names)
+    // Where two processes write a directory, the second one is told instead of undone.
+    let url = URL(fileURLWithPath: path)
+    lock = try ModelFiles.lock(
+      path, file: url.deletingLastPathComponent().path + "/." + url.lastPathComponent + FolderLock.name,
+      purpose: "tina")
+    Leftovers.remove(of: path, holding: names)
+    var attempt = 0
+    while true {
+      let name = Leftovers.name(of: path, attempt: attempt)
+      TemporaryPaths.add(name)
+      if unsafe mkdir(name, 0o777) == 0 {
+        let opened = unsafe open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if opened >= 0, Leftovers.claim(opened, name) {
+          (temporary, descriptor) = (name, opened)
+          return
+        }
+        if opened >= 0 { close(opened) }
+      }
+      let code = errno
+      TemporaryPaths.forget(name)
+      attempt += 1
+      guard code == EEXIST || code == ENOENT, attempt < 100 else { throw Self.failure(path, "mkdir", code) }
     }
   }
 
-  deinit { if !isFinished { try? FileManager.default.removeItem(atPath: temporary) } }
+  deinit {
+    if !isFinished { try? FileManager.default.removeItem(atPath: temporary) }
+    TemporaryPaths.forget(temporary)
+    close(descriptor)
+  }
 
   /// Where to write a file of the directory.
   public func file(_ name: String) -> String {
@@ -48,13 +73,13 @@ public final class DirectoryWriter {
     return temporary + "/" + name
   }
 
-  private func failure(_ call: String, _ code: Int32) -> ModelFilesError {
+  private static func failure(_ path: String, _ call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
       .unwritable, file: path, found: call + ": " + systemErrorText(code), expected: "to write the directory",
       advice: "Check the folder and its permissions.")
   }
 
-  private func checkTarget() throws(ModelFilesError) {
+  private static func checkTarget(_ path: String, _ names: Set<String>) throws(ModelFilesError) {
     var isDirectory = ObjCBool(false)
     guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return }
     guard isDirectory.boolValue else {
@@ -75,15 +100,15 @@ public final class DirectoryWriter {
   ///
   /// - Throws: ``ModelFilesError``; nothing has changed under the final name then.
   public func finish() throws(ModelFilesError) {
-    try checkTarget()
+    try Self.checkTarget(path, names)
     flushFolder(temporary)
     if unsafe rename(temporary, path) == 0 {
       // There was nothing, or an empty directory.
       isFinished = true
     } else {
-      guard errno == ENOTEMPTY || errno == EEXIST else { throw failure("rename", errno) }
+      guard errno == ENOTEMPTY || errno == EEXIST else { throw Self.failure(path, "rename", errno) }
       let code = exchange(temporary, path)
-      guard code == 0 else { throw failure("exchange", code) }
+      guard code == 0 else { throw Self.failure(path, "exchange", code) }
       isFinished = true
       try? FileManager.default.removeItem(atPath: temporary)
     }

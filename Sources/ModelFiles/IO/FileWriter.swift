@@ -54,28 +54,40 @@ import Support
     #if os(Linux)
       // The system deletes a file without a name when the process ends. Some file systems have none.
       descriptor = unsafe open(folder, 0o20000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o666)
-      if descriptor >= 0 { return }
+      if descriptor >= 0 {
+        // The lock shows that the name which it gets at the end is in use.
+        _ = flock(descriptor, LOCK_EX)
+        return
+      }
     #endif
     descriptor = -1
+    Leftovers.remove(of: target)
     for attempt in 0..<100 {
-      let name = Self.temporaryName(target, attempt)
+      let name = Leftovers.name(of: target, attempt: attempt)
+      TemporaryPaths.add(name)
       descriptor = unsafe open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      if descriptor >= 0 {
+      if descriptor >= 0, Leftovers.claim(descriptor, name) {
         temporary = name
         return
       }
-      if errno != EEXIST { break }
+      let code = errno
+      TemporaryPaths.forget(name)
+      if descriptor >= 0 {
+        close(descriptor)
+        descriptor = -1
+      } else if code != EEXIST {
+        break
+      }
     }
     throw Self.failure(path, call: "open", errno)
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    if let temporary { unsafe unlink(temporary) }
-  }
-
-  private static func temporaryName(_ target: String, _ attempt: Int) -> String {
-    "\(target).\(getpid()).\(attempt).tmp"
+    if let temporary {
+      unsafe unlink(temporary)
+      TemporaryPaths.forget(temporary)
+    }
   }
 
   private static func failure(_ path: String, found: String, expected: String) -> ModelFilesError {
@@ -161,6 +173,7 @@ import Support
     if temporary == nil { try name() }
     guard let temporary else { throw Self.failure(path, call: "link", EEXIST) }
     guard unsafe rename(temporary, path) == 0 else { throw Self.failure(path, call: "rename", errno) }
+    TemporaryPaths.forget(temporary)
     self.temporary = nil
     close(descriptor)
     descriptor = -1
@@ -171,13 +184,16 @@ import Support
   /// Gives the nameless file a temporary name, from which it can be renamed.
   private func name() throws(ModelFilesError) {
     var code: Int32 = EEXIST
+    Leftovers.remove(of: path)
     for attempt in 0..<100 where code == EEXIST {
-      let name = Self.temporaryName(path, attempt)
+      let name = Leftovers.name(of: path, attempt: attempt)
+      TemporaryPaths.add(name)
       if unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0 {
         temporary = name
         return
       }
       code = errno
+      TemporaryPaths.forget(name)
     }
     throw Self.failure(path, call: "linkat", code)
   }

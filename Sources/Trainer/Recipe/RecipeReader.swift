@@ -30,6 +30,13 @@ struct RecipeReader {
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)
+    } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+      // The parser's own text holds the whole file.
+      throw TrainerError(
+        .recipe, place: "\(path), line \(context.mark.line)",
+        found: "\(keys.prefix(5).map(quoted).joined(separator: ", ")) more than once",
+        expected: "each key once",
+        advice: "Keep the value that is meant.")
     } catch {
       throw TrainerError(
         .recipe, place: path, found: "no YAML (\("\(error)".prefix(500)))",

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 /// Scalars for TensorBoard: protocol buffers, each framed by its length and masked CRC-32C checksums.
 struct EventFile {
@@ -109,9 +110,8 @@ enum AppendingFile {
   }
 
   private static func failure(_ path: String) -> TrainerError {
-    let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "an error"
     return TrainerError(
-      .checkpoint, place: path, found: reason, expected: "room to write",
+      .unwritable, place: path, found: systemErrorText(errno), expected: "room to write",
       advice: "Checkpoints that were saved before are whole; the run resumes from the last of them.")
   }
 }

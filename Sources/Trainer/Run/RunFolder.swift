@@ -26,7 +26,34 @@ struct RunFolder {
   func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
   private func partial(_ step: Int) -> String { path + "/" + Self.partialPrefix + "\(step)" }
 
-  /// Makes the folder, removes what a killed process left half done, and finds the last checkpoint.
+  /// Makes the folder and keeps other processes out of it.
+  ///
+  /// - Throws: ``TrainerError`` that tells who trains in it.
+  func lock() throws(TrainerError) -> FolderLock {
+    let code = makeFolders(path)
+    guard code == 0 else { throw unwritable("mkdir", code) }
+    do throws(FolderLock.Failure) {
+      return try FolderLock(file: path + "/" + FolderLock.name, purpose: "tina train")
+    } catch {
+      switch error {
+      case .held(let holder):
+        throw TrainerError(
+          .checkpoint, place: path, found: "a run that goes on in it (\(holder))",
+          expected: "a folder that no other process trains in",
+          advice: "Wait for that run, or name another folder with --output.")
+      case .system(let call, let code): throw unwritable(call, code)
+      }
+    }
+  }
+
+  private func unwritable(_ call: String, _ code: Int32) -> TrainerError {
+    TrainerError(
+      .unwritable, place: path, found: "\(call): \(systemErrorText(code))",
+      expected: "to write a run's files",
+      advice: "Check the folder, its permissions and the disk. Earlier checkpoints are whole.")
+  }
+
+  /// Removes what a killed process left half done, and finds the last checkpoint.
   ///
   /// - Parameters:
   ///   - first: the state in which a new run would begin.
@@ -35,7 +62,6 @@ struct RunFolder {
   /// - Throws: ``TrainerError`` when the folder holds another run, or one that may not continue.
   func open(expecting first: RunState, resumes: Bool) throws -> RunState? {
     let files = FileManager.default
-    try files.createDirectory(atPath: path, withIntermediateDirectories: true)
     for name in (try? files.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(Self.partialPrefix)
     {
       try? files.removeItem(atPath: path + "/" + name)
@@ -60,7 +86,10 @@ struct RunFolder {
     let (target, partial) = (checkpoint(state.step), partial(state.step))
     let files = FileManager.default
     try? files.removeItem(atPath: partial)
-    try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
+    TemporaryPaths.add(partial)
+    defer { TemporaryPaths.forget(partial) }
+    let code = makeFolders(partial)
+    guard code == 0 else { throw unwritable("mkdir", code) }
     do {
       var options = TinaOptions()
       options.seed = seed
@@ -81,11 +110,11 @@ struct RunFolder {
       try writer.finish()
       let json = state.json.with("sha256", .string(state.digest(after: digest)))
       try Self.write(json, to: partial + "/state.json")
-      Self.sync(partial)
+      flushFolder(partial)
       // The name is taken only when the run was taken back to an earlier step.
       try? files.removeItem(atPath: target)
-      try files.moveItem(atPath: partial, toPath: target)
-      Self.sync(path)
+      try move(partial, to: target)
+      flushFolder(path)
     } catch {
       try? files.removeItem(atPath: partial)
       throw error
@@ -114,7 +143,7 @@ struct RunFolder {
     // Renamed first, because a half removed checkpoint must not look whole.
     let files = FileManager.default
     try? files.removeItem(atPath: partial(step))
-    try files.moveItem(atPath: checkpoint(step), toPath: partial(step))
+    try move(checkpoint(step), to: partial(step))
     try? files.removeItem(atPath: partial(step))
   }
 
@@ -175,11 +204,7 @@ struct RunFolder {
     try FileWriter.write(Array(text.utf8), to: path)
   }
 
-  private static func sync(_ folder: String) {
-    let descriptor = unsafe Foundation.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if descriptor >= 0 {
-      fsync(descriptor)
-      close(descriptor)
-    }
+  private func move(_ old: String, to new: String) throws(TrainerError) {
+    guard unsafe rename(old, new) == 0 else { throw unwritable("rename", errno) }
   }
 }

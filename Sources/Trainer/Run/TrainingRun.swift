@@ -8,6 +8,8 @@ public final class TrainingRun {
   private let setup: RunSetup
   private let options: TrainingOptions
   private let folder: RunFolder
+  /// Held from the beginning to the end of the run.
+  private var lock: FolderLock?
   private let sampler: RolloutSampler
   private let parameters: LoRAParameters
   private let update: PolicyUpdate
@@ -42,6 +44,7 @@ public final class TrainingRun {
     let setup = try RunSetup(recipe, model, options)
     parameters = try LoRAParameters(recipe.lora, for: model.config)
     folder = RunFolder(path: options.output, seed: recipe.seed)
+    lock = try folder.lock()
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
     state = last ?? setup.firstState
     sampler = RolloutSampler(
@@ -64,8 +67,13 @@ public final class TrainingRun {
 
   /// Runs to the last step, to a request to stop, or to an error.
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
+    if lock == nil { lock = try folder.lock() }
+    defer { lock = nil }
     if state.step == 0 { try await evaluateHeldOut() }
-    var reason = "all steps are done"
+    var reason =
+      setup.stopStep < setup.totalSteps
+      ? "this was the step to stop at; \(setup.totalSteps) are planned"
+      : "all \(setup.totalSteps) steps are done"
     while state.step < setup.stopStep {
       if stop.isMade {
         reason = "stopped as asked"
@@ -84,6 +92,8 @@ public final class TrainingRun {
       }
     }
     if folder.steps.last != state.step { try save(isLast: true) }
+    // A process that was killed may have saved without removing.
+    try removeOldCheckpoints()
     return TrainingResult(step: state.step, adapter: folder.adapter(state.step), reason: reason)
   }
 
@@ -133,18 +143,33 @@ public final class TrainingRun {
   ///
   /// - Parameter isLast: whether the run ends here: the adapter's file then stores no differences.
   private func save(isLast: Bool) throws {
-    let earlier = folder.steps.filter { $0 < state.step }
+    // A checkpoint that only a stop has made is no parent: files are then the same as without the stop.
+    let earlier = folder.steps.filter { $0 < state.step && isPlanned($0) }
     let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0
     state.optimizerSteps = update.optimizer.step
     state.passes = update.passes
     try folder.save(
       state, update, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
       peft: options.peft)
-    guard let limit = recipe.saveLimit else { return }
+    try removeOldCheckpoints()
+  }
+
+  /// Removes the checkpoints above the recipe's limit, and those that only a stop has made, once a later one is there.
+  private func removeOldCheckpoints() throws {
     let marks = journal.marks
+    let steps = folder.steps
     let kept = [
-      marks.best, marks.beforeTransition, earlier.last { $0 <= journal.transition.candidate },
+      marks.best, marks.beforeTransition,
+      steps.last { $0 < state.step && $0 <= journal.transition.candidate },
     ]
-    for step in folder.steps.filter({ !kept.contains($0) }).dropLast(limit) { try folder.remove(step) }
+    let others = steps.filter { !kept.contains($0) }
+    let stopped = others.dropLast().filter { !isPlanned($0) }
+    let planned = others.filter { !stopped.contains($0) }
+    for step in stopped + planned.dropLast(recipe.saveLimit ?? planned.count) { try folder.remove(step) }
+  }
+
+  /// Whether a run that nobody stops saves a checkpoint at a step.
+  private func isPlanned(_ step: Int) -> Bool {
+    step / recipe.saveSteps != max(step - recipe.iterations, 0) / recipe.saveSteps || step == setup.totalSteps
   }
 }

@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 import Hub
 import ModelFiles
@@ -15,7 +16,10 @@ enum HubAccess {
   static func path(_ text: String, want: HubWant) throws -> String {
     let path = expandingTilde(text)
     // A path that exists always wins.
-    if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) { return path }
+    if FileManager.default.fileExists(atPath: path) || !HubName.isMeant(by: text) {
+      if let gap = HubCache.gap(at: path, want: want) { throw gap }
+      return path
+    }
     let name = try HubName(text)
     let hub = try HubSession(HubSettings()) { Terminal.note($0) }
     do {
@@ -29,6 +33,34 @@ enum HubAccess {
   static func data(_ text: String) throws -> String {
     guard text.hasPrefix("hf://") else { return text }
     return try path(text, want: .all)
+  }
+
+  /// Fetches the problems of a known benchmark unless they are on this machine.
+  static func fetchBenchmark(_ named: String, folder: String?) throws {
+    guard let repositories = Benchmark.repositories(toFetch: named, folder: folder) else { return }
+    let hub = try HubSession(HubSettings()) { Terminal.note($0) }
+    if hub.settings.isOffline { return }
+    var failure: HubError?
+    for repository in repositories {
+      do throws(HubError) {
+        let name = try HubName(kind: .dataset, repository: repository)
+        let all = try hub.plan(name, want: .all)
+        guard let file = Benchmark.best(of: all.files.map(\.path)) else { continue }
+        let plan = try hub.plan(name, want: .either, include: [file])
+        Terminal.note(
+          "fetching \(plan.name)/\(printable(file)) from \(hub.settings.endpointText):"
+            + " \(byteText(plan.missingByteCount))")
+        let line = ProgressLine()
+        defer { line.end() }
+        _ = try hub.fetch(plan) { line.show($0) }
+        return
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    throw CommandError(
+      "the benchmark \(named) is not on this machine. On the hub: "
+        + (failure.map { "\($0)" } ?? "no file of problems in \(repositories.joined(separator: ", "))."))
   }
 
   private static func fetch(_ hub: HubSession, _ name: HubName, _ want: HubWant) throws -> String {

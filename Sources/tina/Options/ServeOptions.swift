@@ -141,7 +141,7 @@ struct ServeLimitOptions: ParsableArguments {
     settings.adapterFolder = try network.adapterDir.map {
       try AdapterFolder(path: expandingTilde($0))
     }
-    if !quiet { settings.log = { Terminal.note($0) } }
+    if !quiet { settings.log = { Terminal.record($0) } }
     return settings
   }
 

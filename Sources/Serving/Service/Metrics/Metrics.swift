@@ -119,6 +119,9 @@ final class Metrics: Sendable {
   }
 
   private func addProcess(to page: inout MetricsPage) {
+    page.single(
+      "tina_log_lines_dropped_total", "counter", "Lines of the log that could not be written.",
+      MessageLog.standardError.droppedCount)
     page.family("process_start_time_seconds", "gauge", "When the server began, since 1970.")
     page.sample("process_start_time_seconds", [], began)
     if let bytes = ProcessMemory.residentBytes {

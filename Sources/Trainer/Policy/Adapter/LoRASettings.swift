@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import TinaRuntime
 
 /// The shape of the adapter that is trained.

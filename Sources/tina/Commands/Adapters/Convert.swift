@@ -133,7 +133,7 @@ struct Convert: ParsableCommand {
     let original = file.archive
     let errors = try change(&file.archive, input.path)
     let summary = try write(file, format, path, architecture, original: original)
-    report(file, format, path, errors, summary)
+    try report(file, format, path, errors, summary)
   }
 
   /// Checks that the adapter fits the base, and notes which base it is.
@@ -197,7 +197,7 @@ struct Convert: ParsableCommand {
   private func report(
     _ file: AdapterFile, _ format: AdapterFileFormat, _ path: String,
     _ changes: [(name: String, change: AdapterChange)], _ summary: TinaWriter.Summary?
-  ) {
+  ) throws {
     let sizes = (Figures.byteCount(of: file.files), Figures.byteCount(of: [path]))
     let isIdentified = file.archive.base != nil
     if json {
@@ -216,29 +216,29 @@ struct Convert: ParsableCommand {
         "parameters": .integer(file.archive.parameterCount), "base": base,
         "changes": .array(steps), "layers": .array(layers),
       ]
-      Terminal.writeLine(JSONValue.record(fields).line)
+      try Terminal.writeData(JSONValue.record(fields).line)
       return
     }
     let share = sizes.0 > 0 ? ", \(Figures.percent(Double(sizes.1) / Double(sizes.0))) of the input" : ""
-    Terminal.writeLine(
+    try Terminal.writeLine(
       "\(path): \(format.title), \(Figures.count(file.archive.parameterCount, "parameter")),"
         + " \(Figures.grouped(sizes.1)) bytes\(share)")
     for (name, change) in changes {
       guard let worst = change.worst else { continue }
-      Terminal.writeLine(
+      try Terminal.writeLine(
         worst.error == 0
           ? "\(name): exact"
           : "\(name): relative error of ΔW up to \(Figures.short(worst.error)), in \(worst.module)")
     }
     if let layers = summary?.layers, let last = layers.last {
-      Terminal.writeLine(
+      try Terminal.writeLine(
         last.worstError == 0
           ? "every number is exact"
           : "relative error of ΔW \(Figures.short(Double(last.totalError))), in a module up to"
             + " \(Figures.short(Double(last.worstError)))")
       if layers.count > 1 {
         for (i, layer) in layers.dropLast().enumerated() {
-          Terminal.writeLine(
+          try Terminal.writeLine(
             "  the first \(i + 1) of \(layers.count) layers: \(Figures.grouped(layer.end)) bytes, error"
               + " \(Figures.short(Double(layer.totalError)))")
         }

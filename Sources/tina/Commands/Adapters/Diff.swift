@@ -56,9 +56,9 @@ struct Diff: ParsableCommand {
       throw ExitCode(2)
     }
     if json {
-      Terminal.writeLine(Self.json(difference).line)
+      try Terminal.writeData(Self.json(difference).line)
     } else {
-      for line in Self.lines(difference) { Terminal.writeLine(line) }
+      for line in Self.lines(difference) { try Terminal.writeLine(line) }
     }
     if difference.verdict == .different { throw ExitCode(1) }
   }

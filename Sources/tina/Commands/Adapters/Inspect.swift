@@ -38,9 +38,9 @@ struct Inspect: ParsableCommand {
     let report = InspectReport(
       file: file, tina: tina, pairs: file.archive.analyzePairs(), base: Result { try base.config() })
     if json {
-      Terminal.writeLine(report.json.line)
+      try Terminal.writeData(report.json.line)
     } else {
-      for line in report.lines { Terminal.writeLine(line) }
+      for line in report.lines { try Terminal.writeLine(line) }
     }
   }
 }

@@ -38,9 +38,9 @@ struct Verify: ParsableCommand {
   func run() throws {
     let report = VerifyReport(try HubAccess.path(adapter.path, want: .either))
     if json {
-      Terminal.writeLine(report.json.line)
+      try Terminal.writeData(report.json.line)
     } else {
-      for line in report.lines { Terminal.writeLine(line) }
+      for line in report.lines { try Terminal.writeLine(line) }
     }
     if !report.isSound { throw ExitCode(1) }
   }

@@ -22,7 +22,7 @@ struct Eval: AsyncParsableCommand {
 
       BENCHMARKS: pico (the model's own held-out problems; the default), aime24, aime25, amc23, math500, \
       minerva, olympiadbench, gsm8k, gpqa, or a file of JSON lines {"problem", "answer"}. Files of the known \
-      ones are looked for in the folder --data and in the hub's cache.
+      ones are looked for in the folder --data and in the hub's cache, and else fetched from the hub.
 
       EXAMPLES:
         tina eval --adapter Models/pico/adapter --samples 8
@@ -112,13 +112,16 @@ struct Eval: AsyncParsableCommand {
   func run() async throws {
     let grader = Grader()
     if let replay {
+      // A folder that is not there is told of, not made.
       let saved = try SavedEvaluation(directory: replay, grader: grader)
-      try report(saved.records, saved.settings, saved.problems, directory: replay, grader)
+      try report(saved.records, saved.settings, saved.problems, in: EvaluationFolder(replay), grader)
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
     let path = try ModelLocator.path(model, for: adapters)
-    let benchmark = try Benchmark(benchmark, folder: data, model: path, style: prompt)
+    try HubAccess.fetchBenchmark(benchmark, folder: data)
+    let benchmark = try Benchmark(
+      HubAccess.data(benchmark), folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
     let opened = try compute.model(path)
     var contestants = try contestants(opened)
@@ -137,38 +140,38 @@ struct Eval: AsyncParsableCommand {
       sampling: parameters,
       cacheType: compute.cacheType, base: try opened.directory.weightsDigest(),
       contestants: contestants)
-    let directory = out ?? "tina-eval-\(benchmark.name)-\(settings.digest)"
+    let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
     let evaluator = Evaluator(
       assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader)
     var last: Evaluator.Progress?
-    let records = try await evaluator.run(directory: directory) { progress in
+    let records = try await evaluator.run(in: folder) { progress in
       last = progress
       Terminal.progress(Self.line(progress))
     }
     Terminal.progress("")
-    let timing = EvaluationTiming(directory: directory)
+    let timing = EvaluationTiming(folder)
     if let last { try timing.add(seconds: last.seconds, tokens: last.tokens) }
-    try report(records, settings, problems, directory: directory, grader)
+    try report(records, settings, problems, in: folder, grader)
   }
 
   private func report(
-    _ records: [CompletionRecord], _ settings: EvaluationSettings, _ problems: [Problem], directory: String,
-    _ grader: Grader
+    _ records: [CompletionRecord], _ settings: EvaluationSettings, _ problems: [Problem],
+    in folder: EvaluationFolder, _ grader: Grader
   ) throws {
     let summary = Summary(records, settings: settings, problems: problems, grader: grader)
-    let timing = EvaluationTiming(directory: directory)
-    try EvaluationFiles.write(summary, records, problems, seconds: timing.seconds, directory: directory)
+    let timing = EvaluationTiming(folder)
+    try EvaluationFiles.write(summary, records, problems, seconds: timing.seconds, in: folder)
     if json {
-      for record in records { Terminal.writeLine(record.line) }
-      Terminal.writeLine(JSONValue.object(summary.object).text())
+      for record in records { try Terminal.writeData(record.line) }
+      try Terminal.writeData(JSONValue.object(summary.object).text())
     } else {
-      Terminal.writeLine(SummaryTable(summary).text)
+      try Terminal.writeLine(SummaryTable(summary).text)
       if let seconds = timing.seconds {
         let tokens = records.reduce(0) { $0 + $1.tokens }
-        Terminal.writeLine(String(format: "%d tokens in %.0f s", tokens, seconds))
+        try Terminal.writeLine(String(format: "%d tokens in %.0f s", tokens, seconds))
       }
-      Terminal.writeLine("results: \(directory) (report.html, summary.json, completions.jsonl)")
+      try Terminal.writeLine("results: \(folder.path) (report.html, summary.json, completions.jsonl)")
     }
   }
 

@@ -63,16 +63,16 @@ struct Grade: AsyncParsableCommand {
 
   private func show(_ verdict: Verdict) throws {
     if json {
-      Terminal.writeLine(Self.output(verdict).line)
+      try Terminal.writeData(Self.output(verdict).line)
     } else {
       switch verdict.outcome {
-      case .equal: Terminal.writeLine("equal")
-      case .different: Terminal.writeLine("different")
-      case .undecided: Terminal.writeLine("undecided")
+      case .equal: try Terminal.writeLine("equal")
+      case .different: try Terminal.writeLine("different")
+      case .undecided: try Terminal.writeLine("undecided")
       }
       if explain {
-        Terminal.writeLine("answer: " + (verdict.extracted ?? "none was found"))
-        Terminal.writeLine("why:    " + verdict.why)
+        try Terminal.writeLine("answer: " + (verdict.extracted ?? "none was found"))
+        try Terminal.writeLine("why:    " + verdict.why)
       }
     }
     switch verdict.outcome {

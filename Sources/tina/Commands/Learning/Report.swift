@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ModelFiles
 import Trainer
 
 struct Report: ParsableCommand {
@@ -20,7 +21,7 @@ struct Report: ParsableCommand {
   func run() throws {
     let page = try RunReport.html(run: folder)
     let path = output ?? folder + "/report.html"
-    try page.write(toFile: path, atomically: true, encoding: .utf8)
-    Terminal.writeLine(path)
+    try FileWriter.write(Array(page.utf8), to: path)
+    try Terminal.writeData(path)
   }
 }

@@ -99,6 +99,6 @@ struct Train: AsyncParsableCommand {
     defer { signals.cancel() }
     let result = try await training.run(stop)
     Terminal.note("ended at step \(result.step): \(result.reason)")
-    Terminal.writeLine(result.adapter)
+    try Terminal.writeData(result.adapter)
   }
 }

@@ -83,13 +83,18 @@ struct Bench: AsyncParsableCommand {
 
     let folder = FileManager.default.temporaryDirectory.appending(path: "tina-bench-\(UUID().uuidString)")
       .path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    TemporaryPaths.add(folder)
+    try makeFolder(folder)
+    defer {
+      try? FileManager.default.removeItem(atPath: folder)
+      TemporaryPaths.forget(folder)
+    }
     var opened = try opening.model(path)
     var attached = try adapter.map { try AttachedAdapter(telling: $0, to: opened) }
     if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [SpeedResult] = []
-    if !json { Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
+    var failure: (any Error)?
+    if !json { try Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
     let tokenizing = try tokenizerSeconds(path)
     let benchmark = SpeedBenchmark(opened, quick: quick, folder: folder) { measurement in
       // A user waits for the tokenizer too.
@@ -98,7 +103,7 @@ struct Bench: AsyncParsableCommand {
         measurement.name, measurement.title, measurement.value + loading, measurement.unit,
         limit: measurement.limit, limitName: measurement.limitName)
       results.append(whole)
-      if !json { Terminal.writeLine(Self.row(whole)) }
+      do { if !json { try Terminal.writeLine(Self.row(whole)) } } catch { failure = failure ?? error }
     }
     if peers {
       try await benchmark.runPeers(
@@ -107,7 +112,8 @@ struct Bench: AsyncParsableCommand {
     } else {
       try await benchmark.run()
     }
-    if json { Terminal.writeLine(Self.object(results)) }
+    if let failure { throw failure }
+    if json { try Terminal.writeData(Self.object(results)) }
   }
 
   private func tokenizerSeconds(_ path: String) throws -> Double {

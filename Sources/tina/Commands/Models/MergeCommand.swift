@@ -152,10 +152,10 @@ struct MergeCommand: AsyncParsableCommand {
     Terminal.progress("")
     for warning in report.warnings { Terminal.note("note: " + warning) }
     if json {
-      Terminal.writeLine(report.json.text())
+      try Terminal.writeData(report.json.text())
     } else {
-      Terminal.writeLine(report.summary)
-      Terminal.writeLine(Self.costLine(cost))
+      try Terminal.writeLine(report.summary)
+      try Terminal.writeLine(Self.costLine(cost))
     }
   }
 

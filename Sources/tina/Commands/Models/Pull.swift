@@ -29,6 +29,7 @@ struct Pull: ParsableCommand {
         tina pull org/name-GGUF/name-Q8_0.gguf
         tina pull Qwen/Qwen2.5-1.5B@main --dry-run
         tina pull --list
+        tina pull --remove org/name
       """)
 
   @Argument(help: ArgumentHelp("What to fetch.", valueName: "name"))
@@ -54,11 +55,24 @@ struct Pull: ParsableCommand {
   @Flag(help: "Show what the cache holds.")
   var list = false
 
+  @Flag(help: "Remove what the cache holds of the repositories named.")
+  var remove = false
+
   @Flag(help: "Print one JSON object for each name instead of paths.")
   var json = false
 
   func validate() throws {
-    if list {
+    if remove {
+      if names.isEmpty || list || all || !include.isEmpty || !exclude.isEmpty {
+        throw ValidationError(
+          "--remove takes names of repositories, and no other option than --dry-run and --json.")
+      }
+      for name in names {
+        if let name = try? HubName(name), !name.path.isEmpty || name.revision != nil {
+          throw ValidationError("--remove: found \(name), expected a whole repository, as org/name.")
+        }
+      }
+    } else if list {
       if !names.isEmpty || all || dryRun || !include.isEmpty || !exclude.isEmpty {
         throw ValidationError("--list shows what the cache holds: give it without names and other options.")
       }
@@ -74,15 +88,37 @@ struct Pull: ParsableCommand {
   func run() throws {
     let settings = try HubSettings()
     let hub = HubSession(settings) { Terminal.note($0) }
-    if list { return show(hub.cache.contents()) }
+    if list {
+      let contents = hub.cache.contents()
+      if contents.isEmpty {
+        Terminal.note("the cache \(hub.cache.root) is empty: tina pull org/name fetches into it")
+      }
+      return try show(contents)
+    }
+    if remove {
+      for name in names { try remove(HubName(name), hub.cache) }
+      return
+    }
     for name in names { try pull(HubName(name), hub) }
+  }
+
+  private func remove(_ name: HubName, _ cache: HubCache) throws {
+    let byteCount = try cache.remove(name, isTrial: dryRun)
+    if json {
+      try Terminal.writeData(
+        JSONValue.record([
+          "name": .string("\(name)"), "freed_bytes": .integer(byteCount), "removed": .bool(!dryRun),
+        ]).line)
+    } else {
+      try Terminal.writeLine("\(name): \(byteText(byteCount)) \(dryRun ? "would be" : "were") removed")
+    }
   }
 
   private func pull(_ name: HubName, _ hub: HubSession) throws {
     let plan = try hub.plan(name, want: all ? .all : .either, include: include, exclude: exclude)
-    tell(plan)
+    try tell(plan)
     if dryRun {
-      if json { Terminal.writeLine(Self.json(plan).line) }
+      if json { try Terminal.writeData(Self.json(plan).line) }
       return
     }
     let pulled = try fetch(plan, hub)
@@ -93,7 +129,7 @@ struct Pull: ParsableCommand {
       } else if let name = Self.hubName(ofBase: baseName) {
         Terminal.note("its base is \(name)")
         let plan = try hub.plan(name, want: .model)
-        tell(plan)
+        try tell(plan)
         basePulled = try fetch(plan, hub)
       } else {
         Terminal.note(
@@ -101,10 +137,10 @@ struct Pull: ParsableCommand {
       }
     }
     if json {
-      Terminal.writeLine(Self.json(pulled, base: basePulled).line)
+      try Terminal.writeData(Self.json(pulled, base: basePulled).line)
     } else {
-      Terminal.writeLine(pulled.path)
-      if let basePulled { Terminal.writeLine(basePulled.path) }
+      try Terminal.writeData(pulled.path)
+      if let basePulled { try Terminal.writeData(basePulled.path) }
     }
   }
 
@@ -115,7 +151,7 @@ struct Pull: ParsableCommand {
     return name
   }
 
-  private func tell(_ plan: HubPlan) {
+  private func tell(_ plan: HubPlan) throws {
     var text =
       "\(plan.name) at \(plan.commit.prefix(12)): \(Figures.count(plan.fileCount, "file")), \(byteText(plan.byteCount))"
     if plan.missingByteCount < plan.byteCount || plan.byteCount == 0 {
@@ -125,7 +161,7 @@ struct Pull: ParsableCommand {
     Terminal.note(text)
     if dryRun, !json {
       for file in plan.files {
-        Terminal.writeLine(
+        try Terminal.writeLine(
           "\(file.isCached ? "cached" : "fetch ")  \(byteText(file.size))\t\(printable(file.path))")
       }
     }
@@ -173,15 +209,16 @@ struct Pull: ParsableCommand {
     ])
   }
 
-  private func show(_ contents: [HubCache.Content]) {
+  private func show(_ contents: [HubCache.Content]) throws {
     if json {
       for content in contents {
         let fields: KeyValuePairs<String, JSONValue> = [
           "name": .string(content.name), "commit": .string(content.commit),
           "revisions": .array(content.revisions.map { .string($0) }), "path": .string(content.path),
           "files": .integer(content.fileCount), "bytes": .integer(content.byteCount),
+          "complete": .bool(content.gap == nil), "gap": content.gap.map { .string($0) } ?? .null,
         ]
-        Terminal.writeLine(JSONValue.record(fields).line)
+        try Terminal.writeData(JSONValue.record(fields).line)
       }
       return
     }
@@ -189,9 +226,9 @@ struct Pull: ParsableCommand {
       [
         printable(content.name), content.revisions.map { printable($0) }.joined(separator: ", "),
         String(content.commit.prefix(12)), Figures.count(content.fileCount, "file"),
-        byteText(content.byteCount),
+        byteText(content.byteCount), content.gap.map { visible($0) } ?? "",
       ]
     }
-    for line in Figures.table(rows, left: [1, 2]) { Terminal.writeLine(line) }
+    for line in Figures.table(rows, left: [1, 2, 5]) { try Terminal.writeLine(line) }
   }
 }

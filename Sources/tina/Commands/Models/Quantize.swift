@@ -72,10 +72,10 @@ struct Quantize: ParsableCommand {
     }
     Terminal.progress("")
     if json {
-      Terminal.writeLine(report.json.text())
+      try Terminal.writeData(report.json.text())
       return
     }
-    Terminal.writeLine(report.summary)
+    try Terminal.writeLine(report.summary)
     let seconds = report.writing.inSeconds
     var line = String(
       format: "  written in %.1f s (%.2f GB/s of the model)", seconds,
@@ -83,6 +83,6 @@ struct Quantize: ParsableCommand {
     if let memory = report.privateByteCount {
       line += String(format: ", private memory %.0f MB", Double(memory) / 1e6)
     }
-    Terminal.writeLine(line)
+    try Terminal.writeLine(line)
   }
 }

@@ -43,10 +43,10 @@ struct Logits: AsyncParsableCommand {
     let shape = "[\(tokens.count),\(model.config.vocabSize)]"
     var header = #"{"logits":{"dtype":"F32","shape":\#(shape),"data_offsets":[0,\#(logits.count * 4)]}}"#
     header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
-    var file = Data()
-    unsafe withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { unsafe file.append(contentsOf: $0) }
-    file.append(contentsOf: header.utf8)
-    unsafe logits.withUnsafeBytes { unsafe file.append(contentsOf: $0) }
-    try file.write(to: URL(fileURLWithPath: out), options: .atomic)
+    let file = try FileWriter(path: expandingTilde(out))
+    try file.write((0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) })
+    try file.write(Array(header.utf8))
+    try unsafe file.write(logits.span.bytes)
+    try file.finish()
   }
 }

@@ -82,8 +82,8 @@ struct Run: AsyncParsableCommand {
   func run() async throws {
     let (model, prompt) = words
     // Standard input is read before the model is opened: an empty prompt fails at once.
-    let text = try prompt ?? (jsonl == nil && !isChat ? Self.standardInput() : nil)
-    if let text, text.isEmpty { throw RuntimeError.emptyPrompt }
+    var input = try prompt == nil && jsonl == nil && !isChat ? PromptInput() : nil
+    if prompt?.isEmpty == true || input?.isEmpty == true { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let path = try ModelLocator.path(model, for: adapter.sources)
     let (placed, attached) = try adapter.place(on: compute.model(path))
@@ -91,6 +91,7 @@ struct Run: AsyncParsableCommand {
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
     sampling.apply(to: &assistant)
+    let text = try prompt ?? input?.text(assistant.tokenizer, context: assistant.engine.contextLimit)
     let turn = Turn(
       assistant: assistant, isRaw: raw, addsSpecialTokens: !noSpecial, system: system,
       hidesThinking: hideThinking)
@@ -110,7 +111,7 @@ struct Run: AsyncParsableCommand {
       let running = try TimedCompletion(turn.assistant, ids)
       interrupts.arm { [completion = running.completion] in completion.cancel() }
       let answer = try await running.collect()
-      Terminal.writeLine(describe(answer, turn).line)
+      try Terminal.writeData(describe(answer, turn).line)
       if answer.reason == .cancelled { throw ExitCode(130) }
     } else {
       let answer = try await turn.show(ids, interrupts)
@@ -143,12 +144,4 @@ struct Run: AsyncParsableCommand {
   }
 
   private var isChat: Bool { words.prompt == nil && Terminal.inputIsTerminal }
-
-  /// All of standard input as text, without the end of its last line.
-  private static func standardInput() throws -> String {
-    let bytes = try FileHandle.standardInput.readToEnd() ?? Data()
-    var text = String(decoding: bytes, as: UTF8.self)
-    if text.last?.isNewline == true { text.removeLast() }
-    return text
-  }
 }

@@ -25,13 +25,15 @@ struct RunLines {
     let (stream, continuation) = AsyncThrowingStream.makeStream(of: Pending.self)
     let room = DispatchSemaphore(value: Self.readAhead)
     let reader = SendingBox(lines)
-    let name = lines.name
-    Thread.detachNewThread {
+    let stop = StopFlag()
+    lines.stop = stop
+    let reading = SerialWorker("tina lines").start {
       let lines = reader.value
       var adapters = AdapterShelf(model: turn.assistant.model, attaching: adapter.attaching)
       do {
         while let bytes = try lines.next() {
           room.wait()
+          if stop.isSet { break }
           continuation.yield(start(bytes, number: lines.number, file: lines.name, &adapters))
         }
         continuation.finish()
@@ -39,23 +41,39 @@ struct RunLines {
         continuation.finish(throwing: error)
       }
     }
+    do {
+      try await write(stream, name: lines.name) { room.signal() }
+    } catch {
+      stop.set()
+      room.signal()
+      await reading.join()
+      throw error
+    }
+  }
+
+  /// Writes the answers of the lines in their order.
+  private func write(
+    _ stream: AsyncThrowingStream<Pending, any Error>, name: String, onWritten: () -> Void
+  ) async throws {
     var report = LineReport()
     for try await pending in stream {
       switch pending {
-      case .failure(let failure): report.write(failure)
+      case .failure(let failure): try report.write(failure)
       case .answer(let completion, let number):
+        let answer: CompletedText
         do {
-          let answer = try await completion.collect()
-          report.write(
-            .record([
-              "text": .string(answer.text ?? ""), "ids": .ids(answer.ids),
-              "finish_reason": .string(answer.reason.rawValue),
-            ]))
+          answer = try await completion.collect()
         } catch {
-          report.write(LineFailure(error, number: number, file: name))
+          try report.write(LineFailure(error, number: number, file: name))
+          break
         }
+        try report.write(
+          .record([
+            "text": .string(answer.text ?? ""), "ids": .ids(answer.ids),
+            "finish_reason": .string(answer.reason.rawValue),
+          ]))
       }
-      room.signal()
+      onWritten()
     }
     try report.finish()
   }
@@ -107,6 +125,7 @@ struct RunLines {
       else {
         throw line.wrong(name, message.summary, "an object with \"role\" and \"content\", both texts")
       }
+      try turn.check(content)
       return switch message.object?["role"]?.word {
       case "system": ChatMessage(role: .system, content: content)
       case "user": ChatMessage(role: .user, content: content)

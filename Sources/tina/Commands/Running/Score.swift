@@ -37,8 +37,12 @@ struct Score: AsyncParsableCommand {
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
     try await lines.forEachLine { line in
-      let prompt = tokenizer.encode(try line.text("prompt"), addSpecialTokens: !noSpecial)
-      let completion = tokenizer.encode(try line.text("completion"), addSpecialTokens: false)
+      let texts = try (line.text("prompt"), line.text("completion"))
+      for text in [texts.0, texts.1] {
+        try PromptInput.check(text, tokenizer, context: engine.contextLimit)
+      }
+      let prompt = tokenizer.encode(texts.0, addSpecialTokens: !noSpecial)
+      let completion = tokenizer.encode(texts.1, addSpecialTokens: false)
       let scores = try await engine.score(prompt: prompt, completion: completion, adapter: attached)
       return .record(["ids": .ids(completion), "logprobs": .array(scores.map { .float($0) })])
     }

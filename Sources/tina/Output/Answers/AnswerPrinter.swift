@@ -13,19 +13,19 @@ struct AnswerPrinter {
     splitter = ThinkingText(opened: thinkingIsOpen)
   }
 
-  mutating func append(_ text: String) { show(splitter.append(text)) }
+  mutating func append(_ text: String) throws { try show(splitter.append(text)) }
 
   /// Ends the last line. Says so when the model only thought.
-  mutating func finish() {
-    show(splitter.finish())
+  mutating func finish() throws {
+    try show(splitter.finish())
     if hidesThinking, !hasAnswer, thoughtCharacters > 0 {
       Terminal.progress("")
       Terminal.note("The model was still thinking when it ended (see it without --hide-thinking).")
     }
-    if !lastIsNewline { Terminal.write("\n") }
+    if !lastIsNewline { try Terminal.write("\n") }
   }
 
-  private mutating func show(_ pieces: [ThinkingText.Piece]) {
+  private mutating func show(_ pieces: [ThinkingText.Piece]) throws {
     for piece in pieces {
       if piece.isThinking, hidesThinking {
         thoughtCharacters += piece.text.count
@@ -41,7 +41,7 @@ struct AnswerPrinter {
       }
       hasAnswer = hasAnswer || !piece.isThinking
       lastIsNewline = text.hasSuffix("\n")
-      Terminal.write(piece.isThinking ? Terminal.dimmed(text) : text)
+      try Terminal.write(text, piece.isThinking ? .dimmed : .plain)
     }
   }
 }

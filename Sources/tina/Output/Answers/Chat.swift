@@ -11,14 +11,17 @@ struct Chat {
   func run() async throws {
     let adapter = turn.assistant.settings.adapter.map { " with \($0.adapter.path)" } ?? ""
     Terminal.note(
-      Terminal.dimmed(
-        "\(turn.assistant.model.directory.path)\(adapter). "
-          + "Ctrl-C stops an answer, /new starts over, Ctrl-D or /exit ends."))
-    let interrupts = InterruptHandler { Terminal.write("\n" + Self.mark) }
+      "\(turn.assistant.model.directory.path)\(adapter). "
+        + "Ctrl-C stops an answer, /new starts over, Ctrl-D or /exit ends.", .dimmed)
+    let interrupts = InterruptHandler {
+      // A terminal that is gone shows at the next answer.
+      try? Terminal.write("\n")
+      try? Self.showMark()
+    }
     let opening = turn.system.map { [ChatMessage(role: .system, content: $0)] } ?? []
     var messages = opening
     var index = 0
-    while let line = ask() {
+    while let line = try ask() {
       switch line {
       case "": continue
       case "/exit": return
@@ -38,14 +41,14 @@ struct Chat {
       }
       index += 1
     }
-    Terminal.write("\n")
+    try Terminal.write("\n")
   }
 
-  private static var mark: String { Terminal.bold("> ") }
+  private static func showMark() throws { try Terminal.write("> ", .bold) }
 
   /// The next line, trimmed; nil at the end.
-  private func ask() -> String? {
-    Terminal.write(Self.mark)
+  private func ask() throws -> String? {
+    try Self.showMark()
     return readLine()?.trimmingCharacters(in: .whitespaces)
   }
 }

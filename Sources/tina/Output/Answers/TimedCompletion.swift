@@ -43,12 +43,12 @@ struct TimedCompletion {
   }
 
   /// Waits for the end. `onText` gets the text as it comes, in whole characters.
-  func collect(onText: (String) -> Void = { _ in }) async throws -> TimedAnswer {
+  func collect(onText: (String) throws -> Void = { _ in }) async throws -> TimedAnswer {
     var answer = TimedAnswer(promptTokens: promptTokens)
     var first: ContinuousClock.Instant?
-    func add(_ text: String) {
+    func add(_ text: String) throws {
       answer.text += text
-      if !text.isEmpty { onText(text) }
+      if !text.isEmpty { try onText(text) }
     }
     for try await event in completion {
       switch event {
@@ -58,9 +58,9 @@ struct TimedCompletion {
           answer.prefill = .now - began
         }
         answer.ids.append(token.id)
-        add(token.text ?? "")
+        try add(token.text ?? "")
       case .finished(let ending):
-        add(ending.text)
+        try add(ending.text)
         answer.reason = ending.reason
       }
     }

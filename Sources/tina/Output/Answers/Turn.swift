@@ -12,8 +12,14 @@ struct Turn {
 
   /// The token ids of one text: a message to answer, or the beginning of what is continued.
   func promptIDs(_ text: String) throws -> [Int] {
+    try check(text)
     guard isRaw, !text.isEmpty else { return try assistant.encode(text, system: system) }
     return assistant.tokenizer.encode(text, addSpecialTokens: addsSpecialTokens)
+  }
+
+  /// Refuses a text that cannot fit, before it is tokenised.
+  func check(_ text: String) throws {
+    try PromptInput.check(text, assistant.tokenizer, context: assistant.engine.contextLimit)
   }
 
   /// Streams the answer to standard output, then tells its speed on standard error. Ctrl-C stops it.
@@ -23,8 +29,8 @@ struct Turn {
     defer { interrupts.disarm() }
     let opensThinking = try !isRaw && assistant.prompts.template.opensThinking
     var printer = AnswerPrinter(thinkingIsOpen: opensThinking, hidesThinking: hidesThinking)
-    let answer = try await running.collect { printer.append($0) }
-    printer.finish()
+    let answer = try await running.collect { try printer.append($0) }
+    try printer.finish()
     Terminal.note(answer.summary(assistant.settings.sampling))
     return answer
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ModelFiles
+import Support
 
 /// One line of input: a JSON object, whose errors name the file and the line.
 struct JSONLine {
@@ -76,7 +77,7 @@ struct LineFailure {
 
   init(_ error: any Error, number: Int, file: String) {
     self.number = number
-    let text = "\(error)"
+    let text = errorText(error)
     let place = "\(file), line \(number)"
     message = text.hasPrefix(place) ? text : "\(place): \(text)"
   }
@@ -89,17 +90,17 @@ struct LineReport {
   private(set) var failures = 0
   private var done = 0
 
-  mutating func write(_ output: JSONValue) {
+  mutating func write(_ output: JSONValue) throws {
     done += 1
-    Terminal.writeLine(output.line)
+    try Terminal.writeData(output.line)
     if !Terminal.outputIsTerminal { Terminal.progress("\(done) lines") }
   }
 
-  mutating func write(_ failure: LineFailure) {
+  mutating func write(_ failure: LineFailure) throws {
     failures += 1
     Terminal.progress("")
     Terminal.note("error: " + failure.message)
-    write(failure.output)
+    try write(failure.output)
   }
 
   /// - Throws: exit code 1 when a line failed. The messages are written by then.
@@ -114,11 +115,14 @@ extension LineReader {
   func forEachLine(_ body: (JSONLine) async throws -> JSONValue) async throws {
     var report = LineReport()
     while let bytes = try next() {
+      let output: JSONValue
       do {
-        report.write(try await body(JSONLine(bytes, number: number, file: name)))
+        output = try await body(JSONLine(bytes, number: number, file: name))
       } catch {
-        report.write(LineFailure(error, number: number, file: name))
+        try report.write(LineFailure(error, number: number, file: name))
+        continue
       }
+      try report.write(output)
     }
     try report.finish()
   }

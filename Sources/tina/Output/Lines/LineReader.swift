@@ -1,16 +1,19 @@
 import Foundation
+import Support
 
 /// Reads a file, or standard input, line by line, each line as soon as it is there.
 final class LineReader {
   /// What errors call the file.
   let name: String
   private let handle: FileHandle
+  /// Ends the reading, even while the lines' writer says nothing.
+  var stop: StopFlag?
   private var buffer: [UInt8] = []
   private var start = 0
   private var atEnd = false
   /// The number of the line read last, from 1.
   private(set) var number = 0
-  private static let longestLine = 256 << 20
+  private static let longestLine = 64 << 20
 
   init(path: String) throws {
     if path == "-" {
@@ -20,7 +23,7 @@ final class LineReader {
       name = path
       let expanded = expandingTilde(path)
       guard let handle = FileHandle(forReadingAtPath: expanded) else {
-        let reason = unsafe String(cString: strerror(errno))
+        let reason = systemErrorText(errno)
         throw CommandError(
           "\(path): can't be opened (\(reason)): expected a file of JSON lines. Check the path.")
       }
@@ -63,13 +66,21 @@ final class LineReader {
   }
 
   private func fill() throws {
+    if let stop {
+      var entry = pollfd(fd: handle.fileDescriptor, events: Int16(POLLIN), revents: 0)
+      while unsafe poll(&entry, 1, 100) == 0, !stop.isSet {}
+      if stop.isSet {
+        atEnd = true
+        return
+      }
+    }
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     let count = unsafe chunk.withUnsafeMutableBytes {
       unsafe read(handle.fileDescriptor, $0.baseAddress, $0.count)
     }
     if count < 0 {
       if errno == EINTR { return }
-      let reason = unsafe String(cString: strerror(errno))
+      let reason = systemErrorText(errno)
       throw CommandError("\(name): can't be read (\(reason)): expected a file of JSON lines. Check the path.")
     }
     if count == 0 { atEnd = true } else { buffer.append(contentsOf: chunk[..<count]) }

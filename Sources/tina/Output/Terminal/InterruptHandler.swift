@@ -14,6 +14,7 @@ final class InterruptHandler: Sendable {
   /// - Parameter idle: called at Ctrl-C while no action is armed; the program ends when nil.
   init(idle: (@Sendable () -> Void)? = nil) {
     self.idle = idle
+    EndingSignals.leave(SIGINT)
     signal(SIGINT, SIG_IGN)
     unsafe source = DispatchSource.makeSignalSource(
       signal: SIGINT, queue: DispatchQueue(label: "tina interrupt"))
@@ -38,7 +39,7 @@ final class InterruptHandler: Sendable {
       idle()
     } else {
       Terminal.note("")
-      exit(130)
+      Ending.end(130)
     }
   }
 }

@@ -13,10 +13,11 @@ final class StopSignals: Sendable {
     let count = Counter()
     let queue = DispatchQueue(label: "tina signals")
     unsafe sources = [SIGTERM, SIGINT].map { number in
+      EndingSignals.leave(number)
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
-        if count.next() > 1 { _exit(128 + number) }
+        if count.next() > 1 { EndingSignals.end(by: number) }
         onFirst()
         continuation.yield()
       }

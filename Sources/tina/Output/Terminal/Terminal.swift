@@ -1,6 +1,10 @@
 import Foundation
+import Support
 
 /// Writes to the terminal, or to pipes in its place.
+///
+/// Results go to standard output, and a failure to write them is an error. Messages go to standard error, and never
+/// stop or hold up the command.
 enum Terminal {
   static let inputIsTerminal = isatty(STDIN_FILENO) == 1
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
@@ -11,32 +15,48 @@ enum Terminal {
     outputIsTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
-  static func dimmed(_ text: String) -> String { usesColour ? "\u{1B}[2m\(text)\u{1B}[22m" : text }
-  static func bold(_ text: String) -> String { usesColour ? "\u{1B}[1m\(text)\u{1B}[22m" : text }
+  enum Style {
+    case plain, dimmed, bold
+  }
 
-  /// Writes text to standard output at once.
-  static func write(_ text: String) { writeAll(text, to: STDOUT_FILENO) }
+  private static let hasWritten = Locked(false)
 
-  static func writeLine(_ text: String) { write(text + "\n") }
+  /// Whether this process has written results.
+  static var hasResults: Bool { hasWritten.withLock { $0 } }
+
+  /// Writes text at once: exactly as it is into files and pipes, and so that it can't steer a terminal.
+  static func write(_ text: String, _ style: Style = .plain) throws {
+    hasWritten.withLock { $0 = true }
+    let shown = outputIsTerminal ? visible(text, keepsDirections: true) : text
+    try StandardFiles.write(styled(shown, style))
+  }
+
+  /// Writes a line of data, such as JSON.
+  static func writeData(_ line: String) throws { try write(line + "\n") }
+
+  /// Writes a line for people, in which names from files can't steer a terminal, even one behind a pipe.
+  static func writeLine(_ text: String) throws { try write(visible(text) + "\n") }
+
+  private static func styled(_ text: String, _ style: Style) -> String {
+    guard usesColour else { return text }
+    return switch style {
+    case .plain: text
+    case .dimmed: "\u{1B}[2m\(text)\u{1B}[22m"
+    case .bold: "\u{1B}[1m\(text)\u{1B}[22m"
+    }
+  }
 
   /// Writes a line to standard error.
-  static func note(_ text: String) { writeAll(text + "\n", to: STDERR_FILENO) }
+  static func note(_ text: String, _ style: Style = .plain) {
+    MessageLog.standardError.write(styled(visible(text), style) + "\n")
+  }
+
+  /// Writes a line of a log to standard error, and returns before it is there.
+  static func record(_ line: String) { MessageLog.standardError.write(visible(line) + "\n", .record) }
 
   /// Shows progress in place on a terminal; nothing elsewhere. An empty text wipes it.
   static func progress(_ text: String) {
-    if errorIsTerminal { writeAll("\r\u{1B}[2K" + text, to: STDERR_FILENO) }
-  }
-
-  private static func writeAll(_ text: String, to file: Int32) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let written = unsafe bytes.withUnsafeBytes { unsafe Foundation.write(file, $0.baseAddress, $0.count) }
-      if written < 0 {
-        if errno == EINTR { continue }
-        // The reader has closed the pipe.
-        exit(file == STDOUT_FILENO ? 1 : 0)
-      }
-      bytes = bytes.dropFirst(written)
-    }
+    guard errorIsTerminal else { return }
+    MessageLog.standardError.write("\r\u{1B}[2K" + visible(text), text.isEmpty ? .note : .progress)
   }
 }

@@ -1,6 +1,6 @@
 /// Suggests the nearest known name for an unknown one.
-enum Nearest {
-  static func advice(_ name: String, _ names: some Swift.Sequence<String>) -> String {
+package enum Nearest {
+  package static func advice(_ name: String, _ names: some Sequence<String>) -> String {
     guard name.utf8.count < 200,
       let best = names.sorted().min(by: { distance(name, $0) < distance(name, $1) })
     else { return "" }
@@ -8,7 +8,7 @@ enum Nearest {
   }
 
   /// The number of bytes to change, remove or insert.
-  static func distance(_ a: String, _ b: String) -> Int {
+  package static func distance(_ a: String, _ b: String) -> Int {
     let (x, y) = (Array(a.utf8), Array(b.utf8))
     var row = Array(0...y.count)
     for i in x.indices {

@@ -1,0 +1,126 @@
+import AdapterFormat
+import ArgumentParser
+import Evaluation
+import Foundation
+import Hub
+import Merging
+import ModelFiles
+import Support
+import Trainer
+
+/// How the program ends: one place for messages, exit codes and what must not stay behind.
+enum Ending {
+  /// Results could not be written: EX_IOERR of sysexits.h.
+  static let unwritten: Int32 = 74
+  /// The reader of the results has enough, as when a signal says so.
+  static let closedPipe: Int32 = 128 + SIGPIPE
+
+  /// Tells an error and ends.
+  static func end(with error: any Error) -> Never {
+    if let failure = error as? OutputFailure {
+      if failure.isClosedPipe { end(closedPipe) }
+      Terminal.progress("")
+      Terminal.note("Error: \(failure)")
+      end(unwritten)
+    }
+    let code = Tina.exitCode(for: error).rawValue
+    if code == 0 {
+      // Help, or the version, which is a result.
+      do { try Terminal.write(Tina.fullMessage(for: error) + "\n") } catch { end(with: error) }
+      end(0)
+    }
+    if !(error is ExitCode) {
+      Terminal.progress("")
+      Terminal.note(code == 64 ? Usage.message(for: error) : "Error: " + errorText(error))
+    }
+    end(isUnwritten(error) ? unwritten : code)
+  }
+
+  /// Ends with a code, unless results are lost at the last moment. Nothing is torn down, so that no thread that is
+  /// still at work meets what is gone already.
+  static func end(_ code: Int32) -> Never {
+    var code = code
+    do {
+      try StandardFiles.close(Terminal.hasResults)
+    } catch  where !error.isClosedPipe {
+      Terminal.note("Error: \(error)")
+      code = unwritten
+    } catch {
+      if code == 0 { code = closedPipe }
+    }
+    TemporaryPaths.removeAll()
+    let lost = MessageLog.standardError.finish()
+    if lost > 0 { tellLost(lost) }
+    _exit(code)
+  }
+
+  /// The last words may find room that others lacked; they do not wait for it.
+  private static func tellLost(_ count: Int) {
+    let text = "\n\(count == 1 ? "1 message" : "\(count) messages") could not be written here\n"
+    var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard unsafe poll(&entry, 1, 0) == 1 else { return }
+    var done = 0
+    _ = writeSome(Array(text.utf8), &done, to: STDERR_FILENO)
+  }
+
+  /// Whether an error says that a result, in a file or a folder, could not be written.
+  static func isUnwritten(_ error: any Error) -> Bool {
+    switch error {
+    case let error as ModelFilesError: error.kind == .unwritable
+    case let error as HubError: error.kind == .unwritable
+    case let error as TrainerError: error.kind == .unwritable
+    case let error as AdapterError: error.violations.contains { $0.kind == .unwritable }
+    case MergeError.unwritable, EvaluationError.notWritten: true
+    case is OutputFailure: true
+    case let error as CocoaError: CocoaError.Code.fileWriteUnknown.rawValue...642 ~= error.code.rawValue
+    default: false
+    }
+  }
+}
+
+/// Signals that end the program: temporary files and folders go first.
+enum EndingSignals {
+  private static let queue = DispatchQueue(label: "tina ending")
+  private static let sources = Locked<[Int32: Held]>([:])
+
+  private struct Held: @unchecked Sendable { let source: any DispatchSourceSignal }
+
+  /// Begins to listen. A command that gives a signal another meaning calls ``leave(_:)`` for it.
+  static func prepare() {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      // A signal that whoever started the program switched off stays so, as with nohup.
+      guard !isIgnored(number) else { continue }
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler { end(by: number) }
+      source.resume()
+      sources.withLock { $0[number] = Held(source: source) }
+    }
+  }
+
+  /// Stops listening to a signal, which stays ignored until somebody else listens.
+  static func leave(_ number: Int32) {
+    sources.withLock { $0.removeValue(forKey: number) }?.source.cancel()
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard unsafe sigaction(number, nil, &action) == 0 else { return false }
+    #if canImport(Darwin)
+      return unsafe unsafeBitCast(action.__sigaction_u.__sa_handler, to: Int.self) == 1
+    #else
+      return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    #endif
+  }
+
+  /// Ends as the signal would have ended the program.
+  static func end(by number: Int32) -> Never {
+    TemporaryPaths.removeAll()
+    _ = MessageLog.standardError.finish()
+    signal(number, SIG_DFL)
+    kill(getpid(), number)
+    // The signal may be blocked in this thread.
+    sleep(1)
+    _exit(128 + number)
+  }
+}
