@@ -59,7 +59,7 @@ package enum StandardFiles {
   /// Closes standard output. Some file systems tell only now that a write failed.
   package static func close(_ hasResults: Bool) throws(OutputFailure) {
     var code: Int32 = 0
-    if unsafe fflush(nil) != 0 { code = errno }
+    if fflush(nil) != 0 { code = errno }
     if Foundation.close(STDOUT_FILENO) != 0, code == 0 { code = errno }
     // What was never open can't lose anything.
     if code != 0, hasResults || code != EBADF { throw OutputFailure(code: code) }
