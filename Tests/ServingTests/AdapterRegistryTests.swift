@@ -212,7 +212,14 @@ import TinaRuntime
         try reply.json()["error", "message"]?.string?.replacingOccurrences(of: path, with: "PATH") ?? "")
     }
     #expect(messages.count == 1)
-    for path in ["good", "./good/", "nowhere/../good", inside + "/good", "good/adapter_model.safetensors"] {
+    try manager.createSymbolicLink(atPath: inside + "/self", withDestinationPath: ".")
+    #expect(await load("self").status == 404)
+    let guessed = try await load("/x" + inside + "/good").json()["error", "message"]?.string
+    #expect(guessed?.contains("/x" + inside + "/good") == true)
+    for path in [
+      "good", "self/self/good", "./good/", "nowhere/../good", inside + "/good",
+      "good/adapter_model.safetensors",
+    ] {
       #expect(await load(path).status == 200, "\(path)")
     }
   }

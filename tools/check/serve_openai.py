@@ -247,7 +247,7 @@ def adapters(client):
         "/load_lora_adapter", {"lora_name": "second", "lora_path": "adapter"}), code="adapter_exists")
     post("/load_lora_adapter", {"lora_name": "second", "lora_path": "adapter", "load_inplace": True})
     for path in ("../..", "/etc", "missing", "adapter/../../../README.md"):
-        fails("nothing outside the folder: " + path, openai.BadRequestError, lambda: post(
+        fails("nothing outside the folder: " + path, openai.NotFoundError, lambda: post(
             "/load_lora_adapter", {"lora_name": "third", "lora_path": path}), param="lora_path")
     post("/unload_lora_adapter", {"lora_name": "second"})
     fails("unloaded", openai.NotFoundError, lambda: client.chat.completions.create(model="second", messages=QUESTION))

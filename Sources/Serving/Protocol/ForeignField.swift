@@ -1,7 +1,8 @@
 import ModelFiles
 
-/// A field that OpenAI's API, vLLM or llama-server knows and Tina does not, with the values that ask for nothing: labels
-/// of the caller's own, and what these servers do by themselves.
+/// A field that OpenAI's API, vLLM or llama-server knows and Tina does not, with the values that ask for nothing.
+///
+/// These are labels of the caller's own, and what those servers do by themselves.
 struct ForeignField: Sendable {
   /// Values that ask for nothing.
   enum Harmless: Sendable {

@@ -56,10 +56,11 @@ public struct AdapterFolder: Sendable {
   private func follow(_ parts: [String]) -> String? {
     var place = root
     for part in parts {
-      guard let next = Self.real(place + "/" + part), isInside(next) else { return nil }
+      // A link may lead to the folder itself.
+      guard let next = Self.real(place + "/" + part), isInside(next) || next.isSame(root) else { return nil }
       place = next
     }
-    return place
+    return isInside(place) ? place : nil
   }
 
   private func isInside(_ real: String) -> Bool {

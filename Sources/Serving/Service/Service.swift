@@ -118,6 +118,8 @@ public final class Service: Sendable {
 
   /// What a client is told of an error: nothing of where files lie on this machine.
   func told(_ error: any Error, _ record: RequestRecord) -> ServingError {
+    // The server's own errors show what the client sent, and nothing else.
+    if let error = error as? ServingError { return error }
     let error = ServingError(error)
     if let fault = error.fault { record.update { $0.fault = fault } }
     var places = settings.adapterFolder.map { [($0.root + "/", "")] } ?? []
