@@ -8,19 +8,15 @@ final class InterruptHandler: Sendable {
     var wasCalled = false
   }
   private let state = Mutex(State())
-  private nonisolated(unsafe) let source: any DispatchSourceSignal
   private let idle: (@Sendable () -> Void)?
 
   /// - Parameter idle: called at Ctrl-C while no action is armed; the program ends when nil.
   init(idle: (@Sendable () -> Void)? = nil) {
     self.idle = idle
-    EndingSignals.leave(SIGINT)
-    signal(SIGINT, SIG_IGN)
-    unsafe source = DispatchSource.makeSignalSource(
-      signal: SIGINT, queue: DispatchQueue(label: "tina interrupt"))
-    unsafe source.setEventHandler { [weak self] in self?.interrupted() }
-    unsafe source.resume()
+    EndingSignals.handle(SIGINT) { [weak self] in self?.interrupted() }
   }
+
+  deinit { EndingSignals.handle(SIGINT, nil) }
 
   func arm(_ action: @escaping @Sendable () -> Void) {
     state.withLock { $0 = State(action: action) }
