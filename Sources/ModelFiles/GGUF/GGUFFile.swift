@@ -115,7 +115,7 @@ private struct GGUFReader {
       throw failure(
         "byte \(start)",
         found:
-          "a \(what) of \(bytes.count) bytes that is empty, too long, not UTF-8 or a run of combining marks",
+          "a \(what) of \(bytes.count) bytes that is empty, too long or not UTF-8, or a run of combining marks",
         expected: "UTF-8 text of 1 to \(limit) bytes")
     }
     return name

@@ -77,7 +77,7 @@ extension JSONReader {
 extension JSONValue {
   /// Whether it is a number that JSON lacks.
   package var isNonFinite: Bool {
-    if case .number(let literal) = self { literal.utf8.contains(where: { $0 > 0x65 }) } else { false }
+    if case .number(let literal) = self { literal.utf8.contains { $0 == 0x4E || $0 == 0x49 } } else { false }
   }
 
   /// The keys that lead to a number that JSON lacks; nil if there is none.

@@ -4,11 +4,10 @@ import Support
 /// Unicode's normal form C, in time linear in the text.
 ///
 /// Foundation's takes time quadratic in a run of combining marks, and in texts where much changes; and it misplaces
-/// marks that have the class of a starter. Here it only tells what single scalars decompose to, and what two scalars
-/// compose to; runs of marks are sorted by counting.
+/// marks that have the class of a starter. Here it is asked for single scalars only, and runs of marks are sorted by
+/// counting.
 struct NormalForm {
   private var decompositions: [Unicode.Scalar: [Unicode.Scalar]] = [:]
-  private var compositions: [UInt64: Unicode.Scalar?] = [:]
   private var out: [UInt8] = []
 
   /// The form of valid UTF-8.
@@ -110,16 +109,29 @@ struct NormalForm {
     return found
   }
 
-  private mutating func composition(_ a: Unicode.Scalar, _ b: Unicode.Scalar) -> Unicode.Scalar? {
+  private func composition(_ a: Unicode.Scalar, _ b: Unicode.Scalar) -> Unicode.Scalar? {
     if b.beginsSegment { return nil }
-    if let syllable = Self.syllable(a.value, b.value) { return syllable }
-    let key = UInt64(a.value) << 32 | UInt64(b.value)
-    if let known = compositions[key] { return known }
-    let both = String(String.UnicodeScalarView([a, b])).precomposedStringWithCanonicalMapping.unicodeScalars
-    let found = both.count == 1 ? both.first : nil
-    compositions[key] = .some(found)
-    return found
+    return Self.syllable(a.value, b.value) ?? Self.compositions[[a, b]]
   }
+
+  /// What two scalars compose to. Foundation is asked for single scalars only: of three in a row it composes two.
+  private static let compositions: [[Unicode.Scalar]: Unicode.Scalar] = {
+    var composites: [[Unicode.Scalar]: Unicode.Scalar] = [:]  // by what they decompose to
+    let blocks: [ClosedRange<UInt32>] = [
+      0xC0...0x2FFF, 0x3040...0x30FF, 0x10500...0x105FF, 0x11000...0x11FFF, 0x16100...0x16DFF,
+    ]
+    for scalar in blocks.joined().compactMap({ Unicode.Scalar($0) }) {
+      let parts = Array(String(scalar).decomposedStringWithCanonicalMapping.unicodeScalars)
+      let form = String(scalar).precomposedStringWithCanonicalMapping.unicodeScalars
+      if parts.count > 1, form.count == 1, form.first == scalar { composites[parts] = scalar }
+    }
+    var pairs: [[Unicode.Scalar]: Unicode.Scalar] = [:]
+    for (parts, composite) in composites {
+      let start = parts.count == 2 ? parts[0] : composites[Array(parts.dropLast())]
+      if let start { pairs[[start, parts[parts.count - 1]]] = composite }
+    }
+    return pairs
+  }()
 }
 
 extension Unicode.Scalar {
