@@ -8,8 +8,8 @@ public enum AdapterFit {
   ///
   /// - Parameter config: the base; nil if none is at hand, so that shapes and layers are not compared.
   public static func violations(_ adapter: Adapter, _ config: Qwen2Config?) -> [String] {
-    var violations: [String] = []
-    for module in adapter.modules {
+    var violations = unsupported(adapter)
+    for module in adapter.modules where !isOutside(module.name) {
       guard let (layer, projection) = place(module.name), layer < config?.layerCount ?? .max else {
         violations.append(withoutPlace(module.name, config))
         continue
@@ -42,12 +42,17 @@ public enum AdapterFit {
     return (layer, projection)
   }
 
-  private static func withoutPlace(_ module: String, _ config: Qwen2Config?) -> String {
-    if ["lm_head", "embed_tokens"].contains(module) {
-      return
-        "\(module): a pair on the \(module == "lm_head" ? "head" : "embedding"), which can't be attached or merged"
-        + " here yet; pairs on the projections of layers can"
+  /// Modules of every base that nothing here changes yet, one sentence each.
+  static func unsupported(_ adapter: Adapter) -> [String] {
+    adapter.modules.map(\.name).filter(isOutside).map { name in
+      "\(name): a pair on the \(name == "lm_head" ? "head" : "embedding"), which can't be attached or merged here yet;"
+        + " pairs on the projections of layers can"
     }
+  }
+
+  private static func isOutside(_ module: String) -> Bool { ["lm_head", "embed_tokens"].contains(module) }
+
+  private static func withoutPlace(_ module: String, _ config: Qwen2Config?) -> String {
     let layers = config.map { "it has \($0.layerCount) layers with " } ?? "layers have "
     return "\(printable(module)): the base has no such module (" + layers
       + Projection.allCases.map(\.path).joined(separator: ", ") + ")"

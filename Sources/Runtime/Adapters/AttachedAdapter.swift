@@ -110,6 +110,10 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, to model: Model, scale: Float
   ) throws(RuntimeError) -> [[LoRAPair?]] {
     let config = model.config
+    let unsupported = AdapterFit.unsupported(adapter)
+    guard unsupported.isEmpty else {
+      throw .unsupportedModules(adapter: adapter.path, violations: unsupported)
+    }
     let violations = AdapterFit.violations(adapter, config)
     guard violations.isEmpty else {
       throw .adapterMismatch(
