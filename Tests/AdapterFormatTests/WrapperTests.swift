@@ -1,4 +1,5 @@
 import AdapterFormat
+import TestSupport
 import Testing
 
 /// Names that wrappers have left marks in, tensors that were never gathered, scales that are zero.

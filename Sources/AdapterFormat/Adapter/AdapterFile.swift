@@ -59,6 +59,17 @@ public struct AdapterFile: Sendable {
     self.init(path: path, reading)
   }
 
+  /// Throws if a file was changed that was too large to be copied.
+  ///
+  /// - Throws: ``AdapterError`` naming the file.
+  public func checkUnchanged() throws(AdapterError) {
+    do throws(ModelFilesError) {
+      for file in WeightFiles.files(of: archive.entries.flatMap(\.tensors)) { try file.checkUnchanged() }
+    } catch {
+      throw AdapterError(path: path, violations: [.init(error)])
+    }
+  }
+
   init(path: String, _ reading: AdapterReading) {
     self.path = path
     format = reading.format

@@ -119,6 +119,9 @@ import Support
 
   // MARK: Changes
 
+  /// Whether changes of the file matter: it is mapped, not copied.
+  package var isWatched: Bool { watch != nil }
+
   /// Whether a part of the file was read that is no longer there: it read as zeros. Costs next to nothing.
   package var isTorn: Bool { watch.map { unsafe mg_is_torn($0.guarded) } ?? false }
 

@@ -8,8 +8,9 @@ public enum AdapterFit {
   ///
   /// - Parameter config: the base; nil if none is at hand, so that shapes and layers are not compared.
   public static func violations(_ adapter: Adapter, _ config: Qwen2Config?) -> [String] {
-    var violations = violations(adapter.modules.lazy.map { ($0.name, $0.a.shape, $0.b.shape) }, config)
-    for module in adapter.modules {
+    var violations = unsupported(adapter)
+    violations += Self.violations(adapter.modules.lazy.map { ($0.name, $0.a.shape, $0.b.shape) }, config)
+    for module in adapter.modules where !isOutside(module.name) {
       for tensor in [module.a, module.b] where !tensor.elementType.readsAsFloats {
         violations.append(
           "\(module.name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16")
@@ -19,12 +20,12 @@ public enum AdapterFit {
     return violations
   }
 
-  /// What speaks against pairs by their names and shapes alone, so that nothing need be decoded.
+  /// What speaks against pairs on projections by their names and shapes alone, so that nothing need be decoded.
   static func violations(
     _ pairs: some Sequence<(module: String, a: [Int], b: [Int])>, _ config: Qwen2Config?
   ) -> [String] {
     var violations: [String] = []
-    for (module, a, b) in pairs {
+    for (module, a, b) in pairs where !isOutside(module) {
       guard let (layer, projection) = place(module), layer < config?.layerCount ?? .max else {
         violations.append(withoutPlace(module, config))
         continue
@@ -52,12 +53,17 @@ public enum AdapterFit {
     return (layer, projection)
   }
 
-  private static func withoutPlace(_ module: String, _ config: Qwen2Config?) -> String {
-    if ["lm_head", "embed_tokens"].contains(module) {
-      return
-        "\(module): a pair on the \(module == "lm_head" ? "head" : "embedding"), which can't be attached or merged"
-        + " here yet; pairs on the projections of layers can"
+  /// Modules of every base that nothing here changes yet, one sentence each.
+  static func unsupported(_ adapter: Adapter) -> [String] {
+    adapter.modules.map(\.name).filter(isOutside).map { name in
+      "\(name): a pair on the \(name == "lm_head" ? "head" : "embedding"), which can't be attached or merged here yet;"
+        + " pairs on the projections of layers can"
     }
+  }
+
+  private static func isOutside(_ module: String) -> Bool { ["lm_head", "embed_tokens"].contains(module) }
+
+  private static func withoutPlace(_ module: String, _ config: Qwen2Config?) -> String {
     let layers = config.map { "it has \($0.layerCount) layers with " } ?? "layers have "
     return "\(printable(module)): the base has no such module (" + layers
       + Projection.allCases.map(\.path).joined(separator: ", ") + ")"

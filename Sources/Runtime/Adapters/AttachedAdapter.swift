@@ -22,6 +22,8 @@ public final class AttachedAdapter: Sendable {
   public let scale: Float
   /// What a person should know about this adapter on this base, one sentence each.
   public let notes: [String]
+  /// Files that its matrices are mapped from: those that were too large to copy.
+  private let files: [MappedFile]
   /// Identifies the content, for caches of results.
   let identity = AdapterIdentity()
   /// `[layer][Projection.rawValue]`
@@ -46,6 +48,7 @@ public final class AttachedAdapter: Sendable {
     }
     self.adapter = adapter
     self.scale = scale
+    files = Self.files(adapter)
     var notes = try Self.checkBase(adapter, model, allowMismatch: allowBaseMismatch)
     pairs = try Self.bind(adapter, to: model, scale: scale)
     if let reason = adapter.zeroReason {
@@ -67,6 +70,20 @@ public final class AttachedAdapter: Sendable {
     self.scale = scale
     self.notes = notes
     self.pairs = pairs
+    files = Self.files(adapter)
+  }
+
+  private static func files(_ adapter: Adapter) -> [MappedFile] {
+    WeightFiles.files(of: adapter.modules.flatMap { [$0.a, $0.b] }).filter(\.isWatched)
+  }
+
+  /// Throws if a file was changed that the matrices are mapped from.
+  func checkFiles() throws(RuntimeError) {
+    do throws(ModelFilesError) {
+      for file in files { try file.checkUnchanged() }
+    } catch {
+      throw .filesChanged(error)
+    }
   }
 
   /// Compares the model with the base that the adapter names; returns what a person should know.
@@ -110,6 +127,10 @@ public final class AttachedAdapter: Sendable {
     _ adapter: Adapter, to model: Model, scale: Float
   ) throws(RuntimeError) -> [[LoRAPair?]] {
     let config = model.config
+    let unsupported = AdapterFit.unsupported(adapter)
+    guard unsupported.isEmpty else {
+      throw .unsupportedModules(adapter: adapter.path, violations: unsupported)
+    }
     let violations = AdapterFit.violations(adapter, config)
     guard violations.isEmpty else {
       throw .adapterMismatch(

@@ -1,3 +1,5 @@
+import Support
+
 /// Why a completion ended.
 public enum FinishReason: String, Sendable {
   /// A stop token was drawn, or a stop text was completed.
@@ -65,6 +67,13 @@ public struct Completion: AsyncSequence, Sendable {
 
   let events: AsyncThrowingStream<Event, any Error>
   let job: Job
+  let times: Locked<(first: ContinuousClock.Instant, last: ContinuousClock.Instant)?>
+
+  /// When the engine had its first and its last token so far; nil before the first. Whoever reads the events may come
+  /// later.
+  package var tokenTimes: (first: ContinuousClock.Instant, last: ContinuousClock.Instant)? {
+    times.withLock { $0 }
+  }
 
   /// Ends the completion at the next step; the event `finished` with `.cancelled` follows.
   public func cancel() { job.cancel() }

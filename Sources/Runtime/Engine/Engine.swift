@@ -86,9 +86,14 @@ public final class Engine: Sendable {
   public func generate(_ request: GenerationRequest) throws(RuntimeError) -> Completion {
     let request = try prepared(request)
     let (events, continuation) = AsyncThrowingStream.makeStream(of: Completion.Event.self)
+    let times = Locked<(first: ContinuousClock.Instant, last: ContinuousClock.Instant)?>(nil)
     let job = Job(.completion(request), group: JobGroup()) { result in
       switch result {
       case .event(let event):
+        if case .token = event {
+          let now = ContinuousClock.now
+          times.withLock { $0 = ($0?.first ?? now, now) }
+        }
         continuation.yield(event)
         if case .finished = event { continuation.finish() }
       case .failure(let error): continuation.finish(throwing: error)
@@ -97,7 +102,7 @@ public final class Engine: Sendable {
     }
     continuation.onTermination = { reason in if case .cancelled = reason { job.cancel() } }
     queue.add([job])
-    return Completion(events: events, job: job)
+    return Completion(events: events, job: job, times: times)
   }
 
   /// Starts `samples` completions of one prompt, which is computed once. Sample i is what `generate` gives

@@ -104,6 +104,7 @@ final class EngineLoop {
         do throws(RuntimeError) {
           // What was computed from files that changed is told to nobody.
           try model.checkFiles()
+          for scheduled in stepped { try scheduled.adapter?.checkFiles() }
           unsafe finish(UnsafeMutablePointer(mutating: logits), forward.pool)
         } catch {
           for scheduled in stepped { fail(scheduled, error) }

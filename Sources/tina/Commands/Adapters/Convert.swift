@@ -133,6 +133,10 @@ struct Convert: ParsableCommand {
     let original = file.archive
     let errors = try change(&file.archive, input.path)
     let summary = try write(file, format, path, architecture, original: original)
+    do throws(AdapterError) { try file.checkUnchanged() } catch {
+      try? FileManager.default.removeItem(atPath: path)
+      throw error
+    }
     try report(file, format, path, errors, summary)
   }
 

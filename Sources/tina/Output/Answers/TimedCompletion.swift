@@ -45,7 +45,6 @@ struct TimedCompletion {
   /// Waits for the end. `onText` gets the text as it comes, in whole characters.
   func collect(onText: (String) throws -> Void = { _ in }) async throws -> TimedAnswer {
     var answer = TimedAnswer(promptTokens: promptTokens)
-    var first: ContinuousClock.Instant?
     func add(_ text: String) throws {
       answer.text += text
       if !text.isEmpty { try onText(text) }
@@ -53,10 +52,6 @@ struct TimedCompletion {
     for try await event in completion {
       switch event {
       case .token(let token):
-        if first == nil {
-          first = .now
-          answer.prefill = .now - began
-        }
         answer.ids.append(token.id)
         try add(token.text ?? "")
       case .finished(let ending):
@@ -64,7 +59,10 @@ struct TimedCompletion {
         answer.reason = ending.reason
       }
     }
-    if let first { answer.decode = .now - first }
+    if let times = completion.tokenTimes {
+      answer.prefill = times.first - began
+      answer.decode = times.last - times.first
+    }
     return answer
   }
 }
