@@ -43,7 +43,7 @@ import TinaRuntime
     #expect(await service.ask("GET", "/health").status == 503)
   }
 
-  @Test(arguments: ["1e30", "-1e30", "1e-30", "nan", "inf", "-inf", "1e99", "0x10", "", "two", "1e7"])
+  @Test(arguments: ["1e30", "-1e30", "1e-30", "nan", "inf", "-inf", "1e99", "0x10", "1e7"])
   func scalesThatCannotBeAreOneError(scale: String) async throws {
     let service = try await picoService()
     let reply = await service.chat(#""max_tokens": 2"#, model: "math@" + scale)
