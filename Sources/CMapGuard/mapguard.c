@@ -1,3 +1,6 @@
+// What sigaction and MAP_ANONYMOUS need where the compiler is asked for plain C.
+#define _GNU_SOURCE 1
+
 #include "mapguard.h"
 
 #include <errno.h>

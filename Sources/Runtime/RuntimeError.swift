@@ -125,7 +125,7 @@ extension RuntimeError: CustomStringConvertible {
     case .notFinite(let position, nil):
       return """
         the logits at position \(position) hold NaN or infinity: expected finite numbers. \
-        The model's weights are damaged: get them again.
+        The model's weights are damaged: tina verify MODEL names the tensor. Get them again.
         """
     case .noAnswer(let tokens):
       return """

@@ -162,6 +162,7 @@ public final class AttachedAdapter: Sendable {
     switch model.compute.exclusive({ $0.compare(segments, isThorough: isLarge) }) {
     case .differ: break
     case .equal: throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path)
+    case .bothNotFinite: throw .notFinite(position: 0)
     case .notFinite:
       throw .adapterNotFinite(adapter: adapter.path, base: model.directory.path, scale: scale)
     }

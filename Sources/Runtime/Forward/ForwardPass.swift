@@ -45,7 +45,11 @@ struct Segment {
 
   /// How the logits of two rows compare.
   enum Comparison {
-    case equal, differ, notFinite
+    case equal, differ
+    /// The second row's are not finite.
+    case notFinite
+    /// Those of the first row are not finite.
+    case bothNotFinite
   }
 
   /// Compares the logits of two segments of one row each. It stops as soon as the rows are further apart than a share
@@ -72,7 +76,8 @@ struct Segment {
       var differs = false
       for i in 0..<count {
         let (a, b) = unsafe (logits[i], logits[count + i])
-        if a.isFinite, !b.isFinite { return .notFinite }
+        if !a.isFinite { return .bothNotFinite }
+        if !b.isFinite { return .notFinite }
         differs = differs || a.bitPattern != b.bitPattern
       }
       return differs ? .differ : .equal

@@ -223,7 +223,7 @@ public final class AdapterRegistry: Sendable {
   /// The error for a text that is no model's name, or names an adapter with a scale that can't be.
   private func unreadable(_ model: String) -> ServingError {
     let bytes = model.utf8
-    guard let at = bytes.lastIndex(of: UInt8(ascii: "@")),
+    guard let at = bytes.lastIndex(of: UInt8(ascii: "@")), Float(model[bytes.index(after: at)...]) != nil,
       let reference = ModelReference(String(model[..<at]), base: baseName), let name = reference.adapter,
       versions.withLock({ $0[name] }) != nil
     else { return unknown(model) }
