@@ -48,7 +48,7 @@ struct HostileConfigurationTests {
     try file.checkDecodedSize(limit: 32 << 20)
     #expect(TinaFile.maximumDecodedByteCount(fileByteCount: file.byteCount) == 512 << 20)
     #expect(TinaFile.maximumDecodedByteCount(fileByteCount: 1 << 30) == 64 << 30)
-    #expect(try AdapterFile.undecodedShapes(path: path, layers: nil)?.count == 4)
+    #expect(AdapterFile.undecodedShapes(path: path, layers: nil)?.count == 4)
     #expect(AdapterFile.undecodedShapes(path: folder.path, layers: nil)?.count == 4)
     #expect(AdapterFile.undecodedShapes(path: folder.path + "/none", layers: nil) == nil)
   }

@@ -92,6 +92,7 @@ struct HostileTextTests {
     #expect(object["b"]?.array?.map(\.isNonFinite) == [true, true])
     #expect(object["c"]?.double == 1e9 && object["c"]?.isNonFinite == false)
     #expect(JSONValue.object(object).nonFinitePlace == ".a")
+    #expect(JSONValue.object(object).finite.text() == #"{"a":null,"b":[null,null],"c":1e9,"d":"NaN"}"#)
     for text in ["NaN", "[Infinity]", "-Infinity", "-NaN", "Nan", "Inf"] {
       #expect(throws: ModelFilesError.self) { try JSON.parse(Array(text.utf8), file: "t") }
     }

@@ -123,6 +123,34 @@ struct PicoTests {
     #expect(try batch.objects().last?["ids"] as? [Int] == alone.object()["ids"] as? [Int])
   }
 
+  @Test func aRawPromptBeginsOnce() throws {
+    func tokens(_ prompt: String, _ options: String...) throws -> Int? {
+      let arguments = ["run", pico, "--raw", "--greedy", "--json", "--max-tokens", "1", prompt]
+      return try Program.run(arguments + options).object()["prompt_tokens"] as? Int
+    }
+    let one = try #require(try tokens("1 + 1 ="))
+    let begun = "<｜begin▁of▁sentence｜>1 + 1 ="
+    #expect(try tokens(begun) == one && tokens(begun, "--no-special") == one)
+    #expect(try tokens("1 + 1 =", "--no-special") == one - 1)
+  }
+
+  /// 256 KiB of combining marks in any place of a line cost no time.
+  @Test func linesOfMarksAreAnsweredOrRefusedAtOnce() throws {
+    let marks = String(repeating: "\u{323}\u{307}", count: 1 << 16)
+    let lines = [
+      #"{"prompt": "a", "\#(marks)": 1}"#, #"{"messages": [{"role": "\#(marks)", "content": "a"}]}"#,
+      #"{"prompt": "a", "adapter": "\#(marks)"}"#, #"{"prompt": "\#(marks)"}"#,
+    ]
+    let start = ContinuousClock.now
+    let result = try Program.run(
+      ["run", pico, "--jsonl", "-", "--max-tokens", "1"], input: lines.joined(separator: "\n"))
+    #expect(result.status == 1 && result.output.split(separator: "\n").count == 4)
+    let ids =
+      try Program.run(["tokenize", pico, "-"], input: #"{"text": "\#(marks)"}"#).object()["ids"] as? [Int]
+    #expect(ids?.count ?? 0 > 1 << 16)
+    #expect(ContinuousClock.now - start < .seconds(20))
+  }
+
   @Test func scoresAreThoseOfTheSampler() throws {
     let run = try Program.run(
       ["run", pico, "--raw", "--greedy", "--json", "--max-tokens", "1", "First, 12 * 7 ="]).object()

@@ -80,6 +80,16 @@ extension JSONValue {
     if case .number(let literal) = self { literal.utf8.contains { $0 == 0x4E || $0 == 0x49 } } else { false }
   }
 
+  /// The value with null in place of numbers that JSON lacks, for readers that hold to JSON.
+  package var finite: JSONValue {
+    guard nonFinitePlace != nil else { return self }
+    return switch self {
+    case .array(let values): .array(values.map(\.finite))
+    case .object(let object): .object(JSONObject(object.members.map { (key: $0.0, value: $0.1.finite) }))
+    default: .null
+    }
+  }
+
   /// The keys that lead to a number that JSON lacks; nil if there is none.
   package var nonFinitePlace: String? {
     switch self {

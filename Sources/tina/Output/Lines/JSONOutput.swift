@@ -15,5 +15,5 @@ extension JSONValue {
   static func ids(_ ids: [Int]) -> JSONValue { .array(ids.map { JSONValue($0) }) }
 
   /// The value on one line, without the line's end.
-  var line: String { text(isSpaced: true) }
+  var line: String { finite.text(isSpaced: true) }
 }
