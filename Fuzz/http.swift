@@ -87,8 +87,12 @@ private func read(_ body: [UInt8], _ kind: UInt8) {
       let chat = try ChatRequest(&fields, limits)
       precondition(chat.model.utf8.count <= RequestFields.wordBytes && !chat.messages.isEmpty)
       _ = ModelReference(chat.model, base: "pico")
-    case 1: precondition(!(try TextRequest(&fields, limits)).prompts.isEmpty)
-    default: precondition(!(try ResponsesRequest(&fields, limits)).messages.isEmpty)
+    case 1:
+      let text = try TextRequest(&fields, limits)
+      precondition(!text.prompts.isEmpty)
+    default:
+      let response = try ResponsesRequest(&fields, limits)
+      precondition(!response.messages.isEmpty)
     }
   } catch {
     precondition((400..<600).contains(error.status) && error.message.utf8.count < 4096)

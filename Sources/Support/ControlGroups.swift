@@ -22,10 +22,12 @@ package struct ControlGroups {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 3 else { continue }
       if parts[1].isEmpty {
-        groups += Self.groups(mount, parts[2], "memory.max", "memory.current", "inactive_file")
+        groups += Self.groups(
+          mount, parts[2], ["memory.max", "memory.high"], "memory.current", "inactive_file")
       } else if parts[1].split(separator: ",").contains("memory") {
         groups += Self.groups(
-          mount + "/memory", parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+          mount + "/memory", parts[2], ["memory.limit_in_bytes"], "memory.usage_in_bytes",
+          "total_inactive_file"
         )
       }
     }
@@ -42,14 +44,14 @@ package struct ControlGroups {
 
   /// The groups with a limit, from the process's own up to the mount.
   private static func groups(
-    _ mount: String, _ path: String, _ limit: String, _ usage: String, _ cached: String
+    _ mount: String, _ path: String, _ limits: [String], _ usage: String, _ cached: String
   ) -> [Group] {
     var parts = path.split(separator: "/").filter { $0 != ".." }
     var groups: [Group] = []
     while true {
       // A container sees its own group at the mount, whatever the path says.
       let folder = ([mount] + parts.map(String.init)).joined(separator: "/")
-      if let limit = number(folder + "/" + limit), limit < Int.max >> 4 {
+      if let limit = limits.compactMap({ number(folder + "/" + $0) }).min(), limit < Int.max >> 4 {
         groups.append(
           Group(
             limit: limit, used: number(folder + "/" + usage) ?? 0,

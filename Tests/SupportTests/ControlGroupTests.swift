@@ -31,6 +31,12 @@ import Testing
     #expect(groups.limit == 4000 && groups.available == 700)
   }
 
+  /// Beyond memory.high the system slows a process down until it stands still.
+  @Test func theHighMarkIsALimit() throws {
+    let groups = try Groups(["self": "0::/\n", "memory.max": "4000", "memory.high": "3000"]).read
+    #expect(groups.limit == 3000 && groups.available == 3000)
+  }
+
   @Test func aContainerSeesItsOwnGroupAtTheMount() throws {
     let second = try Groups(["self": "0::/\n", "memory.max": "1000", "memory.current": "1200"]).read
     #expect(second.limit == 1000 && second.available == 0)
