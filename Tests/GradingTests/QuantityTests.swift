@@ -112,7 +112,7 @@ import Testing
     ("\\$5", "€5"), ("\\$5", "5 cents"), ("5\\text{ dollars}", "5\\text{ euros}"), ("\\$36", "36 yen"),
     ("¥100", "₹100"),
     ("US\\$5", "A\\$5"), ("265", "2.65"), ("-1", "0,-1"), ("0,-1", "-1"), ("-5", "0,-5"), ("2,5", "2.5"),
-    ("1.5", "1,-5"),
+    ("1.5", "1,-5"), ("2.5", "x=2,5"), ("5", "T=2,1+T^2=5"),
     ("1234", "1.234"), ("5\\text{ million dollars}", "5\\text{ dollars}"), ("12", "1,2,"),
   ])
   func otherMoney(gold: String, prediction: String) { expect(gold, prediction, .different) }

@@ -35,7 +35,7 @@ enum Readings {
         } else {
           add(bytes, Notation(commaGroupsThousands: false))
         }
-      } else if !isGold, commas.mayBeDecimal {
+      } else if !isGold, commas.mayBeDecimal, commas.isAmount {
         add(bytes, Notation(commaGroupsThousands: false, commaIsDecimal: true))
       }
       if hasDigitsInBrackets(bytes) { add(bytes, Notation(bracketsRepeat: true)) }
@@ -54,6 +54,8 @@ enum Readings {
     var isSolid = true
     var digitsBehind = 0
     var mayBeDecimal = false
+    /// Whether only words or signs stand around the one number: 2,65 €. In x=2,5 the comma separates two values.
+    var isAmount = false
 
     init(_ bytes: [UInt8]) {
       var place = 0
@@ -68,6 +70,12 @@ enum Readings {
         }
       }
       guard count == 1, place > 0, bytes[place - 1].isDigit else { return }
+      let isNumber: (UInt8) -> Bool = { $0.isDigit || $0 == UInt8(ascii: ",") }
+      let behind = bytes[place...].drop(while: isNumber)
+      let ahead = bytes[..<place].reversed().drop(while: isNumber)
+      isAmount =
+        !bytes.contains(where: { "=+*/^<>([{_".utf8.contains($0) })
+        && !behind.contains(where: \.isDigit) && !ahead.contains(where: \.isDigit)
       digitsBehind = bytes[(place + 1)...].prefix(while: \.isDigit).count
       let before = bytes[..<place].reversed().prefix(while: \.isDigit)
       // 1,234 is a thousand and more, 0,125 is an eighth.

@@ -47,7 +47,10 @@ enum TextAnswers {
   }
 
   private static func isWords(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || " .,'-()".unicodeScalars.contains($0) }
+    text.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || $0.properties.generalCategory == .nonspacingMark
+        || " .,'-()".unicodeScalars.contains($0)
+    }
   }
 
   /// The letter of a choice: C, (C), \text{(C)}.
