@@ -1,5 +1,5 @@
 /// The version of the rules by which answers are judged; results name it.
-public let graderVersion = 2
+public let graderVersion = 3
 
 /// Decides whether the answer in a prediction is the gold answer. Any number of threads may share one grader.
 public struct Grader: Sendable {
@@ -30,7 +30,7 @@ public struct Grader: Sendable {
         return true
       }
       do {
-        let found = try Readings.of(candidate.text, Budget(options.maxSteps))
+        let found = try Readings.of(candidate.text, isGold: true, Budget(options.maxSteps))
         if found.hasProse, candidate.kind != .boxed, candidate.kind != .hashes { return false }
         text = candidate.text
         readings = found.expressions
@@ -41,11 +41,11 @@ public struct Grader: Sendable {
         return candidate.isFormula
       }
     }
-    let answer = text ?? gold.trimmed(\.isWhitespace)
+    let answer = text ?? Extraction.string(TextFolding.folded(gold)[...])
     let fast = FastNumber(answer)
     if readings.isEmpty, fast != nil || text == nil {
       do {
-        readings = try Readings.of(answer, Budget(options.maxSteps)).expressions
+        readings = try Readings.of(answer, isGold: true, Budget(options.maxSteps)).expressions
       } catch let failure {
         error = failure as? GradingError
       }
@@ -110,7 +110,7 @@ public struct Grader: Sendable {
   }
 
   private static func short(_ text: String) -> String {
-    text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "…"
+    text.utf8.count <= 1000 ? text : String(text.unicodeScalars.prefix(1000)) + "…"
   }
 
   private func judge(_ candidate: Extraction.Candidate, _ gold: PreparedGold) throws -> Verdict {
@@ -129,9 +129,8 @@ public struct Grader: Sendable {
     if text.utf8.count <= 8000, TextAnswers.areSame(gold.text, text) {
       return verdict(.equal, "both are the same text")
     }
-    if text.utf8.count > 16_000 { throw GradingError.outOfSteps }
     let budget = Budget(options.maxSteps)
-    let read = try Readings.of(text, budget)
+    let read = try Readings.of(text, isGold: false, budget)
     if read.hasProse, candidate.kind != .boxed, candidate.kind != .hashes {
       throw GradingError.malformed("prose")
     }

@@ -18,8 +18,8 @@ public struct ProblemFile: Sendable {
 
   /// Reads a file.
   ///
-  /// - The question is `problem`, `question`, `prompt` or `messages`: a text, or a conversation in which the user
-  ///   speaks once. The conversation's system message becomes the problem's.
+  /// - The question is `problem`, `question`, `prompt` or `messages`: a text, or a conversation. Its system message
+  ///   becomes the problem's, and the user's last message is the question. A reply behind it is a worked solution.
   /// - The answer is `answer`, `final_answer`, `gold` or `target` (a text, a number or a list of them), or
   ///   II-Thought's `verification_info`, or what the last `\boxed{}` of `solution` holds, or all of `solution`.
   ///   GSM8K's `… #### 18` gives 18.
@@ -98,7 +98,22 @@ public struct ProblemFile: Sendable {
     problems.map { problem in
       var members: [(String, JSONValue)] = [("id", .string(problem.id))]
       if let system = problem.system { members.append(("system", .string(system))) }
-      members.append(("problem", .string(problem.text)))
+      if problem.earlier.isEmpty {
+        members.append(("problem", .string(problem.text)))
+      } else {
+        let turns = problem.earlier + [Problem.Turn(isUser: true, text: problem.text)]
+        members.append(
+          (
+            "messages",
+            .array(
+              turns.map {
+                .object(
+                  JSONObject([
+                    ("role", .string($0.isUser ? "user" : "assistant")), ("content", .string($0.text)),
+                  ]))
+              })
+          ))
+      }
       if let answer = problem.answer { members.append(("answer", .string(answer))) }
       return JSONValue.object(JSONObject(members)).text() + "\n"
     }.joined()

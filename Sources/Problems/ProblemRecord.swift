@@ -26,17 +26,17 @@ struct ProblemRecord {
     guard let object = value.object else { throw error("no object but \(value.summary)", "an object") }
     if let choices = MultipleChoice(object, index: index) { return choices.problem }
     let question = try question(object)
-    guard question.text.utf8.count <= Self.maxTextBytes else {
-      throw error("a problem of \(question.text.utf8.count) bytes", "at most a mebibyte")
-    }
+    let count = question.earlier.reduce(question.question.utf8.count) { $0 + $1.text.utf8.count }
+    guard count <= Self.maxTextBytes else { throw error("a problem of \(count) bytes", "at most a mebibyte") }
     let solution = object["solution"].flatMap(Self.scalar)
     let answer =
       Self.first(Self.answerKeys, of: object, Self.answer) ?? solution.flatMap(Self.lastBoxed)
       ?? verified(object) ?? solution
+      ?? question.reply.flatMap { Self.lastBoxed($0) ?? Self.answer(.string($0)) }
     return Problem(
       id: try id(object) ?? String(index),
-      system: question.system ?? object["system"]?.string, text: question.text, answer: answer,
-      solution: solution)
+      system: question.system ?? object["system"]?.string, earlier: question.earlier, text: question.question,
+      answer: answer, solution: solution)
   }
 
   private static func first(
@@ -59,39 +59,14 @@ struct ProblemRecord {
 
   // MARK: Questions
 
-  private func question(_ object: JSONObject) throws(ProblemError) -> (system: String?, text: String) {
+  private func question(_ object: JSONObject) throws(ProblemError) -> Conversation {
     for key in Self.questionKeys {
-      if let turns = object[key]?.array { return try conversation(turns, key) }
-      if let text = object[key].flatMap(Self.scalar), !text.isEmpty { return (nil, text) }
+      if let messages = object[key]?.array { return try Conversation(messages, key, self) }
+      if let text = object[key].flatMap(Self.scalar), !text.isEmpty { return Conversation(question: text) }
     }
     throw error(
       "no problem and no question (the members are \(members))",
       "a text named problem, question or prompt, or messages")
-  }
-
-  /// The user's one turn. A reply behind it is a worked example, which the model must not see.
-  private func conversation(
-    _ turns: [JSONValue], _ key: String
-  ) throws(ProblemError) -> (system: String?, text: String) {
-    var system: String?
-    var question: String?
-    for turn in turns {
-      let role = (turn.object?["role"] ?? turn.object?["from"]).map { $0.word ?? "" } ?? "user"
-      let text = (turn.object?["content"] ?? turn.object?["value"])?.string
-      switch role {
-      case "system" where question == nil: system = text
-      case "user", "human":
-        guard question == nil else {
-          throw error("several turns of the user in \(quoted(key))", "one question")
-        }
-        question = text ?? ""
-      default: continue
-      }
-    }
-    guard let question, !question.isEmpty else {
-      throw error("no problem in \(quoted(key))", "a text, or a conversation with one turn of the user")
-    }
-    return (system, question)
   }
 
   // MARK: Answers

@@ -85,7 +85,10 @@ import Testing
       "\\sin", "\\log_", "e", "i", "\\pi", "$", "\\boxed{", "</think>", "answer is ", "and", " ", ".", "0",
       "99", "\\left", "\\right",
       "\\binom", "\\lfloor", "\\rfloor", ":", "'", "^\\circ", "é", "\u{2212}", "\\", "\"", "\\overline",
-      "1e9", "\\in", "\\mathbb",
+      "1e9", "\\in", "\\mathbb", "\\text{ m/s}", "\\text{million}", "two ", "half", "0.333...", "0.(3)",
+      "\\dot3", "p.m.", "\\$",
+      "€", "万", "三百", "答案：", "٤", "\u{304}", "½", "\\Omega", " ft ", " in", "''", "{:}", "2,5", "1.234,56",
+      "**",
     ]
     let grader = Grader()
     for _ in 0..<1500 {

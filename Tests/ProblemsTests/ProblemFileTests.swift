@@ -36,6 +36,39 @@ import Testing
     #expect(try read(ProblemFile.lines(problems)) == problems)
   }
 
+  @Test(
+    arguments: [
+      #"[{"role": "system", "content": "S"}, {"role": "user", "content": "P"}]"#,
+      #"[{"role": "developer", "content": "S"}, {"from": "human", "value": "P"}]"#,
+      #"[{"role": "system", "content": [{"type": "text", "text": "S"}]}, "#
+        + #"{"role": "user", "content": [{"type": "text", "text": "P"}]}]"#,
+      #"[{"role": "system", "content": "S"}, {"role": "user", "content": ["P"]}, {"role": "assistant", "content": "x"}]"#,
+    ], ["prompt", "messages"])
+  func theSystemMessageIsNeverTheProblem(messages: String, key: String) throws {
+    for purpose in [ProblemFile.Purpose.training, .evaluation] {
+      let problem = try #require(try read(#"{"\#(key)": \#(messages), "answer": "1"}"#, for: purpose).first)
+      #expect(
+        problem.text == "P" && problem.system == "S" && problem.answer == "1" && problem.earlier.isEmpty)
+    }
+  }
+
+  @Test func theLastQuestionIsAskedAfterTheOthers() throws {
+    let turns = """
+      {"role": "system", "content": "S"}, {"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}, \
+      {"role": "user", "content": "C"}
+      """
+    for (messages, answer) in [
+      (turns, "1"), (turns + #", {"role": "assistant", "content": "so \\boxed{1}."}"#, "1"),
+      (turns + #", {"role": "assistant", "content": "2-1=1\n#### 1"}"#, "1"),
+    ] {
+      let given = messages == turns ? #", "answer": "1""# : ""
+      let problems = try read(#"{"messages": [\#(messages)]\#(given)}"#)
+      #expect(problems[0].text == "C" && problems[0].system == "S" && problems[0].answer == answer)
+      #expect(problems[0].earlier == [.init(isUser: true, text: "A"), .init(isUser: false, text: "B")])
+      #expect(try read(ProblemFile.lines(problems)) == problems)
+    }
+  }
+
   @Test func trainingNeedsNoAnswersAndNoIds() throws {
     let problems = try read(
       #"{"id": 1, "problem": "P"}"# + "\n" + #"{"id": 1, "problem": "Q"}"#, for: .training)
@@ -92,6 +125,15 @@ import Testing
     ("PAR1....", "Parquet"), (#"{"problem": ""}"#, "no problem"), ("[{}, 3", "record 1"),
     (#"{"prompt": [{"role": "system", "content": "S"}], "answer": "1"}"#, "no problem in"),
     (#"{"messages": [{"role": "user", "content": "P"}, {"role": "user", "content": "Q"}]}"#, "several turns"),
+    (
+      #"{"prompt": [{"role": "assistant", "content": "A"}, {"role": "assistant", "content": "B"}]}"#,
+      "no problem"
+    ),
+    (#"{"prompt": [{"role": "user", "content": "P"}, {"role": "tool", "content": "T"}]}"#, "\"tool\""),
+    (#"{"prompt": [{"role": "user", "content": "P"}, {"role": "system", "content": "S"}]}"#, "late"),
+    (#"{"prompt": [{"role": "user", "content": [{"type": "image_url"}]}]}"#, "image_url"),
+    (#"{"prompt": [{"role": "user"}], "answer": "1"}"#, "no text"),
+    (#"{"prompt": ["P"], "answer": "1"}"#, "no object"),
   ])
   func otherFilesAreRefusedWithTheReason(text: String, reason: String) {
     let error = #expect(throws: ProblemError.self) { try self.read(text) }

@@ -39,7 +39,9 @@ public struct EvaluationSettings: Sendable {
     self.benchmark = benchmark.name
     style = benchmark.style
     self.problems = Digest.text(
-      of: problems.flatMap { [$0.id, $0.text, $0.answer, $0.system].compactMap(\.self) })
+      of: problems.flatMap {
+        [$0.id, $0.text, $0.answer, $0.system].compactMap(\.self) + $0.earlier.map(\.text)
+      })
     problemCount = problems.count
     self.template = template
     self.system = system

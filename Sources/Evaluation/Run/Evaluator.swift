@@ -156,6 +156,7 @@ public struct Evaluator: Sendable {
   /// A problem that brings a system message along keeps it.
   private func messages(_ problem: Problem) -> [ChatMessage] {
     ((problem.system ?? settings.system).map { [ChatMessage(role: .system, content: $0)] } ?? [])
+      + problem.earlier.map { ChatMessage(role: $0.isUser ? .user : .assistant, content: $0.text) }
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 

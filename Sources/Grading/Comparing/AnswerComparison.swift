@@ -41,6 +41,8 @@ struct AnswerComparison {
       return .different("a determinant is no matrix")
     case (.ratio(let a), .ratio(let b)):
       return a.count == b.count ? try all(a, b, "part") : .different("the ratios have different lengths")
+    case (.function("clock", let a), _): return compareClock(a, prediction)
+    case (_, .function("clock", let b)): return compareClock(b, gold)
     // {x | condition}: the condition says it all.
     case (.function("where", let a), _) where a.count == 2:
       return try compare(a[1], prediction)
@@ -117,6 +119,21 @@ struct AnswerComparison {
       }
     }
     return isDoubtful ? nil : true
+  }
+
+  /// Compares a time of day, in minutes, with one that may lack "a.m." or "p.m.", as a unit may be left out.
+  private func compareClock(_ time: [Expression], _ other: Expression) -> Finding {
+    let different = Finding.different("the times differ")
+    if case .function("clock", let second) = other {
+      return time == second ? .equal("both are the same time") : different
+    }
+    guard case .number(let minutes, _) = time[0], let given = Clock.minutes(other) else { return different }
+    if given == minutes, case .ratio = other { return .equal("both are the same time") }
+    let half = Rational(720)
+    guard options.unitIsOptional, given < Rational(780), given >= Rational(60),
+      ((given - minutes) / half).isInteger
+    else { return different }
+    return .equal("both are the same time, \"a.m.\" or \"p.m.\" left out")
   }
 
   // MARK: Relations against values

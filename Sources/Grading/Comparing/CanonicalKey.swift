@@ -15,7 +15,7 @@ extension Expression {
     case .plusMinus(let a, let b, let minus): return "(\(minus ? "∓" : "±") \(a.key) \(b.key))"
     case .percent(let a): return "(% \(a.key))"
     case .degrees(let a): return "(° \(a.key))"
-    case .quantity(let a, let unit): return "(unit \(a.key) \(unit))"
+    case .quantity(let a, let unit): return "(unit \(a.key) \(unit.text)\(unit.mayBeLeftOut ? "" : "!"))"
     case .list(let items): return "(list " + items.map(\.key).joined(separator: " ") + ")"
     case .tuple(let items): return "(tuple " + items.map(\.key).joined(separator: " ") + ")"
     case .set(let items): return "(set " + items.map(\.key).sorted().joined(separator: " ") + ")"

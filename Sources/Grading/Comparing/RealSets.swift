@@ -102,7 +102,47 @@ enum RealSets {
   /// The symbol or name that an inequality is about.
   static func variable(_ e: Expression) -> String? {
     guard case .chain(let sides, _) = e else { return nil }
+    for side in sides { if let (name, _) = distance(side) { return name.key } }
     return sides.first(where: Names.isName)?.key
+  }
+
+  /// The x and c of |x - c|.
+  private static func distance(_ e: Expression) -> (name: Expression, center: Expression)? {
+    guard case .function("abs", let items) = e, items.count == 1 else { return nil }
+    switch items[0] {
+    case .symbol: return (items[0], .zero)
+    case .sum(let parts) where parts.count == 2:
+      guard case .symbol = parts[0], case .number = parts[1] else { return nil }
+      return (parts[0], .negative(parts[1]))
+    default: return nil
+    }
+  }
+
+  /// The numbers whose distance from `center` is in an interval: 1 ≤ |x| ≤ 2.
+  private static func around(
+    _ center: Expression, _ low: Expression?, _ high: Expression?, isLowClosed: Bool, isHighClosed: Bool
+  ) -> Expression? {
+    for end in [low, high].compactMap(\.self) {
+      guard let value = try? BallArithmetic(Budget(5_000)).value(end), value.isReal, !value.isNegative else {
+        return nil
+      }
+    }
+    func at(_ distance: Expression, _ isLeft: Bool) -> Expression {
+      let side: Expression = isLeft ? .negative(distance) : distance
+      return center == .zero ? side : .sum([center, side])
+    }
+    guard let low else {
+      return high.map {
+        .interval(at($0, true), at($0, false), isLeftClosed: isHighClosed, isRightClosed: isHighClosed)
+      }
+    }
+    let (left, right) = (
+      high.map { at($0, true) } ?? negativeInfinity, high.map { at($0, false) } ?? infinity
+    )
+    return .union([
+      .interval(left, at(low, true), isLeftClosed: isHighClosed, isRightClosed: isLowClosed),
+      .interval(at(low, false), right, isLeftClosed: isLowClosed, isRightClosed: isHighClosed),
+    ])
   }
 
   /// The interval that an inequality in one name describes: a < x ≤ b.
@@ -119,6 +159,15 @@ enum RealSets {
     }
     guard relations.allSatisfy({ $0 == .less || $0 == .lessOrEqual }) else { return nil }
     let closed = relations.map { $0 == .lessOrEqual }
+    let others = sides.filter { distance($0) == nil }
+    if let place = sides.firstIndex(where: { distance($0) != nil }), let (_, center) = distance(sides[place]),
+      others.count == sides.count - 1, sides.count == 2 || place == 1 && sides.count == 3,
+      others.allSatisfy({ $0.isScalar && $0.symbols.isEmpty })
+    {
+      return around(
+        center, place > 0 ? sides[place - 1] : nil, place + 1 < sides.count ? sides[place + 1] : nil,
+        isLowClosed: place > 0 && closed[place - 1], isHighClosed: place < closed.count && closed[place])
+    }
     if sides.count == 2 {
       if Names.isName(sides[0]), sides[1].isScalar, !Names.isName(sides[1]) || sides[1].symbols.isEmpty {
         return .interval(negativeInfinity, sides[1], isLeftClosed: false, isRightClosed: closed[0])

@@ -50,18 +50,21 @@ extension AnswerComparison {
   private func compareQuantities(_ gold: Expression, _ prediction: Expression) throws -> Finding? {
     switch (gold, prediction) {
     case (.quantity(let a, let u), .quantity(let b, let v)):
-      if let first = Units.measure(u), let second = Units.measure(v), first != second {
-        guard first.kind == second.kind else {
-          return .different("\"\(u)\" and \"\(v)\" measure different things")
-        }
-        let scaled: Expression = .product([b, .number(second.factor / first.factor, decimals: nil)])
-        return try compareScalars(a, scaled)
+      if u.text == v.text { return try compareScalars(a, b) }
+      guard let size = Units.ratio(v, u) else {
+        return .different("\"\(u.text)\" and \"\(v.text)\" are not known to measure the same")
       }
-      return try compareScalars(a, b)
-    case (.quantity(let a, _), _):
+      return try compareScalars(a, size == .one ? b : .product([b, .number(size, decimals: nil)]))
+    case (.quantity(let a, let unit), _):
       guard options.unitIsOptional else { return .different("the unit is missing") }
+      guard unit.mayBeLeftOut, !unit.mayBeVariables else {
+        return .different("the number says nothing without \"\(unit.text)\"")
+      }
       return try compareScalars(a, prediction)
-    case (_, .quantity(let b, _)):
+    case (_, .quantity(let b, let unit)):
+      guard unit.mayBeLeftOut, !unit.mayBeVariables || gold.symbols.isEmpty else {
+        return .different("the gold answer has no \"\(unit.text)\"")
+      }
       return try compareScalars(gold, b)
     default: return nil
     }
@@ -83,6 +86,7 @@ extension AnswerComparison {
   /// Compares what has no unit, percent sign, degree sign or base at the top.
   private func comparePlain(_ gold: Expression, _ prediction: Expression) throws -> Finding {
     if gold.key == prediction.key { return .equal("both are the same expression") }
+    if let finding = try compareTruncated(gold, prediction) { return finding }
     if RealSets.isInfinite(gold) || RealSets.isInfinite(prediction) {
       return .different("one is infinite")
     }
@@ -90,6 +94,27 @@ extension AnswerComparison {
     if symbols.isEmpty { return try compareNumbers(gold, prediction) }
     var pointwise = PointwiseComparison(options, budget)
     return try pointwise.compare(gold, prediction)
+  }
+
+  /// 3.14159… is every number that begins so. Fewer digits say too little.
+  private func compareTruncated(_ gold: Expression, _ prediction: Expression) throws -> Finding? {
+    let inner: (Expression) -> Expression? = {
+      if case .function("truncated", let items) = $0 { items[0] } else { nil }
+    }
+    guard inner(gold) != nil || inner(prediction) != nil else { return nil }
+    let (a, b) = (inner(gold) ?? gold, inner(prediction) ?? prediction)
+    guard case .rounded(let minimum) = options.decimals, a.symbols.isEmpty, b.symbols.isEmpty,
+      let written = [inner(gold), inner(prediction)].compactMap({ $0?.decimal }).min(by: {
+        $0.places < $1.places
+      }),
+      written.digits >= minimum
+    else { return .different("the digits before the ellipsis are too few") }
+    let balls = BallArithmetic(budget)
+    return try values(a, b, balls.value) { x, y in
+      let difference = x - y
+      return difference.isReal && difference.magnitude < Ball(.one / .powerOfTen(written.places))
+        ? .equal("the digits before the ellipsis agree") : .different("the digits before the ellipsis differ")
+    }
   }
 
   private func compareNumbers(_ gold: Expression, _ prediction: Expression) throws -> Finding {

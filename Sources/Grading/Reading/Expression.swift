@@ -12,7 +12,7 @@ indirect enum Expression: Equatable, Sendable {
   case plusMinus(Expression, Expression, isMinusPlus: Bool)
   case percent(Expression)
   case degrees(Expression)
-  case quantity(Expression, unit: String)
+  case quantity(Expression, unit: Unit)
   case text(String)
 
   /// Items separated by commas, semicolons, "and" or "or", without brackets.

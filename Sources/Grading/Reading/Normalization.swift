@@ -15,7 +15,7 @@ enum Normalization {
     case .chain(let sides, let relations): return try chain(sides, relations, budget)
     default:
       let inner = try e.mapChildren { try withSigns($0, budget) }
-      return try Matrices.fold(inner, budget) ?? inner
+      return try Matrices.fold(inner, budget) ?? Quantities.fold(inner) ?? inner
     }
   }
 

@@ -31,6 +31,7 @@ struct PromptBuilder {
     let messages =
       ((problem.system ?? system).flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] }
         ?? [])
+      + problem.earlier.map { ChatMessage(role: $0.isUser ? .user : .assistant, content: $0.text) }
       + [ChatMessage(role: .user, content: problem.text)]
     return Array(prompts.encode(messages).suffix(maxPromptLength))
   }

@@ -26,6 +26,8 @@ enum Boxes {
         }
         if after.hasPrefix("%") || Units.percentWords.contains(where: { after.hasPrefix($0) }) {
           text += "\\%"
+        } else {
+          text += Self.multiplier(after)
         }
         found = (text, command.lowerBound)
       }
@@ -38,6 +40,17 @@ enum Boxes {
       found.text = inner.text
     }
     return found
+  }
+
+  /// \boxed{2} million
+  private static func multiplier(_ after: Substring) -> String {
+    var rest = after
+    if rest.hasPrefix("text{") { rest = rest.dropFirst(5) }
+    let word = rest.drop { $0 == " " }.prefix { $0.isLetter }
+    guard word.utf8.count > 3 || word.utf8.first.map({ $0 >= 0x80 }) == true,
+      NumberWords.multiplier(String(word)) != nil
+    else { return "" }
+    return " \\text{" + word + "}"
   }
 
   private static func lastBox(_ bytes: [UInt8], _ start: Int, _ end: Int) -> Range<Int>? {

@@ -18,7 +18,7 @@ struct Extraction {
 
   init(_ text: String, _ options: GradingOptions) {
     self.options = options
-    bytes = Array(text.utf8)
+    bytes = TextFolding.folded(text)
     if let end = bytes.lastRange(of: "</think>") {
       answerStart = end.upperBound
       thinkingIsOpen = false
@@ -31,8 +31,8 @@ struct Extraction {
   /// The letter of a multiple-choice answer in prose without a box; nil when there is a box.
   var chosenLetter: Character? {
     if Boxes.last(bytes, from: answerStart) != nil { return nil }
-    let part = Self.string(bytes[answerStart...])
-    return Prose.isLikely(String(part.suffix(8000))) ? TextAnswers.chosen(in: part) : nil
+    return Prose.isLikely(Self.string(bytes[answerStart...].suffix(8000)))
+      ? TextAnswers.chosen(in: Self.string(bytes[answerStart...])) : nil
   }
 
   /// Gives `body` the places where the answer may stand, best first, until it returns true.
@@ -66,6 +66,7 @@ struct Extraction {
     }
     start = max(start, bytes.count - 20_000)
     for text in anchored(from: start) where try body(Candidate(text: text, kind: .anchored)) { return }
+    for text in foreignAnchored(from: start) where try body(Candidate(text: text, kind: .anchored)) { return }
     // The text after the thinking was cut off; a box inside the thinking may hold the answer.
     if answerStart > 0, let box = Boxes.last(bytes, from: 0),
       try body(Candidate(text: box.text, kind: .boxed))
@@ -75,13 +76,18 @@ struct Extraction {
     // Prose with several pieces of mathematics does not say which one is the gold answer.
     let pieces = MathSpans.last(in: bytes, from: start)
     if isGold, MathSpans.count(in: bytes) > 1 { return }
+    if !isGold, let bold = MathSpans.boldNumber(in: bytes, from: start),
+      try body(Candidate(text: bold, kind: .bare))
+    {
+      return
+    }
     for text in pieces where try body(Candidate(text: text, kind: .bare)) { return }
   }
 
   private static func isShort(_ part: some Collection<UInt8>) -> Bool { part.count <= 8000 }
 
   static func string(_ part: ArraySlice<UInt8>) -> String {
-    String(decoding: part, as: UTF8.self).trimmed(\.isWhitespace)
+    String(decoding: part, as: UTF8.self).trimmed(\.properties.isWhitespace)
   }
 
   // MARK: Anchors
@@ -98,7 +104,7 @@ struct Extraction {
   }
 
   private static func cleaned(_ text: String) -> String {
-    text.trimmed { $0.isWhitespace || ":.*_".contains($0) }
+    text.trimmed { $0.properties.isWhitespace || ":.*_".unicodeScalars.contains($0) }
   }
 
   private func anchored(from start: Int) -> [String] {
@@ -140,11 +146,32 @@ struct Extraction {
     return nil
   }
 
+  /// What follows "答案", "الجواب" or "réponse": what is behind the last equals sign, or else the first number.
+  private func foreignAnchored(from start: Int) -> [String] {
+    guard let anchor = Anchors.last(in: bytes, from: start, before: bytes.count) else { return [] }
+    let (texts, range) = lines(anchor)
+    guard !range.isEmpty else { return [] }
+    let hasEquals = bytes[range].contains(UInt8(ascii: "="))
+    let first = hasEquals ? nil : MathSpans.first(in: bytes, from: range.lowerBound, before: range.upperBound)
+    return texts + (first.map { [$0] } ?? [])
+      + MathSpans.last(in: bytes, from: range.lowerBound, before: range.upperBound).prefix(2)
+  }
+
   /// Candidates in the sentence that begins at `begin`.
   private func sentence(_ begin: Int) -> [String] {
+    var (texts, range) = lines(begin)
+    guard !range.isEmpty else { return texts }
+    let (start, end) = (range.lowerBound, range.upperBound)
+    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) { texts.append(number) }
+    texts += MathSpans.last(in: bytes, from: start, before: end).prefix(2)
+    return texts
+  }
+
+  /// The mathematics with which a sentence begins, the sentence, and where it is.
+  private func lines(_ begin: Int) -> (texts: [String], range: Range<Int>) {
     var start = begin
     while start < bytes.count, " \t\n:*_".utf8.contains(bytes[start]) { start += 1 }
-    guard start < bytes.count else { return [] }
+    guard start < bytes.count else { return ([], start..<start) }
     var texts: [String] = []
     // Mathematics at the very beginning, with what is joined to it.
     if let group = MathSpans.group(in: bytes, at: start) { texts.append(group) }
@@ -159,8 +186,6 @@ struct Extraction {
     if let hope = bytes.firstRange(of: "I hope", from: start), hope.lowerBound < end { end = hope.lowerBound }
     let line = Self.cleaned(Self.string(bytes[start..<end]))
     if !line.isEmpty { texts.append(line) }
-    if let number = MathSpans.leadingNumber(in: bytes, at: start, before: end) { texts.append(number) }
-    texts += MathSpans.last(in: bytes, from: start, before: end).prefix(2)
-    return texts
+    return (texts, start..<end)
   }
 }

@@ -22,7 +22,7 @@ enum Prose {
         }
         continue
       }
-      guard bytes[index].isLetter || bytes[index] >= 0xC3 && bytes[index] < 0xCE else {
+      guard bytes[index].isLetter || beginsLetter(bytes[index]) else {
         index += 1
         continue
       }
@@ -30,6 +30,11 @@ enum Prose {
       while index < bytes.count, bytes[index].isLetter || bytes[index] >= 0x80 { index += 1 }
       let word = String(decoding: bytes[start..<index], as: UTF8.self)
       if Parser.isCommonWord(word) { return true }
+      // Two letters outside ASCII are a word, and so is one Chinese character.
+      let isChinese = word.unicodeScalars.first.map { $0.value > 0x2E80 } == true
+      if bytes[start] >= 0xC3, isChinese || word.unicodeScalars.count >= 2, !Units.isKnown(word) {
+        return true
+      }
       if word.unicodeScalars.count >= 4, Commands.functions[word] == nil, !Commands.known.contains(word),
         !Units.isKnown(word), !Units.percentWords.contains(word), !Units.degreeWords.contains(word)
       {
@@ -37,5 +42,10 @@ enum Prose {
       }
     }
     return false
+  }
+
+  /// Whether a letter outside ASCII may begin with this byte. Those of mathematics (Greek, E2, F0) do not count.
+  private static func beginsLetter(_ byte: UInt8) -> Bool {
+    byte >= 0xC3 && byte < 0xCE || byte >= 0xD0 && byte < 0xEE && byte != 0xE2
   }
 }

@@ -52,11 +52,20 @@ enum Commands {
 
   private static let glueable = [
     "qquad", "quad", "cdot", "times", "sqrt", "frac", "infty", "leq", "geq", "neq", "cup", "cap", "pi", "pm",
-    "sin", "cos", "tan", "log", "ln", "circ",
+    "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth", "sin", "cos", "tan", "cot", "sec",
+    "csc",
+    "log", "ln", "lg", "exp", "circ", "alpha", "beta", "gamma", "delta", "theta", "lambda", "sigma", "omega",
+    "phi",
+    "rho", "div",
   ]
 
   /// The command that begins a run of letters, where the whole run is none.
   static func gluedPrefix(of name: String) -> String? {
-    glueable.first { name.hasPrefix($0) && name.utf8.count > $0.utf8.count }
+    glueable.first {
+      name.hasPrefix($0) && name.utf8.count > $0.utf8.count
+        // \secant is no command that is known, but no secant of "ant" either.
+        && (name.utf8.count - $0.utf8.count <= 2
+          || ["qquad", "quad", "cdot", "times", "sqrt", "frac"].contains($0))
+    }
   }
 }

@@ -7,6 +7,8 @@ struct NumberLiteral: Equatable {
   var exponent = 0
   /// The repeating digits, as in 0.1\overline{6}.
   var repeating: String?
+  /// Whether "…" follows digits that do not repeat.
+  var isTruncated = false
 }
 
 /// A piece of a mathematical text.
@@ -21,6 +23,8 @@ struct Lexeme: Equatable {
     case text(String)
     /// One ASCII character that is neither letter, digit nor blank.
     case sign(Unicode.Scalar)
+    /// A sign or code of money, by its name in the table of units.
+    case currency(String)
     case setOpen, setClose
     case rowBreak
   }

@@ -40,8 +40,9 @@ extension Lexer {
     case UInt8(ascii: "%"): emit(.sign("%"))
     case UInt8(ascii: "|"): emit(.command("Vert"))
     case UInt8(ascii: "&"), UInt8(ascii: "#"), UInt8(ascii: "_"): emit(.sign(Unicode.Scalar(next)))
+    case UInt8(ascii: "$"): dollar()
     case 0: break
-    case _ where " ,!;:>$()[]'/-".utf8.contains(next) || next <= 32: isSpaced = true
+    case _ where " ,!;:>()[]'/-".utf8.contains(next) || next <= 32: isSpaced = true
     default: index -= 1  // a stray backslash must not hide what follows
     }
   }
@@ -125,13 +126,15 @@ extension Lexer {
     let isWords = trimmed.utf8.allSatisfy {
       $0.isLetter || $0 >= 0x80 || " .'-,:;!?".utf8.contains($0)
     }
-    if isWords || name == "operatorname" {
-      emit(.text(trimmed))
+    if name == "operatorname" || (isWords && !UnitTable.currencySigns.contains(trimmed))
+      || Self.isUnit(trimmed)
+    {
+      emitWords(trimmed)
       return
     }
     guard depth < 8 else { throw GradingError.tooDeep }
     // Mathematics in another type face: \text{(C)}, \textbf{12}, \text{5 cm}.
-    var inner = Lexer(Array(content), budget, commaGroupsThousands, depth: depth + 1)
+    var inner = Lexer(Array(content), budget, notation, depth: depth + 1)
     try inner.run()
     isSpaced = false
     for lexeme in inner.lexemes {
@@ -140,6 +143,42 @@ extension Lexer {
       } else {
         lexemes.append(lexeme)
       }
+    }
+  }
+
+  /// "hours and" joins two quantities.
+  private mutating func emitWords(_ text: String) {
+    for connective in [" and", ",", " et", " und"] where text.hasSuffix(connective) && text.utf8.count < 60 {
+      let words = String(text.dropLast(connective.count)).trimmed(\.properties.isWhitespace)
+      guard !words.isEmpty, !Parser.isConnective(words) else { break }
+      emit(.text(words))
+      emit(connective == "," ? .sign(",") : .text("and"))
+      return
+    }
+    emit(.text(text))
+  }
+
+  /// m/s, g/cm^3, kg·m/s²: signs between names that are all known.
+  private static func isUnit(_ text: String) -> Bool {
+    guard text.utf8.count <= 40, text.utf8.first?.isDigit == false else { return false }
+    let words = text.split { " /·*.()".contains($0) }
+    return !words.isEmpty
+      && words.allSatisfy { word in
+        let name = word.prefix { $0 != "^" && $0 != "²" && $0 != "³" }
+        return word == "per"
+          || Units.isKnown(String(name))
+            && word.dropFirst(name.count).allSatisfy { "^{}-123456²³".contains($0) }
+      }
+  }
+
+  /// \$, also in US\$ and HK\$.
+  private mutating func dollar() {
+    if !isSpaced, case .word(let country) = lexemes.last?.kind,
+      UnitTable.currencySigns.contains(country + "$")
+    {
+      lexemes[lexemes.count - 1].kind = .currency(country + "$")
+    } else {
+      emit(.currency("USD"))
     }
   }
 

@@ -10,44 +10,38 @@ extension Lexer {
     let spaced = isSpaced
     var literal = NumberLiteral(integer: digits(), fraction: nil)
     try budget.spend(literal.integer.utf8.count / 8)
-    if !literal.integer.isEmpty, literal.integer.utf8.count <= 3 {
+    // In 2^6 345 the exponent is 6.
+    let isExponent = lexemes.last?.kind == .sign("^")
+    if !literal.integer.isEmpty, literal.integer.utf8.count <= 3, !isExponent {
       while let length = separatorLength(), groupOfThree(after: length) {
         index += length
         literal.integer += digits()
       }
     }
-    if byte() == UInt8(ascii: "."), byte(1).isDigit {
+    let isDecimalComma =
+      notation.commaIsDecimal && brackets.allSatisfy { $0 == UInt8(ascii: "{") }
+      && byte() == UInt8(ascii: ",")
+    if byte() == UInt8(ascii: ".") || isDecimalComma, byte(1).isDigit {
       index += 1
       literal.fraction = digits()
       try budget.spend((literal.fraction ?? "").utf8.count / 8)
     } else if byte() == UInt8(ascii: "."),
-      followsPoint("/") || followsPoint("\\overline") || followsPoint("\\bar")
+      followsPoint("/") || followsPoint("(")
+        || ["\\overline", "\\bar", "\\dot"].contains(where: followsPoint)
     {
       index += 1
       literal.fraction = ""
     }
     if let fraction = literal.fraction {
-      for name in ["\\overline{", "\\bar{", "\\overline ", "\\dot{"] where starts(with: name) {
-        index += name.utf8.count
-        literal.repeating = digits()
-        if byte() == UInt8(ascii: "}") { index += 1 }
-        if literal.repeating?.isEmpty != false { throw GradingError.malformed("a line over no digits") }
-        break
+      try repeatingDigits(&literal)
+      if literal.fraction?.isEmpty != false, fraction.isEmpty, literal.repeating == nil {
+        literal.fraction = nil
       }
-      if fraction.isEmpty, literal.repeating == nil { literal.fraction = nil }
     }
     exponent(&literal)
     if literal.integer.isEmpty { literal.integer = "0" }
     isSpaced = spaced
     emit(.number(literal))
-  }
-
-  private func followsPoint(_ text: String) -> Bool { starts(with: text, offset: 1) }
-
-  private func starts(with text: String, offset: Int = 0) -> Bool {
-    let wanted = text.utf8
-    guard index + offset + wanted.count <= bytes.count else { return false }
-    return bytes[(index + offset)..<(index + offset + wanted.count)].elementsEqual(wanted)
   }
 
   /// 4.5e33, but not 2e^x.
@@ -96,7 +90,7 @@ extension Lexer {
       }
       if byte(1) == UInt8(ascii: "\\"), byte(2) == UInt8(ascii: ","), byte(3).isDigit { return 3 }
       length = 1
-      return isList || !commaGroupsThousands ? nil : length
+      return isList || !notation.commaGroupsThousands ? nil : length
     }
     var length = 0
     while byte(length) == UInt8(ascii: " ") { length += 1 }

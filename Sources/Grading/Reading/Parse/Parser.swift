@@ -10,6 +10,7 @@ struct Parser {
   var hasProse = false
   /// Whether the number before may carry a unit.
   var unitMayFollow = false
+  let notation: Notation
 
   static let maxDepth = 96
   /// The number of signs that nest without brackets: 5!!!, a ± b ± c.
@@ -21,16 +22,17 @@ struct Parser {
     if wraps > Self.maxDepth { throw GradingError.tooDeep }
   }
 
-  init(_ lexemes: [Lexeme], _ budget: Budget) {
+  init(_ lexemes: [Lexeme], _ budget: Budget, _ notation: Notation) {
     self.lexemes = lexemes
     self.budget = budget
+    self.notation = notation
   }
 
   /// Reads a whole text.
-  static func parse(_ bytes: [UInt8], _ budget: Budget, commaGroupsThousands: Bool = true) throws
+  static func parse(_ bytes: [UInt8], _ budget: Budget, _ notation: Notation = Notation()) throws
     -> (expression: Expression, hasProse: Bool)
   {
-    var lexemes = try Lexer.lexemes(of: bytes, budget, commaGroupsThousands: commaGroupsThousands)
+    var lexemes = try Lexer.lexemes(of: bytes, budget, notation)
     while let last = lexemes.last?.kind,
       last == .sign(",") || last == .sign(";") || last == .sign(":") || last == .rowBreak
     {
@@ -40,7 +42,7 @@ struct Parser {
       lexemes.removeFirst()
     }
     if lexemes.isEmpty { throw GradingError.malformed("nothing") }
-    var parser = Parser(lexemes, budget)
+    var parser = Parser(lexemes, budget, notation)
     let expression = try parser.list()
     guard parser.index == parser.lexemes.count else { throw parser.unexpected() }
     return (expression, parser.hasProse)
@@ -93,8 +95,12 @@ struct Parser {
   }
 
   static func isConnective(_ word: String) -> Bool {
-    ["and", "or", "et", "und", "ou"].contains(word.lowercased())
+    word.utf8.count <= 10 && connectives.contains(word.lowercased())
   }
+
+  private static let connectives: Set<String> = [
+    "and", "or", "et", "und", "ou", "oder", "или", "和", "或", "与", "以及", "و", "أو", "और", "या",
+  ]
 
   mutating func list() throws -> Expression {
     let items = try nested { parser in try parser.items() }
@@ -114,7 +120,7 @@ struct Parser {
       items.append(try relation())
     }
     // "p = 5, q = 2; p = 7, q = 2" is two pairs.
-    guard hasCommas, groups.count > 1 else { return items }
+    guard hasCommas, groups.count > 1 else { return Compounds.joined(items) }
     return groups.indices.map { group in
       let part = Array(items[groups[group]..<(group + 1 < groups.count ? groups[group + 1] : items.count)])
       return part.count == 1 ? part[0] : .tuple(part)
@@ -157,7 +163,7 @@ struct Parser {
         sides.append(try sets())
         continue
       }
-      if kind == .sign(":"), relations.isEmpty {
+      if kind == .sign(":") || kind == .command("colon"), relations.isEmpty {
         index += 1
         if take(.sign("=")) {
           relations.append(.equal)
@@ -185,7 +191,7 @@ struct Parser {
 
   private mutating func ratio(_ first: Expression) throws -> Expression {
     var items = [first]
-    repeat { items.append(try sets()) } while take(.sign(":"))
+    repeat { items.append(try sets()) } while take(.sign(":")) || take(.command("colon"))
     if let relation = relation(at: kind) {
       index += 1
       return .chain([.ratio(items), try self.relation()], [relation])
@@ -198,13 +204,13 @@ struct Parser {
     while case .command(let name) = kind {
       switch name {
       case "cup", "bigcup":
-        index += 1
-        let next = try sum()
-        if case .union(let items) = result {
-          result = .union(items + [next])
-        } else {
-          result = .union([result, next])
+        var items = [result]
+        if case .union(let first) = result { items = first }
+        while kind == .command("cup") || kind == .command("bigcup") {
+          index += 1
+          items.append(try sum())
         }
+        result = .union(items)
       case "cap", "bigcap":
         index += 1
         try wrap()
@@ -278,30 +284,65 @@ struct Parser {
   mutating func product() throws -> Expression {
     unitMayFollow = false
     var units = 0
-    var factors = [try factor()]
+    var factors = [try money() ?? feetAndInches() ?? factor()]
     while true {
       try budget.spend()
       switch kind {
       case .sign("*"), .command("cdot"), .command("times"), .command("ast"), .command("bullet"):
         factors.append(try nextFactor())
       case .sign("/"), .command("div"):
+        // $15/hour
+        if case .quantity(let value, let unit) = factors[0], factors.count == 1,
+          let more = try continuedUnit(unit.text)
+        {
+          factors = [.quantity(value, unit: Unit(more))]
+          continue
+        }
         factors.append(.power(try nextFactor(), .minusOne))
       case .command("bmod"), .command("mod"):
         try wrap()
         factors = [.function("mod", [.product(of: factors), try nextFactor()])]
       default:
-        guard startsAtom else { return .product(of: factors) }
-        if let unit = try unit(after: factors) {
-          units += 1
-          if units > 8 { throw GradingError.tooDeep }
-          factors = [.quantity(.product(of: factors), unit: unit)]
+        if case .quantity = factors[0], factors.count == 1 {
+          if try behindQuantity(&factors) {
+            units += 1
+            if units > 8 { throw GradingError.tooDeep }
+            continue
+          }
+        } else if let multiplier = takeMultiplier() {
+          factors.append(multiplier)
+          unitMayFollow = true
+          continue
+        } else if let unit = try unit(after: factors) {
+          factors = Self.attach(unit, to: factors)
+          continue
+        } else if let angle = try minutesOfArc(factors) {
+          factors = [angle]
           continue
         }
-        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind { throw unexpected() }
+        guard startsAtom else { return .product(of: factors) }
+        if case .number = kind, index > 0, case .number = lexemes[index - 1].kind, !isBaseOfNextPower {
+          throw unexpected()
+        }
         factors.append(try factor())
       }
     }
   }
+
+  /// A unit belongs to all factors before it, or to what follows the last quantity: 5 m · 3 m, 60 mi / 2 h.
+  private static func attach(_ unit: Unit, to factors: [Expression]) -> [Expression] {
+    let hasQuantity = factors.contains {
+      if case .quantity = $0 { true } else if case .power(.quantity, _) = $0 { true } else { false }
+    }
+    guard hasQuantity, let last = factors.last else { return [.quantity(.product(of: factors), unit: unit)] }
+    if case .power(let base, .minusOne) = last {
+      return factors.dropLast() + [.power(.quantity(base, unit: unit), .minusOne)]
+    }
+    return factors.dropLast() + [.quantity(last, unit: unit)]
+  }
+
+  /// Whether 3 begins a factor in 2^6 3^5: the number before is an exponent, and a blank follows it.
+  private var isBaseOfNextPower: Bool { kind(at: -2) == .sign("^") && lexemes[index].isSpaced }
 
   /// The factor behind a sign of multiplication or division.
   private mutating func nextFactor() throws -> Expression {

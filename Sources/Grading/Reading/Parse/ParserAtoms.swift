@@ -12,7 +12,7 @@ extension Parser {
         switch parser.kind {
         case .sign("^"):
           if parser.takesDegreeSign() {
-            base = .degrees(base)
+            base = parser.temperature(base) ?? .degrees(base)
             continue
           }
           parser.index += 1
@@ -28,9 +28,13 @@ extension Parser {
             continue
           }
           base = .power(base, try parser.exponent())
+        case .sign("_"):
+          // v^2_0 is the square of v_0.
+          guard case .power(let inner, let exponent) = base, let name = inner.plainName else { return base }
+          base = .power(.symbol(name + (try parser.subscripted())), exponent)
         case .command("degree"), .command("circ"):
           parser.index += 1
-          base = .degrees(base)
+          base = parser.temperature(base) ?? .degrees(base)
         case .sign("!"):
           parser.index += 1
           base = .function("factorial", [base])
@@ -40,7 +44,11 @@ extension Parser {
         case .sign("%"), .command("percent"):
           parser.index += 1
           base = .percent(base)
+        case .word("per") where parser.kind(at: 1) == .word("cent"):
+          parser.index += 2
+          base = .percent(base)
         case .word(let word), .text(let word):
+          guard word.utf8.count <= 12 else { return base }
           if Units.percentWords.contains(word.lowercased()) {
             base = .percent(base)
           } else if Units.degreeWords.contains(word.lowercased()) {
@@ -75,6 +83,18 @@ extension Parser {
     return false
   }
 
+  /// °C and °F.
+  private mutating func temperature(_ base: Expression) -> Expression? {
+    let scale: String
+    switch kind {
+    case .text("C"), .text("c"), .word("C"): scale = "celsius"
+    case .text("F"), .word("F"): scale = "fahrenheit"
+    default: return nil
+    }
+    index += 1
+    return .quantity(base, unit: Unit(scale))
+  }
+
   private mutating func exponent() throws -> Expression {
     try nested { parser in
       switch parser.kind {
@@ -85,6 +105,10 @@ extension Parser {
       case .sign("+"):
         parser.index += 1
         return try parser.exponent()
+      case .number(let literal) where parser.kind(at: 1) == .sign("_"):
+        // The subscript in v^2_0 is that of v, and no base.
+        parser.index += 1
+        return try parser.numberValue(literal)
       default:
         let base = try parser.atom()
         // Powers of powers are read from the right: 2^3^2.
@@ -133,6 +157,11 @@ extension Parser {
       lexemes[index].isSpaced = false
       return try numberValue(NumberLiteral(integer: first))
     }
+    if case .number(let literal) = kind, literal.fraction == nil, literal.exponent == 0 {
+      // The 2 of ½½ begins no mixed number.
+      index += 1
+      return try numberValue(literal)
+    }
     if case .word(let word) = kind, word.utf8.count > 1 {
       lexemes[index].kind = .word(String(word.dropFirst()))
       return .symbol(String(word.prefix(1)))
@@ -154,9 +183,11 @@ extension Parser {
         parser.index += 1
         return try parser.number(literal)
       case .word(let word):
+        if let number = try parser.numberInWords() { return number }
         parser.index += 1
         return try parser.word(word)
       case .text(let text):
+        if let number = try parser.numberInText(text) { return number }
         parser.index += 1
         return try parser.text(text)
       case .sign("("), .sign("["): return try parser.bracketed()

@@ -161,7 +161,8 @@ extension Parser {
       }
       return try self.function(function)
     }
-    if word.unicodeScalars.count == 1 { return try named(word) }
+    // A Chinese character is a word, a Greek letter a name.
+    if word.unicodeScalars.count == 1, word.unicodeScalars.first!.value < 0x400 { return try named(word) }
     switch word {
     case "pi", "Pi", "PI": return .constant(.pi)
     case "infinity", "inf", "infty", "oo", "Infinity": return .constant(.infinity)
@@ -189,10 +190,12 @@ extension Parser {
       return try named(String(word.prefix(1)))
     }
     hasProse = true
+    unitMayFollow = false
     return .text(word)
   }
 
   static func isCommonWord(_ word: String) -> Bool {
+    if word.utf8.count > 8 { return false }
     // In capitals, NO is the line from N to O.
     if word.utf8.allSatisfy({ $0 & 0x20 == 0 }) { return false }
     return [
@@ -224,19 +227,21 @@ extension Parser {
     return .text(text)
   }
 
+  /// The subscript that stands here, as a part of a name.
+  mutating func subscripted() throws -> String {
+    try expect(.sign("_"))
+    guard case .number(let literal) = kind else { return "_" + (try argument()).key }
+    index += 1
+    return "_" + literal.integer
+  }
+
   /// A symbol with its subscript, or the application of a function.
   mutating func named(_ name: String) throws -> Expression {
     var name = name
     var isPlain = true
     while kind == .sign("_") {
-      index += 1
       isPlain = false
-      if case .number(let literal) = kind {
-        index += 1
-        name += "_" + literal.integer
-      } else {
-        name += "_" + (try argument()).key
-      }
+      name += try subscripted()
     }
     while take(.sign("'")) {
       name += "'"
@@ -300,51 +305,16 @@ extension Parser {
     default: return .list(rows.flatMap(\.self))
     }
   }
+}
 
-  // MARK: Units
-
-  /// The unit that stands here behind a number; nil when it is something else.
-  mutating func unit(after factors: [Expression]) throws -> String? {
-    var name: String
-    switch kind {
-    case .text(let text):
-      guard text.unicodeScalars.count > 1 || Units.isKnown(text) else { return nil }
-      if Commands.functions[text] != nil { return nil }
-      name = text
-    case .word(let word) where word.utf8.count > 1 && Units.isKnown(word):
-      guard unitMayFollow else { return nil }
-      name = word
-    default: return nil
-    }
-    guard factors.allSatisfy({ $0.isScalar && !$0.contains { if case .text = $0 { true } else { false } } })
-    else {
-      return nil
-    }
-    index += 1
-    while true {
-      if kind == .sign("^") {
-        index += 1
-        name += "^" + (try argument()).key
-      } else if kind == .sign("/"), isUnit(kind(at: 1)) {
-        index += 1
-        name += " per"
-      } else if case .text(let more) = kind, !Parser.isConnective(more), !more.hasPrefix(",") {
-        index += 1
-        name += " " + more
-      } else if case .word(let more) = kind, more == "per" || (more.utf8.count > 1 && Units.isKnown(more)) {
-        index += 1
-        name += " " + more
-      } else {
-        return name
-      }
-    }
-  }
-
-  private func isUnit(_ kind: Lexeme.Kind?) -> Bool {
-    switch kind {
-    case .text: true
-    case .word(let word): Units.isKnown(word)
-    default: false
+extension Expression {
+  /// The letter that a symbol is, without a subscript.
+  var plainName: String? {
+    switch self {
+    case .symbol(let name): name.utf8.contains(UInt8(ascii: "_")) ? nil : name
+    case .constant(.e): "e"
+    case .constant(.i): "i"
+    default: nil
     }
   }
 }

@@ -18,10 +18,14 @@ extension Parser {
     let places = literal.fraction?.utf8.count ?? 0
     let scale = Rational.powerOfTen(places)
     value = value / scale
-    if let repeating = literal.repeating, repeating.utf8.count < 1000, let cycle = Rational(repeating) {
+    if let repeating = literal.repeating {
+      guard repeating.utf8.count < 1000, let cycle = Rational(repeating) else {
+        throw GradingError.outOfSteps
+      }
       value = value + cycle / ((.powerOfTen(repeating.utf8.count) - .one) * scale)
       return .number(value, decimals: nil)
     }
+    if literal.isTruncated { return .function("truncated", [.number(value, decimals: places)]) }
     var decimals: Int? = literal.fraction == nil ? nil : places
     if literal.exponent != 0 {
       guard abs(literal.exponent) <= 4000 else {
@@ -63,7 +67,7 @@ extension Parser {
     guard literal.fraction == nil, literal.exponent == 0 else { return nil }
     let start = index
     if case .command(let name) = kind, ["frac", "dfrac", "tfrac", "cfrac"].contains(name) {
-      let saved = lexemes
+      let (saved, units) = (lexemes, unitMayFollow)
       index += 1
       if let top = try? argument(), let bottom = try? argument(), case .number(let n, nil) = top,
         case .number(let d, nil) = bottom, n.isInteger, d.isInteger, !d.isZero, !n.isNegative, n < d
@@ -74,6 +78,7 @@ extension Parser {
       }
       lexemes = saved
       index = start
+      unitMayFollow = units
     } else if case .number(let top) = kind, lexemes[index].isSpaced, top.fraction == nil, top.exponent == 0,
       kind(at: 1) == .sign("/"), case .number(let bottom) = kind(at: 2), bottom.fraction == nil
     {
@@ -94,10 +99,10 @@ extension Parser {
     let base: Expression
     if case .text(let word) = kind {
       index += 1
-      base = .integer(Units.numberWords[word.lowercased()] ?? 0)
+      base = .number(NumberWords.value([word]) ?? .zero, decimals: nil)
     } else if kind == .sign("{"), case .text(let word) = kind(at: 1), kind(at: 2) == .sign("}") {
       index += 3
-      base = .integer(Units.numberWords[word.lowercased()] ?? 0)
+      base = .number(NumberWords.value([word]) ?? .zero, decimals: nil)
     } else {
       base = try numberOrArgument()
     }
