@@ -89,6 +89,15 @@ public struct Tokenizer: Sendable {
     try encode(JoinedText(parts), addSpecialTokens, isCancelled)
   }
 
+  /// The ids of a text, given up soon after `isCancelled` says so.
+  ///
+  /// - Throws: `CancellationError` then.
+  public func encode(
+    _ text: String, addSpecialTokens: Bool = true, isCancelled: () -> Bool
+  ) throws(CancellationError) -> [Int] {
+    try encode(JoinedText(Array(text.utf8)), addSpecialTokens, isCancelled)
+  }
+
   private func whole(_ text: JoinedText, _ addSpecialTokens: Bool) -> [Int] {
     (try? encode(text, addSpecialTokens) { false }) ?? []
   }

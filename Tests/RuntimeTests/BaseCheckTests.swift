@@ -56,7 +56,7 @@ struct BaseCheckTests {
       _ = try AttachedAdapter(AdapterSource(path: damaged), to: wide)
       Issue.record("attached")
     } catch let error as RuntimeError {
-      guard case .adapterMismatch(_, _, let violations) = error else {
+      guard case .adapterMismatch(_, _, let violations, _) = error else {
         Issue.record("\(error)")
         return
       }

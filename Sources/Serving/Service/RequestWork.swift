@@ -12,8 +12,11 @@ final class RequestWork: Sendable {
   final class Sign: Sendable {
     private let cancelled = Locked(false)
 
+    /// Whether the client is gone.
+    var isCancelled: Bool { cancelled.withLock { $0 } }
+
     /// - Throws: `CancellationError` once the client is gone.
-    func check() throws { if cancelled.withLock({ $0 }) { throw CancellationError() } }
+    func check() throws { if isCancelled { throw CancellationError() } }
     fileprivate func cancel() { cancelled.withLock { $0 = true } }
   }
 

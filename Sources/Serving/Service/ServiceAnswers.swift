@@ -13,7 +13,9 @@ extension Service {
     let model = try await adapters.resolve(wanted.model)
     let encoder = try prompts
     let plan = GenerationPlan(
-      prompts: try await work.run(bytes: request.body.count) { _ in [encoder.encode(wanted.messages)] },
+      prompts: try await work.run(bytes: request.body.count) { sign in
+        [try encoder.encode(wanted.messages) { sign.isCancelled }]
+      },
       samples: wanted.sampling.samples,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
@@ -31,10 +33,9 @@ extension Service {
     let plan = GenerationPlan(
       prompts: try await work.run(bytes: request.body.count) { [tokenizer] sign in
         try wanted.prompts.map { prompt in
-          try sign.check()
           switch prompt {
           case .text(let text):
-            return tokenizer.encode(text, addSpecialTokens: wanted.addsSpecialTokens)
+            return try tokenizer.encode(text, addSpecialTokens: wanted.addsSpecialTokens) { sign.isCancelled }
           case .ids(let ids): return ids
           }
         }
@@ -53,7 +54,9 @@ extension Service {
     let model = try await adapters.resolve(wanted.model)
     let encoder = try prompts
     let plan = GenerationPlan(
-      prompts: try await work.run(bytes: request.body.count) { _ in [encoder.encode(wanted.messages)] },
+      prompts: try await work.run(bytes: request.body.count) { sign in
+        [try encoder.encode(wanted.messages) { sign.isCancelled }]
+      },
       samples: 1,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens, top: nil))

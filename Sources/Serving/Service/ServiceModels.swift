@@ -120,10 +120,10 @@ extension Service {
     return try await work.run(bytes: request.body.count) { [tokenizer, limit = engine.contextLimit] sign in
       let ids =
         switch wanted {
-        case .text(let text, let special): tokenizer.encode(text, addSpecialTokens: special)
-        case .conversation(let messages): encoder?.encode(messages) ?? []
+        case .text(let text, let special):
+          try tokenizer.encode(text, addSpecialTokens: special) { sign.isCancelled }
+        case .conversation(let messages): try encoder?.encode(messages) { sign.isCancelled } ?? []
         }
-      try sign.check()
       return WholeReply(
         .record([
           "count": JSONValue(ids.count), "max_model_len": JSONValue(limit),
