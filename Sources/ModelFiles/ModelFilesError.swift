@@ -21,6 +21,6 @@ public enum ModelFilesErrorKind: Sendable, Equatable {
   case unsupported
   /// The system refused to create, write or rename it.
   case unwritable
-  /// Another process is writing it.
-  case busy
+  /// Something else has its name, or another process is writing it.
+  case occupied
 }

@@ -91,12 +91,12 @@ import Support
   }
 
   private static func failure(_ path: String, found: String, expected: String) -> ModelFilesError {
-    ModelFilesError(.unwritable, file: path, found: found, expected: expected, advice: "Choose another path.")
+    ModelFilesError(.occupied, file: path, found: found, expected: expected, advice: "Choose another path.")
   }
 
   private static func failure(_ path: String, call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
-      .unwritable, file: path, found: "\(call): \(systemErrorText(code))", expected: "to write the file",
+      kindOfFailure(code), file: path, found: "\(call): \(systemErrorText(code))", expected: "to write the file",
       advice: code == ENOSPC || code == EDQUOT
         ? "Make room on the disk; nothing was left under this name."
         : "Check the folder and its permissions.")
