@@ -58,7 +58,7 @@ extension AdapterError.Violation {
   init(_ error: ModelFilesError) {
     let kind: AdapterError.Kind =
       switch error.kind {
-      case .missing, .unreadable, .busy: .missing
+      case .missing, .unreadable, .occupied: .missing
       case .unwritable: .unwritable
       default: .malformed
       }

@@ -23,6 +23,6 @@ public enum ModelFilesErrorKind: Sendable, Equatable {
   case changed
   /// The system refused to create, write or rename it.
   case unwritable
-  /// Another process is writing it.
-  case busy
+  /// Something else has its name, or another process is writing it.
+  case occupied
 }

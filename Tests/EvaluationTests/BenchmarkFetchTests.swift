@@ -6,7 +6,8 @@ import Testing
   @Test func theTestPartThatCanBeReadIsChosen() {
     #expect(
       Benchmark.best(of: [
-        "README.md", "dataset_infos.json", "main/train-00000-of-00001.parquet", "main/test-00000-of-00001.parquet",
+        "README.md", "dataset_infos.json", "main/train-00000-of-00001.parquet",
+        "main/test-00000-of-00001.parquet",
         "socratic/test-00000-of-00001.parquet",
       ]) == "main/test-00000-of-00001.parquet")
     #expect(Benchmark.best(of: ["train.jsonl", "test.jsonl", "test.parquet"]) == "test.jsonl")

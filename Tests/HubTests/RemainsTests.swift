@@ -55,7 +55,8 @@ import Testing
     bench.scratch.makeFolder("hub/models--someone--tiny/blobs")
     bench.scratch.write("hub/models--someone--tiny/blobs/abc.incomplete", "12345")
     let content = try #require(bench.cache.contents().first)
-    #expect(content.name == "someone/tiny" && content.gap?.contains("interrupted") == true && content.path == root)
+    #expect(
+      content.name == "someone/tiny" && content.gap?.contains("interrupted") == true && content.path == root)
     let offline = try bench.hub(["HF_HUB_OFFLINE": "1"])
     let error = try refusal { _ = try offline.locate(bench.name, want: .model) }
     #expect(error.found.contains("5 bytes of unfinished files") || error.found.contains("5 B"), "\(error)")

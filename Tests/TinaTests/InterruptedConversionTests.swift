@@ -92,7 +92,7 @@ import Testing
       let before = try Self.contents(path)
       let names = adapters.scratch.names
       let result = try Program.run(adapters.arguments(adapters.new, target, at: path), fileLimit: 64)
-      #expect(result.status == 1)
+      #expect(result.status == 74)
       #expect(result.errors.contains(target.rawValue), "\(result.errors)")
       #expect(try Self.contents(path) == before)
       #expect(adapters.scratch.names == names)

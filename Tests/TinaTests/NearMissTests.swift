@@ -44,7 +44,9 @@ import Testing
   ])
   func unknownOptionsAreToldTheirName(_ command: String, _ option: String, _ meant: String) throws {
     // The parser tells of missing arguments first.
-    let others = ["train": ["r.yaml"], "merge": ["a", "b", "c"], "quantize": ["a", "b.gguf", "--type", "F16"]]
+    let others = [
+      "train": ["r.yaml"], "merge": ["a", "b", "c"], "quantize": ["a", "b.gguf", "--type", "F16"],
+    ]
     for arguments in [[command, option, "1"], [command, option + "=1"]] {
       let arguments = [arguments[0]] + (others[command] ?? []) + arguments.dropFirst()
       let result = try Program.run(arguments)

@@ -55,7 +55,8 @@ final class MergeDirectory {
     } catch {
       switch error {
       case .held(let holder): throw .busy(path: output, holder: holder)
-      case .system(let call, let code): throw failure(output, call, code)
+      // Where no lock can be made, no directory can.
+      case .system(_, let code): throw failure(output, "mkdir", code)
       }
     }
     let old = path + ".old"

@@ -75,7 +75,7 @@ public final class DirectoryWriter {
 
   private static func failure(_ path: String, _ call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
-      .unwritable, file: path, found: call + ": " + systemErrorText(code), expected: "to write the directory",
+      kindOfFailure(code), file: path, found: call + ": " + systemErrorText(code), expected: "to write the directory",
       advice: "Check the folder and its permissions.")
   }
 
@@ -84,13 +84,13 @@ public final class DirectoryWriter {
     guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { return }
     guard isDirectory.boolValue else {
       throw ModelFilesError(
-        .unwritable, file: path, found: "a file of that name", expected: "a directory, or nothing",
+        .occupied, file: path, found: "a file of that name", expected: "a directory, or nothing",
         advice: "Choose another path.")
     }
     let present = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     if let other = present.filter({ !names.contains($0) }).min() {
       throw ModelFilesError(
-        .unwritable, file: path, found: "a directory that holds " + quoted(other),
+        .occupied, file: path, found: "a directory that holds " + quoted(other),
         expected: "no directory, or one with nothing but " + names.sorted().joined(separator: " and "),
         advice: "Choose another path: what is there would be lost.")
     }

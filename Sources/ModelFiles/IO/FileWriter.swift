@@ -91,12 +91,12 @@ import Support
   }
 
   private static func failure(_ path: String, found: String, expected: String) -> ModelFilesError {
-    ModelFilesError(.unwritable, file: path, found: found, expected: expected, advice: "Choose another path.")
+    ModelFilesError(.occupied, file: path, found: found, expected: expected, advice: "Choose another path.")
   }
 
   private static func failure(_ path: String, call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
-      .unwritable, file: path,
+      kindOfFailure(code), file: path,
       // The system can't read a part of a mapped file that is no longer there.
       found: code == EFAULT
         ? "that a file which is copied there was shortened meanwhile" : "\(call): \(systemErrorText(code))",

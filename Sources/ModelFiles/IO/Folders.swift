@@ -1,5 +1,13 @@
 package import Support
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// Makes a folder and those above it.
 ///
 /// - Throws: ``ModelFilesError`` of kind `unwritable`.
@@ -22,15 +30,20 @@ package func lock(_ path: String, file: String, purpose: String) throws(ModelFil
     switch error {
     case .held(let holder):
       throw ModelFilesError(
-        .busy, file: path, found: "another process that is writing there (\(holder))", expected: "none",
+        .occupied, file: path, found: "another process that is writing there (\(holder))", expected: "none",
         advice: "Wait for it, or choose another path.")
     case .system(let call, let code): throw unwritable(path, call, code)
     }
   }
 }
 
+/// A folder that is not there is a mistake in a name; anything else is a failure to write.
+func kindOfFailure(_ code: Int32) -> ModelFilesErrorKind {
+  code == ENOENT || code == ENOTDIR ? .missing : .unwritable
+}
+
 func unwritable(_ path: String, _ call: String, _ code: Int32) -> ModelFilesError {
   ModelFilesError(
-    .unwritable, file: path, found: "\(call): \(systemErrorText(code))", expected: "to write there",
+    kindOfFailure(code), file: path, found: "\(call): \(systemErrorText(code))", expected: "to write there",
     advice: "Check the folder, its permissions and the disk.")
 }
