@@ -68,7 +68,8 @@ struct Conversation {
     for part in parts {
       guard
         let text = part.string
-          ?? ((part.object?["type"]).map { $0.word ?? "" } ?? "text" == "text" ? part.object?["text"]?.string : nil)
+          ?? ((part.object?["type"]).map { $0.word ?? "" } ?? "text" == "text"
+            ? part.object?["text"]?.string : nil)
       else {
         throw record.error(
           "a part of \(place) is \(part.object?["type"]?.text() ?? part.summary)", "parts of type text")

@@ -38,7 +38,7 @@
             let reply = client.read { $0.hasSuffix("}") || $0.hasSuffix("</html>\n") }
             #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(60)): \(reply.prefix(80))")
           }
-          #expect((ContinuousClock.now - began).inSeconds < 3)
+          #expect((ContinuousClock.now - began).inSeconds < 20)
         }
       }
     }

@@ -36,7 +36,8 @@ public struct Quantization: Sendable {
     if let fault = model.directory.nonFinite().first { throw fault }
     let plan = try OutputPlan(model.directory, sums: [:], type: type, name: Self.name)
     let place = try MergeDirectory(
-      output: output, inputs: [model.directory.path] + model.directory.weights.files, replaces: replacesOutput,
+      output: output, inputs: [model.directory.path] + model.directory.weights.files,
+      replaces: replacesOutput,
       purpose: "tina quantize")
     do {
       if place.wasThere { _ = try place.takeUp(key: "", plan: plan) }

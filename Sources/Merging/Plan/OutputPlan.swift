@@ -52,7 +52,9 @@ struct OutputPlan: Sendable {
     }
     let layout = try GGUFOutputLayout(
       metadata: metadata,
-      tensors: zip(weights, types).map { GGUFOutputLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape) },
+      tensors: zip(weights, types).map {
+        GGUFOutputLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape)
+      },
       path: name)
     var planned: [PlannedTensor] = []
     for ((weight, type), range) in zip(zip(weights.map(\.weight), types), layout.ranges) {

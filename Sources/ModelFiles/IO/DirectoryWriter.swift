@@ -75,7 +75,8 @@ public final class DirectoryWriter {
 
   private static func failure(_ path: String, _ call: String, _ code: Int32) -> ModelFilesError {
     ModelFilesError(
-      kindOfFailure(code), file: path, found: call + ": " + systemErrorText(code), expected: "to write the directory",
+      kindOfFailure(code), file: path, found: call + ": " + systemErrorText(code),
+      expected: "to write the directory",
       advice: "Check the folder and its permissions.")
   }
 
