@@ -31,7 +31,7 @@ public struct ProblemFile: Sendable {
     do throws(ModelFilesError) {
       file = try MappedFile(path: path)
     } catch {
-      throw ProblemError(path, "", found: "\(error)", expected: "a readable file of problems")
+      throw ProblemError(path, "", found: error.found, expected: "a readable file of problems")
     }
     guard file.byteCount <= 1 << 31 else {
       throw ProblemError(path, "", found: "\(file.byteCount) bytes", expected: "at most 2 GiB")

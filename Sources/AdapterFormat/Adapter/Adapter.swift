@@ -78,22 +78,24 @@ public struct Adapter: Sendable {
     path: String, layers: Int? = nil, base: BaseArchitecture? = nil, isTrusted: Bool = false
   ) throws(AdapterError) {
     let reading = try AdapterReading(path: path, layers: layers, base: base, isTrusted: isTrusted)
-    try self.init(AdapterFile(path: path, reading), faults: reading.faults)
+    try self.init(AdapterFile(path: path, reading), faults: reading.faults, base: base)
   }
 
   /// What can be applied of a file that is read, all or nothing.
   ///
   /// - Throws: ``AdapterError`` with everything that speaks against applying it.
-  public init(_ file: AdapterFile) throws(AdapterError) { try self.init(file, faults: []) }
+  public init(_ file: AdapterFile) throws(AdapterError) { try self.init(file, faults: [], base: nil) }
 
-  private init(_ file: AdapterFile, faults: [AdapterError.Violation]) throws(AdapterError) {
-    let applicability = AdapterApplicability(file)
+  private init(
+    _ file: AdapterFile, faults: [AdapterError.Violation], base: BaseArchitecture?
+  ) throws(AdapterError) {
+    let applicability = AdapterApplicability(file, base)
     let violations = faults + file.obstacles + applicability.violations
     guard violations.isEmpty else { throw AdapterError(path: file.path, violations: violations) }
     path = file.path
     modules = applicability.modules
     baseModelName = file.archive.baseModelName
-    base = file.archive.base
+    self.base = file.archive.base
     zeroReason = modules.zeroReason
     configuration = file.archive.configuration ?? JSONObject([])
     targetModules = configuration["target_modules"]?.array?.compactMap(\.string) ?? []

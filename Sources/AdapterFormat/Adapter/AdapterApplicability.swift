@@ -7,7 +7,8 @@ struct AdapterApplicability {
   /// The file that holds the tensors, for messages.
   private let file: String
 
-  init(_ adapter: AdapterFile) {
+  /// - Parameter base: what is known of the base, to say how it differs.
+  init(_ adapter: AdapterFile, _ base: BaseArchitecture?) {
     file = adapter.files.last ?? adapter.path
     let archive = adapter.archive
     if adapter.format != .peft, let settings = adapter.peft {
@@ -18,7 +19,7 @@ struct AdapterApplicability {
       if case .lowRank(let pair) = entry.content {
         add(entry, pair, adapter.peft)
       } else {
-        refuse(entry)
+        refuse(entry, base)
       }
     }
     if archive.entries.isEmpty == false, modules.isEmpty, violations.isEmpty {
@@ -48,7 +49,7 @@ struct AdapterApplicability {
     modules.append(AdapterModule(name: entry.module, pair: pair))
   }
 
-  private mutating func refuse(_ entry: AdapterEntry) {
+  private mutating func refuse(_ entry: AdapterEntry, _ base: BaseArchitecture?) {
     let (feature, found): (String, String) =
       switch entry.content {
       case .lowRank: ("", "")
@@ -59,12 +60,20 @@ struct AdapterApplicability {
       case .pairBias: ("lora_bias", "a bias of a low-rank pair (lora_bias)")
       case .rows: ("trainable_token_indices", "rows of single tokens (trainable_token_indices)")
       case .bias: ("bias", "a bias of the base (bias or modules_to_save)")
-      case .full: ("modules_to_save", "a whole module of the base (modules_to_save)")
+      case .full(let tensor, _):
+        ("modules_to_save", "a whole module of the base (modules_to_save)" + resized(entry, tensor, base))
       }
     violations.append(
       .init(
         .unsupported(feature), file: file, place: "tensor " + quoted(entry.peftNames[0]), found: found,
         expected: "lora_A.weight and lora_B.weight only"))
+  }
+
+  /// What a table of another number of rows than the base's tells.
+  private func resized(_ entry: AdapterEntry, _ tensor: Tensor, _ base: BaseArchitecture?) -> String {
+    guard ["lm_head", "embed_tokens"].contains(entry.module), let rows = tensor.shape.first else { return "" }
+    guard let own = base?.vocabularySize, own != rows else { return " of \(rows) rows" }
+    return " of \(rows) rows, where the base has \(own): the vocabulary was resized before training"
   }
 
   /// GPT-2's `c_attn` holds queries, keys and values in one transposed matrix.

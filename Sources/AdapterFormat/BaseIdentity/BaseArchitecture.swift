@@ -10,15 +10,19 @@ public struct BaseArchitecture: Sendable, Equatable {
   public let keyValueHeadCount: Int?
   /// Decoder layers.
   public let layerCount: Int?
+  /// Rows of the embedding.
+  public let vocabularySize: Int?
 
   /// Makes an architecture.
   public init(
-    name: String, headCount: Int? = nil, keyValueHeadCount: Int? = nil, layerCount: Int? = nil
+    name: String, headCount: Int? = nil, keyValueHeadCount: Int? = nil, layerCount: Int? = nil,
+    vocabularySize: Int? = nil
   ) {
     self.name = name
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.layerCount = layerCount
+    self.vocabularySize = vocabularySize
   }
 
   /// The architecture of a model in a GGUF file.
@@ -66,6 +70,6 @@ public struct BaseArchitecture: Sendable, Equatable {
     let heads = text?["num_attention_heads"]?.int
     self.init(
       name: type, headCount: heads, keyValueHeadCount: text?["num_key_value_heads"]?.int ?? heads,
-      layerCount: text?["num_hidden_layers"]?.int)
+      layerCount: text?["num_hidden_layers"]?.int, vocabularySize: text?["vocab_size"]?.int)
   }
 }

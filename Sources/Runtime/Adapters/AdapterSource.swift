@@ -57,6 +57,6 @@ extension BaseArchitecture {
   init(_ config: Qwen2Config) {
     self.init(
       name: "qwen2", headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
-      layerCount: config.layerCount)
+      layerCount: config.layerCount, vocabularySize: config.vocabSize)
   }
 }

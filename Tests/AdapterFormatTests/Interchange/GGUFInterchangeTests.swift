@@ -63,6 +63,16 @@ struct GGUFInterchangeTests {
     #expect(Set(others.map(\.path)) == Set(whole.map(\.1)))
     #expect(Set(others.map(\.kind)) == ["full", "bias"])
     expectRefusal(path, ["modules_to_save", "a bias of the base"], count: whole.count)
+    // A table of the base's own size is a table; one of another size tells of a resized vocabulary.
+    for (size, isResized) in [(8, false), (9, true)] {
+      do throws(AdapterError) {
+        _ = try Adapter(path: path, base: BaseArchitecture(name: "qwen2", vocabularySize: size))
+        Issue.record("applied")
+      } catch {
+        #expect(error.description.contains("of 8 rows"))
+        #expect(error.description.contains("where the base has 9: the vocabulary was resized") == isResized)
+      }
+    }
     // A .tina file keeps everything; the others say what they have no place for.
     try TinaWriter.write(read.archive, to: out.path + "/a.tina", options: TinaOptions())
     let kept = try AdapterFile(path: out.path + "/a.tina").archive
