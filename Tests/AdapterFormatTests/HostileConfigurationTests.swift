@@ -29,7 +29,7 @@ struct HostileConfigurationTests {
       #expect(throws: AdapterError.self) { try Adapter(path: test.directory.path) }
       #expect(throws: AdapterError.self) { try AdapterFile(path: test.directory.path) }
     }
-    #expect(time < .seconds(5))
+    #expect(time < .seconds(10))
   }
 
   @Test("a file that decodes to far more than it holds is refused before it does")

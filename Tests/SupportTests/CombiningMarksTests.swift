@@ -23,7 +23,7 @@ struct CombiningMarksTests {
       #expect(Set([ByteName(marks), ByteName(other), ByteName(marks)]).count == 2)
       #expect(other.lastRange(ofBytes: "x") == nil && other.firstRange(ofBytes: "x") == nil)
     }
-    #expect(seconds < .seconds(5))
+    #expect(seconds < .seconds(10))
     #expect(ByteName("\u{e9}") != ByteName("e\u{301}"))
   }
 

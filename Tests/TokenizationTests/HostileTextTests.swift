@@ -46,7 +46,7 @@ import Testing
     let text = Array(("o" + String(repeating: mark, count: (1 << 20) / mark.utf8.count) + "한x").utf8)
     var result: [UInt8] = []
     let time = ContinuousClock().measure { result = NormalForm.composed(text[...]) }
-    #expect(time < .seconds(5))
+    #expect(time < .seconds(10))
     #expect(result.count > 1 << 18)
   }
 }
@@ -65,7 +65,7 @@ import Testing
     let text = String(repeating: piece, count: (1 << 20) / piece.utf8.count)
     var ids: [Int] = []
     let time = ContinuousClock().measure { ids = tokenizer.encode(text) }
-    #expect(time < .seconds(4) && !ids.isEmpty)
+    #expect(time < .seconds(10) && !ids.isEmpty)
   }
 
   @Test func encodingStopsWhenItIsCancelled() {
@@ -89,6 +89,6 @@ import Testing
       let pieces = splitter.append("<think>" + marks + "</think>x") + splitter.finish()
       #expect(pieces.map(\.isTag) == [true, false, true, false])
     }
-    #expect(time < .seconds(5))
+    #expect(time < .seconds(10))
   }
 }
