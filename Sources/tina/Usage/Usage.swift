@@ -18,7 +18,7 @@ enum Usage {
       return arguments
     }
     guard let command = command(first) else { throw unknown(first) }
-    return joined(arguments, OptionNames(command))
+    return joined(arguments, command)
   }
 
   /// A command by its name.
@@ -44,7 +44,9 @@ enum Usage {
   }
 
   /// Puts a value that begins with a minus sign behind its option: the parser would take it for an option.
-  private static func joined(_ arguments: [String], _ options: OptionNames) -> [String] {
+  private static func joined(_ arguments: [String], _ command: any ParsableCommand.Type) -> [String] {
+    // Writing a command's help takes longer than many commands.
+    lazy var options = OptionNames(command)
     var result: [String] = []
     var i = 0
     while i < arguments.count {
