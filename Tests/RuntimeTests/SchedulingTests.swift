@@ -87,7 +87,7 @@ import Testing
           #expect(sameBits(scored, cold), "score \(i)")
         }
         // Some requests come together, some into the running batch.
-        if dice(i, 7, below: 3) == 0 { try await Task.sleep(for: .microseconds(dice(i, 10, below: 3000))) }
+        if dice(i, 7, below: 3) == 0 { await pause(microseconds: dice(i, 10, below: 3000)) }
       }
       for try await (i, text) in group {
         guard let text else { continue }

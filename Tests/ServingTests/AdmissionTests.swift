@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TinaRuntime
 
@@ -13,7 +14,7 @@ import TinaRuntime
 
   /// Waits until `count` requests wait.
   func waitFor(_ count: Int, in admission: Admission) async throws {
-    while admission.load.waiting != count { try await Task.sleep(for: .milliseconds(1)) }
+    while admission.load.waiting != count { await pause(microseconds: 1000) }
   }
 
   @Test func requestsBeyondTheQueueAreRefused() async throws {
