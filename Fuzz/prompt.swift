@@ -25,17 +25,11 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     precondition(prompt.count(where: { $0 == user }) == expected, "a message made a turn")
   }
   precondition(ContinuousClock.now - begin < .seconds(3), "a prompt of \(text.utf8.count) bytes took seconds")
-  let decoded = tokenizer.decode(ids)
-  precondition(
-    decoded.utf8.elementsEqual(text.precomposed.utf8) || times > 1 || text.hasMarks, "encoding lost something"
-  )
+  // What the tokens spell has the same tokens: normalisation and merging leave nothing to do. Equality with Python's
+  // normal form is the tests', because Foundation's is no judge: it misorders U+0F73.
+  if !text.utf8.contains(UInt8(ascii: "<")) {
+    let again = tokenizer.encode(tokenizer.decode(ids), addSpecialTokens: false)
+    precondition(again == ids, "the tokens of \(text.utf8.count) bytes spell another text")
+  }
   return 0
-}
-
-extension String {
-  /// Bounded, because Foundation's normalisation is not linear.
-  fileprivate var precomposed: String { utf8.count > 4096 ? self : precomposedStringWithCanonicalMapping }
-
-  /// Added tokens are cut out before the text is normalised.
-  fileprivate var hasMarks: Bool { utf8.contains(UInt8(ascii: "<")) }
 }
