@@ -17,8 +17,8 @@ extension String {
 }
 
 extension StringProtocol {
-  /// Where the bytes of a text stand last; nil if nowhere, and for an empty text. Takes linear time for any text, as
-  /// searching by characters does not.
+  /// Where the bytes of a text stand last; nil if nowhere, and for an empty text. With a short wanted
+  /// text the time is linear in any text, as that of searching by characters is not.
   package func lastRange(ofBytes wanted: String) -> Range<Index>? {
     let (bytes, wanted) = (Array(utf8), Array(wanted.utf8))
     guard let first = wanted.first else { return nil }

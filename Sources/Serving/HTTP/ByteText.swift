@@ -1,9 +1,6 @@
 // Texts from clients are compared as bytes. Swift's own comparison, hash and case mapping look at whole characters,
 // which takes time quadratic in a run of combining marks.
 extension StringProtocol {
-  /// Whether both have the same bytes.
-  func isSame(_ other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
-
   /// Whether both have the same bytes, ASCII letters of either case taken for one.
   func isSameIgnoringCase(_ other: some StringProtocol) -> Bool {
     utf8.count == other.utf8.count && zip(utf8, other.utf8).allSatisfy { $0.inLowerCase == $1.inLowerCase }

@@ -23,14 +23,14 @@ public struct Gate: Sendable {
 
   /// Whether a browser could name `text` as a page's origin: `scheme://host[:port]` and no more, or `*`.
   public static func isOrigin(_ text: String) -> Bool {
-    if text.isSame("*") { return true }
+    if text.isSame(as: "*") { return true }
     guard let rest = hostPart(ofOrigin: text) else { return false }
     return !rest.isEmpty && rest.utf8.allSatisfy(isHostByte)
   }
 
   /// Whether `text` can be the name in a `Host` header, without a port, or `*`.
   public static func isHost(_ text: String) -> Bool {
-    text.isSame("*")
+    text.isSame(as: "*")
       || hostName(text).map { $0.isSameIgnoringCase(text) } ?? false && text.utf8.allSatisfy(isHostByte)
   }
 
@@ -52,7 +52,7 @@ public struct Gate: Sendable {
     try checkHost(request)
     try checkOrigin(request)
     if needsKey, let apiKey { try checkKey(request, apiKey) }
-    if request.method.isSame("POST") { try checkContentType(request) }
+    if request.method.isSame(as: "POST") { try checkContentType(request) }
   }
 
   /// The headers that let the page at the request's origin read the answer.
@@ -102,7 +102,7 @@ public struct Gate: Sendable {
   // MARK: The checks
 
   private func checkHost(_ request: ServerRequest) throws(ServingError) {
-    if allowedHosts.contains(where: { $0.isSame("*") }) { return }
+    if allowedHosts.contains(where: { $0.isSame(as: "*") }) { return }
     guard let host = request.value("host").flatMap(Self.hostName), isKnown(host) else {
       throw ServingError(
         403, "permission_error", code: "host_not_allowed",
@@ -125,7 +125,7 @@ public struct Gate: Sendable {
 
   /// Plain addresses are safe: a browser names an address only where the page itself lies at it.
   private func isKnown(_ host: String) -> Bool {
-    let isLocal = host.isSame("localhost") || host.utf8.suffix(10).elementsEqual(".localhost".utf8)
+    let isLocal = host.isSame(as: "localhost") || host.utf8.suffix(10).elementsEqual(".localhost".utf8)
     if isLocal || host.utf8.first == UInt8(ascii: "[") || Self.isAddress(host) { return true }
     return allowedHosts.contains { $0.isSameIgnoringCase(host) }
   }
@@ -150,7 +150,7 @@ public struct Gate: Sendable {
 
   private func isAllowed(_ origin: String) -> Bool {
     guard origin.utf8.count <= Self.nameBytes else { return false }
-    return allowedOrigins.contains { $0.isSame("*") || $0.isSameIgnoringCase(origin) }
+    return allowedOrigins.contains { $0.isSame(as: "*") || $0.isSameIgnoringCase(origin) }
   }
 
   /// A proxy may speak TLS where this server does not, so the scheme is not compared.

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import Tokenization
 
 /// Reads the messages of a request. Roles are compared as bytes.
@@ -52,8 +53,8 @@ enum Conversation {
     let known: [(String, ChatMessage.Role)] = [
       ("system", .system), ("developer", .system), ("user", .user), ("assistant", .assistant),
     ]
-    if let found = known.first(where: { $0.0.isSame(name) }) { return found.1 }
-    if ["tool", "function"].contains(where: { $0.isSame(name) }) {
+    if let found = known.first(where: { $0.0.isSame(as: name) }) { return found.1 }
+    if ["tool", "function"].contains(where: { $0.isSame(as: name) }) {
       throw .unsupported(
         fields.name("role"), found: quoted(name), advice: "Tina's models call no tools.")
     }
@@ -74,7 +75,7 @@ enum Conversation {
     for (i, part) in parts.enumerated() {
       var fields = try RequestFields(part, prefix: "\(name)[\(i)].")
       let type = try fields.requiredWord("type")
-      guard types.contains(where: { $0.isSame(type) }) else {
+      guard types.contains(where: { $0.isSame(as: type) }) else {
         throw .unsupported(
           "\(name)[\(i)].type", found: quoted(type),
           advice: "Tina's models read text alone: send parts of type \"\(types[0])\".")

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// A field that OpenAI's API, vLLM or llama-server knows and Tina does not, with the values that ask for nothing.
 ///
@@ -23,13 +24,13 @@ struct ForeignField: Sendable {
       case .anything: true
       case .flag(let flag): value.bool == flag
       case .number(let number): RequestFields.number(value) == number
-      case .word(let word): value.string?.isSame(word) == true
+      case .word(let word): value.string?.isSame(as: word) == true
       case .empty:
         value.string?.utf8.isEmpty == true || value.array?.isEmpty == true
           || value.object?.keys.isEmpty == true
-      case .only(let word): value.array?.allSatisfy { $0.string?.isSame(word) == true } == true
+      case .only(let word): value.array?.allSatisfy { $0.string?.isSame(as: word) == true } == true
       case .kind(let kind):
-        value.object.map { $0.keys.count == 1 && $0["type"]?.string?.isSame(kind) == true } ?? false
+        value.object.map { $0.keys.count == 1 && $0["type"]?.string?.isSame(as: kind) == true } ?? false
       }
     }
   }

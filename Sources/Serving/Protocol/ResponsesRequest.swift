@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import Tokenization
 
 /// A request to `/v1/responses`, as far as text goes. Nothing is stored: a conversation comes whole with each request.
@@ -61,8 +62,8 @@ struct ResponsesRequest: Sendable {
     for (i, item) in items.enumerated() {
       let type = item.object?["type"]?.string ?? "message"
       // The thinking of earlier answers is no part of a conversation.
-      if type.isSame("reasoning") { continue }
-      guard type.isSame("message") else {
+      if type.isSame(as: "reasoning") { continue }
+      guard type.isSame(as: "message") else {
         throw .unsupported(
           "input[\(i)].type", found: quoted(type),
           advice: "Tina's models read text alone: send items of type \"message\".")

@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Support
 
 /// The one folder from which clients may load adapters by path.
 ///
@@ -38,7 +39,7 @@ public struct AdapterFolder: Sendable {
     guard !path.isEmpty, path.utf8.count <= 4096, !path.utf8.contains(0) else { return nil }
     var rest = Array(path.utf8)[...]
     if rest.first == UInt8(ascii: "/") {
-      let prefix = Array(root.utf8) + (root.isSame("/") ? [] : Array("/".utf8))
+      let prefix = Array(root.utf8) + (root.isSame(as: "/") ? [] : Array("/".utf8))
       guard rest.starts(with: prefix) else { return nil }
       rest = rest.dropFirst(prefix.count)
     }
@@ -57,14 +58,16 @@ public struct AdapterFolder: Sendable {
     var place = root
     for part in parts {
       // A link may lead to the folder itself.
-      guard let next = Self.real(place + "/" + part), isInside(next) || next.isSame(root) else { return nil }
+      guard let next = Self.real(place + "/" + part), isInside(next) || next.isSame(as: root) else {
+        return nil
+      }
       place = next
     }
     return isInside(place) ? place : nil
   }
 
   private func isInside(_ real: String) -> Bool {
-    real.utf8.starts(with: (root.isSame("/") ? root : root + "/").utf8)
+    real.utf8.starts(with: (root.isSame(as: "/") ? root : root + "/").utf8)
   }
 
   /// Whether no file of an adapter's directory is a link that leads out of the folder.

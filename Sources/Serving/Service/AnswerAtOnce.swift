@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 import TinaRuntime
 
 /// An answer that needs no work: it is made where the request arrives, and never waits for other requests.
@@ -11,7 +12,7 @@ package struct AnswerAtOnce: Sendable {
 extension Service {
   /// Answers requests for health and metrics; nil for all others.
   package func answerAtOnce(_ request: ServerRequest) -> AnswerAtOnce? {
-    guard request.method.isSame("GET") || request.method.isSame("HEAD"),
+    guard request.method.isSame(as: "GET") || request.method.isSame(as: "HEAD"),
       let route = Route(path: request.path), route == .health || route == .metrics
     else { return nil }
     let record = RequestRecord(method: request.method)

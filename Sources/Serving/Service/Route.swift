@@ -1,3 +1,5 @@
+import Support
+
 /// An address that is served.
 enum Route: Equatable {
   case page
@@ -21,7 +23,7 @@ enum Route: Equatable {
   ]
 
   init?(path: String) {
-    if let found = Self.fixed.first(where: { $0.0.isSame(path) }) {
+    if let found = Self.fixed.first(where: { $0.0.isSame(as: path) }) {
       self = found.1
       return
     }

@@ -135,13 +135,14 @@ public final class Service: Sendable {
     }
     exchange.record.update { $0.route = route.label }
     let method = request.method
-    if method.isSame("OPTIONS") { return try await exchange.preflight(settings.gate.preflight(request)) }
-    guard method.isSame(route.method) || (method.isSame("HEAD") && route.method.isSame("GET")) else {
+    if method.isSame(as: "OPTIONS") { return try await exchange.preflight(settings.gate.preflight(request)) }
+    guard method.isSame(as: route.method) || (method.isSame(as: "HEAD") && route.method.isSame(as: "GET"))
+    else {
       let error = ServingError(
         405, "invalid_request_error", code: "method_not_allowed",
         "\(printable(method, limit: 16)) \(route.label): expected \(route.method).")
       var reply = WholeReply(error)
-      reply.headers.append(("Allow", route.method.isSame("GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
+      reply.headers.append(("Allow", route.method.isSame(as: "GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
       return try await exchange.send(reply, code: error.code)
     }
     try settings.gate.check(request, needsKey: route.needsKey)

@@ -69,7 +69,7 @@
             try channel.pipeline.syncOperations.addHandler(
               AcceptBackoff { code in
                 guard connections.mayNote() else { return }
-                note?("no further connection can be accepted for now: \(systemErrorText(code))")
+                note?("no connection can be accepted until another one closes: \(systemErrorText(code))")
               })
           }
         }
