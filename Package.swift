@@ -132,7 +132,7 @@ let package = Package(
     .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
-    .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: house),
+    .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
     .testTarget(

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// Why a request was not answered: an HTTP status, and the members of an error in OpenAI's API.
 public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -113,7 +114,7 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
   func hiding(_ places: [(path: String, name: String)]) -> ServingError {
     var message = message
     for place in places where place.path.utf8.first == UInt8(ascii: "/") && place.path.utf8.count > 1 {
-      message = replacing(place.path, with: place.name, in: message)
+      message = message.replacing(bytesOf: place.path, with: place.name)
     }
     return ServingError(
       status, type, code: code, param: param, retryAfter: retryAfter, fault: fault, message)

@@ -38,7 +38,7 @@
             let reply = client.read { $0.hasSuffix("}") || $0.hasSuffix("</html>\n") }
             #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(60)): \(reply.prefix(80))")
           }
-          #expect((ContinuousClock.now - began).inSeconds < 10)
+          #expect((ContinuousClock.now - began).inSeconds < 60)
         }
       }
     }
@@ -78,7 +78,7 @@
             let client = try RawClient(port: port)
             client.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(client.read { $0.contains("ok") || $0.contains("tina_build_info") }.contains("200 OK"))
-            #expect((ContinuousClock.now - began).inSeconds < 10)
+            #expect((ContinuousClock.now - began).inSeconds < 60)
           }
           for _ in 0..<threads { gate.signal() }
           #expect(busy.read().contains(#""count":"#))

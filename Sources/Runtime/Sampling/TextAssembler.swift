@@ -1,3 +1,4 @@
+import Support
 import Tokenization
 
 /// Turns tokens into text as they come, and finds stop texts, which need not begin or end where tokens do.
@@ -53,17 +54,10 @@ struct TextAssembler {
         return String(decoding: held.dropLast(stops[match].count), as: UTF8.self)
       }
     }
-    let keep = stops.map { overlap($0) }.max() ?? 0
+    let keep = stops.map { held.overlap(withStartOf: $0) }.max() ?? 0
     let certain = held.count - keep
     defer { held.removeFirst(certain) }
     return String(decoding: held[..<certain], as: UTF8.self)
-  }
-
-  /// How many of the last bytes held could begin `stop`.
-  private func overlap(_ stop: [UInt8]) -> Int {
-    var count = min(held.count, stop.count - 1)
-    while count > 0, !held.ends(with: stop[..<count]) { count -= 1 }
-    return count
   }
 }
 

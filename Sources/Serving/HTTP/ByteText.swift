@@ -34,21 +34,3 @@ extension UInt8 {
   /// The byte of the ASCII letter in lower case; any other byte itself.
   fileprivate var inLowerCase: UInt8 { (0x41...0x5A).contains(self) ? self | 0x20 : self }
 }
-
-/// The text with every occurrence of one text's bytes replaced by those of another.
-func replacing(_ old: String, with new: String, in text: String) -> String {
-  let (bytes, old, new) = (Array(text.utf8), Array(old.utf8), Array(new.utf8))
-  guard !old.isEmpty else { return text }
-  var result: [UInt8] = []
-  var i = 0
-  while i < bytes.count {
-    if bytes[i] == old[0], bytes[i...].starts(with: old) {
-      result += new
-      i += old.count
-    } else {
-      result.append(bytes[i])
-      i += 1
-    }
-  }
-  return String(decoding: result, as: UTF8.self)
-}

@@ -26,7 +26,7 @@ package struct ThinkingText: Sendable {
     while true {
       let tag = isThinking ? "</think>" : "<think>"
       guard let range = held.firstRange(ofBytes: tag) else {
-        let kept = held.utf8.index(held.endIndex, offsetBy: -Self.overlap(of: held, with: tag))
+        let kept = held.utf8.index(held.endIndex, offsetBy: -held.utf8.overlap(withStartOf: Array(tag.utf8)))
         add(String(held[..<kept]), to: &pieces)
         held = String(held[kept...])
         return pieces
@@ -48,14 +48,5 @@ package struct ThinkingText: Sendable {
 
   private func add(_ text: String, to pieces: inout [Piece]) {
     if !text.isEmpty { pieces.append(Piece(text: text, isThinking: isThinking, isTag: false)) }
-  }
-
-  /// How many of the last bytes of `text` could begin `tag`.
-  private static func overlap(of text: String, with tag: String) -> Int {
-    for count in stride(from: min(text.utf8.count, tag.utf8.count - 1), to: 0, by: -1)
-    where text.utf8.suffix(count).elementsEqual(tag.utf8.prefix(count)) {
-      return count
-    }
-    return 0
   }
 }

@@ -1,3 +1,5 @@
+import Support
+
 /// Finds `\boxed{}` and `\fbox{}`.
 enum Boxes {
   /// The content of the last box, and of the boxes that "and", "or" or a comma join to it.
@@ -108,7 +110,7 @@ enum Boxes {
       "\\quad", "\\qquad", "\\text{and}", "\\text{ and }", "\\text{or}", "\\text{ or }", "\\text{, }", "\\(",
       "\\)",
       "\\[", "\\]", "\\,", "\\;", "\\ ", "$", "&",
-    ] { text = text.replacingAll(piece, with: " ") }
+    ] { text = text.replacing(bytesOf: piece, with: " ") }
     let words = text.split { $0.isWhitespace || $0 == "," || $0 == ";" }
     // "and y_2 ="
     if words.last == "=" || words.last?.hasSuffix("=") == true {

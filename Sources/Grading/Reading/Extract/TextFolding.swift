@@ -1,3 +1,5 @@
+import Support
+
 /// Brings the digits and signs of all scripts to ASCII, and bounds runs of combining marks.
 enum TextFolding {
   static func folded(_ text: String) -> [UInt8] {
@@ -22,7 +24,7 @@ enum TextFolding {
         result.append(contentsOf: other)
         continue
       }
-      if isMark(scalar) {
+      if scalar.isCombining {
         marks += 1
         // Unicode's stream-safe text format: Swift's comparison is quadratic in such runs.
         if marks > 30 {
@@ -35,15 +37,6 @@ enum TextFolding {
       result.append(contentsOf: UTF8.encode(scalar)!)
     }
     return result
-  }
-
-  private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.value {
-    case 0x300..<0x34F, 0x350..<0x370: true
-    case 0x2E80..<0x302A, 0x3030..<0x3099, 0x30A0..<0xA66F, 0xAC00..<0xFB1E, 0x2000..<0x20D0, 0x2100..<0x2CEF:
-      false
-    default: scalar.properties.canonicalCombiningClass != .notReordered
-    }
   }
 
   /// Where the digits of other scripts begin.

@@ -1,15 +1,3 @@
-extension String {
-  func replacingAll(_ piece: String, with other: String) -> String {
-    var result = ""
-    var rest = Substring(self)
-    while let range = rest.firstRange(of: piece) {
-      result += rest[..<range.lowerBound] + other
-      rest = rest[range.upperBound...]
-    }
-    return result + rest
-  }
-}
-
 extension [UInt8] {
   func lastRange(
     of text: String, from start: Int = 0, before end: Int? = nil, ignoresCase: Bool = false
