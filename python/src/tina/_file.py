@@ -38,7 +38,7 @@ class TinaFile:
 
     def __init__(
         self, source: Source, layers: int | None = None, parents: Iterable[Source | TinaFile] = (), *,
-        trust: bool = False, _depth: int = 0, _allows_cut: bool = False, _needs_parent: bool = True,
+        trust: bool = False, _allows_cut: bool = False, _needs_parent: bool = True,
     ) -> None:  # fmt: skip
         self.path = "" if isinstance(source, bytes) else os.fspath(source)
         self.trust = trust
@@ -46,14 +46,20 @@ class TinaFile:
             self._open(_map(source))
             self.layers_there = sum(len(self.data) >= layer.end for layer in self.directory.layers)
             self.layers = self._request(layers, _allows_cut)
-            self.parent = self._find_parent(list(parents), _depth) if _needs_parent else None
         except TinaError as error:
             error.file = error.file or self.path
             raise
+        self.parent: TinaFile | None = None
         self._lock = threading.RLock()
         self._predictions: dict[int, Words] | None = None
         self._decoded: dict[int, Words] = {}
         self._checked_size = False
+        if _needs_parent:
+            try:
+                self._find_parents([Candidate(source) for source in parents])
+            except TinaError as error:
+                error.file = error.file or self.path
+                raise
 
     def _open(self, data: memoryview) -> None:
         self.data = data
@@ -81,18 +87,27 @@ class TinaFile:
 
     # Parents
 
-    def _find_parent(self, named: list[Source | TinaFile], depth: int) -> TinaFile | None:
-        wanted = self.directory.parent
-        if not any(wanted):
-            return None
-        need(depth < MAXIMUM_CHAIN, "limit", "parent", f"a chain of more than {MAXIMUM_CHAIN} parents")
-        stated = named if depth else [Candidate(source) for source in named]
-        for candidate in [*stated, *map(Candidate, self._neighbours())]:
-            if isinstance(candidate, Candidate) and candidate.digest == wanted:
-                return candidate.open(stated, depth + 1)
-        raise TinaError(
-            "parent", "parent", f"the file with the content {wanted.hex()} is not at hand: name it, or put it beside"
-        )
+    def _find_parents(self, candidates: list[Candidate]) -> None:
+        """Opens the parent, its parent, and so on; a chain may be longer than Python's stack."""
+        file, depth = self, 0
+        while file.parent is None and any(wanted := file.directory.parent):
+            need(depth < MAXIMUM_CHAIN, "limit", "parent", f"a chain of more than {MAXIMUM_CHAIN} parents")
+            depth += 1
+            # Those named come first; then those that lie where parents lie.
+            found = next((its for its in candidates if its.digest == wanted), None)
+            found = found or next((its for its in map(Candidate, file._neighbours()) if its.digest == wanted), None)
+            if found is None:
+                said = f"the file with the content {wanted.hex()} is not at hand: name it, or put it beside this one"
+                raise TinaError("parent", "parent", said)
+            file.parent = found.open()
+            file = file.parent
+
+    def _ancestors(self) -> list[TinaFile]:
+        found, file = [], self.parent
+        while file is not None:
+            found.append(file)
+            file = file.parent
+        return found
 
     def _neighbours(self) -> list[str]:
         """The file that META names, beside this one; then the same name in a run's other checkpoints."""
@@ -112,27 +127,33 @@ class TinaFile:
     def _predicted_by_parent(self) -> dict[int, Words]:
         """The parent's words for each tensor that needs them, after comparing the parent's content with its digest."""
         with self._lock:
-            if self._predictions is not None:
-                return self._predictions
-            found: dict[int, Words] = {}
-            if self.parent is not None:
-                parent, words = self.parent, self.parent.words(self.parent.tensor_numbers())
-                digest = parent.content_digest_of(words)
-                need(digest == self.directory.parent, "parent", "parent", "the parent's content is not what it states")
-                entries: dict[tuple[str, int, str], Entry] = {}
-                for entry in parent.directory.entries:
-                    entries.setdefault(entry.key, entry)
-                for block in self.directory.blocks:
-                    for number in block.tensors if block.predictor == 2 else []:
-                        tensor = self.directory.tensors[number]
-                        its = entries.get(self.directory.entries[tensor.entry].key)
-                        other = parent.directory.tensors[its.first + tensor.position] if its else None
-                        fits = other is not None and (other.element, other.shape) == (tensor.element, tensor.shape)
-                        need(fits, "parent", "parent", "it lacks a tensor of the same type and shape")
-                        assert its is not None
-                        found[number] = words[its.first + tensor.position]
-            self._predictions = found
-            return found
+            if self._predictions is None:
+                chain = [*reversed(self._ancestors()), self]
+                for parent, child in zip([None, *chain], chain):
+                    if child._predictions is None:
+                        child._predictions = child._predictions_of(parent) if parent else {}
+                    if parent is not None:
+                        parent._predictions = None  # of no use any more, and large
+            return self._predictions or {}
+
+    def _predictions_of(self, parent: TinaFile) -> dict[int, Words]:
+        words = parent.words(parent.tensor_numbers())
+        digest = parent.content_digest_of(words)
+        need(digest == self.directory.parent, "parent", "parent", "the parent's content is not what it states")
+        entries: dict[tuple[str, int, str], Entry] = {}
+        for entry in parent.directory.entries:
+            entries.setdefault(entry.key, entry)
+        found: dict[int, Words] = {}
+        for block in self.directory.blocks:
+            for number in block.tensors if block.predictor == 2 else []:
+                tensor = self.directory.tensors[number]
+                its = entries.get(self.directory.entries[tensor.entry].key)
+                other = parent.directory.tensors[its.first + tensor.position] if its else None
+                fits = other is not None and (other.element, other.shape) == (tensor.element, tensor.shape)
+                need(fits, "parent", "parent", f"it lacks a tensor of {self.directory.entries[tensor.entry].module!r}")
+                assert its is not None
+                found[number] = words[its.first + tensor.position]
+        return found
 
     # Blocks
 
@@ -252,23 +273,22 @@ def content_digest(entries: Sequence[Entry], tensors: Sequence[Tensor], digests:
 class Candidate:
     """A file that may be a parent, and the content that it states."""
 
-    def __init__(self, source: Source | TinaFile | Candidate) -> None:
+    def __init__(self, source: Source | TinaFile) -> None:
         self.source = source
         self.digest = b""
         try:
             if isinstance(source, TinaFile):
                 self.digest = source.directory.content_digest
-            elif not isinstance(source, Candidate):
+            else:
                 self.digest = Header(_map(source)).contents()[b"TDIR"][32:64]
         except (TinaError, OSError, KeyError):
             pass
 
-    def open(self, candidates: list[Any], depth: int) -> TinaFile:
+    def open(self) -> TinaFile:
         if isinstance(self.source, TinaFile):
             need(self.source.layers == len(self.source.directory.layers), "parent", "parent", "opened in part")
             return self.source
-        assert not isinstance(self.source, Candidate)
-        return TinaFile(self.source, parents=candidates, _depth=depth)
+        return TinaFile(self.source, _needs_parent=False)
 
 
 def is_name(name: str) -> bool:

@@ -7,18 +7,22 @@ struct TinaParents: Sendable {
   /// The longest chain of parents.
   static let maximumDepth = 256
 
-  private let count: Int
-  /// The first file of each content that the named files state. What is no .tina file is left out.
-  private var paths: [ContentDigest: String] = [:]
+  private let named: [String]
+  /// The first file of each content that the named files state, once one was looked for. What is no .tina file is left
+  /// out.
+  private var paths: [ContentDigest: String]?
 
-  init(_ paths: [String]) {
-    count = paths.count
-    for path in paths { add(path) }
-  }
+  init(_ paths: [String]) { named = paths }
 
-  private mutating func add(_ path: String) {
-    guard let digest = Self.statedDigest(path), paths[digest] == nil else { return }
-    paths[digest] = path
+  private var indexed: TinaParents {
+    guard paths == nil else { return self }
+    var paths: [ContentDigest: String] = [:]
+    for path in named {
+      if let digest = Self.statedDigest(path), paths[digest] == nil { paths[digest] = path }
+    }
+    var all = self
+    all.paths = paths
+    return all
   }
 
   private static func statedDigest(_ path: String) -> ContentDigest? {
@@ -42,12 +46,14 @@ struct TinaParents: Sendable {
         .limit, "parent", found: "a chain of more than \(Self.maximumDepth) parents",
         expected: "at most \(Self.maximumDepth)")
     }
-    var others: [String] = []
-    if paths[digest] == nil { others = Self.neighbours(of: path, hint: hint) }
-    guard let found = paths[digest] ?? others.first(where: { Self.statedDigest($0) == digest }) else {
+    let all = indexed
+    let first = all.paths?[digest]
+    let others = first == nil ? Self.neighbours(of: path, hint: hint) : []
+    guard let found = first ?? others.first(where: { Self.statedDigest($0) == digest }) else {
       throw TinaFault(
         .parent, "parent",
-        found: count + others.count == 0 ? "no parent named" : "none of \(count + others.count) files to be it",
+        found: named.count + others.count == 0
+          ? "no parent named" : "none of \(named.count + others.count) files to be it",
         expected: "the file with the content \(digest)",
         advice: "The tensors are differences from that file: put it into the same folder, under the name that "
           + "the metadata give, or name it.")
@@ -55,7 +61,7 @@ struct TinaParents: Sendable {
     guard let file = try? MappedFile(path: found) else {
       throw TinaFault(.parent, "parent", found: "no readable file " + quoted(found), expected: "the parent")
     }
-    return try TinaFile(file, layers: nil, parents: self, depth: depth)
+    return try TinaFile(file, layers: nil, parents: all, depth: depth)
   }
 
   /// The named file in the same folder, and the files of the same name in a run's other checkpoints.
