@@ -1,4 +1,4 @@
-"""Exact blocks: words, byte planes, predictors (sections 8.1 and 8.4 of the format), both ways."""
+"""Exact blocks: words, byte planes, predictors (sections 8.1, 8.3 and 8.4 of the format), both ways."""
 
 from __future__ import annotations
 

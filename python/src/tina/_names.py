@@ -1,4 +1,4 @@
-"""Names of tensors in PEFT's files (section 14 of the format): parts of a name, and the usual name of a part."""
+"""Names of tensors in PEFT's files (section 17 of the format): parts of a name, and the usual name of a part."""
 
 from __future__ import annotations
 

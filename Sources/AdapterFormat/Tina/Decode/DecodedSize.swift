@@ -1,6 +1,6 @@
 import ModelFiles
 
-// Zeros compress to nothing: what a file decodes to is bounded before anything is allocated (spec, section 14).
+// Zeros compress to nothing: what a file decodes to is bounded before anything is allocated (spec, section 11).
 extension TinaFile {
   /// The most bytes that a file of a length may decode to: real adapters stay far below. A new one, whose A comes from
   /// a seed and whose B is zero, fits while it has less than the first number.
