@@ -70,7 +70,7 @@ def read(data):
     records.take("8x32s32s16xQIffI")
     need(layers == 1, "several quality layers, which the minimal reader does not read")
     need(entries <= 1 << 17 and blocks <= 1 << 19 and count == 2 * entries, "counts, or other kinds than pairs")
-    modules, tensors, out, words = [], [], {}, [None] * count
+    modules, tensors, words = [], [], [None] * count
     for _ in range(entries):
         kind, _, _, n, scale, _, module, path, parameter, _, attributes, _ = records.take("BBBBfdHHHHIf")
         need(kind == 1 and n == 2, "a kind other than low-rank pairs, which the minimal reader does not read")
@@ -110,10 +110,8 @@ def read(data):
         for i, part in zip(held, np.split(x, np.cumsum(sizes)[:-1])):
             words[i] = part.reshape(tensors[i][1])
     need(at == len(data) and records.at == len(directory), "an end elsewhere")
-    for (module, scale), a, b in zip(modules, words[::2], words[1::2]):
-        need(a.shape[0] == b.shape[1], "ranks of a pair")
-        out[module] = (scale, a, b)
-    return out
+    need(all(a.shape[0] == b.shape[1] for a, b in zip(words[::2], words[1::2])), "ranks of a pair")
+    return {module: (scale, a, b) for (module, scale), a, b in zip(modules, words[::2], words[1::2])}
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from ._identity import BaseIdentity
 from ._model import identify
 from ._read import EntryInfo, Info, info, load_file, safe_open, to_peft
 from ._verify import Report, verify
+from ._version import __version__
 from ._write import save_file
 
-__version__ = "0.1.0"
 __all__ = [
-    "AdapterError", "BaseIdentity", "Comparison", "EntryInfo", "Info", "Report", "TinaError", "TinaFile", "identify",
+    "__version__", "AdapterError", "BaseIdentity", "Comparison", "EntryInfo", "Info", "Report", "TinaError", "TinaFile", "identify",
     "info", "load_file", "peft", "safe_open", "save_file", "to_peft", "verify",
 ]  # fmt: skip

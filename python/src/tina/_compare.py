@@ -9,7 +9,7 @@ import numpy as np
 
 from ._elements import Words
 from ._identity import ELEMENTS, BaseIdentity, widen
-from ._model import Base, BaseTensor, open_base, run_bytes
+from ._model import Base, open_base, run_bytes
 
 SAME, OTHER_ENCODING, OTHER_WEIGHTS, OTHER_SHAPE, UNDECIDED = (
     "same", "same in another encoding", "other weights", "other shape", "undecided",
@@ -36,7 +36,8 @@ class Comparison:
 def _half_spacing(values: Words, element: str) -> Words:
     p, least = _PRECISION[element]
     _, exponent = np.frexp(np.abs(values))
-    return np.ldexp(1.0, np.where(values == 0, least, np.maximum(exponent - 1, least)) - p - 1)
+    spacing: Words = np.ldexp(1.0, np.where(values == 0, least, np.maximum(exponent - 1, least)) - p - 1)
+    return spacing
 
 
 def compare(identity: BaseIdentity, model: Any) -> Comparison:
@@ -45,19 +46,19 @@ def compare(identity: BaseIdentity, model: Any) -> Comparison:
     if differences:
         return Comparison(OTHER_SHAPE, differences=differences)
     same_types = agrees = True
-    compared, total = 0, 0
+    # Counted apart: vectors count where the sketch has no matrix.
+    compared, total = {True: 0, False: 0}, {True: 0, False: 0}
     sums = {True: [0.0, 0.0], False: [0.0, 0.0]}
     for run in identity.runs:
         sketch = identity.tensors[run.tensor]
-        tensor = _tensor(base, sketch.name)
-        assert tensor is not None
+        tensor = base.tensors[sketch.name]
         element = ELEMENTS[sketch.element]
         same_types &= tensor.element == element
         is_matrix = len(sketch.shape) > 1
-        total += run.values.size * is_matrix
+        total[is_matrix] += run.values.size
         if tensor.element not in ELEMENTS:
             continue
-        compared += run.values.size * is_matrix
+        compared[is_matrix] += run.values.size
         w = run.values.astype(np.float64)
         data = run_bytes(tensor, run.row, run.column)
         c = widen(data, ELEMENTS.index(tensor.element)).astype(np.float64)
@@ -67,17 +68,14 @@ def compare(identity: BaseIdentity, model: Any) -> Comparison:
         agrees &= bool((np.isfinite(c) & (np.abs(w - c) <= limit)).all())
         sums[is_matrix][0] += float(np.square(w - c).sum())
         sums[is_matrix][1] += float(np.square(w).sum())
-    off, size = sums[True] if total else sums[False]
+    counted = total[True] > 0
+    off, size = sums[counted]
     distance = float(np.sqrt(off / size)) if size else float(np.sqrt(off))
     if not agrees:
         return Comparison(OTHER_WEIGHTS, distance)
-    if 2 * compared < total:
+    if 2 * compared[counted] < total[counted]:
         return Comparison(UNDECIDED)
     return Comparison(SAME if same_types else OTHER_ENCODING, distance)
-
-
-def _tensor(base: Base, name: str) -> BaseTensor | None:
-    return base.tensors.get(name)
 
 
 def _differences(identity: BaseIdentity, base: Base) -> list[str]:
@@ -88,7 +86,7 @@ def _differences(identity: BaseIdentity, base: Base) -> list[str]:
         if identity.dimensions.get(name, size) != size:
             found.append(f"{name} is {size}, not {identity.dimensions[name]}")
     for sketch in identity.tensors:
-        tensor = _tensor(base, sketch.name)
+        tensor = base.tensors.get(sketch.name)
         if tensor is None or tensor.shape != sketch.shape:
             has = "absent" if tensor is None else f"of shape {list(tensor.shape)}"
             found.append(f"{sketch.name} is {has}, not of shape {list(sketch.shape)}")

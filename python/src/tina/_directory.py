@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,28 +109,41 @@ class Block:
         return sum(rank * (inner + outer) for rank, inner, outer in self.pairs)
 
 
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_NUMBER = re.compile(r"(?:^|\.)([0-9]{1,9})(?=\.|$)", re.ASCII)
+
+
 def depth(module: str) -> int:
     """The first component of 1 to 9 digits as a number; -1 if there is none."""
-    for part in module.split("."):
-        if 1 <= len(part) <= 9 and part.isascii() and part.isdigit():
-            return int(part)
-    return -1
+    found = _NUMBER.search(module)
+    return int(found[1]) if found else -1
+
+
+_STRUCTS: dict[str, struct.Struct] = {}
 
 
 class _Cursor:
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data, self.at, self.end = data, 0, len(data)
 
     def take(self, count: int) -> bytes:
-        need(count <= len(self.data) - self.at, "directory", f"directory, byte {self.at}", "it ends early")
-        self.at += count
-        return self.data[self.at - count : self.at]
+        at = self.at
+        if count > self.end - at:
+            raise TinaError("directory", f"directory, byte {at}", "it ends early")
+        self.at = at + count
+        return self.data[at : at + count]
 
     def unpack(self, layout: str) -> Any:
-        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
+        packed = _STRUCTS.get(layout) or _STRUCTS.setdefault(layout, struct.Struct("<" + layout))
+        at = self.at
+        if packed.size > self.end - at:
+            raise TinaError("directory", f"directory, byte {at}", "it ends early")
+        self.at = at + packed.size
+        return packed.unpack_from(self.data, at)
 
     def reserved(self, count: int, place: str) -> None:
-        need(not any(self.take(count)), "reserved", place, "a reserved byte that is not zero")
+        if self.take(count).count(0) != count:
+            raise TinaError("reserved", place, "a reserved byte that is not zero")
 
 
 class Directory:
@@ -149,6 +163,7 @@ class Directory:
         need(sum(layer.bits for layer in self.layers) <= 8, "layers", "directory", "more than 8 refinement bits")
         self.entries: list[Entry] = []
         self._values = 0
+        self._last: tuple[int, bytes, int, bytes, bytes] | None = None
         for number in range(e):
             self._entry(number)
         first = self.entries[-1].first + self.entries[-1].count if self.entries else 0
@@ -157,7 +172,8 @@ class Directory:
         for number, entry in enumerate(self.entries):
             for position in range(entry.count):
                 self._tensor(number, position)
-            _check_shapes(entry, self.tensors[entry.first :])
+            if entry.count == 2:
+                _check_shapes(entry, *self.tensors[-2:])
         self.blocks = [self._block(number) for number in range(k)]
         need(cursor.at == len(data), "directory", f"directory, byte {cursor.at}", "it ends late")
         self._relate()
@@ -199,7 +215,9 @@ class Directory:
             kind, origin, scale, alpha if flags else None, module, path, parameter, attributes, tuple(errors), first,
             count, scale_bytes,
         )  # fmt: skip
-        need(not self.entries or self.entries[-1].order < entry.order, "order", place, f"{module!r} out of order")
+        order = entry.order
+        need(self._last is None or self._last < order, "order", place, "out of order")
+        self._last = order
         need(self._values <= MAXIMUM_ATTRIBUTES, "attributes", place, "too many values in all attributes")
         self.entries.append(entry)
 
@@ -224,14 +242,16 @@ class Directory:
         (block,) = self._cursor.unpack("I")
         need(code in BY_CODE, "element", place, f"element type {code}")
         need(dimensions <= 8, "limit", place, f"{dimensions} dimensions")
-        shape = []
+        element, shape = BY_CODE[code], []
         for _ in range(dimensions):
-            shape += self._cursor.unpack("Q")
-            need(shape[-1] < 1 << 40, "limit", place, f"a size of {shape[-1]}")
-        bits = math.prod(shape) * BY_CODE[code].bits
+            (size,) = self._cursor.unpack("Q")
+            if size >= 1 << 40:
+                raise TinaError("limit", place, f"a size of {size}")
+            shape.append(size)
+        bits = math.prod(shape) * element.bits
         need(bits <= 8 << 40, "limit", place, f"shape {shape}")
         need(bits % 8 == 0, "shape", place, f"shape {shape}: no whole number of bytes")
-        self.tensors.append(Tensor(BY_CODE[code], tuple(shape), block, entry, position))
+        self.tensors.append(Tensor(element, tuple(shape), block, entry, position))
 
     def _block(self, number: int) -> Block:
         place = f"block {number}"
@@ -332,8 +352,7 @@ class Directory:
             block.begin = -(-at // 64) * 64 if block.in_place else at
             at = block.end = block.begin + sum(stored for _, stored in block.streams)
             need(at <= MAXIMUM_FILE, "limit", f"block {number}", "an end above 2^48")
-            for layer in range(block.layer, len(ends)):
-                ends[layer] = at
+            ends[block.layer :] = [at] * (len(ends) - block.layer)
         for number, layer_record in enumerate(self.layers):
             need(layer_record.end == ends[number], "layout", f"layer {number + 1}", "another end")
         need(at == file_length, "layout", "directory", "blocks that end elsewhere than the file")
@@ -351,7 +370,8 @@ class Directory:
 
 def _check_errors(place: str, *errors: float) -> None:
     for error in errors:
-        need(math.isfinite(error) and error >= 0, "error", place, f"an error of {error}")
+        if not (math.isfinite(error) and error >= 0):
+            raise TinaError("error", place, f"an error of {error}")
 
 
 def _text(data: bytes, place: str) -> str:
@@ -359,14 +379,13 @@ def _text(data: bytes, place: str) -> str:
         name = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise TinaError("name", place, "a name that is no UTF-8") from error
-    need(all(byte >= 0x20 and byte != 0x7F for byte in data), "name", place, "a control character in a name")
+    if _CONTROL.search(data):
+        raise TinaError("name", place, "a control character in a name")
     return name
 
 
-def _check_shapes(entry: Entry, tensors: list[Tensor]) -> None:
-    if entry.count != 2:
-        return
-    place, (first, second) = f"entry of {entry.module!r}", (tensors[0], tensors[1])
+def _check_shapes(entry: Entry, first: Tensor, second: Tensor) -> None:
+    place = f"entry of {entry.module!r}"
     if entry.kind == ROWS:
         need(second.element is I64, "element", place, f"numbers of rows in {second.element.name}")
         fits = len(first.shape) == 2 and len(second.shape) == 1 and second.shape[0] in (first.shape[0], 0)

@@ -44,6 +44,11 @@ _NUMPY = {
 }  # fmt: skip
 
 
+def as_bytes(words: Words) -> memoryview:
+    """The bytes of words, for digests and files."""
+    return np.ascontiguousarray(words).reshape(-1).view(np.uint8).data
+
+
 def as_array(words: Words, element: Element, shape: tuple[int, ...], raw: bool = False) -> Words:
     """The array of a tensor's words.
 

@@ -17,12 +17,14 @@ CHUNK = 1 << 15
 
 def unzigzag(words: Words) -> Words:
     one = words.dtype.type(1)
-    return (words >> one) ^ (np.zeros_like(words) - (words & one))
+    out: Words = (words >> one) ^ (np.zeros_like(words) - (words & one))
+    return out
 
 
 def zigzag(words: Words) -> Words:
     one, top = words.dtype.type(1), words.dtype.type(8 * words.dtype.itemsize - 1)
-    return (words << one) ^ (np.zeros_like(words) - (words >> top))
+    out: Words = (words << one) ^ (np.zeros_like(words) - (words >> top))
+    return out
 
 
 def to_order(words: Words) -> Words:
@@ -73,7 +75,8 @@ def planes_of(words: Words) -> Words:
 
 def exponents(predicted: Words, element: Element) -> Words:
     shift, mask = {"F32": (23, 0xFF), "BF16": (7, 0xFF), "F16": (10, 0x1F)}[element.name]
-    return ((predicted >> predicted.dtype.type(shift)) & predicted.dtype.type(mask)).astype(np.uint8)
+    field: Words = (predicted >> predicted.dtype.type(shift)) & predicted.dtype.type(mask)
+    return field.astype(np.uint8)
 
 
 def add_predicted(planes: Sequence[Words], element: Element, predicted: Words) -> Words:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _exact, _identity, _json, _pairs
 from ._directory import Directory, Entry, Tensor
-from ._elements import Words
+from ._elements import Words, as_bytes
 from ._errors import TinaError, need
 from ._header import Header, sha256
 from ._zstd import decompress
@@ -253,7 +253,7 @@ class TinaFile:
         """The content digest of all tensors (section 10 of the format)."""
         numbers = list(self.tensor_numbers())
         with ThreadPoolExecutor(workers()) as pool:
-            digests = list(pool.map(lambda i: sha256(memoryview(np.ascontiguousarray(words[i])).cast("B")), numbers))
+            digests = list(pool.map(lambda i: sha256(as_bytes(words[i])), numbers))
         return content_digest(self.directory.entries, self.directory.tensors, digests)
 
 

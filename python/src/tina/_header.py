@@ -75,7 +75,8 @@ class Header:
         need(stored <= limit and decoded <= limit, "limit", place, f"{max(stored, decoded)} bytes")
         need(codec == 1 or stored == decoded, "layout", place, "two lengths of a stored section")
         self.sections.append(Section(name, codec, at, stored, decoded, digest))
-        return at + stored
+        end: int = at + stored
+        return end
 
     def contents(self) -> dict[bytes, bytes]:
         """The bytes of the known sections, after checking the digests of all."""

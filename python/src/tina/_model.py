@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._elements import Words, of_array
+from ._elements import Words, as_bytes, of_array
 from ._errors import AdapterError
 from ._identity import ELEMENTS, RUN, BaseIdentity, Run, SketchTensor, pack, widen
 
@@ -153,18 +153,18 @@ def open_base(model: Any) -> Base:
 def _tensor_digest(tensor: BaseTensor) -> tuple[int, bytes]:
     element, data = ELEMENTS.index(tensor.element), tensor.bytes()
     if element == 2:
-        return 2, hashlib.sha256(data).digest()
+        return 2, hashlib.sha256(as_bytes(data)).digest()
     bits = widen(data, element).view("<u4")
     words = (bits >> np.uint32(16)).astype("<u2")
     if not (bits & np.uint32(0xFFFF)).any():
-        return 2, hashlib.sha256(words).digest()
+        return 2, hashlib.sha256(as_bytes(words)).digest()
     if element == 1:
-        return 1, hashlib.sha256(data).digest()
+        return 1, hashlib.sha256(as_bytes(data)).digest()
     with np.errstate(over="ignore", invalid="ignore"):
         halves = bits.view("<f4").astype("<f2")
     if (halves.astype("<f4").view("<u4") == bits).all():
-        return 1, hashlib.sha256(halves).digest()
-    return 0, hashlib.sha256(data).digest()
+        return 1, hashlib.sha256(as_bytes(halves)).digest()
+    return 0, hashlib.sha256(as_bytes(data)).digest()
 
 
 def _digest(base: Base) -> bytes:

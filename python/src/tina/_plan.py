@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import _exact
 from ._directory import Entry, Tensor
-from ._elements import Words
+from ._elements import Words, as_bytes
 from ._file import workers
 from ._header import HEADER, SIGNATURE, sha256
+from ._json import dump
 from ._zstd import compress
 
 # A block ends at so many elements: small tensors share tables, large ones stay alone.
@@ -70,15 +74,13 @@ def encode(
     element = tensors[block.tensors[0]].element
     parts = [words[i] for i in block.tensors]
     if plain or element.bits < 8:
-        return Made(block, element.code, 0, [(0, memoryview(parts[0]).cast("B"))])
+        return Made(block, element.code, 0, [(0, as_bytes(parts[0]))])
     cuts: list[int] = []
     starts, at = [], 0
     for part in parts:
         if part.size:
             starts.append(at)
         at += part.size
-    import numpy as np
-
     joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if block.predictor:
         expected = np.concatenate([its for i in block.tensors if (its := predicted[i]) is not None])
@@ -90,7 +92,7 @@ def encode(
             cuts.append(start)
     streams: list[tuple[int, bytes | memoryview]] = []
     for plane in planes.reshape(element.width, -1):
-        raw = memoryview(plane).cast("B")
+        raw = as_bytes(plane)
         frame = compress(raw, False, tuple(cuts)) if len(raw) else None
         streams.append((1, frame) if frame is not None else (0, raw))
     return Made(block, element.code, 1, streams)
@@ -137,8 +139,6 @@ def _places(blocks: Sequence[Made], at: int) -> tuple[list[int], int]:
 
 
 def _entries(entries: Sequence[Entry]) -> bytes:
-    from ._json import dump
-
     out = bytearray()
     for entry in entries:
         texts = [text.encode() for text in (entry.module, entry.path, entry.parameter)]
@@ -159,8 +159,6 @@ def _tensors(tensors: Sequence[Tensor]) -> bytes:
 
 
 def _blocks(blocks: Sequence[Made]) -> bytes:
-    import hashlib
-
     out = bytearray()
     for block in blocks:
         digest = hashlib.sha256()

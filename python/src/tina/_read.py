@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from . import _config, _json
 from ._directory import KINDS, ROWS, Entry, Layer, Tensor
-from ._elements import Words, as_array
+from ._elements import Words, as_array, as_bytes
 from ._errors import AdapterError
 from ._file import Source, TinaFile
 from ._identity import BaseIdentity
@@ -268,6 +266,6 @@ def to_peft(path: Source, directory: str | os.PathLike[str], layers: int | None 
         with open(os.path.join(inner, "adapter_model.safetensors"), "wb") as data:
             data.write(struct.pack("<Q", len(text)) + text)
             for name in ordered:
-                data.write(memoryview(np.ascontiguousarray(words[numbers[name]])).cast("B"))
+                data.write(as_bytes(words[numbers[name]]))
         os.replace(inner, target)
 

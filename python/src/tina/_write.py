@@ -15,7 +15,7 @@ from ._config import Settings
 from ._directory import (
     CONVOLUTION, EMBEDDING, LOW_RANK, PAIR_BIAS, ROWS, Directory, Entry, Tensor,
 )  # fmt: skip
-from ._elements import I64, PREDICTED, Element, Words, of_array
+from ._elements import I64, PREDICTED, Element, Words, as_bytes, of_array
 from ._errors import AdapterError
 from ._file import Source, TinaFile, content_digest
 from ._header import sha256
@@ -54,7 +54,7 @@ def save_file(
     source = parent if isinstance(parent, TinaFile) or parent is None else TinaFile(parent)
     predictors, predicted = _predictions(records, listed, None if plain else seed, None if plain else source)
     blocks = _plan.encode_all(_plan.plan(records, listed, predictors, plain), listed, words, predicted, plain)
-    digests = [sha256(memoryview(np.ascontiguousarray(part)).cast("B")) for part in words]
+    digests = [sha256(as_bytes(part)) for part in words]
     content = content_digest(records, listed, digests)
     its_parent = source.directory.content_digest if source is not None and 2 in predictors else bytes(32)
     head = (seed or 0) if 1 in predictors else 0, content, its_parent
