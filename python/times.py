@@ -81,8 +81,8 @@ def main(rounds=9):
                 run()
                 if number:
                     times[way].append(time.perf_counter() - start)
-        sizes = {name: os.path.getsize(path) / 1e6 for name, path in (("plain", plain), ("exact", exact), ("child", child))}
-    print(f"{size / 4e6:.1f} million parameters, {size / 1e6:.0f} MB; files of {sizes}")
+        sizes = ", ".join(f"{os.path.basename(path)} {os.path.getsize(path) / 1e6:.0f} MB" for path in (plain, exact, child))
+    print(f"{size / 4e6:.1f} million parameters, {size / 1e6:.0f} MB; {sizes}")
     for way, its in times.items():
         middle = statistics.median(its)
         print(f"{way:36} {middle * 1e3:7.1f} ms  {size / middle / 1e6:7.0f} MB/s   (best {min(its) * 1e3:.1f} ms)")

@@ -3,8 +3,8 @@
 
   tina_error.py FILE.tina SOURCE.safetensors
 
-The file is read by the package in python/, the source by numpy; nothing of Tina's own program is used. For every module and
-every number of layers: ||dW - dW'|| / ||dW||, with dW = B A formed in full in double precision.
+The file is read by the package in python/, the source by numpy; nothing of Tina's own program is used. For every
+module and every number of layers: ||dW - dW'|| / ||dW||, with dW = B A formed in full in double precision.
 Fails if a stated error is more than 1 % off, or a module of the source is missing.
 """
 import json

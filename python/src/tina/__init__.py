@@ -16,6 +16,6 @@ from ._version import __version__
 from ._write import save_file
 
 __all__ = [
-    "__version__", "AdapterError", "BaseIdentity", "Comparison", "EntryInfo", "Info", "Report", "TinaError", "TinaFile", "identify",
-    "info", "load_file", "peft", "safe_open", "save_file", "to_peft", "verify",
+    "AdapterError", "BaseIdentity", "Comparison", "EntryInfo", "Info", "Report", "TinaError", "TinaFile",
+    "__version__", "identify", "info", "load_file", "peft", "safe_open", "save_file", "to_peft", "verify",
 ]  # fmt: skip
