@@ -81,7 +81,7 @@ def main(rounds=9):
                 run()
                 if number:
                     times[way].append(time.perf_counter() - start)
-        sizes = ", ".join(f"{os.path.basename(path)} {os.path.getsize(path) / 1e6:.0f} MB" for path in (plain, exact, child))
+        sizes = ", ".join(f"{pathlib.Path(p).name} {os.path.getsize(p) / 1e6:.0f} MB" for p in (plain, exact, child))
     print(f"{size / 4e6:.1f} million parameters, {size / 1e6:.0f} MB; {sizes}")
     for way, its in times.items():
         middle = statistics.median(its)

@@ -123,7 +123,8 @@ public struct TinaFile: Sendable {
     }
     parent =
       catalog.parent == .zero
-      ? nil : Parent(try parents.find(catalog.parent, of: file.path, hint: metadata.parentName, depth: depth + 1))
+      ? nil
+      : Parent(try parents.find(catalog.parent, of: file.path, hint: metadata.parentName, depth: depth + 1))
   }
 
   private static func cut(

@@ -55,7 +55,8 @@ struct TinaParents: Sendable {
         found: named.count + others.count == 0
           ? "no parent named" : "none of \(named.count + others.count) files to be it",
         expected: "the file with the content \(digest)",
-        advice: "The tensors are differences from that file: put it into the same folder, under the name that "
+        advice:
+          "The tensors are differences from that file: put it into the same folder, under the name that "
           + "the metadata give, or name it.")
     }
     guard let file = try? MappedFile(path: found) else {
