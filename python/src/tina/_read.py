@@ -242,10 +242,14 @@ def to_peft(path: Source, directory: str | os.PathLike[str], layers: int | None 
     numbers = names(file)
     words = file.words(list(numbers.values()))
     header: dict[str, Any] = {}
-    metadata = file.meta.get("tensor_metadata") or {"format": "pt"}
-    header["__metadata__"] = metadata
+    metadata = file.meta.get("tensor_metadata")
+    if "peft_type" not in file.meta.get("configuration", {}):
+        metadata = {"format": "pt"}
+    if metadata:
+        header["__metadata__"] = metadata
     at = 0
-    ordered = sorted(numbers, key=lambda name: (-file.directory.tensors[numbers[name]].element.bits, name))
+    # As safetensors' own library: the widest types first.
+    ordered = sorted(numbers, key=lambda name: (-file.directory.tensors[numbers[name]].element.code, name.encode()))
     for name in ordered:
         tensor = file.directory.tensors[numbers[name]]
         header[name] = {
