@@ -44,8 +44,8 @@ struct HostileConfigurationTests {
     try TinaWriter.write(archive, to: path)
     let file = try TinaFile(path: path)
     #expect(file.byteCount < 1 << 16 && file.pairShapes.count == 4 && file.pairShapes[0].a == [1, 1 << 20])
-    #expect(throws: TinaFault.self) { try file.checkDecodedSize(limit: 16 << 20) }
-    try file.checkDecodedSize(limit: 32 << 20)
+    #expect(throws: TinaFault.self) { try file.catalog.checkDecodedSize(limit: 16 << 20, fileByteCount: 1) }
+    try file.catalog.checkDecodedSize(limit: 32 << 20, fileByteCount: 1)
     #expect(TinaFile.maximumDecodedByteCount(fileByteCount: file.byteCount) == 512 << 20)
     #expect(TinaFile.maximumDecodedByteCount(fileByteCount: 1 << 30) == 64 << 30)
     #expect(AdapterFile.undecodedShapes(path: path, layers: nil)?.count == 4)

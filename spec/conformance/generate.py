@@ -2,40 +2,56 @@
 
     python3 generate.py            needs numpy and zstandard
 
-Each valid file comes with the content digest that a reader must compute, each invalid one with the rule of
-../tina-format.md that it breaks. Every file is small and breaks one rule only.
+Each valid file comes with the content digest and the tensors' hashes that a reader must compute, each invalid one with
+the rule of ../tina-format.md that it breaks. Every file is small. Those named `first-…` break several rules, and come
+with the one that is told.
 """
 
 import json
 import os
 
-import valid as valid_cases
-import invalid as invalid_cases
+import bases
+import invalid
+import invalid_more
+import requests_of_layers
+import valid
+import valid_more
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main():
     manifest = {"valid": [], "invalid": []}
-    for folder, module in (("valid", valid_cases), ("invalid", invalid_cases)):
+    for folder, modules in (("valid", (valid, valid_more)), ("invalid", (invalid, invalid_more))):
         os.makedirs(os.path.join(HERE, folder), exist_ok=True)
         for old in os.listdir(os.path.join(HERE, folder)):
             os.remove(os.path.join(HERE, folder, old))
-        for case in module.cases():
+        for case in (case for module in modules for case in module.cases()):
             path = f"{folder}/{case.pop('name')}.tina"
             data = case.pop("data")
-            with open(os.path.join(HERE, path), "wb") as file:
-                file.write(data)
+            for name, content in case.pop("beside", {}).items():
+                write(name, content)
+            write(path, data)
             if folder == "valid":
                 case = {"file": path, "file_digest": data[96:128].hex(), **case}
             else:
                 case = {"file": path, **case}
             manifest[folder].append(case)
+    manifest["requests"] = list(requests_of_layers.cases())
+    manifest |= bases.make(write)
     with open(os.path.join(HERE, "manifest.json"), "w") as file:
         json.dump(manifest, file, indent=1)
         file.write("\n")
-    total = sum(os.path.getsize(os.path.join(HERE, case["file"])) for cases in manifest.values() for case in cases)
-    print(f"{len(manifest['valid'])} valid and {len(manifest['invalid'])} invalid files, {total} bytes")
+    total = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(HERE) for name in names)
+    counts = ", ".join(f"{len(cases)} {name}" for name, cases in manifest.items())
+    print(f"{counts}; {total} bytes with the generator")
+
+
+def write(path, data):
+    path = os.path.join(HERE, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,8 @@
 """The valid files."""
 
-import os
-import sys
-
 import numpy as np
+from identities import identity
 from writer import *  # noqa: F403
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../reference"))
 
 Q = "layers.0.self_attn.q_proj"
 K = "layers.0.self_attn.k_proj"
@@ -21,28 +17,11 @@ def everything(entries):
     return [(i, j) for i, item in enumerate(entries) for j in range(len(item["tensors"]))]
 
 
-def identity():
-    """A small base identity, by hand: two tensors, three runs."""
-    out = bytearray([1, 5]) + b"qwen2" + bytes(range(32))
-    sizes = {"heads": 2, "hidden": 64, "layers": 1}
-    out.append(len(sizes))
-    for name, size in sizes.items():
-        out += bytes([len(name)]) + name.encode() + struct.pack("<Q", size)
-    out += struct.pack("<H", 2)
-    for name, element, shape in (("layers.0.mlp.up_proj.weight", 2, (96, 64)), ("norm.weight", 0, (20,))):
-        out += bytes([len(name)]) + name.encode() + bytes([element, len(shape)]) + struct.pack(f"<{len(shape)}Q", *shape)
-    out += struct.pack("<H", 3)
-    for run in ((0, 7, 32), (0, 95, 0), (1, 0, 0)):
-        out += struct.pack("<HII", *run)
-    rng = np.random.default_rng(5)
-    return bytes(out) + bf16(rng.normal(0, 0.02, 64)) + rng.normal(1, 0.1, 20).astype("<f4").tobytes()
-
-
 def cases():
     def case(name, entries, note, plans=None, more=None, **options):
         return {
-            "name": name, "note": note, "content_digest": content_digest(entries).hex(), **(more or {}),
-            "data": make(entries, plans, **options),
+            "name": name, "note": note, "content_digest": content_digest(entries).hex(), "tensors": hashes(entries),
+            **(more or {}), "data": make(entries, plans, **options),
         }  # fmt: skip
 
     def planes(entries, note, name, **options):
@@ -150,11 +129,7 @@ def cases():
     ):  # fmt: skip
         made = Quantised(np.random.default_rng(7), shapes if arrangement else shapes[:1], element, bits, arrangement, arrangement)
         one = case(name, made.entries, f"{1 + len(bits)} quality layers", [made.plan()], bits=bits, errors=made.errors())
-        prefixes = []
-        for n in range(1, len(bits) + 1):
-            items = [dict(item, tensors=parts) for item, parts in zip(made.entries, made.decoded(n))]
-            prefixes.append(content_digest(items).hex())
-        one["prefix_digests"] = prefixes
+        one |= prefixes(made)
         if name == "layers-3":
             layered = made, dict(one)
         yield one
@@ -163,7 +138,8 @@ def cases():
     for n in (1, 2):
         yield {
             "name": f"prefix-{n}-of-3", "note": f"layers-3.tina cut at the end of layer {n}: valid only as {n} layers",
-            "layers": n, "content_digest": one["prefix_digests"][n - 1], "data": one["data"][: ends[n - 1]],
+            "layers": n, "content_digest": one["prefix_digests"][n - 1], "tensors": one["prefix_tensors"][n - 1],
+            "data": one["data"][: ends[n - 1]],
         }  # fmt: skip
     rng = np.random.default_rng(8)
     made = Quantised(rng, shapes[:1], "I8", (2,), 1, 1)
@@ -233,6 +209,21 @@ def cases():
     yield case("index-compressed", plain, "compressed metadata and directory", meta=compact({"source": {"format": "peft", "x": "y" * 400}}), compress=(b"META", b"TDIR"))
     yield case("base", plain, "with a base identity", base=identity())
     yield case("base-compressed", plain, "with a base identity, compressed", base=identity(), compress=(b"BASE",))
+
+
+def hashes(entries):
+    """SHA-256 of each tensor's bytes, in the order of the directory."""
+    return [sha256(part["data"]).hex() for item in entries for part in item["tensors"]]
+
+
+def prefixes(made):
+    """What readers of fewer layers get of a file of integer pairs alone."""
+    digests, tensors = [], []
+    for n in range(1, len(made.bits) + 1):
+        items = [dict(item, tensors=parts) for item, parts in zip(made.entries, made.decoded(n))]
+        digests.append(content_digest(items).hex())
+        tensors.append(hashes(items))
+    return {"prefix_digests": digests, "prefix_tensors": tensors}
 
 
 def whole_error(made, layers):

@@ -32,6 +32,17 @@ def zstd(data, level=19, **parameters):
     return zstandard.ZstdCompressor(compression_params=parameters).compress(bytes(data))
 
 
+def rle_frame(size, byte, window=None):
+    """The smallest frame of one byte, repeated; a single segment, or with the byte that states a window."""
+    out = b"\x28\xb5\x2f\xfd" + (b"\xa0" if window is None else b"\x80" + bytes([window])) + struct.pack("<I", size)
+    left, most = size, 128 << 10
+    while left:
+        part = min(left, most)
+        left -= part
+        out += ((left == 0) | 1 << 1 | part << 3).to_bytes(3, "little") + bytes([byte])
+    return out
+
+
 # Numbers in element types
 
 
@@ -145,12 +156,18 @@ def exact_streams(plan, tensors):
 class Quantised:
     """Integer pairs: entries whose tensors are what the integers decode to."""
 
-    def __init__(self, rng, pairs, element="I8", bits=(), arrangement=1, codec=1, tiers=True, zero_component=False):
+    def __init__(self, rng, pairs, element="I8", bits=(), arrangement=1, codec=1, tiers=True, zero_component=False, repeated=False):
         self.element, self.bits, self.arrangement, self.codec = element, list(bits), arrangement, codec
         self.shapes, self.full, self.scales, self.entries, self.sources = pairs, [], [], [], []
         top = 127 if element == "I8" else 32767
         total = sum(bits)
         for module, rank, inner, outer in pairs:
+            if repeated:
+                a, b = (np.arange(rank) % 7 - 3.0).reshape(rank, 1) + 0.5, np.ones((1, rank))
+                self.full.append((np.rint(2 * a).astype(np.int64), b.astype(np.int64)))
+                self.scales.append(np.full(rank, 2.0**-9, np.float32))
+                self.sources.append(np.ones((1, 1)))
+                continue
             a = rng.uniform(-1, 1, (rank, inner)) / math.sqrt(inner)
             b = rng.normal(0, 0.02, (outer, rank)) * 2.0 ** -np.arange(rank)
             reach = top * 2**total * 0.9
@@ -177,8 +194,12 @@ class Quantised:
             self.refinements.insert(0, [q - (c << k) + (1 << (k - 1)) for q, c in zip(symbols, coarse)])
             symbols = coarse
         self.symbols = symbols
-        for (module, *_), decoded in zip(pairs, self.decoded(len(self.bits) + 1)):
-            self.entries.append(entry(LOW_RANK, module, decoded))
+        self.refresh()
+
+    def refresh(self):
+        """Makes the entries anew, after a change of the integers."""
+        decoded = zip(self.shapes, self.decoded(len(self.bits) + 1))
+        self.entries = [entry(LOW_RANK, module, tensors) for (module, *_), tensors in decoded]
 
     def decoded(self, layers):
         """The tensors that a reader of so many layers gets."""
@@ -222,7 +243,10 @@ class Quantised:
 
     def plan(self, first=0):
         names = [(first + i, position) for i in range(len(self.shapes)) for position in (0, 1)]
-        return {"form": 1, "names": names, "arrangement": self.arrangement, "codec": self.codec, "quantised": self}
+        return {
+            "form": 1, "names": names, "arrangement": self.arrangement, "codec": self.codec, "quantised": self,
+            "refinement_codec": 0,
+        }  # fmt: skip
 
     def streams(self):
         scales = b"".join(g.astype("<f4").tobytes() for g in self.scales)
@@ -282,7 +306,7 @@ def make(
     for n in range(len(bits)):
         for number, plan in enumerate(originals):
             if plan["form"] == 1:
-                refined = block(2, None, 0, 0, [plan["quantised"].refinement(n)], {"codec": 0})
+                refined = block(2, None, 0, 0, [plan["quantised"].refinement(n)], {"codec": plan["refinement_codec"]})
                 blocks.append(refined | {"target": number, "layer": n + 1})
     directory = {
         "head": {
@@ -363,11 +387,12 @@ def make(
 
 def block(form, element, arrangement, predictor, streams, plan):
     records = []
-    for data in streams:
+    for number, data in enumerate(streams):
         codec, best = 0, data
-        if plan["codec"]:
-            packed = zstd(data, plan.get("level", 19))
-            if len(packed) < len(data) or plan["codec"] == 2:
+        wanted = plan.get("codecs", [plan["codec"]] * len(streams))[number]
+        if wanted:
+            packed = plan["frames"][number] if "frames" in plan else zstd(data, plan.get("level", 19))
+            if len(packed) < len(data) or wanted == 2:
                 codec, best = 1, packed
         records.append({"codec": codec, "data": best, "length": None})
     return {

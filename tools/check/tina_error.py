@@ -3,8 +3,8 @@
 
   tina_error.py FILE.tina SOURCE.safetensors
 
-The file is read by spec/reference, the source by numpy; nothing of Tina's own program is used. For every module and
-every number of layers: ||dW - dW'|| / ||dW||, with dW = B A formed in full in double precision.
+The file is read by the package in python/, the source by numpy; nothing of Tina's own program is used. For every
+module and every number of layers: ||dW - dW'|| / ||dW||, with dW = B A formed in full in double precision.
 Fails if a stated error is more than 1 % off, or a module of the source is missing.
 """
 import json
@@ -14,8 +14,8 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "spec" / "reference"))
-import tina_reader
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python" / "src"))
+import tina
 
 
 def safetensors(path):
@@ -37,27 +37,30 @@ def safetensors(path):
 
 
 def main(path, source):
-    file = tina_reader.File(pathlib.Path(path).read_bytes())
+    count = len(tina.info(path).layers)
+    files = [tina.TinaFile(path, layers) for layers in range(1, count + 1)]
+    words = [file.words(file.tensor_numbers()) for file in files]
+    entries = files[0].directory.entries
     tensors = safetensors(source)
     worst = 0.0
-    for entry in file.entries:
-        if entry["kind"] != 1:
+    for entry in entries:
+        if entry.kind != 1:
             continue
-        names = [n for n in tensors if entry["path"] + ".lora_A." in n]
-        assert len(names) == 1, f"{entry['path']}: found {names}"
+        names = [n for n in tensors if entry.path + ".lora_A." in n]
+        assert len(names) == 1, f"{entry.path}: found {names}"
         a, b = tensors[names[0]], tensors[names[0].replace(".lora_A.", ".lora_B.")]
         true = b @ a
-        for layers, stated in enumerate(entry["errors"], 1):
+        for layers, stated in enumerate(entry.errors, 1):
             decoded = [
-                np.frombuffer(file.tensor(entry["first"] + i, layers), "<f4").astype(np.float64).reshape(shape)
+                words[layers - 1][entry.first + i].view("<f4").astype(np.float64).reshape(shape)
                 for i, shape in ((0, a.shape), (1, b.shape))
             ]
             norm = np.linalg.norm(true)
             error = np.linalg.norm(decoded[1] @ decoded[0] - true) / norm if norm else 0.0
             off = abs(error - stated) / error if error else abs(stated)
             worst = max(worst, off)
-            assert off <= 0.01, f"{entry['module']}, {layers} layers: stated {stated}, true {error}"
-    print(f"{path}: {len(file.entries)} entries, stated errors within {100 * worst:.3f} % of the true ones")
+            assert off <= 0.01, f"{entry.module}, {layers} layers: stated {stated}, true {error}"
+    print(f"{path}: {len(entries)} entries, stated errors within {100 * worst:.3f} % of the true ones")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The seeded initial A of spec/tina-format.md section 8.4, from the text and numpy alone.
+"""The seeded initial A of spec/tina-format.md section 8.3, from the text and numpy alone.
 
   seeded_a.py SEED MODULE RANK IN    prints the words as F32, row by row
 

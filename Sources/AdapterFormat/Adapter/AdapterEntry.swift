@@ -63,7 +63,7 @@ public struct AdapterEntry: Sendable {
 
   /// The names that PEFT gives the tensors today.
   public var standardNames: [String] {
-    let start = "base_model.model." + path
+    let start = "base_model.model." + (path.isEmpty ? module : path)
     return switch content {
     case .lowRank, .convolution: [start + ".lora_A.weight", start + ".lora_B.weight"]
     case .embedding: [start + ".lora_embedding_A", start + ".lora_embedding_B"]

@@ -80,6 +80,15 @@ extension JSONValue {
     if case .number(let literal) = self { literal.utf8.contains { $0 == 0x4E || $0 == 0x49 } } else { false }
   }
 
+  /// The number of values that it consists of, itself included. Names of members are none.
+  package var count: Int {
+    switch self {
+    case .array(let values): 1 + values.reduce(0) { $0 + $1.count }
+    case .object(let object): 1 + object.members.reduce(0) { $0 + $1.1.count }
+    default: 1
+    }
+  }
+
   /// The value with null in place of numbers that JSON lacks, for readers that hold to JSON.
   package var finite: JSONValue {
     guard nonFinitePlace != nil else { return self }

@@ -2,7 +2,7 @@ import ModelFiles
 import Support
 
 /// The initial A that a seed gives: uniform on (−1/√in, 1/√in), each number a function of seed, module and
-/// position alone (spec §8.4).
+/// position alone (spec §8.3).
 ///
 /// A run that begins with it can store its A as differences from it, which are small early in training.
 public enum SeededInitialization {

@@ -1,4 +1,3 @@
-import Foundation
 public import ModelFiles
 
 /// A mapped .tina file. Opening it checks its index, decoding checks its data.
@@ -58,7 +57,8 @@ public struct TinaFile: Sendable {
   /// - Parameters:
   ///   - path: the file.
   ///   - layers: how many quality layers to read; nil: all. With a number, the file may be cut behind that layer.
-  ///   - parents: files that may be the parent; a run's other checkpoints are tried after them.
+  ///   - parents: files that may be the parent. After them the file that the metadata name, beside this one, is tried,
+  ///     then the run's other checkpoints. Its content is compared with its digest when tensors are decoded.
   ///   - residence: where its bytes are kept.
   /// - Throws: ``AdapterError`` whose violation names the rule that is broken. A cut file is refused, unless
   ///   `layers` asks for layers that it still has.
@@ -72,7 +72,7 @@ public struct TinaFile: Sendable {
       throw AdapterError(path: path, violations: [.init(error)])
     }
     do throws(TinaFault) {
-      try self.init(file, layers: layers, parents: parents, depth: 0)
+      try self.init(file, layers: layers, parents: TinaParents(parents), depth: 0)
     } catch {
       throw error.error(file: path)
     }
@@ -80,7 +80,7 @@ public struct TinaFile: Sendable {
 
   /// - Parameter allowsCut: whether to open cut files with their complete layers, as a validator does.
   init(
-    _ file: MappedFile, layers: Int?, parents: [String], depth: Int, allowsCut: Bool = false
+    _ file: MappedFile, layers: Int?, parents: TinaParents, depth: Int, allowsCut: Bool = false
   ) throws(TinaFault) {
     header = try TinaHeader(file)
     var unknown: [TinaSection] = []
@@ -124,23 +124,7 @@ public struct TinaFile: Sendable {
     parent =
       catalog.parent == .zero
       ? nil
-      : Parent(
-        try Self.find(
-          catalog.parent, in: depth == 0 ? parents + Self.checkpoints(beside: file.path) : parents,
-          of: file.path,
-          depth: depth + 1))
-  }
-
-  /// The files of the same name in a training run's other checkpoints, `../checkpoint-*/`, if the file lies in such a
-  /// folder: a run's checkpoints are differences from one another.
-  private static func checkpoints(beside path: String) -> [String] {
-    let file = URL(fileURLWithPath: path)
-    let folder = file.deletingLastPathComponent()
-    guard folder.lastPathComponent.hasPrefix("checkpoint-") else { return [] }
-    let run = folder.deletingLastPathComponent()
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: run.path)) ?? []
-    return names.filter { $0.hasPrefix("checkpoint-") && $0 != folder.lastPathComponent }.sorted()
-      .map { run.appending(path: $0).appending(path: file.lastPathComponent).path }
+      : Parent(try parents.find(catalog.parent, of: file.path, hint: metadata.parentName, depth: depth + 1))
   }
 
   private static func cut(
@@ -164,29 +148,6 @@ public struct TinaFile: Sendable {
       advice: "Download the rest, or ask for layers=\(present): modules are then up to \(error) off.")
   }
 
-  private static func find(
-    _ digest: ContentDigest, in parents: [String], of path: String, depth: Int
-  ) throws(TinaFault) -> TinaFile {
-    guard depth <= 256 else {
-      throw TinaFault(.limit, "parent", found: "a chain of more than 256 parents", expected: "at most 256")
-    }
-    for candidate in parents {
-      guard let file = try? MappedFile(path: candidate) else { continue }
-      // Files that are not valid .tina files are skipped; the parent's own faults are reported.
-      guard let header = try? TinaHeader(file),
-        let section = header.sections.first(where: { $0.type == "TDIR" }),
-        let bytes = try? TinaHeader.contents(of: section, in: file), bytes.count >= 64,
-        bytes[32..<64].elementsEqual(digest.bytes)
-      else { continue }
-      return try TinaFile(file, layers: nil, parents: parents, depth: depth)
-    }
-    throw TinaFault(
-      .parent, "parent",
-      found: parents.isEmpty ? "no parent named" : "none of \(parents.count) files to be it",
-      expected: "the file with the content \(digest)",
-      advice: "The tensors are differences from that file: name it too.")
-  }
-
   /// The digest of the file's content, independent of its encoding.
   public var contentDigest: ContentDigest { catalog.contentDigest }
   /// The content digest of the file that this one needs, or nil.
@@ -202,7 +163,6 @@ public struct TinaFile: Sendable {
   /// - Throws: ``AdapterError`` if a byte is not what the digests say.
   public func archive(isTrusted: Bool = false) throws(AdapterError) -> AdapterArchive {
     do throws(TinaFault) {
-      if !isTrusted, let fault = paddingFaults().first { throw fault }
       return try decoded(isTrusted: isTrusted)
     } catch {
       throw error.error(file: path)
@@ -213,6 +173,7 @@ public struct TinaFile: Sendable {
     try checkDecodedSize()
     let names = catalog.entries.map(\.peftNames)
     let decoder = try decoder()
+    if !isTrusted, let fault = paddingFaults().first { throw fault }
     let blocks = catalog.blocks.indices.filter { catalog.blocks[$0].layer == 0 }
     let decoded = try inParallel(map: blocks.count, context: { DecodingMemory() }) {
       (index, memory) throws(TinaFault) -> [Tensor] in
@@ -264,31 +225,5 @@ public struct TinaFile: Sendable {
   func decoder() throws(TinaFault) -> BlockDecoder {
     BlockDecoder(
       file: file, catalog: catalog, layerCount: layerCount, parents: try parentTensors())
-  }
-
-  /// The parent's tensors that predict this file's, by number of the tensor.
-  private func parentTensors() throws(TinaFault) -> [Int: Tensor] {
-    guard let parent else { return [:] }
-    let entries = try parent.file.decoded(isTrusted: false).entries
-    var found: [Int: Tensor] = [:]
-    for block in catalog.blocks where block.predictor == .parent {
-      for number in block.tensors {
-        let record = catalog.tensors[number]
-        let entry = catalog.entries[record.entry]
-        let match = entries.first {
-          $0.module.utf8.elementsEqual(entry.module.utf8) && $0.tinaKind == entry.kind
-            && $0.parameter.utf8.elementsEqual(entry.parameter.utf8)
-        }
-        guard let tensor = match?.tinaTensors[number - entry.tensors.lowerBound],
-          tensor.elementType == record.elementType, tensor.shape == record.shape
-        else {
-          throw TinaFault(
-            .parent, "module " + quoted(entry.module), found: "no such tensor in " + parent.file.path,
-            expected: "one of the same type and shape")
-        }
-        found[number] = tensor
-      }
-    }
-    return found
   }
 }

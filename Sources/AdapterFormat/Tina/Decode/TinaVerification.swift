@@ -40,7 +40,7 @@ extension TinaFile {
       throw AdapterError(path: path, violations: [.init(error)])
     }
     do throws(TinaFault) {
-      let file = try TinaFile(map, layers: nil, parents: parents, depth: 0, allowsCut: true)
+      let file = try TinaFile(map, layers: nil, parents: TinaParents(parents), depth: 0, allowsCut: true)
       return try file.verified()
     } catch {
       return TinaReport(

@@ -36,7 +36,9 @@ extension TinaEncoder {
       if index.count == indexLength {
         let length = catalog.layers.last?.end ?? indexLength
         // Nothing is written that a reader would refuse.
-        _ = try TinaCatalog(catalog.bytes, indexLength: indexLength, fileLength: length)
+        let check = try TinaCatalog(catalog.bytes, indexLength: indexLength, fileLength: length)
+        try check.checkDecodedSize(
+          limit: TinaFile.maximumDecodedByteCount(fileByteCount: length), fileByteCount: length)
         return TinaWriter.Encoded(index: index, catalog: catalog, blocks: blocks, byteCount: length)
       }
       indexLength = index.count

@@ -100,7 +100,7 @@ enum TinaKind: UInt8, Sendable, CaseIterable {
   var hasScale: Bool { isPair || self == .pairBias }
 }
 
-/// What the words of a block are differences from, spec §8.4.
+/// What the words of a block are differences from, spec §8.3 and §8.4.
 enum TinaPredictor: UInt8, Sendable {
   case none = 0
   case seeded = 1

@@ -4,6 +4,8 @@ import Support
 // Reads the catalog's records one after another, and checks each by itself.
 extension TinaCatalog {
   static let maximumNameLength = 1024
+  /// The most values of JSON in the attributes of all entries: a tree of them takes memory.
+  static let maximumAttributeCount = 1 << 20
 
   /// Reads the records and checks them, also against each other and against the lengths of index and file.
   init(_ bytes: [UInt8], indexLength: Int, fileLength: Int) throws(TinaFault) {
@@ -32,6 +34,7 @@ extension TinaCatalog {
     guard bits <= 8 else {
       throw TinaFault(.layers, "directory", found: "\(bits) refinement bits", expected: "at most 8")
     }
+    var values = 0
     for number in 0..<entryCount {
       let first = entries.last?.tensors.upperBound ?? 0
       let entry = try Self.entry(&cursor, number, firstTensor: first, layerCount: layerCount)
@@ -39,6 +42,12 @@ extension TinaCatalog {
         throw TinaFault(
           .order, "entry \(number + 1)", found: quoted(entry.module) + " after " + quoted(last.module),
           expected: "strictly ascending entries")
+      }
+      values += entry.attributes.map { JSONValue.object($0).count } ?? 0
+      guard values <= Self.maximumAttributeCount else {
+        throw TinaFault(
+          .attributes, "entry \(number + 1)",
+          found: "more than \(Self.maximumAttributeCount) values in all attributes", expected: "fewer")
       }
       entries.append(entry)
     }

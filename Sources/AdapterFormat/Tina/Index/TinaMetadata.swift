@@ -10,6 +10,8 @@ struct TinaMetadata {
   var configuration: JSONObject?
   var tensorMetadata: [(key: String, value: String)] = []
   var training: JSONObject?
+  /// What the file calls its parent: a name in its own folder, and no proof.
+  var parentName: String?
   /// The members that this version of Tina does not know.
   var unknown: JSONObject?
 
@@ -38,6 +40,7 @@ struct TinaMetadata {
         guard let members = value.object else { throw wrong(key, value, "an object") }
         if key == "configuration" { configuration = members }
         if key == "training" { training = members }
+        if key == "parent" { parentName = members["file"]?.string }
         guard key == "tensor_metadata" else { continue }
         for (name, text) in members.members {
           guard let text = text.string else { throw wrong(key, text, "strings only") }

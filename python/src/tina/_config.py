@@ -1,0 +1,114 @@
+"""PEFT's ``adapter_config.json``: the ranks and scales that it states, and one that states an adapter's own."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _json
+from ._directory import LOW_RANK, EMBEDDING, MAGNITUDE, Entry
+from ._errors import AdapterError
+
+
+class Settings:
+    """Ranks, alphas and scales by PEFT's rules."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        config = _json.plain(config)
+        if config.get("peft_type") != "LORA":
+            raise AdapterError(f"adapter_config.json: peft_type is {config.get('peft_type')!r}, not 'LORA'")
+        self.rank = int(config.get("r") or 8)
+        alpha = config.get("lora_alpha")
+        self.alpha = 8.0 if alpha is None else float(alpha)
+        self.is_root = bool(config.get("use_rslora"))
+        self._ranks = self._patterns(config.get("rank_pattern"))
+        self._alphas = self._patterns(config.get("alpha_pattern"))
+        self.tokens = config.get("trainable_token_indices")
+
+    @staticmethod
+    def _patterns(patterns: Any) -> list[tuple[re.Pattern[str], float]]:
+        try:
+            return [(re.compile(rf"(?:.*\.)?(?:{key})$"), value) for key, value in (patterns or {}).items()]
+        except re.error as error:
+            raise AdapterError(f"adapter_config.json: a pattern that is none: {error}") from error
+
+    def rank_of(self, path: str) -> int:
+        return int(next((value for pattern, value in self._ranks if pattern.match(path)), self.rank))
+
+    def alpha_of(self, path: str) -> float:
+        return float(next((value for pattern, value in self._alphas if pattern.match(path)), self.alpha))
+
+    def scale(self, rank: int, alpha: float) -> float:
+        """Computed in double precision, rounded once to F32."""
+        return float(np.float32(alpha / math.sqrt(rank) if self.is_root else alpha / rank))
+
+    def tokens_of(self, path: str) -> list[int]:
+        if isinstance(self.tokens, list):
+            return [int(token) for token in self.tokens]
+        parts = path.split(".")
+        for i in range(len(parts)):
+            if (found := (self.tokens or {}).get(".".join(parts[i:]))) is not None:
+                return [int(token) for token in found]
+        return []
+
+
+def _states(config: dict[str, Any], pairs: Sequence[tuple[Entry, int]]) -> bool:
+    try:
+        settings = Settings(config)
+    except AdapterError:
+        return False
+    return all(
+        settings.rank_of(entry.path) == rank
+        and settings.scale(rank, settings.alpha_of(entry.path)) == entry.scale
+        for entry, rank in pairs
+    )
+
+
+def _alpha(entry: Entry, rank: int) -> float:
+    """The alpha that gives the scale without rsLoRA; the product is exact in double precision."""
+    if entry.alpha is not None and float(np.float32(entry.alpha / rank)) == entry.scale:
+        return entry.alpha
+    return entry.scale * rank
+
+
+def make(configuration: dict[str, Any] | None, pairs: Sequence[tuple[Entry, int]], entries: Sequence[Entry],
+         base_model_name: str | None) -> dict[str, Any]:  # fmt: skip
+    """The source's configuration if it states every rank and scale; else one that does."""
+    original = configuration if configuration is not None and "peft_type" in configuration else None
+    if original is not None and _states(original, pairs):
+        return original
+    if not pairs:
+        raise AdapterError("the adapter has no low-rank pair: PEFT's LoRA has nothing else to hold on to")
+    others = sorted({entry.module for entry in entries if entry.kind not in (LOW_RANK, EMBEDDING, MAGNITUDE)})
+    if original is None and others:
+        raise AdapterError(f"{others[0]}: no low-rank pair, and no PEFT configuration came along that explains it")
+    for escape in (str, lambda path: "^" + re.escape(path)):
+        made = _made(original, pairs, entries, base_model_name, escape)
+        if _states(made, pairs):
+            return made
+    raise AdapterError("names of modules that PEFT's patterns cannot tell apart")
+
+
+def _made(original: Any, pairs: Any, entries: Any, base_model_name: str | None, escape: Any) -> dict[str, Any]:
+    rank = Counter(rank for _, rank in pairs).most_common(1)[0][0]
+    alpha = Counter(_alpha(entry, rank) for entry, rank in pairs).most_common(1)[0][0]
+    config = dict(original) if original is not None else {
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base_model_name, "r": rank,
+        "lora_alpha": alpha, "use_rslora": False, "target_modules": [entry.path for entry, _ in pairs],
+        "rank_pattern": {}, "alpha_pattern": {}, "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": False,
+        "init_lora_weights": True, "modules_to_save": None,
+        "use_dora": any(entry.kind == MAGNITUDE for entry in entries), "inference_mode": True,
+    }  # fmt: skip
+    config |= {
+        "r": rank, "lora_alpha": alpha, "use_rslora": False,
+        "rank_pattern": {escape(entry.path): its for entry, its in pairs if its != rank},
+        "alpha_pattern": {
+            escape(entry.path): _alpha(entry, its) for entry, its in pairs if _alpha(entry, its) != alpha
+        },
+    }  # fmt: skip
+    return config
