@@ -81,9 +81,12 @@ class Results:
             file.write(json.dumps(record) + "\n")
         if "cell" in record:
             self.count(record)
-            print("{peer:12} {isa:6} {type:6} {activations:7} {cell:10} {with_} {tina:7.1f} : {other:7.1f} = {ratio:.2f}"
-                  .format(ratio=record["tina"] / record["other"],
-                          with_="adapter" if record["adapter"] else "       ", **record), file=sys.stderr)
+            print(line(record), file=sys.stderr)
+
+
+def line(r):
+    return (f"{r['peer']:12} {r['isa']:6} {r['type']:6} {r['activations']:7} {r['cell']:10} "
+            f"{'adapter' if r['adapter'] else '':7} {r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}")
 
 
 results = Results()

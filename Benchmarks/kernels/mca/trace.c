@@ -19,15 +19,29 @@
 
 #include "dispatch/paths.h"
 
-static const struct { const char *name; const tk_linear_kernels *f; const tk_int8 *i; const tk_bf16 *b; } kernels[] = {
-    {"f32-avx2", &tk_linear_avx2, 0, 0},       {"f32-avx512", &tk_linear_avx512, 0, 0},
-    {"int8-avx2", 0, &tk_int8_avx2, 0},        {"int8-avxvnni", 0, &tk_int8_avxvnni, 0},
-    {"int8-avx512vnni", 0, &tk_int8_avx512vnni, 0},
-    {"bf16-avx2", 0, 0, &tk_bf16_avx2},        {"bf16-avx512", 0, 0, &tk_bf16_avx512},
+typedef void int8_kernel(const tk_linear_args *, const tk_q8 *, size_t, size_t, size_t, size_t, const void *);
+#if __has_include("linear/int8/rows.inc")
+#define INT8(NAME, TABLE) {"int8-" NAME, .i = &TABLE.panels}, {"rows-" NAME, .i = &TABLE.rows}
+#else  // a checkout from before there were kernels for few inputs
+#define INT8(NAME, TABLE) {"int8-" NAME, .i = &TABLE.linear}
+#endif
+static const struct {
+  const char *name;
+  const tk_linear_kernels *f;
+  int8_kernel *const *i;
+  const tk_bf16 *b;
+} kernels[] = {
+    {"f32-avx2", .f = &tk_linear_avx2}, {"f32-avx512", .f = &tk_linear_avx512},
+    {"bf16-avx2", .b = &tk_bf16_avx2},  {"bf16-avx512", .b = &tk_bf16_avx512},
+    INT8("avx2", tk_int8_avx2),         INT8("avxvnni", tk_int8_avxvnni),
+    INT8("avx512vnni", tk_int8_avx512vnni),
 };
 static const struct { const char *name; tk_type type; } types[] = {
     {"f32", TK_F32}, {"f16", TK_F16}, {"bf16", TK_BF16}, {"q8_0", TK_Q8_0}, {"q4_0", TK_Q4_0}, {"q4_k", TK_Q4_K},
     {"q5_k", TK_Q5_K}, {"q6_k", TK_Q6_K}, {"q5_0", TK_Q5_0}, {"q5_1", TK_Q5_1},
+#if __has_include("linear/int8/rows.inc")
+    {"q4_1", TK_Q4_1},
+#endif
 };
 
 static size_t kernel;
@@ -40,7 +54,7 @@ __attribute__((noinline)) static void ends(void) { __asm__ volatile(""); }
 static void call(void) {
   tk_gate gate = {0};
   if (kernels[kernel].f) kernels[kernel].f->linear(&map, 1, 0, map.rows, 0, map.n, map.weights, &gate);
-  else if (kernels[kernel].i) kernels[kernel].i->linear(&map, rounded, 0, map.rows, 0, map.n, map.weights);
+  else if (kernels[kernel].i) (*kernels[kernel].i)(&map, rounded, 0, map.rows, 0, map.n, map.weights);
   else kernels[kernel].b->linear(&map, rounded, 0, map.rows, 0, map.n, map.weights);
 }
 
