@@ -1,7 +1,7 @@
 """The programs that take turns. Each answers rate(cell, adapter): tokens a second of one piece of work.
 
-A cell is ("streams", N, STEPS): N continuations of one prompt of 64 tokens that is computed already, STEPS rows each; or
-("prompt", N, 1): N new tokens.
+A cell is ("streams", N, STEPS): N continuations of one prompt of 64 tokens that is computed already, STEPS rows each.
+Or it is ("prompt", N, 1): N new tokens.
 """
 import json
 import os

@@ -63,7 +63,8 @@ def whole_table(summary):
         peer, isa, kind, activations, cell, *adapter = key.split("|")
         values = summary["cells"][key]
         title = work(cell) + (", adapter" if adapter else "")
-        lines.append(f"| {peer} | {isa} | {NAMES[kind]} | {activations} | {title} | {cell_text(values)} | {values[-1]} |")
+        lines.append(f"| {peer} | {isa} | {NAMES[kind]} | {activations} | {title} | {cell_text(values)} | "
+                     f"{values[-1]} |")
     return "\n".join(lines)
 
 
@@ -80,9 +81,10 @@ def describe(setup):
 
 def log_page(summary):
     setup = summary["setup"]
-    lines = [f"# {setup['date']}: speed on {setup['processor']['name']}", "", "Made by `Benchmarks/peers/table.py`.", "",
-             describe(setup) + f". Tina {setup['tina']}.", "", "In turns of about a second, medians of pairs, and the "
-             "range of the pairs' ratios. Tina runs through `tina serve`; \"default\" means without flags.", ""]
+    lines = [f"# {setup['date']}: speed on {setup['processor']['name']}", "", "Made by `Benchmarks/peers/table.py`.",
+             "", f"{describe(setup)}. Tina {setup['tina']}.", "",
+             "In turns of about a second, medians of pairs, and the range of the pairs' ratios. Tina runs through",
+             '`tina serve`; "default" means without flags.', ""]
     lines += [f"- {name}: {setup[name]}" for name in setup if name.split()[0] in ("llama.cpp", "ik_llama.cpp")]
     lines += ["", whole_table(summary)]
     if summary.get("kernels"):

@@ -85,8 +85,9 @@ class Results:
 
 
 def line(r):
-    return (f"{r['peer']:12} {r['isa']:6} {r['type']:6} {r['activations']:7} {r['cell']:10} "
-            f"{'adapter' if r['adapter'] else '':7} {r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}")
+    title = r["cell"] + (" adapter" if r["adapter"] else "")
+    return (f"{r['peer']:12} {r['isa']:6} {r['type']:6} {r['activations']:7} {title:18} "
+            f"{r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}")
 
 
 results = Results()

@@ -1,7 +1,7 @@
 // Runs one kernel under its own eyes: prints the address of every instruction that a call executes, for llvm-mca.
 //
 //   trace KERNEL TYPE INPUTS ROWS COLUMNS LENGTHS    addresses, one a line
-//   trace KERNEL TYPE INPUTS ROWS COLUMNS            cycles of the call with its operands in the cache; 0 where it can't run
+//   trace KERNEL TYPE INPUTS ROWS COLUMNS            cycles of the call from the cache; 0 where it can't run
 //
 // LENGTHS has "address length" of each instruction. One that this processor lacks is written down and passed over: what
 // kernels compute does not decide where they go.
