@@ -14,6 +14,7 @@ import pathlib
 import re
 import statistics
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOG = ROOT / "docs" / "log"
@@ -82,10 +83,11 @@ def describe(setup):
 def log_page(summary):
     setup = summary["setup"]
     lines = [f"# {setup['date']}: speed on {setup['processor']['name']}", "", "Made by `Benchmarks/peers/table.py`.",
-             "", f"{describe(setup)}. Tina {setup['tina']}.", "",
+             "", textwrap.fill(f"{describe(setup)}. Tina {setup['tina']}.", 118), "",
              "In turns of about a second, medians of pairs, and the range of the pairs' ratios. Tina runs through",
              '`tina serve`; "default" means without flags.', ""]
-    lines += [f"- {name}: {setup[name]}" for name in setup if name.split()[0] in ("llama.cpp", "ik_llama.cpp")]
+    lines += [textwrap.fill(f"- {name}: {setup[name]}", 118, subsequent_indent="  ", break_long_words=False)
+              for name in setup if name.split()[0] in ("llama.cpp", "ik_llama.cpp")]
     lines += ["", whole_table(summary)]
     if summary.get("kernels"):
         lines += ["", "## Kernels alone", "", "Shares of the larger of two limits, reads and arithmetic.", "",
@@ -125,9 +127,10 @@ def rows():
                             ("prompt of 512", "prompt512")]:
             yield f"{NAMES[kind]}, {title}", f"llama.cpp|native|{kind}|default|{cell}"
     for kind in NAMES:
-        for cell in ("streams1", "streams16|adapter"):
-            title = "1 stream" if cell == "streams1" else "16 streams, adapter"
-            yield f"AVX2 only: {NAMES[kind]}, {title}", f"llama.cpp|avx2|{kind}|default|{cell}"
+        for title, cell in [("1 stream", "streams1"), ("1 stream, adapter", "streams1|adapter"),
+                            ("16 streams, adapter", "streams16|adapter"), ("prompt of 512", "prompt512")]:
+            if kind == "bf16" or not cell.startswith("prompt"):
+                yield f"AVX2 only: {NAMES[kind]}, {title}", f"llama.cpp|avx2|{kind}|default|{cell}"
     for kind in NAMES:
         yield f"ik_llama.cpp: {NAMES[kind]}, 16 streams (ours with adapter)", \
             f"ik_llama.cpp|native|{kind}|default|streams16|adapter"
@@ -150,9 +153,11 @@ def page_tables():
         found = [s["cells"].get(key) for s in columns]
         if any(found):
             lines.append(f"| {title} | " + " | ".join(cell_text(c) if c else "–" for c in found) + " |")
-    for kind in dict.fromkeys(kind for s in columns for kind in s.get("kernels", {})):
+    for kind in ("bf16", "bf16:bf16", "q8_0", "q4_k"):
         found = [s.get("kernels", {}).get(kind, {}) for s in columns]
         counts = [n for n in "1 2 4 8 16 32 512".split() if any(n in shares for shares in found)]
+        if not counts:
+            continue
         lines.append(f"| kernels, {kind}, {', '.join(counts)} inputs: % of the larger limit | "
                      + " | ".join(", ".join(str(shares.get(n, "–")) for n in counts) if shares else "–"
                                   for shares in found) + " |")
