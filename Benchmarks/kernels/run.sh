@@ -1,11 +1,12 @@
 #!/bin/sh
-# Kernels in isolation, as shares of this machine's limits: run.sh [best|avx512|avx2|neon|portable] [threads]
-# [all|gemv|gemm|lora|attention|step] [f32|bf16: activations]
+# Kernels in isolation, as shares of this machine's limits:
+#   run.sh [best|avx512|avxvnni|avx2|neon|portable] [threads] [linear|adapters|attention|step]
+#          [all|f16,bf16,bf16:bf16,q8_0,q4_k,...] [1,2,4,8,16,32,512]      bf16:bf16 has inputs rounded to bf16
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 sources=$(cd "$here/../../Sources/CKernels" && pwd)
 out=${TMPDIR:-/tmp}/tina-kernels-$$
 trap 'rm -f "$out"' EXIT
-${CC:-clang} -O2 -Wno-nullability-completeness \
-  -I"$sources/include" -I"$sources" $(find "$sources" -name '*.c') "$here/kernels.c" -lm -lpthread -o "$out"
+${CC:-clang} -O2 -Wno-nullability-completeness -I"$sources/include" -I"$sources" $(find "$sources" -name '*.c') \
+  "$here"/kernels.c "$here"/parts/*.c -lm -lpthread -o "$out"
 "$out" "$@"

@@ -62,6 +62,14 @@ def free(ctx):
     L.llama_free(ctx)
 
 
+def free_model(model):
+    L.llama_model_free(model)
+
+
+def version():
+    return f"llama-cpp-python {llama_cpp.__version__}, {L.llama_print_system_info().decode()}"
+
+
 def token(ctx, i):
     """Some ordinary token of the vocabulary."""
     return (i * 7919 + 13) % min(L.llama_vocab_n_tokens(L.llama_model_get_vocab(L.llama_get_model(ctx))), 150000)

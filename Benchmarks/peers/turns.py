@@ -1,112 +1,171 @@
 #!/usr/bin/env python3
-"""Measures Tina and llama.cpp in turns of about a second, both loaded all the time. It is for rows that memory decides:
-a machine's memory changes its speed faster than whole runs of Benchmarks/peers/run take turns.
+"""Measures Tina and other programs in turns of about a second: a machine's memory changes its speed faster than whole
+runs take turns. Benchmarks/peers/run makes what this needs, and starts it.
 
-  turns.py MODEL MODEL.gguf ADAPTER ADAPTER.gguf [--tina PATH] [--turns N] [--threads N] [--streams N]
-           [--activations int8|bf16]
+  turns.py FOLDER [options]        results go to FOLDER/results-TINA.jsonl, TINA being a digest of the program
 
-Run it with the Python environment that Benchmarks/peers/run made. Prints the medians and the median of the turns'
-ratios with its 95 % interval (bootstrap), as JSON. Tina is asked through `tina serve`, so its time has HTTP and drawing
-in it; llama.cpp through its C API, decoding alone.
+Begun again, it goes on where it was. Tina runs through `tina serve` without flags, drawing included; llama.cpp through
+its C API, decoding alone; who goes first changes from round to round. An ik_llama.cpp is named by the folder of its
+programs; its rounds are whole processes, without adapter.
 """
 import argparse
+import datetime
+import hashlib
 import json
 import os
-import random
-import re
-import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
-import llama_api as llama_cpp
+import processor
+from programs import Batched, Llama, Tina
 
-parser = argparse.ArgumentParser()
-for name in ("model", "gguf", "adapter", "adapter_gguf"):
-    parser.add_argument(name)
+FILES = {"bf16": "bf16.gguf", "q8_0": "q8_0.gguf", "q4_k_m": "q4_k_m.gguf"}
+STEPS = {1: 12, 2: 12, 4: 10, 8: 8, 16: 6, 32: 5}
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder")
+parser.add_argument("--quick", action="store_true", help="1 and 16 streams and one prompt, 3 rounds: under 5 minutes")
+parser.add_argument("--rounds", type=int)
+parser.add_argument("--types", default=",".join(FILES))
+parser.add_argument("--streams", help="1,2,4,8,16,32 unless given")
+parser.add_argument("--prompts", help="128,512 unless given")
+parser.add_argument("--activations", default="default", help="a list: default, f32, bf16, int8")
+parser.add_argument("--adapters", default="without,with")
+parser.add_argument("--isa", default="native", choices=["native", "avx2"])
+parser.add_argument("--ik", help="the folder of an ik_llama.cpp's programs")
+parser.add_argument("--ik-flags", default="-rtr -no-fa")
+parser.add_argument("--threads", type=int, help="as many as processors unless given")
 parser.add_argument("--tina", default=".build/release/tina")
-parser.add_argument("--turns", type=int, default=40)
-parser.add_argument("--steps", type=int, default=16)
-parser.add_argument("--threads", type=int, default=os.cpu_count())
-parser.add_argument("--streams", type=int, default=1)
-parser.add_argument("--activations", default="int8")
+parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; begin again to go on")
 a = parser.parse_args()
-PROMPT = 64
+
+streams = [int(n) for n in (a.streams or ("1,16" if a.quick else "1,2,4,8,16,32")).split(",") if n]
+prompts = [int(n) for n in (a.prompts or ("512" if a.quick else "128,512")).split(",") if n]
+rounds = a.rounds or (3 if a.quick else 10)
+adapters = [name == "with" for name in a.adapters.split(",")]
+deadline = time.monotonic() + a.seconds
 
 
-class Tina:
-    def __init__(self, prompt):
-        self.prompt = prompt
-        self.process = subprocess.Popen(
-            [a.tina, "serve", a.model, "--adapter", f"lora={a.adapter}", "--port", "0", "--threads", str(a.threads),
-             "--activations", a.activations, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in self.process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                self.address = found.group(0)
-                break
-            print(line, end="", file=sys.stderr)
-        else:
-            sys.exit(f"{a.tina} serve ended before it served")
-        with urllib.request.urlopen(self.address + "/v1/models") as reply:
-            self.names = {None: json.load(reply)["data"][0]["id"], "lora": "lora"}
-        for adapter in self.names:
-            self.turn(adapter)  # all but the prompt's last token is there from now on
-
-    def turn(self, adapter):
-        """Tokens a second."""
-        body = {"model": self.names[adapter], "prompt": self.prompt,
-                "max_tokens": a.steps, "temperature": 0 if a.streams == 1 else 1, "seed": 1, "n": a.streams}
-        request = urllib.request.Request(self.address + "/v1/completions", json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"})
-        start = time.perf_counter()
-        with urllib.request.urlopen(request) as reply:
-            tokens = json.load(reply)["usage"]["completion_tokens"]
-        return tokens / (time.perf_counter() - start)
+def work(kind):
+    """The pairs of a round, (cell, with adapter). A quick round leaves out what takes long."""
+    made = [(("streams", n, STEPS.get(n, 6)), adapter) for n in streams for adapter in adapters]
+    made += [(("prompt", n, 1), adapter) for n in prompts for adapter in adapters
+             if not (a.quick and (adapter or kind != "bf16"))]
+    return made
 
 
-class Llama:
+class Results:
     def __init__(self):
-        self.model = llama_cpp.load(a.gguf)
-        self.context = llama_cpp.context(self.model, 2048, a.streams, a.threads)
-        self.adapters = {None: None, "lora": llama_cpp.adapter(self.model, a.adapter_gguf)}
-        for adapter in self.adapters:
-            self.turn(adapter)
+        with open(a.tina, "rb") as program:
+            digest = hashlib.file_digest(program, "sha256").hexdigest()[:8]
+        self.path = os.path.join(a.folder, f"results-{digest}.jsonl")
+        self.done = {}
+        if os.path.exists(self.path):
+            for line in open(self.path):
+                record = json.loads(line)
+                if "cell" in record:
+                    self.count(record)
 
-    def turn(self, adapter):
-        llama_cpp.attach(self.context, self.adapters[adapter])
-        llama_cpp.clear(self.context)
-        llama_cpp.prompt(self.context, PROMPT)
-        llama_cpp.share(self.context, a.streams)
-        start = time.perf_counter()
-        for step in range(PROMPT, PROMPT + a.steps):
-            rows = [(llama_cpp.token(self.context, step + s), step, s, 1) for s in range(a.streams)]
-            llama_cpp.decode(self.context, rows)
-        return a.steps * a.streams / (time.perf_counter() - start)
+    def key(self, record):
+        return tuple(str(record[k]) for k in ("peer", "isa", "type", "activations", "cell", "adapter"))
+
+    def count(self, record):
+        self.done[self.key(record)] = self.done.get(self.key(record), 0) + 1
+
+    def missing(self, record, round):
+        return self.done.get(self.key(record), 0) <= round
+
+    def add(self, record):
+        with open(self.path, "a") as file:
+            file.write(json.dumps(record) + "\n")
+        if "cell" in record:
+            self.count(record)
+            print(line(record), file=sys.stderr)
 
 
-def interval(ratios):
-    source = random.Random(1)
-    medians = sorted(statistics.median(source.choices(ratios, k=len(ratios))) for _ in range(2000))
-    return [round(medians[50], 3), round(medians[1949], 3)]
+def line(r):
+    title = r["cell"] + (" adapter" if r["adapter"] else "")
+    return (f"{r['peer']:12} {r['isa']:6} {r['type']:6} {r['activations']:7} {title:18} "
+            f"{r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}")
 
 
-llama = Llama()
-tina = Tina([llama_cpp.token(llama.context, i) for i in range(PROMPT)])
+results = Results()
+
+
+def version():
+    return subprocess.run([a.tina, "--version"], capture_output=True, text=True).stdout.strip()
+
+
+def file(kind):
+    return os.path.join(a.folder, FILES[kind])
+
+
+def against(peer, kind, activations):
+    """All rounds of one file. Loads both programs if anything is missing."""
+    base = {"peer": peer, "isa": a.isa, "type": kind, "activations": activations}
+    pairs = [(cell, adapter, dict(base, cell=f"{cell[0]}{cell[1]}", adapter=adapter)) for cell, adapter in work(kind)]
+    if not any(results.missing(record, rounds - 1) for _, _, record in pairs):
+        return
+    tina = Tina(a.tina, file(kind), os.path.join(a.folder, "adapter"), a.threads, activations, a.isa)
+    try:
+        if peer == "llama.cpp":
+            other = Llama(file(kind), os.path.join(a.folder, "adapter.gguf"), a.threads, streams or [1])
+            named = other.api.version()
+        else:
+            other = Batched(a.ik, file(kind), a.threads, a.ik_flags)
+            named = f"{other.program} {a.ik_flags}"
+        results.add({"setup": dict(base, date=f"{datetime.datetime.now():%Y-%m-%d %H:%M}", tina=version(), other=named,
+                                   processor=processor.describe(), threads=a.threads or os.cpu_count(),
+                                   health=tina.get("/health"))})
+        for adapter in adapters:  # warm
+            tina.rate(("streams", 1, 2), adapter)
+        turns = in_turns if peer == "llama.cpp" else in_rounds
+        for round in range(rounds):
+            turns(tina, other, [pair for pair in pairs if results.missing(pair[2], round)], round)
+        if peer == "llama.cpp":
+            other.end()
+    finally:
+        tina.end()
+
+
+def in_turns(tina, other, pairs, round):
+    for cell, adapter, record in pairs:
+        stop_in_time()
+        both = {}
+        for program in ((tina, other), (other, tina))[round % 2]:
+            both[program] = program.rate(cell, adapter)
+        results.add(dict(record, tina=round_off(both[tina]), other=round_off(both[other])))
+
+
+def in_rounds(tina, other, pairs, round):
+    if not pairs:
+        return
+    stop_in_time()
+    theirs = other.rates(list(dict.fromkeys(cell for cell, _, _ in pairs))) if round % 2 else None
+    ours = [tina.rate(cell, adapter) for cell, adapter, _ in pairs]
+    theirs = theirs or other.rates(list(dict.fromkeys(cell for cell, _, _ in pairs)))
+    for (cell, _, record), rate in zip(pairs, ours):
+        results.add(dict(record, tina=round_off(rate), other=theirs[cell]))
+
+
+def round_off(rate):
+    return float(f"{rate:.4g}")
+
+
+def stop_in_time():
+    if time.monotonic() > deadline:
+        raise TimeoutError
+
+
 try:
-    for adapter in (None, "lora"):
-        pairs = []
-        for turn in range(a.turns):
-            # Who goes first changes, so that a drift favours nobody.
-            both = {}
-            for who in ((tina, llama), (llama, tina))[turn % 2]:
-                both[who] = who.turn(adapter)
-            pairs.append((both[tina], both[llama]))
-        ratios = [x / y for x, y in pairs]
-        print(json.dumps({"adapter": adapter is not None, "streams": a.streams, "activations": a.activations,
-                          "tina": round(statistics.median(x for x, _ in pairs), 2),
-                          "llama.cpp": round(statistics.median(y for _, y in pairs), 2),
-                          "ratio": round(statistics.median(ratios), 3), "interval": interval(ratios)}), flush=True)
-finally:
-    tina.process.terminate()
-    tina.process.wait()
+    for activations in a.activations.split(","):
+        for kind in a.types.split(","):
+            against("llama.cpp", kind, activations)
+            if a.ik:
+                against("ik_llama.cpp", kind, activations)
+except TimeoutError:
+    print("Time is up; begun again, the same command goes on from here.", file=sys.stderr)
+    print(results.path)
+    sys.exit(75)
+print(results.path)

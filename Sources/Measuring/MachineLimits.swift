@@ -9,11 +9,17 @@ public struct MachineLimits: Sendable {
   public let readRate: Double
   /// Float32 operations in a second, a fused multiply-add counted as two.
   public let operationRate: Double
+  /// The same of bf16, for weights that meet activations rounded to it.
+  public let bf16Rate: Double
+  /// The same of bytes, for block-quantised weights.
+  public let byteRate: Double
 
   /// The mean of two measurements.
   init(_ one: MachineLimits, _ other: MachineLimits) {
     readRate = (one.readRate + other.readRate) / 2
     operationRate = (one.operationRate + other.operationRate) / 2
+    bf16Rate = (one.bf16Rate + other.bf16Rate) / 2
+    byteRate = (one.byteRate + other.byteRate) / 2
   }
 
   /// Measures on the model's threads: the best of `rounds` reads of 256 MiB, and of as many runs of arithmetic.
@@ -27,19 +33,24 @@ public struct MachineLimits: Sendable {
     unsafe buffer.initializeMemory(as: UInt8.self, repeating: 1, count: bytes)
     let clock = ContinuousClock()
     var read = 0.0
-    var operations = 0.0
+    var (operations, bf16, bytesComputed) = (0.0, 0.0, 0.0)
     unsafe model.withThreads { threads in
       for _ in 0..<max(rounds, 1) {
-        let began = clock.now
+        var began = clock.now
+        func rate(_ work: Double) -> Double {
+          defer { began = clock.now }
+          return work / (clock.now - began).inSeconds
+        }
         unsafe _ = tk_limits_read(threads, buffer, bytes)
-        let between = clock.now
-        let count = unsafe tk_limits_fma(threads, 4000)
-        let ended = clock.now
-        read = max(read, Double(bytes) / (between - began).inSeconds)
-        operations = max(operations, count / (ended - between).inSeconds)
+        read = max(read, rate(Double(bytes)))
+        unsafe operations = max(operations, rate(tk_limits_fma(threads, 4000)))
+        unsafe bf16 = max(bf16, rate(tk_limits_bf16(threads, 4000)))
+        unsafe bytesComputed = max(bytesComputed, rate(tk_limits_bytes(threads, 4000)))
       }
     }
     readRate = read
     operationRate = operations
+    bf16Rate = bf16
+    byteRate = bytesComputed
   }
 }

@@ -37,23 +37,14 @@ public final class SpeedBenchmark {
       })
   }
 
-  /// Float32 operations for a token, without attention.
-  func operations(head: Bool) -> Double {
-    let head = head ? model.config.vocabSize * model.config.hiddenSize : 0
-    return 2
-      * Double(
-        model.weights.layers.reduce(head) { sum, layer in
-          layer.projections.reduce(sum) { $0 + $1.rows * $1.columns }
-        })
-  }
-
-  /// Whether some weights meet rounded activations: the float32 peak does not bound their arithmetic.
-  var isRounded: Bool {
-    model.weights.layers.contains { layer in
-      layer.projections.contains {
-        tk_block_elements($0.type) > 1
-          ? model.activations != .f32 : $0.type == TK_BF16 && model.activations == .bf16
-      }
+  /// The least time that the arithmetic of a token's linear maps can take.
+  func arithmeticSeconds(head: Bool, _ limits: MachineLimits) -> Double {
+    let layers = model.weights.layers.flatMap(\.projections)
+    return (head ? layers + [model.weights.head] : layers).reduce(0) { sum, map in
+      let isInBytes = tk_block_elements(map.type) > 1 && model.activations != .f32
+      let isInBF16 = map.type == TK_BF16 && model.activations == .bf16
+      let rate = isInBytes ? limits.byteRate : isInBF16 ? limits.bf16Rate : limits.operationRate
+      return sum + 2 * Double(map.rows * map.columns) / rate
     }
   }
 
@@ -64,12 +55,10 @@ public final class SpeedBenchmark {
     return (result, MachineLimits(before, MachineLimits(model, rounds: 3)))
   }
 
-  /// The most tokens a second that steps of `rows` rows can give; nil where no bound is known.
-  private func ceiling(rows: Int, _ limits: MachineLimits) -> Double? {
-    if isRounded { return rows == 1 ? limits.readRate / weightBytes : nil }
+  /// The most tokens a second that steps of `rows` rows can give.
+  private func ceiling(rows: Int, _ limits: MachineLimits) -> Double {
     let reading = weightBytes / limits.readRate
-    let computing = Double(rows) * operations(head: true) / limits.operationRate
-    return Double(rows) / max(reading, computing)
+    return Double(rows) / max(reading, Double(rows) * arithmeticSeconds(head: true, limits))
   }
 
   // MARK: Everything
@@ -80,6 +69,8 @@ public final class SpeedBenchmark {
   public func run() async throws {
     report(SpeedResult("read", "memory read, all threads", limits.readRate / 1e9, "GB/s"))
     report(SpeedResult("fma", "float32 multiply-add, all threads", limits.operationRate / 1e9, "GFLOP/s"))
+    report(SpeedResult("bf16", "the same of bf16", limits.bf16Rate / 1e9, "GFLOP/s"))
+    report(SpeedResult("bytes", "the same of bytes", limits.byteRate / 1e9, "GOP/s"))
     try await reportLoading()
     for count in quick ? [128] : [128, 512] { try await reportPrefill(count) }
     try await reportGroup(quick ? 128 : 512)

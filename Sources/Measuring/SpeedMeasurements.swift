@@ -42,7 +42,7 @@ extension SpeedBenchmark {
     report(
       SpeedResult(
         "prefill\(count)", "prefill, \(count) tokens", best, "tok/s",
-        limit: isRounded ? nil : limits.operationRate / operations(head: false),
+        limit: 1 / arithmeticSeconds(head: false, limits),
         limitName: "of the arithmetic peak"))
   }
 

@@ -78,8 +78,8 @@ struct BenchTests {
     #expect(result.status == 0, "\(result.errors)")
     let numbers = try result.object()
     for key in [
-      "read", "fma", "load", "prefill128", "group", "decode1", "decode16", "decode16-r32", "decode16-a4",
-      "queue", "sampling", "other",
+      "read", "fma", "bf16", "bytes", "load", "prefill128", "group", "decode1", "decode16", "decode16-r32",
+      "decode16-a4", "queue", "sampling", "other",
     ] { #expect((numbers[key] as? Double ?? 0) > 0, "\(key)") }
     #expect(numbers["decode1/limit"] is Double)
   }
