@@ -2,6 +2,7 @@
 #include "dispatch/kernel.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 #define TK_PATH avx512
 #define TK_HALF_IN_HARDWARE
 #define TK_PAIRS
