@@ -88,8 +88,10 @@ extension Chat {
     }
     do {
       try settings.validate()
-    } catch .invalidSetting(_, let found, let expected) {
-      throw wrong(setting, found, expected)
+    } catch {
+      // With a pattern behind `catch`, Swift 6.3 crashes here.
+      if case .invalidSetting(_, let found, let expected) = error { throw wrong(setting, found, expected) }
+      throw error
     }
     turn.assistant.settings = settings
   }
