@@ -158,6 +158,7 @@ let package = Package(
       name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
