@@ -75,6 +75,8 @@ let package = Package(
       swiftSettings: house),
     .target(name: "Tokenization", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: houseC),
+    .target(name: "CEdit", cSettings: houseC),
+    .target(name: "TerminalChat", dependencies: ["CEdit", "Support"], swiftSettings: house),
     .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(
       name: "TinaRuntime",
@@ -111,12 +113,17 @@ let package = Package(
       dependencies: ["AdapterFormat", "ModelFiles", "Support", "Tokenization", "TinaRuntime"]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
-        }, resources: ["css", "html", "js"].map { .embedInCode("Page/page.\($0)") }, swiftSettings: house),
+        },
+      resources: [
+        "page.html", "page.css", "text.css", "tex-names.js", "tex.js", "tex-macros.js", "markdown.js",
+        "dom.js",
+        "server.js", "answer.js", "column.js", "page.js",
+      ].map { .embedInCode("Page/\($0)") }, swiftSettings: house),
     .executableTarget(
       name: "tina",
       dependencies: [
         "AdapterFormat", "Evaluation", "Grading", "Hub", "Measuring", "Merging", "ModelFiles", "Problems",
-        "Serving", "Support", "Tokenization", "TinaRuntime", "Trainer",
+        "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
     .executableTarget(
@@ -149,6 +156,9 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
     .testTarget(

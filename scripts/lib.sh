@@ -64,8 +64,8 @@ export TINA_OPTIMISED=1
 
 # Everything that building needs, besides Swift itself.
 prepare() {
-  install_packages git ca-certificates g++ pkg-config libcurl4 libzstd-dev libopenblas-dev libssl-dev libre2-dev \
-    libflint-dev
+  install_packages git ca-certificates g++ pkg-config libcurl4 libedit2 libzstd-dev libopenblas-dev libssl-dev \
+    libre2-dev libflint-dev
   # FLINT 3 holds Arb; before, it is a library of its own.
   [ -e /usr/include/flint/arb.h ] || install_packages libflint-arb-dev
   require_swift

@@ -6,6 +6,7 @@ import Hub
 import Merging
 import ModelFiles
 import Support
+import TerminalChat
 import Trainer
 
 /// How the program ends: one place for messages, exit codes and what must not stay behind.
@@ -48,6 +49,7 @@ enum Ending {
     } catch {
       if code == 0 { code = closedPipe }
     }
+    QuietTerminal.end()
     TemporaryPaths.removeAll()
     let lost = MessageLog.standardError.finish()
     if lost > 0 { tellLost(lost) }

@@ -4,24 +4,26 @@
     pip install playwright          (and a chromium: `playwright install chromium`, or --chromium PATH)
     tools/check/serve_page.py [--chromium /usr/bin/chromium] [--pictures FOLDER]
 
-Serves Pico with its adapter. Any failure, any error on the page's console, and any request that leaves the server
-ends it with a traceback.
+Serves Pico with its adapter, then the same page from a server that answers as it is told (page_talk.py). Any failure,
+any error on the page's console, and any request that leaves the server ends it with a traceback.
 """
 
 import argparse
 import os
 import shutil
+import urllib.request
 
 from playwright.sync_api import expect, sync_playwright
 
+import page_talk
+from page_server import PageServer
 from programs import PICO, Server
-
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--tina", help="the program; the built one unless given")
-    options.add_argument("--chromium", default=shutil.which("chromium"),
+    options.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
                          help="a browser; playwright's own unless found")
     options.add_argument("--pictures", help="a folder for pictures of the page")
     options = options.parse_args()
@@ -30,6 +32,11 @@ def main():
         browser = driver.chromium.launch(executable_path=options.chromium, args=["--no-sandbox"])
         print("browser:", browser.version)
         use(browser, server, options.pictures)
+        with urllib.request.urlopen(server.url) as reply:
+            html, policy = reply.read().decode(), reply.headers["Content-Security-Policy"]
+        told = PageServer(html, policy)
+        page_talk.run(lambda *arguments: open_page(browser, *arguments), told, options.pictures)
+        told.stop()
         browser.close()
     key = "a-secret"
     with Server(PICO, "--api-key", key, tina=options.tina) as server, sync_playwright() as driver:
@@ -39,15 +46,15 @@ def main():
     print("the page works")
 
 
-def open_page(browser, server, scheme="light", allowed=()):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1180, "height": 780})
+def open_page(browser, server, scheme="light", size=(1180, 780), allowed=()):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error"
             and not any(words in message.text for words in allowed) else None)
     page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(
-        (server.url, "data:")) else None)
+        (server.url, "data:", "blob:")) else None)
     page.goto(server.url + "/")
     return page, faults
 
@@ -104,7 +111,7 @@ def use(browser, server, pictures):
     page.fill("#prompt", "What is (7 + 5) * 6 - 8?")
     page.locator("#send").click()
     expect(page.locator(".notes span:first-child")).to_have_text(["math", "pico"])
-    expect(page.locator(".notes button")).to_have_text(["seed 5", "seed 5"])
+    expect(page.locator(".notes .seed")).to_have_text(["seed 5", "seed 5"])
     picture("side-by-side")
 
     # What the server refuses is said, and the conversation goes on without it.

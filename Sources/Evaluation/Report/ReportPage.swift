@@ -10,7 +10,7 @@ public struct ReportPage {
   private let summary: Summary
   private let records: [CompletionRecord]
   private let problems: [Problem]
-  private let seconds: Double?
+  private let timing: EvaluationTiming
 
   /// Makes a page.
   ///
@@ -18,22 +18,22 @@ public struct ReportPage {
   ///   - summary: the numbers.
   ///   - records: every completion.
   ///   - problems: what was asked.
-  ///   - seconds: the duration of all runs together; nil when unknown.
-  public init(_ summary: Summary, records: [CompletionRecord], problems: [Problem], seconds: Double?) {
+  ///   - timing: how long all runs took together, when, and with which base.
+  public init(_ summary: Summary, records: [CompletionRecord], problems: [Problem], timing: EvaluationTiming)
+  {
     self.summary = summary
     self.records = records
     self.problems = problems
-    self.seconds = seconds
+    self.timing = timing
   }
 
   /// The page.
   public var html: String {
-    let title = "\(summary.settings.benchmark): " + summary.rows.map(\.name).joined(separator: ", ")
     return ReportFrame(title: title, style: Self.style).page(
       """
-      <h1>\(htmlEscaped(summary.settings.benchmark))</h1>
+      <h1>\(htmlEscaped(title))</h1>
       <p class="lead">\(htmlEscaped(lead))</p>
-      \(table)
+      <div class="scroll">\(table)</div>
       \(comparisons)
       <div class="plots">\(Plots.intervals(summary.rows))\(Plots.passAtK(summary.rows))\
       \(Plots.lengths(records, summary))</div>
@@ -48,15 +48,26 @@ public struct ReportPage {
       """)
   }
 
+  /// Base, adapters and data.
+  private var title: String {
+    let adapters = summary.settings.contestants.filter { $0.digest != nil }.map(\.name)
+    return [
+      timing.base, adapters.isEmpty ? nil : adapters.joined(separator: ", "),
+      "on \(summary.settings.benchmark)",
+    ]
+    .compactMap(\.self).joined(separator: " · ")
+  }
+
   private var lead: String {
     let settings = summary.settings
     var parts = [
       "\(settings.problemCount) problems × \(settings.samples) samples",
       "temperature \(settings.sampling.temperature)", "top-p \(settings.sampling.topP)",
       "at most \(settings.maxTokens) tokens", "seed \(settings.sampling.seed)",
-      "template \(settings.template)",
+      "prompt \(settings.style.rawValue)", "template \(settings.template)",
     ]
-    if let seconds, seconds > 0 {
+    if let day = timing.day { parts.append(day) }
+    if let seconds = timing.seconds, seconds > 0 {
       let tokens = records.reduce(0) { $0 + $1.tokens }
       parts.append(String(format: "%.0f s, %.0f tokens/s", seconds, Double(tokens) / seconds))
     }
@@ -118,9 +129,11 @@ public struct ReportPage {
 
   private static let style = """
     table{border-collapse:collapse}
-    td,th{white-space:nowrap;padding:.25em .6em;text-align:right;border-bottom:1px solid #ddd}
+    td,th{white-space:nowrap;padding:.25em .6em;text-align:right;border-bottom:1px solid var(--line)}
     td:first-child,th:first-child{text-align:left}
-    section{border-top:1px solid #ddd;margin-top:1em}.problem{white-space:pre-wrap}small{color:#666;font-weight:normal}
-    details.right summary{color:#17692f}details.wrong summary{color:#a11}details.undecided summary{color:#8a5a00}
+    section{border-top:1px solid var(--line);margin-top:1em}.problem{white-space:pre-wrap}
+    small{color:var(--soft);font-weight:normal}
+    details.right summary{color:var(--good)}details.wrong summary{color:var(--bad)}
+    details.undecided summary{color:var(--unsure)}
     """
 }

@@ -8,14 +8,14 @@ public enum EvaluationFiles {
   ///
   /// Each file is written whole or not at all.
   public static func write(
-    _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem], seconds: Double?,
+    _ summary: Summary, _ records: [CompletionRecord], _ problems: [Problem],
     in folder: EvaluationFolder
   ) throws {
     let directory = folder.path
     try CompletionStore.write(records.map { $0.line + "\n" }.joined(), to: directory + "/completions.jsonl")
     try CompletionStore.write(
       JSONValue.object(summary.object).text(indent: 2) + "\n", to: directory + "/summary.json")
-    let page = ReportPage(summary, records: records, problems: problems, seconds: seconds)
+    let page = ReportPage(summary, records: records, problems: problems, timing: EvaluationTiming(folder))
     try CompletionStore.write(page.html, to: directory + "/report.html")
   }
 }
@@ -28,6 +28,11 @@ public struct EvaluationTiming {
   /// Reads and writes the timing in an evaluation's directory.
   public init(_ folder: EvaluationFolder) { path = folder.path + "/timing.json" }
 
+  /// The base by its name; nil in folders from before it was noted.
+  public var base: String? { saved?["base"]?.string }
+  /// The day of the last run, as 2026-11-29; nil as ``base``.
+  public var day: String? { saved?["day"]?.string }
+
   /// Seconds so far; nil when nothing was timed.
   public var seconds: Double? { saved?["seconds"]?.double }
 
@@ -36,10 +41,12 @@ public struct EvaluationTiming {
     return try? JSON.parse(path: path).object
   }
 
-  /// Adds the duration of a run.
-  public func add(seconds: Double, tokens: Int) throws {
+  /// Adds the duration of a run of today.
+  public func add(seconds: Double, tokens: Int, base: String) throws {
     guard tokens > 0 else { return }
+    let day = Date().formatted(.iso8601.year().month().day())
     let total = JSONObject([
+      ("base", .string(base)), ("day", .string(day)),
       ("seconds", JSONValue((self.seconds ?? 0) + seconds)),
       ("tokens", JSONValue((saved?["tokens"]?.int ?? 0) + tokens)),
     ])

@@ -5,8 +5,15 @@ import Support
 /// The page at `/`. It is part of the program, loads nothing else, and sends requests to this server alone.
 enum Page {
   static let reply: WholeReply = {
-    let style = text(PackageResources.page_css)
-    let script = text(PackageResources.page_js)
+    let style = [PackageResources.page_css, PackageResources.text_css].map(text).joined()
+    // One script: each part may use what stands before it.
+    let script =
+      "\"use strict\";\n"
+      + [
+        PackageResources.tex_names_js, PackageResources.tex_js, PackageResources.tex_macros_js,
+        PackageResources.markdown_js, PackageResources.dom_js, PackageResources.server_js,
+        PackageResources.answer_js, PackageResources.column_js, PackageResources.page_js,
+      ].map(text).joined()
     let html = text(PackageResources.page_html)
       .replacing("<style></style>", with: "<style>\(style)</style>")
       .replacing("<script></script>", with: "<script>\(script)</script>")

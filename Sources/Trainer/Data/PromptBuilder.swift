@@ -17,6 +17,9 @@ struct PromptBuilder {
     maxPromptLength = recipe.maxPromptLength
   }
 
+  /// What reports name: the template, and the system message before problems that bring none.
+  var about: (template: String, system: String?) { (prompts.template.name, system) }
+
   /// A request for completions of a problem.
   func request(_ problem: Problem, _ settings: AnswerSettings, promptIndex: Int) -> GenerationRequest {
     var request = assistant.request(for: prompt(problem), promptIndex: promptIndex)

@@ -72,6 +72,17 @@ struct RunSetup {
       rowLimit: plan.rowLimit)
   }
 
+  /// What the report of a run says of it: `about.json`.
+  var about: JSONObject {
+    JSONObject([
+      ("base", .string(NSString(string: model.directory.path).lastPathComponent)),
+      ("data", .string(recipe.datasetName)), ("algorithm", .string("grpo")),
+      ("loss_type", .string(recipe.loss.type.rawValue)), ("seed", .string("\(recipe.seed)")),
+      ("template", .string(builder.about.template)),
+      ("system", builder.about.system.map { .string($0) } ?? .null),
+    ])
+  }
+
   /// The adapter after a step, as files hold it, with a record of its training.
   func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
     let training = JSONObject([

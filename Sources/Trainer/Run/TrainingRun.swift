@@ -46,6 +46,7 @@ public final class TrainingRun {
     folder = RunFolder(path: options.output, seed: recipe.seed)
     lock = try folder.lock()
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
+    try RunFolder.write(setup.about, to: options.output + "/about.json")
     state = last ?? setup.firstState
     sampler = RolloutSampler(
       recipe, setup.builder, completions ?? LocalCompletions(setup.engine))

@@ -16,6 +16,9 @@ enum ModelLocator {
     return try pico()
   }
 
+  /// Whether `path` is that of Pico.
+  static func isPico(_ path: String) -> Bool { (try? pico()) == path }
+
   /// Pico's folder: where TINA_PICO says, else Models/pico in the working directory, beside the program, or in a folder
   /// above either.
   private static func pico() throws -> String {

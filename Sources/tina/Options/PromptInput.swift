@@ -11,8 +11,21 @@ struct PromptInput {
   /// Texts up to this length are always read and tokenised.
   static let harmless = 1 << 20
 
-  /// Reads the first part.
-  init() throws { try read(upTo: Self.harmless) }
+  /// Whether something is piped in, or a file is: what a prompt on the command line is about.
+  static var isPiped: Bool {
+    var info = stat()
+    guard unsafe fstat(STDIN_FILENO, &info) == 0 else { return false }
+    return [S_IFIFO, S_IFREG, S_IFSOCK].contains(info.st_mode & S_IFMT)
+  }
+
+  /// Reads the first part. Behind a prompt nobody may know that there is a wait: it is told after a second.
+  init(behindPrompt: Bool = false) throws {
+    var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    if behindPrompt, unsafe poll(&entry, 1, 1000) == 0 {
+      Terminal.note("Waiting for standard input, which comes behind the prompt; < /dev/null leaves it out.")
+    }
+    try read(upTo: Self.harmless)
+  }
 
   /// Whether there is nothing but an end of line.
   var isEmpty: Bool { atEnd && trimmed.isEmpty }

@@ -15,6 +15,7 @@ public enum RunReport {
         .checkpoint, place: folder, found: "no metrics.jsonl with steps", expected: "the folder of a run",
         advice: "Name the folder that was given to tina train --output.")
     }
+    let origin = Origin(folder)
     let marks = try? JSON.parse(path: folder + "/marks.json").object
     let turn = marks?["transition_step"]?.int
     var names = ["reward"]
@@ -32,7 +33,7 @@ public enum RunReport {
       let points = lines.compactMap { line in line.values[name].map { (x: Double(line.step), y: $0) } }
       return points.isEmpty ? nil : chart(name, points, turn: turn)
     }
-    var facts = ["\(lines.map(\.step).max() ?? 0) steps"]
+    var facts = origin.facts + ["\(lines.map(\.step).max() ?? 0) steps"]
     facts += summary(lines)
     if let best = marks?["best_on_held_out"]?.int {
       facts.append("best on held-out problems: checkpoint-\(best)")
@@ -47,9 +48,9 @@ public enum RunReport {
       return "<h3>Step \(sample["step"]?.int ?? 0), reward \(reward)</h3>"
         + "<p>\(text("problem"))</p><pre>\(text("completion"))</pre>"
     }
-    return ReportFrame(title: "Training run").page(
+    return ReportFrame(title: origin.title).page(
       """
-      <h1>Training run</h1><p class="lead">\(htmlEscaped(facts.joined(separator: " · ")))</p>
+      <h1>\(htmlEscaped(origin.title))</h1><p class="lead">\(htmlEscaped(facts.joined(separator: " · ")))</p>
       <div class="plots">\(charts.joined(separator: "\n"))</div>
       <h2>Completions over time</h2>
       \(samples.joined(separator: "\n"))
@@ -84,24 +85,62 @@ public enum RunReport {
     return (0..<count).map { all[$0 * (all.count - 1) / (count - 1)] }
   }
 
-  /// A chart: values in grey, smoothed values in blue, the transition as a red line.
+  /// What a number is called, and how its axis is.
+  private static func axis(_ name: String) -> (title: String, unit: Axis.Unit) {
+    switch name {
+    case "eval/pass_at_1": ("held-out problems solved", .percent)
+    case "eval/format": ("held-out answers in the format", .percent)
+    case "completions/mean_length": ("tokens", .plain)
+    case "completions/clipped_ratio": ("completions cut off", .percent)
+    case "frac_reward_zero_std": ("groups of one reward", .percent)
+    case "entropy": ("nats a token", .plain)
+    case "kl": ("nats a token", .plain)
+    case "tokens_per_second": ("tokens/s", .plain)
+    case "speed/product_gflops": ("GFLOP/s", .plain)
+    case "learning_rate": ("learning rate", .plain)
+    case "grad_norm", "adapter_norm": ("norm", .plain)
+    default: ("reward", .plain)
+    }
+  }
+
+  /// A chart: values in grey, smoothed values in colour, the transition as a line.
   private static func chart(_ name: String, _ points: [(x: Double, y: Double)], turn: Int?) -> String {
-    let (xs, ys) = (points.map(\.x), points.map(\.y))
-    let (first, low) = (xs.min() ?? 0, ys.min() ?? 0)
-    let last = max(xs.max() ?? 1, first + 1)
-    let high = max(ys.max() ?? 1, low + max(abs(low) * 1e-6, 1e-9))
-    var smooth = ys[0]
+    var smooth = points[0].y
     let smoothed = points.map { point -> (x: Double, y: Double) in
       smooth += 0.1 * (point.y - smooth)
       return (point.x, smooth)
     }
-    var chart = Chart(name, x: first...last, y: low...high)
-    chart.curve(points, "#bbb", width: 1)
-    chart.curve(points.count > 4 ? smoothed : points, Chart.colour(0))
-    if let turn { chart.line(Double(turn), low, Double(turn), high, "#c00", isDashed: true) }
-    for y in [low, high] { chart.tick(y: y, String(format: "%.3g", y)) }
-    chart.tick(x: first, String(Int(first)), .start)
-    chart.tick(x: last, String(Int(last)), .end)
+    let (title, unit) = axis(name)
+    var chart = Chart(
+      name, x: Axis("step", values: points.map(\.x), isWhole: true),
+      y: Axis(title, values: points.map(\.y), unit: unit))
+    let isSmoothed = points.count > 4
+    if isSmoothed { chart.curve(points, nil) }
+    chart.curve(isSmoothed ? smoothed : points, 0)
+    if let turn { chart.mark(x: Double(turn), "transition") }
     return chart.svg
+  }
+
+  /// Where a run's adapter comes from.
+  private struct Origin {
+    var title = "Training run"
+    var facts: [String] = []
+
+    init(_ folder: String) {
+      if let about = (try? JSON.parse(path: folder + "/about.json"))?.object {
+        let text = { (key: String) in about[key]?.string }
+        let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
+        title = [text("base"), name, text("data").map { "trained on \($0)" }].compactMap(\.self)
+          .joined(separator: " · ")
+        facts += [
+          text("loss_type").map { "loss \($0)" }, text("seed").map { "seed \($0)" },
+          text("template").map { "template \($0)" }, text("system").map { "system message “\($0)”" },
+        ].compactMap(\.self)
+      }
+      let attributes = try? FileManager.default.attributesOfItem(atPath: folder + "/metrics.jsonl")
+      if let date = attributes?[.modificationDate] as? Date {
+        facts.append(date.formatted(.iso8601.year().month().day()))
+      }
+    }
   }
 }

@@ -2,6 +2,7 @@ import AdapterFormat
 public import ArgumentParser
 public import Evaluation
 import Foundation
+import Hub
 import Grading
 import ModelFiles
 import Problems
@@ -151,7 +152,7 @@ struct Eval: AsyncParsableCommand {
     }
     Terminal.progress("")
     let timing = EvaluationTiming(folder)
-    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens) }
+    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: baseName(path)) }
     try report(records, settings, problems, in: folder, grader)
   }
 
@@ -161,7 +162,7 @@ struct Eval: AsyncParsableCommand {
   ) throws {
     let summary = Summary(records, settings: settings, problems: problems, grader: grader)
     let timing = EvaluationTiming(folder)
-    try EvaluationFiles.write(summary, records, problems, seconds: timing.seconds, in: folder)
+    try EvaluationFiles.write(summary, records, problems, in: folder)
     if json {
       for record in records { try Terminal.writeData(record.line) }
       try Terminal.writeData(JSONValue.object(summary.object).text())
@@ -193,6 +194,11 @@ struct Eval: AsyncParsableCommand {
         Contestant(name: name, adapter: attached, digest: attached.adapter.contentDigest().description))
     }
     return all
+  }
+
+  /// What a report calls the base: its name on the hub, or its folder's or file's.
+  private func baseName(_ path: String) -> String {
+    HubCache.repository(of: path) ?? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent
   }
 
   private static func line(_ progress: Evaluator.Progress) -> String {

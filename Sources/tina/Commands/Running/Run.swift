@@ -9,9 +9,9 @@ struct Run: AsyncParsableCommand {
     abstract: "Answers a prompt, a conversation on a terminal, or many prompts from a file.",
     usage: "tina run [<model>] [<prompt>] [<options>]",
     discussion: """
-      A lone argument is the model when it is a directory or contains a slash, the prompt otherwise. Without a \
-      prompt it is read from standard input; on a terminal a conversation begins, in which Ctrl-C stops an \
-      answer and Ctrl-D or /exit ends.
+      A lone argument is the model when it is a directory or contains a slash, the prompt otherwise. What is piped \
+      in is the prompt, or comes behind the one that is given. On a terminal a conversation begins without a \
+      prompt; /help lists its commands.
 
       EXAMPLES:
         tina run "What is 12 + 3 * 4?"
@@ -81,26 +81,34 @@ struct Run: AsyncParsableCommand {
 
   func run() async throws {
     let (model, prompt) = words
+    if model == nil, let prompt, let mistake = ModelName.mistake(in: prompt) { throw mistake }
     // Standard input is read before the model is opened: an empty prompt fails at once.
-    var input = try prompt == nil && jsonl == nil && !isChat ? PromptInput() : nil
-    if prompt?.isEmpty == true || input?.isEmpty == true { throw RuntimeError.emptyPrompt }
+    let reads = jsonl == nil && !isChat && (prompt == nil || PromptInput.isPiped)
+    var input = try reads ? PromptInput(behindPrompt: prompt != nil) : nil
+    if prompt?.isEmpty == true || prompt == nil && input?.isEmpty == true { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let path = try ModelLocator.path(model, for: adapter.sources)
+    if model == nil, ModelLocator.isPico(path) {
+      Terminal.note(
+        "No model is named, so Pico answers (\(path)). Name one: tina run MODEL \"PROMPT\"", .dimmed)
+    }
     let (placed, attached) = try adapter.place(on: compute.model(path))
     var assistant = try Assistant(compute.engine(placed), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
     sampling.apply(to: &assistant)
-    let text = try prompt ?? input?.text(assistant.tokenizer, context: assistant.engine.contextLimit)
+    let piped = try input?.text(assistant.tokenizer, context: assistant.engine.contextLimit)
+    let text = [prompt, piped].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: raw ? "" : "\n\n")
     let turn = Turn(
       assistant: assistant, isRaw: raw, addsSpecialTokens: !noSpecial, system: system,
       hidesThinking: hideThinking)
     if let lines {
       try await RunLines(turn: turn, adapter: adapter).run(lines)
-    } else if let text {
-      try await answer(text, turn)
+    } else if isChat {
+      var chat = Chat(turn: turn, adapter: adapter)
+      try await chat.run()
     } else {
-      try await Chat(turn: turn).run()
+      try await answer(text, turn)
     }
   }
 

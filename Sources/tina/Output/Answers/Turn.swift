@@ -2,7 +2,7 @@ import TinaRuntime
 
 /// One prompt answered in front of a person.
 struct Turn {
-  let assistant: Assistant
+  var assistant: Assistant
   /// Whether prompts are continued as they are, without the chat template.
   let isRaw: Bool
   /// Whether a raw prompt gets the token that begins a text.

@@ -1,5 +1,6 @@
 import Foundation
 import Support
+import TerminalChat
 
 /// Signals that end the program: temporary files and folders go first. A command may give one another meaning.
 enum EndingSignals {
@@ -53,6 +54,7 @@ enum EndingSignals {
 
   /// Ends as the signal would have ended the program.
   static func end(by number: Int32) -> Never {
+    QuietTerminal.end()
     TemporaryPaths.removeAll()
     _ = MessageLog.standardError.finish()
     var signals = sigset_t()

@@ -10,10 +10,13 @@ enum Terminal {
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
 
+  /// Whether the terminal understands no sequences, or says nothing of itself.
+  static let isDumb = ["dumb", "", nil].contains(ProcessInfo.processInfo.environment["TERM"])
+
   /// Whether output has colours: on a terminal, unless its user switched them off (https://no-color.org).
   static let usesColour =
     outputIsTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
-    && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    && !isDumb
 
   enum Style {
     case plain, dimmed, bold
