@@ -29,6 +29,13 @@ let houseC: [CSetting] =
   (optimised ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+// From which commit the program is built, as scripts/package and scripts/install tell. A manifest that asked git would
+// be wrong: SwiftPM keeps what a manifest said until its text or the environment changes.
+let commit = ProcessInfo.processInfo.environment["TINA_COMMIT"]
+  .flatMap {
+    $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "+") } && !$0.isEmpty ? $0 : nil
+  }
+
 // Linux has RE2 in the usual places, and its pkg-config names a flag there that SwiftPM warns of.
 #if os(macOS)
   let re2: String? = "re2"
@@ -52,7 +59,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),  // the command line
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // training recipes
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),  // recipes, settings
     .package(url: "https://github.com/apple/swift-nio", from: "2.86.0"),  // HTTP, with the trait Server
   ] + (docs ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")] : []),
   targets: [
@@ -69,6 +76,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.headerSearchPath(".")] + houseC),
     .target(name: "Support", dependencies: ["CCrypto"], swiftSettings: house),
     .target(name: "CMapGuard", cSettings: houseC),
+    .target(name: "CBuild", cSettings: (commit.map { [.define("TINA_COMMIT", to: $0)] } ?? []) + houseC),
     .target(name: "ModelFiles", dependencies: ["CMapGuard", "Support"], swiftSettings: house),
     .target(
       name: "AdapterFormat", dependencies: ["ModelFiles", "Support", "CZstd", "COpenBLAS", "CRegex"],
@@ -122,9 +130,10 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "Evaluation", "Grading", "Hub", "Measuring", "Merging", "ModelFiles", "Problems",
-        "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime", "Trainer",
+        "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
+        "ModelFiles", "Problems", "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .executableTarget(
       name: "format-benchmark", dependencies: ["AdapterFormat", "CZstd", "ModelFiles"],

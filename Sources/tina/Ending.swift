@@ -27,7 +27,10 @@ enum Ending {
     let code = Tina.exitCode(for: error).rawValue
     if code == 0 {
       // Help, or the version, which is a result.
-      do { try Terminal.write(Tina.fullMessage(for: error) + "\n") } catch { end(with: error) }
+      let text = Tina.fullMessage(for: error)
+      do { try Terminal.write((text == tinaVersion ? VersionText.text() : text) + "\n") } catch {
+        end(with: error)
+      }
       end(0)
     }
     if !(error is ExitCode) {

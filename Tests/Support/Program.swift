@@ -79,8 +79,9 @@ package enum Program {
     }
     process.currentDirectoryURL =
       folder.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
-    // No test asks the hub, whatever the names of missing models look like.
-    process.environment = ProcessInfo.processInfo.environment.merging(["HF_HUB_OFFLINE": "1"]) { $1 }
+    // No test asks the hub, whatever the names of missing models look like, nor reads the settings of who runs it.
+    let isolated = ["HF_HUB_OFFLINE": "1", "TINA_CONFIG": ""]
+    process.environment = ProcessInfo.processInfo.environment.merging(isolated) { $1 }
       .merging(environment) { $1 }
     // Files instead of pipes: a pipe that nobody reads fills up.
     let files = TemporaryFolder()

@@ -34,7 +34,9 @@ import Testing
   @Test func versionIsTold() throws {
     let result = try Program.run(["--version"])
     #expect(result.status == 0)
-    #expect(result.output.split(separator: ".").count == 3)
+    let lines = result.output.split(separator: "\n")
+    #expect(lines.count == 4 && lines[0].wholeMatch(of: /tina \d+\.\d+\.\d+/) != nil)
+    #expect(zip(lines.dropFirst(), ["commit: ", "kernels: ", "traits: "]).allSatisfy { $0.hasPrefix($1) })
   }
 
   @Test(arguments: [

@@ -6,6 +6,9 @@ public import TinaRuntime
 /// An adapter as it is named on the command line: `PATH[:layers=N][@FACTOR]`, or `org/name[/folder][@revision]` in the
 /// place of the path. A name on the hub stays as it was typed until it is resolved.
 extension AdapterSource: ExpressibleByArgument {
+  /// What shells offer.
+  public static var defaultCompletionKind: CompletionKind { .modelOrAdapter }
+
   /// Reads an argument; nil for an empty one.
   public init?(argument: String) {
     let exists = { FileManager.default.fileExists(atPath: expandingTilde($0)) }
@@ -42,6 +45,8 @@ extension AdapterSource: ExpressibleByArgument {
 
 /// `NAME=ADAPTER`, or an adapter alone, whose last folder or file is then its name.
 struct NamedAdapter: ExpressibleByArgument {
+  static let defaultCompletionKind = CompletionKind.modelOrAdapter
+
   let name: String
   let source: AdapterSource
 
@@ -50,17 +55,27 @@ struct NamedAdapter: ExpressibleByArgument {
     // A path with "=" in it, such as a folder of a run's settings, is no name.
     if parts.count == 2, !parts[0].contains("/"), !parts[0].isEmpty, !parts[0].hasSuffix(":layers") {
       guard let source = AdapterSource(argument: String(parts[1])) else { return nil }
-      name = String(parts[0])
-      self.source = source
+      self.init(name: String(parts[0]), source)
     } else {
       guard let source = AdapterSource(argument: argument) else { return nil }
-      let hubName = source.isOnHub ? try? HubName(source.path) : nil
-      let url = URL(
-        fileURLWithPath: hubName.map { $0.path.isEmpty ? $0.repository : $0.path } ?? source.path)
-      name =
-        (["tina", "gguf"].contains(url.pathExtension) ? url.deletingPathExtension() : url).lastPathComponent
-      self.source = source
+      self.init(source)
     }
+  }
+
+  private init(name: String, _ source: AdapterSource) {
+    self.name = name
+    self.source = source
+  }
+
+  /// Names an adapter by the last part of its path.
+  init(_ source: AdapterSource) {
+    let hubName = source.isOnHub ? try? HubName(source.path) : nil
+    let url = URL(
+      fileURLWithPath: hubName.map { $0.path.isEmpty ? $0.repository : $0.path } ?? source.path)
+    self.init(
+      name: (["tina", "gguf"].contains(url.pathExtension) ? url.deletingPathExtension() : url)
+        .lastPathComponent,
+      source)
   }
 }
 

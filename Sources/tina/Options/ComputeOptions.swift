@@ -16,8 +16,11 @@ struct ThreadOptions: ParsableArguments {
     try namingOption { () throws(RuntimeError) in _ = try ThreadCount(threads) }
   }
 
+  /// The number of threads that was asked for, here or in the user's settings.
+  var wanted: Int? { get throws { try threads ?? UserSettings.current().threads?.value } }
+
   /// The number of threads in force.
-  var count: Int { get throws { try ThreadCount(threads).count } }
+  var count: Int { get throws { try ThreadCount(wanted).count } }
 }
 
 /// How a model is opened.
@@ -32,7 +35,7 @@ struct ModelOptions: ParsableArguments {
 
   /// The model at a path.
   func model(_ path: String) throws -> Model {
-    try Model(path: path, threads: threads.threads, activations: activations)
+    try Model(path: path, threads: threads.wanted, activations: activations)
   }
 }
 

@@ -8,10 +8,12 @@ import ModelFiles
 struct ModelAndFile: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "A Hugging Face model directory or a name on the hub; Pico unless given.", valueName: "model"))
+      "A Hugging Face model directory or a name on the hub; Pico unless given.", valueName: "model"),
+    completion: .file())
   var first: String
 
-  @Argument(help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"))
+  @Argument(
+    help: ArgumentHelp("A file of JSON lines; - is standard input.", valueName: "file"), completion: .lines)
   var second: String?
 
   var model: String? { second == nil ? nil : first }
@@ -21,7 +23,8 @@ struct ModelAndFile: ParsableArguments {
 
 /// The base that some formats of adapters need to be read.
 struct BaseOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The base, for GGUF adapters of Llama.", valueName: "model"))
+  @Option(
+    help: ArgumentHelp("The base, for GGUF adapters of Llama.", valueName: "model"), completion: .model)
   var base: String?
 
   /// What the base's configuration says; nil if none is named.

@@ -1,17 +1,23 @@
 import Foundation
 import Hub
+import ModelFiles
 import TinaRuntime
 
 /// Finds the model that a command is about.
 enum ModelLocator {
   /// The model that is named, by a path or as on the hub. When none is named, the base that an adapter on the hub
-  /// names, else Pico.
+  /// names, else the one of the user's settings, else Pico.
   static func path(
-    _ named: String?, for adapters: [AdapterSource] = [], want: HubWant = .model
+    _ named: String?, for adapters: [AdapterSource] = [], settings: UserSettings? = nil,
+    want: HubWant = .model
   ) throws -> String {
     if let named { return try HubAccess.path(named, want: want) }
     if let adapter = adapters.first, let base = try HubAccess.base(of: adapter) {
       return try HubAccess.path(base, want: want)
+    }
+    if let model = settings?.model {
+      Terminal.note("model: \(printable(model.value)), as \(model.origin) says")
+      return try HubAccess.path(model.value, want: want)
     }
     return try pico()
   }
@@ -20,7 +26,7 @@ enum ModelLocator {
   static func isPico(_ path: String) -> Bool { (try? pico()) == path }
 
   /// Pico's folder: where TINA_PICO says, else Models/pico in the working directory, beside the program, or in a folder
-  /// above either.
+  /// above either, else where a package puts it.
   private static func pico() throws -> String {
     if let named = ProcessInfo.processInfo.environment["TINA_PICO"], !named.isEmpty { return named }
     var searched: [String] = []
@@ -35,6 +41,12 @@ enum ModelLocator {
         folder.deleteLastPathComponent()
       }
       searched.append(start)
+    }
+    if let installed = programFolder().map({ URL(fileURLWithPath: $0).appending(path: "../share/tina/Models/pico") })
+    {
+      let folder = installed.standardizedFileURL.path
+      if FileManager.default.fileExists(atPath: folder + "/config.json") { return folder }
+      searched.append(folder)
     }
     throw CommandError(
       """

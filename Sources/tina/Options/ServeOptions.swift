@@ -10,7 +10,9 @@ struct ServeNetworkOptions: ParsableArguments {
   @Option(help: "The port; 0 takes one that is free.")
   var port = 8000
 
-  @Option(help: ArgumentHelp("A file whose first line clients must show as their key.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A file whose first line clients must show as their key.", valueName: "file"),
+    completion: .file())
   var apiKeyFile: String?
 
   @Option(
@@ -37,7 +39,7 @@ struct ServeNetworkOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A folder from which clients may load adapters while the server runs; none unless given.",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var adapterDir: String?
 
   func validate() throws {

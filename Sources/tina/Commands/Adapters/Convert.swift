@@ -44,12 +44,13 @@ struct Convert: ParsableCommand {
   @Argument(help: ArgumentHelp("The adapter.", valueName: "in"))
   var input: AdapterSource
 
-  @Argument(help: ArgumentHelp("What to write.", valueName: "out"))
+  @Argument(help: ArgumentHelp("What to write.", valueName: "out"), completion: .modelOrAdapter)
   var output: String
 
   @Option(
     help: ArgumentHelp(
-      "The base: its identity goes into a .tina file, its shape into names.", valueName: "model"))
+      "The base: its identity goes into a .tina file, its shape into names.", valueName: "model"),
+    completion: .model)
   var base: String?
 
   @Option(

@@ -32,7 +32,8 @@ struct Eval: AsyncParsableCommand {
         tina eval --replay tina-eval-aime24-0123456789ab
       """)
 
-  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
+  @Argument(
+    help: "A Hugging Face model directory or a name on the hub; Pico unless given.", completion: .model)
   var model: String?
 
   @Option(
@@ -47,10 +48,14 @@ struct Eval: AsyncParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Evaluate the base alone too.")
   var base = true
 
-  @Option(help: "A benchmark's name, or a file of problems.")
+  @Option(
+    help: "A benchmark's name, or a file of problems.",
+    completion: .list(["pico"] + Benchmark.known.map(\.name)))
   var benchmark = "pico"
 
-  @Option(help: ArgumentHelp("The folder that holds the benchmarks' files.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("The folder that holds the benchmarks' files.", valueName: "folder"),
+    completion: .directory)
   var data: String?
 
   @Option(help: "How problems are asked: plain, math or choice; the benchmark's own way unless given.")
@@ -81,10 +86,13 @@ struct Eval: AsyncParsableCommand {
   var maxTokens = 32768
 
   @Option(
-    help: ArgumentHelp("Where results are kept; named after the settings unless given.", valueName: "folder"))
+    help: ArgumentHelp("Where results are kept; named after the settings unless given.", valueName: "folder"),
+    completion: .directory)
   var out: String?
 
-  @Option(help: ArgumentHelp("Grade the completions of an earlier evaluation again.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Grade the completions of an earlier evaluation again.", valueName: "folder"),
+    completion: .directory)
   var replay: String?
 
   @Flag(help: "Print every completion as a line of JSON, and the summary as the last.")

@@ -27,7 +27,7 @@ struct Grade: AsyncParsableCommand {
         echo '{"gold": "x^2-1", "prediction": "(x-1)(x+1)"}' | tina grade -
       """)
 
-  @Argument(help: "The gold answer, or a file of JSON lines (- for standard input).")
+  @Argument(help: "The gold answer, or a file of JSON lines (- for standard input).", completion: .lines)
   var gold: String
 
   @Argument(help: "The answer, or the whole completion.")

@@ -15,7 +15,8 @@ struct Report: ParsableCommand {
   @Argument(help: "The run's folder.", completion: .directory)
   var folder: String
 
-  @Option(help: "The page; report.html in the run's folder unless given.")
+  @Option(
+    help: "The page; report.html in the run's folder unless given.", completion: .file(extensions: ["html"]))
   var output: String?
 
   func run() throws {

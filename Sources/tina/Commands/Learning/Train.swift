@@ -22,13 +22,14 @@ struct Train: AsyncParsableCommand {
   @Argument(help: "The recipe.", completion: .file(extensions: ["yaml", "yml"]))
   var recipe: String
 
-  @Option(help: "The base, instead of the recipe's model_name_or_path.")
+  @Option(help: "The base, instead of the recipe's model_name_or_path.", completion: .model)
   var model: String?
 
-  @Option(help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.")
+  @Option(
+    help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.", completion: .lines)
   var data: String?
 
-  @Option(help: "The run's folder; runs/ and the recipe's name unless given.")
+  @Option(help: "The run's folder; runs/ and the recipe's name unless given.", completion: .directory)
   var output: String?
 
   @Option(help: "Instead of the recipe's seed.")
@@ -77,7 +78,7 @@ struct Train: AsyncParsableCommand {
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.seed = seed }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
-    let base = try Model(path: try ModelLocator.path(named), threads: threads.threads)
+    let base = try Model(path: try ModelLocator.path(named), threads: threads.wanted)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
     var options = TrainingOptions(output: output ?? "runs/" + name)
     options.resumes = resume

@@ -24,20 +24,23 @@ struct Bench: AsyncParsableCommand {
         tina bench --make /tmp/random-1.5b && tina bench /tmp/random-1.5b --json > speed.json
       """)
 
-  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
+  @Argument(
+    help: "A Hugging Face model directory or a name on the hub; Pico unless given.", completion: .model)
   var model: String?
 
   @Flag(help: "Fewer rows and steps.")
   var quick = false
 
   @Option(
-    help: ArgumentHelp("Write a random model of the 1.5B shape there, and measure nothing.", valueName: "dir")
-  )
+    help: ArgumentHelp(
+      "Write a random model of the 1.5B shape there, and measure nothing.", valueName: "dir"),
+    completion: .directory)
   var make: String?
 
   @Option(
     help: ArgumentHelp(
-      "Write a random adapter of rank 32 for the model, and measure nothing.", valueName: "dir"))
+      "Write a random adapter of rank 32 for the model, and measure nothing.", valueName: "dir"),
+    completion: .directory)
   var makeAdapter: String?
 
   @Flag(help: .hidden)
@@ -74,7 +77,7 @@ struct Bench: AsyncParsableCommand {
       }
       try RandomModel.write(config: RandomModel.shape1B5, to: make)
     }
-    let path = try make ?? ModelLocator.path(model)
+    let path = try make ?? ModelLocator.path(model, settings: UserSettings.current())
     if let makeAdapter {
       let config = try Qwen2Config(path: path + "/config.json")
       try RandomModel.writeAdapter(rank: 32, for: config, seed: 1, to: makeAdapter)

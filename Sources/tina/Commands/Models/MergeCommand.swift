@@ -27,18 +27,22 @@ struct MergeCommand: AsyncParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The base, one or more adapters (PATH or PATH@SCALE), and the output.", valueName: "path"))
+      "The base, one or more adapters (PATH or PATH@SCALE), and the output.", valueName: "path"),
+    completion: .modelOrAdapter)
   var paths: [String]
 
   @Option(
     help:
-      "f32, f16 or bf16 for all weights, in a GGUF file also q8_0 and other types; the base's unless given.")
+      "f32, f16 or bf16 for all weights, in a GGUF file also q8_0 and other types; the base's unless given.",
+    completion: .list(GGUFFileType.allCases.map { $0.rawValue.lowercased() }))
   var dtype: String?
 
   @Option(help: "The most bytes of weights in a file: 500MB, 2GB; the base's own division unless given.")
   var shardSize: String?
 
-  @Option(help: "nearest, or stochastic: at random, right on average.")
+  @Option(
+    help: "nearest, or stochastic: at random, right on average.",
+    completion: .list(["nearest", "stochastic"]))
   var rounding = "nearest"
 
   @Option(help: "Number that fixes stochastic rounding.")

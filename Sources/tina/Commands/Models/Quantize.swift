@@ -26,13 +26,17 @@ struct Quantize: ParsableCommand {
         tina run r1.gguf --adapter checkpoint-450 "What is 2 + 3?"
       """)
 
-  @Argument(help: ArgumentHelp("A Hugging Face directory or a GGUF file.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp("A Hugging Face directory or a GGUF file.", valueName: "model"), completion: .model)
   var model: String
 
-  @Argument(help: ArgumentHelp("The GGUF file to write.", valueName: "output"))
+  @Argument(
+    help: ArgumentHelp("The GGUF file to write.", valueName: "output"), completion: .model)
   var output: String
 
-  @Option(help: "What the matrices are stored as: Q8_0, Q4_K_M, …")
+  @Option(
+    help: "What the matrices are stored as: Q8_0, Q4_K_M, …",
+    completion: .list(GGUFFileType.allCases.map(\.rawValue)))
   var type: String
 
   @Flag(help: "Round a model a second time that is quantised already.")

@@ -16,13 +16,13 @@ struct Logits: AsyncParsableCommand {
       """,
     shouldDisplay: false)
 
-  @Argument(help: "A model directory or a name on the hub; Pico unless given.")
+  @Argument(help: "A model directory or a name on the hub; Pico unless given.", completion: .model)
   var model: String?
 
-  @Option(help: "JSON file with the token ids.")
+  @Option(help: "JSON file with the token ids.", completion: .lines)
   var ids: String
 
-  @Option(help: "The safetensors file to write.")
+  @Option(help: "The safetensors file to write.", completion: .file())
   var out: String
 
   @Option(help: "Tokens computed at once.")

@@ -25,7 +25,8 @@ struct Run: AsyncParsableCommand {
       answered, and the exit code is 1. An adapter of null asks the base alone.
       """)
 
-  @Argument(help: "A Hugging Face model directory or a name on the hub; Pico unless given.")
+  @Argument(
+    help: "A Hugging Face model directory or a name on the hub; Pico unless given.", completion: .model)
   var model: String?
 
   @Argument(help: "What to answer.")
@@ -53,7 +54,8 @@ struct Run: AsyncParsableCommand {
   var json = false
 
   @Option(
-    help: ArgumentHelp("Answer each line of a file of JSON lines; - is standard input.", valueName: "file"))
+    help: ArgumentHelp("Answer each line of a file of JSON lines; - is standard input.", valueName: "file"),
+    completion: .lines)
   var jsonl: String?
 
   func validate() throws {
@@ -87,7 +89,10 @@ struct Run: AsyncParsableCommand {
     var input = try reads ? PromptInput(behindPrompt: prompt != nil) : nil
     if prompt?.isEmpty == true || prompt == nil && input?.isEmpty == true { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
-    let path = try ModelLocator.path(model, for: adapter.sources)
+    let settings = try UserSettings.current()
+    var adapter = adapter
+    if model == nil, adapter.adapter == nil { adapter.adapter = try settings.adapterUnlessNamed() }
+    let path = try ModelLocator.path(model, for: adapter.sources, settings: settings)
     if model == nil, ModelLocator.isPico(path) {
       Terminal.note(
         "No model is named, so Pico answers (\(path)). Name one: tina run MODEL \"PROMPT\"", .dimmed)
@@ -108,18 +113,18 @@ struct Run: AsyncParsableCommand {
       var chat = Chat(turn: turn, adapter: adapter)
       try await chat.run()
     } else {
-      try await answer(text, turn)
+      try await answer(text, turn, adapter)
     }
   }
 
-  private func answer(_ text: String, _ turn: Turn) async throws {
+  private func answer(_ text: String, _ turn: Turn, _ adapter: AdapterOptions) async throws {
     let ids = try turn.promptIDs(text)
     let interrupts = InterruptHandler()
     if json {
       let running = try TimedCompletion(turn.assistant, ids)
       interrupts.arm { [completion = running.completion] in completion.cancel() }
       let answer = try await running.collect()
-      try Terminal.writeData(describe(answer, turn).line)
+      try Terminal.writeData(describe(answer, turn, adapter).line)
       if answer.reason == .cancelled { throw ExitCode(130) }
     } else {
       let answer = try await turn.show(ids, interrupts)
@@ -127,7 +132,7 @@ struct Run: AsyncParsableCommand {
     }
   }
 
-  private func describe(_ answer: TimedAnswer, _ turn: Turn) -> JSONValue {
+  private func describe(_ answer: TimedAnswer, _ turn: Turn, _ adapter: AdapterOptions) -> JSONValue {
     let sampling = turn.assistant.settings.sampling
     return .record([
       "model": .string(turn.assistant.model.directory.path),

@@ -23,7 +23,9 @@ struct Serve: AsyncParsableCommand {
           -d '{"model": "pico", "messages": [{"role": "user", "content": "What is 12 + 3 * 4?"}]}'
       """)
 
-  @Argument(help: "A Hugging Face model directory, a GGUF file or a name on the hub; Pico unless given.")
+  @Argument(
+    help: "A Hugging Face model directory, a GGUF file or a name on the hub; Pico unless given.",
+    completion: .model)
   var model: String?
 
   @Option(
@@ -77,12 +79,16 @@ struct Serve: AsyncParsableCommand {
 
   #if Server
     private func serve() async throws {
-      let path = try ModelLocator.path(model, for: adapter.map(\.source))
+      let settings = try UserSettings.current()
+      var attached = adapter
+      if model == nil, attached.isEmpty, let source = try settings.adapterUnlessNamed() {
+        attached = [NamedAdapter(source)]
+      }
+      let path = try ModelLocator.path(model, for: attached.map(\.source), settings: settings)
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
       var model = try compute.model(path)
       var baseName = name ?? Self.baseName(path)
-      var attached = adapter
       if merging.merged != nil, let adapter = attached.popLast() {
         model = try merging.place(attaching.attach(adapter.source, to: model), on: model).model
         baseName = name ?? adapter.name
