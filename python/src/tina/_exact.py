@@ -12,7 +12,7 @@ import numpy as np
 from ._elements import ROTATED, SIGNED, Element, Words, narrowed
 
 # Elements that are turned at once: what stays in the cache of a core.
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 
 
 def unzigzag(words: Words) -> Words:
