@@ -187,6 +187,12 @@ def test_to_peft_states_scales_that_no_configuration_explains(tmp_path):
         assert settings.scale(entry.rank, settings.alpha_of(entry.module)) == entry.scale
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+", "(a|a)*b", ".*.*.*.*x", "(", "a" * 2001])
+def test_patterns_that_take_too_long_are_refused(tmp_path, pattern):
+    with pytest.raises(AdapterError, match="pattern"):
+        tina.save_file(adapter(), tmp_path / "a.tina", {**CONFIG, "rank_pattern": {pattern: 4}})
+
+
 @pytest.mark.parametrize(
     ("name", "path", "module", "kind"),
     [

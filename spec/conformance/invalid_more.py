@@ -27,6 +27,9 @@ def cases():
 
     # Header, sections, metadata.
     yield case("section-order-front", "section-order", "an ancillary section before META", extra=[(b"abCd", b"")], edit_sections=lambda s: s.sort(key=lambda item: item["type"] != b"abCd"))
+    yield case("sections-0", "limit", "no sections", edit_header=lambda h: h.update(sections=0))
+    for kind, limit, name in ((b"TDIR", 64 << 20, "directory"), (b"abCd", 1 << 32, "other")):
+        yield case(f"section-large-{name}", "limit", f"a section of {limit} bytes and one", extra=[(b"abCd", b"x" * 40)], compress=(kind,), edit_sections=lambda s, kind=kind, limit=limit: [item.update(decoded=limit + 1) for item in s if item["type"] == kind])
     values = b'{"x":[' + b",".join([b"0"] * ((1 << 18) - 1)) + b"]}"
     yield case("metadata-values", "metadata", "2^18 + 1 values in META", meta=values, compress=(b"META",))
     lists = b'{"x":[' + b",".join([b"[]"] * 5592000) + b"]}"

@@ -93,12 +93,12 @@ def cases():
     made.symbols[:2], made.refinements[0][:2] = [-32768, 32767], [0, 255]
     made.refresh()
     yield case("pairs-extremes", made.entries, "the smallest and the largest integer: -8388736 and 8388479", [made.plan()], prefixes(made), bits=(8,))
-    made = Quantised(np.random.default_rng(34), [("layers.0.a", 1, 8, 8)], "I16", (1,) * 7, 1, 0)
+    made = Quantised(np.random.default_rng(34), [("layers.0.a", 1, 8, 8)], "I16", (1,) * 6 + (2,), 1, 0)
     made.symbols[0] = -32768
     for part in made.refinements:
         part[0] = 0
     made.refresh()
-    yield case("pairs-extremes-8", made.entries, "the smallest integer through seven layers of one bit", [made.plan()], prefixes(made), bits=(1,) * 7)
+    yield case("pairs-extremes-8", made.entries, "the smallest integer there can be, through seven refinements: -8388862", [made.plan()], prefixes(made), bits=(1,) * 6 + (2,))
     made = Quantised(np.random.default_rng(35), shapes[:1], "I8", (), 0, 0)
     yield case("pairs-scales-zstd", made.entries, "integers in place, their scales compressed", [made.plan() | {"codecs": [0, 2]}])
     made = Quantised(np.random.default_rng(36), [("layers.0.a", 65536, 1, 1)], "I8", (), 1, 1, repeated=True)

@@ -15,6 +15,10 @@ from ._directory import LOW_RANK, EMBEDDING, MAGNITUDE, Entry
 from ._errors import AdapterError
 
 
+# A pattern for each of several thousand modules fits.
+MAXIMUM_MATCHES = 1 << 24
+
+
 class Settings:
     """Ranks, alphas and scales by PEFT's rules."""
 
@@ -28,14 +32,22 @@ class Settings:
         self.is_root = bool(config.get("use_rslora"))
         self._ranks = self._patterns(config.get("rank_pattern"))
         self._alphas = self._patterns(config.get("alpha_pattern"))
+        self.pattern_count = len(self._ranks) + len(self._alphas)
         self.tokens = config.get("trainable_token_indices")
 
     @staticmethod
     def _patterns(patterns: Any) -> list[tuple[re.Pattern[str], float]]:
-        try:
-            return [(re.compile(rf"(?:.*\.)?(?:{key})$"), value) for key, value in (patterns or {}).items()]
-        except re.error as error:
-            raise AdapterError(f"adapter_config.json: a pattern that is none: {error}") from error
+        found = []
+        for key, value in (patterns or {}).items():
+            # Names, which most are, and patterns that match in little time: a file may come from anybody.
+            bare = re.sub(r"\[(?:[^\]\\]|\\.)*\]", "x", re.sub(r"\\.", "x", key))
+            if len(key) > 2000 or re.search(r"\)[*+{]", bare) or len(re.findall(r"[*+{]", bare)) > 3:
+                raise AdapterError(f"adapter_config.json: the pattern {key[:80]!r} may take too long")
+            try:
+                found.append((re.compile(rf"(?:.*\.)?(?:{key})$"), value))
+            except re.error as error:
+                raise AdapterError(f"adapter_config.json: {key[:80]!r} is no pattern: {error}") from error
+        return found
 
     def rank_of(self, path: str) -> int:
         return int(next((value for pattern, value in self._ranks if pattern.match(path)), self.rank))
@@ -58,10 +70,9 @@ class Settings:
 
 
 def _states(config: dict[str, Any], pairs: Sequence[tuple[Entry, int]]) -> bool:
-    try:
-        settings = Settings(config)
-    except AdapterError:
-        return False
+    settings = Settings(config)
+    if settings.pattern_count * len(pairs) > MAXIMUM_MATCHES:
+        raise AdapterError(f"adapter_config.json: {settings.pattern_count} patterns for {len(pairs)} pairs")
     return all(
         settings.rank_of(entry.path) == rank
         and settings.scale(rank, settings.alpha_of(entry.path)) == entry.scale

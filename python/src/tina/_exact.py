@@ -12,7 +12,7 @@ import numpy as np
 from ._elements import ROTATED, SIGNED, Element, Words, narrowed
 
 # Elements that are turned at once: what stays in the cache of a core.
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 
 
 def unzigzag(words: Words) -> Words:
@@ -27,14 +27,25 @@ def zigzag(words: Words) -> Words:
     return out
 
 
+def _signs(words: Words) -> Words:
+    """All bits where a word's top bit is set, else none."""
+    bits = 8 * words.dtype.itemsize - 1
+    out: Words = (words.view(f"<i{words.dtype.itemsize}") >> bits).view(words.dtype)
+    return out
+
+
 def to_order(words: Words) -> Words:
-    top = words.dtype.type(1 << (8 * words.dtype.itemsize - 1))
-    return np.where(words & top, ~words, words | top)
+    mask = _signs(words)
+    mask |= words.dtype.type(1 << (8 * words.dtype.itemsize - 1))
+    mask ^= words
+    return mask
 
 
 def from_order(words: Words) -> Words:
-    top = words.dtype.type(1 << (8 * words.dtype.itemsize - 1))
-    return np.where(words & top, words ^ top, ~words)
+    mask = ~_signs(words)
+    mask |= words.dtype.type(1 << (8 * words.dtype.itemsize - 1))
+    mask ^= words
+    return mask
 
 
 def join(planes: Sequence[Words], element: Element, out: Words) -> None:
@@ -85,10 +96,11 @@ def add_predicted(planes: Sequence[Words], element: Element, predicted: Words) -
     view = differences.view(np.uint8).reshape(-1, element.width)
     for j in range(element.width):
         view[:, j] = planes[j]
-    order = np.argsort(exponents(predicted, element), kind="stable")
-    words = np.empty_like(predicted)
-    words[order] = from_order(to_order(predicted[order]) + unzigzag(differences))
-    return words
+    # Back to the elements' own order; everything else needs no order.
+    words = np.empty(predicted.size, element.word)
+    words[np.argsort(exponents(predicted, element), kind="stable")] = unzigzag(differences)
+    words += to_order(predicted)
+    return from_order(words)
 
 
 def subtract_predicted(words: Words, element: Element, predicted: Words) -> tuple[Words, list[int]]:
