@@ -86,7 +86,7 @@ struct Run: AsyncParsableCommand {
     if prompt?.isEmpty == true || input?.isEmpty == true { throw RuntimeError.emptyPrompt }
     let lines = try jsonl.map { try LineReader(path: $0) }
     let path = try ModelLocator.path(model, for: adapter.sources)
-    let (placed, attached) = try adapter.place(on: compute.model(path))
+    let (placed, attached) = try adapter.place(on: compute.model(path, activations: .fastest))
     var assistant = try Assistant(compute.engine(placed), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
@@ -130,6 +130,7 @@ struct Run: AsyncParsableCommand {
       "ids": .ids(answer.ids),
       "finish_reason": .string(answer.reason.rawValue),
       "prompt_tokens": .integer(answer.promptTokens),
+      "activations": .string(turn.assistant.model.activations.rawValue),
       "temperature": .float(sampling.temperature),
       "seed": .unsigned(sampling.seed),
       "prompt_tokens_per_second": answer.prefillRate.map { .double($0) } ?? .null,

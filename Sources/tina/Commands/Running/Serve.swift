@@ -80,7 +80,7 @@ struct Serve: AsyncParsableCommand {
       let path = try ModelLocator.path(model, for: adapter.map(\.source))
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
-      var model = try compute.model(path)
+      var model = try compute.model(path, activations: .fastest)
       var baseName = name ?? Self.baseName(path)
       var attached = adapter
       if merging.merged != nil, let adapter = attached.popLast() {
