@@ -6,7 +6,7 @@ import Trainer
 
 /// One GRPO step on completions that are drawn at random instead of sampled: what learning costs, in time and memory.
 ///
-///     training-benchmark MODEL LENGTH... [--steps N] [--memory GB] [--dropout P]
+///     training-benchmark MODEL LENGTH... [--steps N] [--memory GB] [--dropout P] [--activations f32|bf16]
 ///
 /// Each length is a completion of one prompt. Prints one JSON object: the machine's float32 peak, measured before; the
 /// last step's time and the rates of its products and of whole passes; the process's peak memory.
@@ -25,9 +25,16 @@ enum Main {
     let steps = Int(option("--steps", 2))
     let memory = option("--memory", 12)
     let dropout = option("--dropout", 0)
+    var activations = "f32"
+    if let at = words.firstIndex(of: "--activations"), at + 1 < words.count {
+      activations = words[at + 1]
+      words.removeSubrange(at...at + 1)
+    }
     let lengths = words.dropFirst().compactMap { Int($0) }
     guard let path = words.first, lengths.count > 1, lengths.count == words.count - 1 else {
-      print("usage: training-benchmark MODEL LENGTH LENGTH... [--steps N] [--memory GB] [--dropout P]")
+      print(
+        "usage: training-benchmark MODEL LENGTH LENGTH... [--steps N] [--memory GB] [--dropout P]"
+          + " [--activations f32|bf16]")
       exit(64)
     }
     let folder = NSTemporaryDirectory() + "tina-training-benchmark-\(getpid())"
@@ -41,6 +48,7 @@ enum Main {
     prompt_template: reason
     rl_post_train_reward_funcs: [cosine]
     lora_dropout: \(dropout)
+    activations: \(activations)
     learning_rate: 1.0e-5
     beta: 0.0
     num_generations: \(lengths.count)
@@ -49,13 +57,14 @@ enum Main {
     save_steps: 1000000
     """.write(toFile: folder + "/recipe.yaml", atomically: true, encoding: .utf8)
 
-    let model = try Model(path: path)
+    let recipe = try Recipe(path: folder + "/recipe.yaml")
+    let model = try Model(path: path, activations: recipe.activations.choice)
     let peak = MachineLimits(model).operationRate
     var options = TrainingOptions(output: folder + "/run")
     options.ignoresMissingSignal = true
     options.memory = Int(memory * 1e9)
     let run = try TrainingRun(
-      try Recipe(path: folder + "/recipe.yaml"), model: model, options: options,
+      recipe, model: model, options: options,
       completions: RandomCompletions(lengths: lengths, vocabulary: model.config.vocabSize))
     _ = try await run.run()
     let metrics =
@@ -68,9 +77,10 @@ enum Main {
     print(
       String(
         format: """
-          {"kernels": "%@", "peak_gflops": %.1f, "step_seconds": %.2f, "product_gflops": %.1f, "product_share": %.3f, \
+          {"kernels": "%@", "activations": "%@", "peak_gflops": %.1f, "step_seconds": %.2f, \
+          "product_gflops": %.1f, "product_share": %.3f, \
           "pass_gflops": %.1f, "pass_share": %.3f, "grad_norm": %g, "peak_rss_gb": %.2f, "anonymous_gb": %.2f}
-          """, model.kernels, peak / 1e9, number("step_time"), product, product * 1e9 / peak,
+          """, model.kernels, activations, peak / 1e9, number("step_time"), product, product * 1e9 / peak,
         number("speed/pass_gflops"), number("speed/pass_gflops") * 1e9 / peak, number("grad_norm"),
         status("VmHWM"), status("RssAnon")))
   }

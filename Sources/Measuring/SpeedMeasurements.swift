@@ -11,7 +11,7 @@ extension SpeedBenchmark {
     let clock = ContinuousClock()
     let began = clock.now
     let opened = try Model(
-      path: model.directory.path, threads: model.threads, activations: model.activations)
+      path: model.directory.path, threads: model.threads, activations: model.activationChoice)
     let engine = Engine(model: opened)
     var request = GenerationRequest(
       prompt: tokens(16, seed: 5), .init(sampling: .greedy, maxTokens: 1), endTokens: [])

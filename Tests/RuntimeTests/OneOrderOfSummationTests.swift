@@ -13,7 +13,7 @@ import Testing
   struct Case: Sendable {
     var model: String
     var adapter: String
-    var activations = ActivationType.int8
+    var activations = ActivationChoice.int8
 
     func open(threads: Int) throws -> Model {
       try Model(path: model, threads: threads, activations: activations)

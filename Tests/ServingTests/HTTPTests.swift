@@ -92,7 +92,8 @@
           let client = try RawClient(port: port)
           for _ in 0..<3 {
             client.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            #expect(client.read { $0.hasSuffix(#"{"status":"ok"}"#) }.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            let reply = client.read { $0.contains(#"{"status":"ok","#) && $0.hasSuffix("}") }
+            #expect(reply.hasPrefix("HTTP/1.1 200 OK\r\n"))
           }
           client.send(post("/tokenize", #"{"prompt": "1"}"#, "Connection: close\r\n"))
           let last = client.read()
@@ -102,7 +103,7 @@
           #expect(head.read().hasSuffix("\r\n\r\n"))
           let old = try RawClient(port: port)
           old.send("GET /health HTTP/1.0\r\n\r\n")
-          #expect(old.read().hasSuffix(#"{"status":"ok"}"#))
+          #expect(old.read().contains(#"{"status":"ok","#))
         }
       }
     }

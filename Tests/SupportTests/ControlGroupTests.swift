@@ -47,6 +47,26 @@ import Testing
     #expect(first.limit == 5000 && first.available == 1500)
   }
 
+  @Test func theTimeOfProcessorsIsALimit() throws {
+    let second = try Groups([
+      "self": "0::/a/b\n", "a/cpu.max": "250000 100000\n", "a/b/cpu.max": "max 100000\n",
+      "cpu.max": "800000 100000",
+    ]).read
+    #expect(second.processors == 2.5 && second.limit == nil)
+    let first = try Groups([
+      "self": "4:cpu,cpuacct:/docker/1\n0::/x\n", "cpu/cpu.cfs_quota_us": "150000\n",
+      "cpu/cpu.cfs_period_us": "100000\n",
+    ]).read
+    #expect(first.processors == 1.5)
+    for text in ["max 100000", "-1 100000", "0 100000", "100000 0", "100000", "nan 1", ""] {
+      #expect(try Groups(["self": "0::/\n", "cpu.max": text]).read.processors == nil, "\(text)")
+    }
+    let none = try Groups([
+      "self": "4:cpu:/\n", "cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000",
+    ])
+    #expect(none.read.processors == nil)
+  }
+
   @Test func noLimitIsNone() throws {
     let free = try Groups([
       "self": "9:memory:/\n0::/\n", "memory/memory.limit_in_bytes": "9223372036854771712",

@@ -171,9 +171,10 @@ struct GradientCase {
   }
 
   /// The sampler's log-probabilities are the trainer's, bit for bit.
-  @Test(arguments: ["tiny-f32", "tiny-bf16", "tiny-window", "tiny-tied"])
-  func logProbabilitiesAreTheSamplers(name: String) async throws {
-    let model = try Model(path: tiny(name), threads: 2)
+  @Test(
+    arguments: ["tiny-f32", "tiny-bf16", "tiny-window", "tiny-tied"], [ActivationChoice.f32, .bf16])
+  func logProbabilitiesAreTheSamplers(name: String, activations: ActivationChoice) async throws {
+    let model = try Model(path: tiny(name), threads: 2, activations: activations)
     let prompt = (0..<45).map { ($0 * 37 + 11) % 96 }
     let completions = [(0..<40).map { ($0 * 53 + 5) % 96 }, [3], (0..<19).map { ($0 * 29 + 1) % 96 }]
     let batch = GroupBatch(prompt: prompt, completions: completions)

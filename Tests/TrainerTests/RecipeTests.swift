@@ -36,7 +36,7 @@ import Testing
     ("lora_r: 2.5", "a whole number"), ("num_generations: 1", "expected 2 to 4096"),
     ("rl_post_train_reward_funcs: [acuracy]", "Did you mean accuracy?"),
     ("rl_post_train_reward_funcs: [format]\nrl_post_train_reward_weights: [1, 2]", "2 weights"),
-    ("loss_type: dapoo", "Did you mean dapo?"),
+    ("loss_type: dapoo", "Did you mean dapo?"), ("activations: int8", "expected one of f32, bf16"),
     ("num_generations: 8\nper_device_train_batch_size: 12", "multiple"),
     ("seed: 1\nseed: 2", "seed"), ("- a", "no mapping"), ("a: [", "no YAML"),
     ("warmup_ratio: .inf", "expected a number"),

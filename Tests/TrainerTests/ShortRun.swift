@@ -39,12 +39,17 @@ struct ShortRun {
     stopAt: Int? = nil, threads: Int = 2, gradients: any GradientSum = SingleProcess(),
     completions: (any CompletionSource)? = nil
   ) throws -> TrainingRun {
-    let yaml = values.sorted { $0.key < $1.key }.map { $0 + ": " + $1 }.joined(separator: "\n")
-    var recipe = try Recipe(yaml: yaml, path: "r.yaml")
+    var recipe = try recipe()
     recipe.stopStep = stopAt
     return try TrainingRun(
-      recipe, model: try Model(path: pico, threads: threads), options: options, completions: completions,
+      recipe, model: try Model(path: pico, threads: threads, activations: recipe.activations.choice),
+      options: options, completions: completions,
       gradients: gradients)
+  }
+
+  func recipe() throws -> Recipe {
+    let yaml = values.sorted { $0.key < $1.key }.map { $0 + ": " + $1 }.joined(separator: "\n")
+    return try Recipe(yaml: yaml, path: "r.yaml")
   }
 
   func adapter(_ step: Int) throws -> [Data] {

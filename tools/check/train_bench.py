@@ -64,6 +64,7 @@ rl_post_train_reward_funcs: [repetition_penalty, cosine]
 lora_r: 32
 lora_alpha: 128
 lora_dropout: 0.0
+activations: {a.activations}
 learning_rate: 1.0e-05
 lr_scheduler_type: constant
 beta: 0.0
@@ -143,6 +144,7 @@ def main():
     parser.add_argument("--trl-steps", type=int)
     parser.add_argument("--completions", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--activations", default="f32", help="what Tina's recipe says: f32 or bf16")
     parser.add_argument("--chat", action="store_true", help="the model's chat template in both, for equal lengths")
     parser.add_argument("--as-trl", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()

@@ -58,7 +58,8 @@ void tk_attention(tk_pool *pool, const tk_attention_shape *shape, const tk_atten
   const size_t floats = (tk_attention_floats(shape, widest * group, apart) + 15) & ~(size_t)15;
   float *scratch = tk_pool_scratch(pool, floats);
   if (!scratch) abort();  // out of memory: nothing sensible can follow
-  struct attention_region r = {shape, rows, starts, parts, scratch, floats, tk_current()->attention};
+  const tk_path *path = tk_path_for(TK_KIND_ATTENTION + shape->type, n);
+  struct attention_region r = {shape, rows, starts, parts, scratch, floats, path->attention};
   tk_pool_run_indexed(pool, chunks * parts, attention_chunk, &r);
   if (starts != few) free(starts);
 }

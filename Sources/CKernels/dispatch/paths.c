@@ -46,21 +46,32 @@ static const struct candidate {
 };
 enum { CANDIDATES = sizeof candidates / sizeof *candidates };
 
-// The first path of that name that this processor has; null without one. With `agrees`, the first whose bits are right
-// on this very processor: the order within vdpbf16ps, for one, is a young promise.
-static const tk_path *find(const char *name, bool agrees) {
-  bool failed = false;
-  for (size_t i = 0; i < CANDIDATES; i++) {
-    const tk_path *path = &candidates[i].path;
-    if (strcmp(path->name, name) != 0 || !candidates[i].is_supported()) continue;
-    if (!agrees || path->linear == &tk_linear_portable || tk_path_agrees(path)) return path;
-    failed = true;
+// Whether a candidate's bits are right on this very processor: the order within vdpbf16ps, for one, is a young promise.
+static bool is_right(size_t candidate) {
+  enum { UNKNOWN, RIGHT, WRONG };
+  static _Atomic uint8_t verdicts[CANDIDATES];
+  const tk_path *path = &candidates[candidate].path;
+  if (path->linear == &tk_linear_portable) return true;
+  uint8_t verdict = atomic_load(&verdicts[candidate]);
+  if (verdict == UNKNOWN) {
+    verdict = tk_path_agrees(path) ? RIGHT : WRONG;
+    // Two threads may have tested it: one of them tells.
+    if (atomic_exchange(&verdicts[candidate], verdict) == UNKNOWN && verdict == WRONG)
+      fprintf(stderr, "tina: %s kernels failed their self-test here and are not used\n", path->name);
   }
-  if (failed) fprintf(stderr, "tina: the %s kernels failed their self-test here and are not used\n", name);
+  return verdict == RIGHT;
+}
+
+// The first path of that name that this processor has; null without one. With `agrees`, the first whose bits are right.
+static const tk_path *find(const char *name, bool agrees) {
+  for (size_t i = 0; i < CANDIDATES; i++)
+    if (strcmp(candidates[i].path.name, name) == 0 && candidates[i].is_supported() && (!agrees || is_right(i)))
+      return &candidates[i].path;
   return NULL;
 }
 
 static _Atomic(const tk_path *) chosen;
+static atomic_bool forced;
 
 const tk_path *tk_current(void) {
   const tk_path *path = atomic_load_explicit(&chosen, memory_order_acquire);
@@ -69,6 +80,7 @@ const tk_path *tk_current(void) {
   path = wanted ? find(wanted, true) : NULL;
   if (wanted && !path)
     fprintf(stderr, "tina: TINA_ISA=%s is not available on this processor; choosing by itself\n", wanted);
+  if (path) atomic_store(&forced, true);
   for (size_t i = 0; !path; i++)  // the last one is everywhere
     if (i == 0 || strcmp(candidates[i].path.name, candidates[i - 1].path.name) != 0)
       path = find(candidates[i].path.name, true);
@@ -76,10 +88,31 @@ const tk_path *tk_current(void) {
   return path;
 }
 
+const tk_path *tk_path_named(const char *name) {
+  const tk_path *usual = tk_current();
+  return strcmp(usual->name, name) == 0 ? usual : find(name, true);
+}
+
 const char *tk_isa(void) { return tk_current()->name; }
 
 bool tk_isa_select(const char *name) {
   const tk_path *path = find(name, false);
-  if (path) atomic_store(&chosen, path);
-  return path != NULL;
+  if (!path) return false;
+  tk_paths_forget();
+  atomic_store(&forced, true);
+  atomic_store(&chosen, path);
+  return true;
+}
+
+bool tk_paths_forced(void) {
+  tk_current();  // reads TINA_ISA
+  return atomic_load(&forced);
+}
+
+bool tk_bf16_is_fast(void) {
+#if defined(__x86_64__)
+  return tk_current()->bf16 == &tk_bf16_avx512;
+#else
+  return false;
+#endif
 }

@@ -1,5 +1,5 @@
-// A path of instructions: the kernels of each folder that were compiled for it. paths.c lists all of them, and chooses
-// the one in use.
+// A path of instructions: the kernels of each folder that were compiled for it. paths.c lists all of them, and knows
+// the usual one, the best by its instructions. choice.c measures which is fastest for a kind of kernel.
 #ifndef TK_PATHS_H
 #define TK_PATHS_H
 
@@ -30,6 +30,12 @@ typedef struct tk_path {
 
 extern const tk_path tk_path_portable;
 const tk_path *tk_current(void);
+// The path for a kind of kernel (tk_paths.h) and a number of inputs.
+const tk_path *tk_path_for(size_t kind, size_t inputs);
+// The path of that name if its bits are right here, else null.
+const tk_path *tk_path_named(const char *name);
+// Forgets all choices: from now on every kernel takes the usual path.
+void tk_paths_forget(void);
 // Whether a path gives the portable path's bits here.
 bool tk_path_agrees(const tk_path *path);
 

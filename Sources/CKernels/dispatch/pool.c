@@ -3,6 +3,9 @@
 // Threads claim chunks one by one from a ticket. It holds the region's number, so that a late thread cannot take a
 // chunk of the next region. A thread that lost its core delays only its own chunk: the others and the caller do the
 // rest.
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE  // processors that this process may use
+#endif
 #include "dispatch/kernel.h"
 
 #include <pthread.h>
@@ -10,9 +13,10 @@
 
 #if defined(__linux__)
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
+#include <unistd.h>
 
 #include "dispatch/pool.h"
 
@@ -22,16 +26,21 @@
 #define MAX_CHUNKS (MASK >> 1)  // each thread may count once beyond the end
 #define SPINS 2000
 
+// Words that threads write often lie in cache lines of their own.
+#define APART _Alignas(64)
+
 struct tk_pool {
-  _Atomic uint64_t ticket;
-  _Atomic uint32_t finished;  // chunks of this region that are done
-  _Atomic uint32_t signal;    // changes when a region starts; sleepers wait on it
-  _Atomic uint32_t sleepers;
-  _Atomic uint32_t waiting;  // the caller sleeps on `finished`
+  APART _Atomic uint64_t ticket;
+  APART _Atomic uint32_t finished;  // chunks of this region that are done
+  APART _Atomic uint32_t signal;    // changes when a region starts; sleepers wait on it
+  APART _Atomic uint32_t sleepers;
+  APART _Atomic uint32_t waiting;  // the caller sleeps on `finished`
   _Atomic bool stop;
   _Atomic(tk_indexed_body) body;
   _Atomic(void *) context;
   size_t threads;
+  size_t started;     // workers 1 ... started run
+  size_t processors;  // that this process may use
   pthread_t *workers;
   struct worker { tk_pool *pool; size_t index; } *arguments;
   float *scratch;
@@ -64,17 +73,26 @@ static void sleep_on(tk_pool *pool, _Atomic uint32_t *word, uint32_t value) {
 #endif
 }
 
-static void wake(tk_pool *pool, _Atomic uint32_t *word) {
+static void wake(tk_pool *pool, _Atomic uint32_t *word, int count) {
 #if defined(__linux__)
   (void)pool;
-  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 #else
-  (void)word;
+  (void)word, (void)count;
   pthread_mutex_lock(&pool->mutex);
   pthread_cond_broadcast(&pool->changed);
   pthread_mutex_unlock(&pool->mutex);
 #endif
 }
+
+// Wakes two sleepers, if there are any and processors for them. Each wakes two more: nobody wakes 95 one by one.
+static void wake_some(tk_pool *pool) {
+  const size_t asleep = atomic_load(&pool->sleepers), awake = pool->threads - asleep;
+  if (asleep > 0 && awake < pool->processors) wake(pool, &pool->signal, pool->processors - awake > 1 ? 2 : 1);
+}
+
+// Threads that outnumber the processors don't spin: whoever holds a chunk needs the processor.
+static int spins(const tk_pool *pool) { return pool->threads <= pool->processors ? SPINS : 0; }
 
 // Claims and runs chunks of the region that `ticket` shows, until none is left.
 static void drain(tk_pool *pool, size_t thread) {
@@ -88,7 +106,7 @@ static void drain(tk_pool *pool, size_t thread) {
     if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + 1)) continue;
     body(context, (size_t)next, thread);
     if (atomic_fetch_add(&pool->finished, 1) + 1 == chunks && atomic_load(&pool->waiting))
-      wake(pool, &pool->finished);
+      wake(pool, &pool->finished, 1);
   }
 }
 
@@ -96,11 +114,12 @@ static void *work(void *argument) {
   struct worker *self = argument;
   tk_pool *pool = self->pool;
   uint32_t seen = atomic_load(&pool->signal);
+  const int limit = spins(pool);
   for (;;) {
     drain(pool, self->index);
     if (atomic_load(&pool->stop)) return NULL;
     bool changed = false;
-    for (int i = 0; i < SPINS && !changed; i++) {
+    for (int i = 0; i < limit && !changed; i++) {
       relax();
       changed = atomic_load_explicit(&pool->signal, memory_order_acquire) != seen;
     }
@@ -108,18 +127,31 @@ static void *work(void *argument) {
       atomic_fetch_add(&pool->sleepers, 1);
       if (atomic_load(&pool->signal) == seen) sleep_on(pool, &pool->signal, seen);
       atomic_fetch_sub(&pool->sleepers, 1);
+      const uint64_t ticket = atomic_load(&pool->ticket);
+      if ((ticket & MASK) < (ticket >> FIELD & MASK)) wake_some(pool);
     }
     seen = atomic_load(&pool->signal);
   }
 }
 
+static size_t usable_processors(void) {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return (size_t)CPU_COUNT(&set);
+#endif
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (size_t)online : 1;
+}
+
 tk_pool *tk_pool_create(size_t threads) {
   if (threads == 0) return NULL;
-  tk_pool *pool = calloc(1, sizeof(tk_pool));
+  tk_pool *pool = aligned_alloc(64, (sizeof(tk_pool) + 63) & ~(size_t)63);
   if (!pool) return NULL;
+  memset(pool, 0, sizeof *pool);
+  pool->processors = usable_processors();
   pool->workers = calloc(threads, sizeof(pthread_t));
   pool->arguments = calloc(threads, sizeof(struct worker));
-  pool->threads = 1;
+  pool->threads = threads;
 #if !defined(__linux__)
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->changed, NULL);
@@ -134,7 +166,7 @@ tk_pool *tk_pool_create(size_t threads) {
       tk_pool_destroy(pool);
       return NULL;
     }
-    pool->threads = i + 1;
+    pool->started = i;
   }
   return pool;
 }
@@ -142,8 +174,8 @@ tk_pool *tk_pool_create(size_t threads) {
 void tk_pool_destroy(tk_pool *pool) {
   atomic_store(&pool->stop, true);
   atomic_fetch_add(&pool->signal, 1);
-  wake(pool, &pool->signal);
-  for (size_t i = 1; i < pool->threads; i++) pthread_join(pool->workers[i], NULL);
+  wake(pool, &pool->signal, 1 << 30);
+  for (size_t i = 1; i <= pool->started; i++) pthread_join(pool->workers[i], NULL);
   free(pool->workers);
   free(pool->arguments);
   free(pool->scratch);
@@ -160,9 +192,9 @@ static void run_some(tk_pool *pool, size_t chunks, tk_indexed_body body, void *c
   uint64_t epoch = (atomic_load(&pool->ticket) >> (2 * FIELD)) + 1;
   atomic_store(&pool->ticket, (epoch << (2 * FIELD)) | ((uint64_t)chunks << FIELD));
   atomic_fetch_add(&pool->signal, 1);
-  if (atomic_load(&pool->sleepers)) wake(pool, &pool->signal);
+  wake_some(pool);
   drain(pool, 0);
-  for (int i = 0; i < SPINS; i++) {
+  for (int i = spins(pool); i > 0; i--) {
     if (atomic_load_explicit(&pool->finished, memory_order_acquire) == chunks) return;
     relax();
   }

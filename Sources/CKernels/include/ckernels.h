@@ -20,6 +20,7 @@
 #include "tk_linear.h"
 #include "tk_merge.h"
 #include "tk_optimiser.h"
+#include "tk_paths.h"
 #include "tk_pool.h"
 #include "tk_product.h"
 #include "tk_rows.h"

@@ -51,5 +51,7 @@ typedef struct tk_linear_args {
 } tk_linear_args;
 // Runs `count` maps and their adapters' A x in one parallel region. Maps may share x; they write disjoint outputs.
 void tk_linear(tk_pool *_Nonnull pool, const tk_linear_args *_Nonnull maps, size_t count);
+// The kind of kernel (tk_paths.h) that computes a map of such weights.
+size_t tk_linear_kind(tk_type type, tk_activations activations);
 
 #endif

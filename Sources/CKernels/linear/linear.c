@@ -10,6 +10,7 @@
 // inputs.
 struct job {
   tk_linear_args map;
+  const tk_path *path;
   float scale;
   size_t first_chunk;
   size_t rows;          // of a chunk, a multiple of the kernels' panel of 8
@@ -18,15 +19,16 @@ struct job {
   const void *rounded;  // the inputs in eight bits or in bf16; null where they stay float32
 };
 
-// A thread takes a run of neighbouring chunks at a time. So many runs are possible in one call.
-#define RUNS 512
+// A thread takes a run of neighbouring chunks at a time. So many runs are possible in one call: enough for 96 threads
+// to end at about the same time.
+#define RUNS 4096
 
 struct region {
   const struct job *jobs;
   size_t count;
   size_t chunks;
   size_t run_count;
-  size_t runs[RUNS + 1];  // first chunk of each, and the end of the last; no run has an A x and a base map
+  size_t *runs;  // RUNS + 1: first chunk of each, and the end of the last; no run has an A x and a base map
   size_t threads;
   const tk_path *path;
   float *scratch;        // for widened rows of block-quantised weights, scratch_floats a thread
@@ -47,7 +49,7 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
     tk_dequantise((const char *)job->map.weights + row * row_bytes, job->map.type, scratch, (end - row) * columns);
     // The kernel adds `row` rows to the address of the weights.
     map.weights = (const void *)((uintptr_t)scratch - row * columns * sizeof(float));
-    r->path->linear->linear(&map, job->scale, row, end, from, count, scratch, &r->gate);
+    job->path->linear->linear(&map, job->scale, row, end, from, count, scratch, &r->gate);
   }
 }
 
@@ -55,8 +57,8 @@ static void run_widened(struct region *r, const struct job *job, size_t first, s
 static void run_rounded(struct region *r, const struct job *job, size_t first, size_t last, size_t from, size_t count,
                         const void *then) {
   const tk_linear_args *map = &job->map;
-  if (map->type == TK_BF16) r->path->bf16->linear(map, job->rounded, first, last, from, count, then);
-  else r->path->int8->linear(map, job->rounded, first, last, from, count, then);
+  if (map->type == TK_BF16) job->path->bf16->linear(map, job->rounded, first, last, from, count, then);
+  else job->path->int8->linear(map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
     const tk_low_rank *t = &map->terms[i];
     const size_t low = t->first > from ? t->first : from;
@@ -107,7 +109,7 @@ static void run_chunk(struct region *r, size_t chunk, size_t next, size_t thread
     run_widened(r, job, first, last, from, count, r->scratch + thread * r->scratch_floats);
   } else {
     then = then ? then : job->map.weights;
-    r->path->linear->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
+    job->path->linear->linear(&job->map, job->scale, first, last, from, count, then, &r->gate);
   }
 }
 
@@ -141,19 +143,27 @@ static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) 
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
   size_t rows = m->n == 1 ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
   // A small map is cut finer, but no chunk is shorter than its start is worth.
-  const size_t fair = m->rows / (4 * threads);
-  if (fair < rows && row_bytes * fair * m->n > 16384) rows = fair;
+  const size_t fair = m->rows / (4 * threads), least = 16384 / (row_bytes * m->n) + 1;
+  const size_t finer = fair > least ? fair : least;
+  if (finer < rows) rows = finer;
   rows = (rows + panel - 1) / panel * panel;
   return rows ? rows : panel;
+}
+
+// Block-quantised weights against float32 are widened, and meet the kernels of float32.
+static size_t kind_of(tk_type type, bool is_rounded) {
+  if (!is_rounded) return TK_KIND_LINEAR + (tk_block_elements(type) > 1 ? TK_F32 : type);
+  return type == TK_BF16 ? TK_KIND_BF16 : TK_KIND_LINEAR + type;
 }
 
 static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk_linear_args *map, float scale,
                     const void *rounded) {
   if (map->n == 0 || map->rows == 0) return;
-  const size_t panel = !rounded ? 8 : map->type == TK_BF16 ? r->path->bf16->panel : r->path->int8->panel;
+  const tk_path *path = tk_path_for(kind_of(map->type, rounded != NULL), map->n);
+  const size_t panel = !rounded ? 8 : map->type == TK_BF16 ? path->bf16->panel : path->int8->panel;
   const size_t rows = chunk_rows(map, panel, r->threads);
   const size_t pieces = (map->rows + rows - 1) / rows;
-  const struct job job = {.map = *map, .scale = scale, .first_chunk = *chunks, .rows = rows,
+  const struct job job = {.map = *map, .path = path, .scale = scale, .first_chunk = *chunks, .rows = rows,
                           .groups = (map->n + TK_COLUMNS - 1) / TK_COLUMNS, .chunks = pieces, .rounded = rounded};
   jobs[r->count++] = job;
   *chunks += pieces * job.groups;
@@ -162,11 +172,17 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
 // ---- Rounded inputs ----------------------------------------------------------------------------
 
 // No kernel reads Q5_0 and Q5_1 as they are: files use them only for matrices of short rows.
+static bool rounds(tk_type type, tk_activations activations) {
+  if (type == TK_BF16) return activations == TK_ACTIVATIONS_BF16;
+  return tk_block_elements(type) > 1 && type != TK_Q5_0 && type != TK_Q5_1 && activations != TK_ACTIVATIONS_F32;
+}
+
 static bool wants_rounded(const tk_linear_args *m) {
-  if (m->n == 0 || m->rows == 0) return false;
-  if (m->type == TK_BF16) return m->activations == TK_ACTIVATIONS_BF16;
-  return tk_block_elements(m->type) > 1 && m->type != TK_Q5_0 && m->type != TK_Q5_1 &&
-         m->activations != TK_ACTIVATIONS_F32;
+  return m->n > 0 && m->rows > 0 && rounds(m->type, m->activations);
+}
+
+size_t tk_linear_kind(tk_type type, tk_activations activations) {
+  return kind_of(type, rounds(type, activations));
 }
 
 // Inputs are rounded in units of 32 columns: the bytes of a rounded unit, and how many units an input has.
@@ -226,7 +242,9 @@ static void round_inputs(tk_pool *pool, const struct region *r, const tk_linear_
     rounded[i] = rounded[first];
     if (first < i) continue;
     rounded[i] = to;
-    struct rounding rounding = {r->path, &maps[i], to, maps[i].n > 1 ? 1 : r->threads};
+    // A piece takes as long as it costs to wake a thread for it.
+    const size_t most = (maps[i].columns + ALONE / 4 - 1) / (ALONE / 4);
+    struct rounding rounding = {r->path, &maps[i], to, maps[i].n > 1 ? 1 : r->threads < most ? r->threads : most};
     if (maps[i].n * maps[i].columns < ALONE) {
       rounding.pieces = 1;
       for (size_t c = 0; c < maps[i].n; c++) round_chunk(&rounding, c);
@@ -245,7 +263,9 @@ void tk_linear(tk_pool *pool, const tk_linear_args *maps, size_t count) {
   for (size_t i = 0; i < count; i++) total += maps[i].term_count;
   if (total > ON_STACK && !(jobs = malloc(total * sizeof *jobs))) abort();  // out of memory
   if (count > ON_STACK && !(rounded = malloc(count * sizeof *rounded))) abort();
-  struct region r = {.jobs = jobs, .threads = tk_pool_threads(pool), .path = tk_current()};
+  size_t runs[RUNS + 1];
+  runs[0] = 0;
+  struct region r = {.jobs = jobs, .runs = runs, .threads = tk_pool_threads(pool), .path = tk_current()};
   round_inputs(pool, &r, maps, count, rounded);
   size_t chunks = 0;
   for (size_t i = 0; i < count; i++) {

@@ -25,6 +25,8 @@ public struct EvaluationSettings: Sendable {
   public let sampling: SamplingParameters
   /// The type of cached keys and values.
   public let cacheType: CacheType
+  /// What activations are rounded to; nil in evaluations from before this was kept.
+  public let activations: ActivationType?
   /// The base's digest.
   public let base: String
   /// Name, digest and factor of each contestant.
@@ -34,7 +36,8 @@ public struct EvaluationSettings: Sendable {
   public init(
     benchmark: Benchmark, problems: [Problem], template: String, system: String?, samples: Int,
     maxTokens: Int,
-    sampling: SamplingParameters, cacheType: CacheType, base: String, contestants: [Contestant]
+    sampling: SamplingParameters, cacheType: CacheType, activations: ActivationType, base: String,
+    contestants: [Contestant]
   ) {
     self.benchmark = benchmark.name
     style = benchmark.style
@@ -49,32 +52,39 @@ public struct EvaluationSettings: Sendable {
     self.maxTokens = maxTokens
     self.sampling = sampling
     self.cacheType = cacheType
+    self.activations = activations
     self.base = base
     self.contestants = contestants.map { ($0.name, $0.digest, $0.adapter?.scale ?? 1) }
   }
 
   /// The settings as an object, the same for the same settings.
   public var object: JSONObject {
-    JSONObject([
-      ("benchmark", .string(benchmark)), ("prompt", .string(style.rawValue)), ("problems", .string(problems)),
-      ("problem_count", JSONValue(problemCount)), ("template", .string(template)),
-      ("system", system.map { .string($0) } ?? .null), ("samples", JSONValue(samples)),
-      ("max_tokens", JSONValue(maxTokens)), ("temperature", .number("\(sampling.temperature)")),
-      ("top_k", JSONValue(sampling.topK)), ("top_p", .number("\(sampling.topP)")),
-      ("min_p", .number("\(sampling.minP)")), ("seed", .number(String(sampling.seed))),
-      ("cache_type", .string(cacheType.rawValue)), ("base", .string(base)),
-      (
-        "contestants",
-        .array(
-          contestants.map { name, digest, scale in
-            .object(
-              JSONObject([
-                ("name", .string(name)), ("digest", digest.map { .string($0) } ?? .null),
-                ("scale", .number("\(scale)")),
-              ]))
-          })
-      ),
-    ])
+    let activations: [(key: String, value: JSONValue)] =
+      activations.map { [("activations", .string($0.rawValue))] } ?? []
+    return JSONObject(
+      [
+        ("benchmark", .string(benchmark)), ("prompt", .string(style.rawValue)),
+        ("problems", .string(problems)),
+        ("problem_count", JSONValue(problemCount)), ("template", .string(template)),
+        ("system", system.map { .string($0) } ?? .null), ("samples", JSONValue(samples)),
+        ("max_tokens", JSONValue(maxTokens)), ("temperature", .number("\(sampling.temperature)")),
+        ("top_k", JSONValue(sampling.topK)), ("top_p", .number("\(sampling.topP)")),
+        ("min_p", .number("\(sampling.minP)")), ("seed", .number(String(sampling.seed))),
+        ("cache_type", .string(cacheType.rawValue)),
+      ] + activations + [
+        ("base", .string(base)),
+        (
+          "contestants",
+          .array(
+            contestants.map { name, digest, scale in
+              .object(
+                JSONObject([
+                  ("name", .string(name)), ("digest", digest.map { .string($0) } ?? .null),
+                  ("scale", .number("\(scale)")),
+                ]))
+            })
+        ),
+      ])
   }
 
   /// Reads settings that ``object`` wrote.
@@ -117,6 +127,12 @@ public struct EvaluationSettings: Sendable {
       throw wrong("cache_type", "f16, f32 or bf16")
     }
     self.cacheType = cacheType
+    activations = try saved["activations"].map { _ in
+      guard let activations = ActivationType(rawValue: try text("activations")) else {
+        throw wrong("activations", "int8, f32 or bf16")
+      }
+      return activations
+    }
     base = try text("base")
     contestants = try (saved["contestants"]?.array ?? []).map { value in
       guard let name = value.object?["name"]?.string, let scale = value.object?["scale"]?.double else {

@@ -64,7 +64,8 @@ public struct RuntimeMerge: Sendable {
         storage: .memory(memory),
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
-    model = try Model(base.directory.replacing(merged), threads: base.threads, activations: base.activations)
+    model = try Model(
+      base.directory.replacing(merged), threads: base.threads, activations: base.activationChoice)
     modules = measures
     byteCount = offset
     self.elementType = elementType

@@ -21,7 +21,7 @@ struct MergeVerification: Sendable {
     if stop.isSet { throw CancellationError() }
     let probes = LogitProbes(model, texts: settings.probes)
     let exact =
-      model.activations == .f32 || (model.activations == .int8 && !model.directory.weights.isQuantised)
+      model.activations == .f32
       ? model : try Model(model.directory, threads: model.threads, activations: .f32)
     return Expected(
       probes: probes, logits: try probes.logits(exact, AttachedAdapter.sum(adapters, on: exact)))

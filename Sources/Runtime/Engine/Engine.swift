@@ -44,6 +44,7 @@ public final class Engine: Sendable {
     self.cacheType = cacheType
     self.contextLimit = min(contextLimit ?? .max, model.config.maxPositions)
     self.memoryBudget = max(memoryBudget ?? MachineMemory.available / 2, 0)
+    KernelPaths.shared.prepare([KernelPaths.attention(cacheType)])
     let layout = CacheLayout(model.config, type: cacheType)
     let pageLimit = self.memoryBudget / layout.pageBytes
     let queue = JobQueue()
@@ -137,7 +138,7 @@ public final class Engine: Sendable {
 
   /// Frees the cached keys and values of an adapter as soon as no request uses it. Requests with that adapter may still
   /// come; they compute anew.
-  public func forget(_ adapter: AttachedAdapter) { queue.forget(PrefixKey(adapter)) }
+  public func forget(_ adapter: AttachedAdapter) { queue.forget(PrefixKey(adapter, model.activations)) }
 
   // MARK: Scores
 

@@ -56,6 +56,9 @@ package struct Matrix: Sendable {
   /// Address of the first element; valid as long as the matrix lives.
   @unsafe package var baseAddress: UnsafeRawPointer { unsafe storage.baseAddress + offset }
 
+  /// The kind of kernel that multiplies rows with it.
+  var kernelKind: Int { tk_linear_kind(type, activations.kernelType) }
+
   /// Bytes of a row.
   package var rowByteCount: Int { tk_row_bytes(type, columns) }
 

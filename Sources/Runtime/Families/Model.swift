@@ -10,6 +10,8 @@ public final class Model: Sendable {
   public let threads: Int
   /// What activations are rounded to where they meet weights.
   public let activations: ActivationType
+  /// How that was chosen.
+  package let activationChoice: ActivationChoice
   package let weights: Qwen2Weights
   /// The tokens that end an answer, as the model's configuration says.
   public let endTokens: Set<Int>
@@ -27,22 +29,25 @@ public final class Model: Sendable {
   ///
   /// - Parameters:
   ///   - path: the directory.
-  ///   - threads: how many threads compute; all processors when nil.
-  ///   - activations: what activations are rounded to where they meet weights.
+  ///   - threads: how many threads compute; when nil, as many as ``ThreadCount`` says.
+  ///   - activations: what activations are rounded to where they meet weights. By default results are the same on
+  ///     every machine.
   /// - Throws: `ModelFilesError` for files that are missing, damaged or of another architecture;
   ///   `RuntimeError.weightsMismatch` for weights that do not fit the configuration;
   ///   `RuntimeError.invalidSetting` or `.threadsUnavailable` for threads.
-  public convenience init(path: String, threads: Int? = nil, activations: ActivationType = .int8) throws {
+  public convenience init(path: String, threads: Int? = nil, activations: ActivationChoice = .int8) throws {
     try self.init(StoredModel(path: path), threads: threads, activations: activations)
   }
 
   /// The same for a model that was opened, or whose weights are in memory.
-  package init(_ directory: StoredModel, threads: Int?, activations: ActivationType = .int8) throws {
+  package init(_ directory: StoredModel, threads: Int?, activations choice: ActivationChoice = .int8) throws {
     self.directory = directory
     self.threads = try ThreadCount(threads).count
-    self.activations = activations
+    activationChoice = choice
+    activations = ActivationType(choice, for: directory.matrixTypes)
     endTokens = Set(directory.eosTokenIDs)
     weights = try Qwen2Weights(directory, activations: activations)
+    KernelPaths.shared.prepare(weights.kernelKinds)
     compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
     files = directory.weights.mappedFiles
     for file in files { file.prefetch() }
@@ -59,6 +64,16 @@ public final class Model: Sendable {
     } catch {
       throw .filesChanged(error)
     }
+  }
+}
+
+extension StoredModel {
+  /// The types of the matrices that rows are multiplied with.
+  package var matrixTypes: Set<ElementType> {
+    let matrices = weights.tensors.values.filter {
+      $0.shape.count == 2 && (config.tieWordEmbeddings || $0.name != "model.embed_tokens.weight")
+    }
+    return Set(matrices.map(\.elementType))
   }
 }
 

@@ -73,6 +73,13 @@ package struct Qwen2Weights: Sendable {
   }
 }
 
+extension Qwen2Weights {
+  /// The kinds of kernels that compute the maps.
+  var kernelKinds: Set<Int> {
+    layers.reduce(into: [head.kernelKind]) { $0.formUnion($1.projections.map(\.kernelKind)) }
+  }
+}
+
 /// Takes tensors by name and collects everything that is wrong.
 private struct TensorTaker {
   var available: [String: Tensor]

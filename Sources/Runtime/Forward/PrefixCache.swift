@@ -1,10 +1,13 @@
-/// What decides keys and values besides the tokens: the adapter's content, and the factor on it.
+/// What decides keys and values besides the tokens: the adapter's content, the factor on it, and what activations are
+/// rounded to.
 struct PrefixKey: Hashable {
   /// Zero for the base alone.
   let content: UInt64
   let scale: Float
+  let activations: ActivationType
 
-  init(_ adapter: AttachedAdapter?) {
+  init(_ adapter: AttachedAdapter?, _ activations: ActivationType) {
+    self.activations = activations
     content = adapter?.identity.current ?? 0
     // -0 and 0 are equal as keys, and in effect.
     scale = adapter?.scale ?? 1

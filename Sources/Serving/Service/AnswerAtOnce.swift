@@ -40,7 +40,11 @@ extension Service {
   private func health() -> WholeReply {
     if admission.isDraining { return WholeReply(ServingError.draining) }
     do throws(RuntimeError) { try engine.model.checkFiles() } catch { return WholeReply(ServingError(error)) }
-    return WholeReply(.record(["status": .string("ok")]))
+    return WholeReply(
+      .record([
+        "status": .string("ok"), "activations": .string(engine.model.activations.rawValue),
+        "kernels": .string(engine.model.kernels),
+      ]))
   }
 
   private func metricsReply() -> WholeReply {

@@ -91,6 +91,7 @@ extension Service {
     AnswerHead(
       id: prefix + UUID().uuidString.lowercased().filter { $0 != "-" },
       created: Int(Date().timeIntervalSince1970), model: model, seed: seed,
+      activations: engine.model.activations,
       endTokens: engine.model.endTokens, tokenizer: tokenizer, top: top)
   }
 

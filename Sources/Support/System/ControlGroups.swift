@@ -1,7 +1,7 @@
 import Foundation
 
-/// The control groups that a Linux process is in, which bound its memory in containers and services. Each group above
-/// its own bounds it too.
+/// The control groups that a Linux process is in, which bound its memory and its processors' time in containers and
+/// services. Each group above its own bounds it too.
 package struct ControlGroups {
   private struct Group {
     let limit: Int
@@ -11,20 +11,28 @@ package struct ControlGroups {
   }
 
   private let groups: [Group]
+  /// As many processors' time as the process may take; nil without a limit.
+  package let processors: Double?
 
   /// - Parameters:
   ///   - membership: the file that tells which groups the process is in.
   ///   - mount: where the groups' files lie.
   package init(membership: String = "/proc/self/cgroup", mount: String = "/sys/fs/cgroup") {
     var groups: [Group] = []
+    var processors: [Double] = []
     for line in (MachineMemory.text(membership) ?? "").split(separator: "\n") {
       // For instance "0::/user.slice", or "9:memory:/docker/1234" before version 2.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 3 else { continue }
+      let controllers = parts[1].split(separator: ",")
+      if parts[1].isEmpty || controllers.contains("cpu") {
+        let folders = Self.folders(parts[1].isEmpty ? mount : mount + "/cpu", parts[2])
+        processors += folders.compactMap { Self.processors($0, isSecond: parts[1].isEmpty) }
+      }
       if parts[1].isEmpty {
         groups += Self.groups(
           mount, parts[2], ["memory.max", "memory.high"], "memory.current", "inactive_file")
-      } else if parts[1].split(separator: ",").contains("memory") {
+      } else if controllers.contains("memory") {
         groups += Self.groups(
           mount + "/memory", parts[2], ["memory.limit_in_bytes"], "memory.usage_in_bytes",
           "total_inactive_file"
@@ -32,6 +40,7 @@ package struct ControlGroups {
       }
     }
     self.groups = groups
+    self.processors = processors.min()
   }
 
   /// Bytes that the process can still take; nil without a limit.
@@ -46,19 +55,34 @@ package struct ControlGroups {
   private static func groups(
     _ mount: String, _ path: String, _ limits: [String], _ usage: String, _ cached: String
   ) -> [Group] {
-    var parts = path.split(separator: "/").filter { $0 != ".." }
-    var groups: [Group] = []
-    while true {
-      // A container sees its own group at the mount, whatever the path says.
-      let folder = ([mount] + parts.map(String.init)).joined(separator: "/")
-      if let limit = limits.compactMap({ number(folder + "/" + $0) }).min(), limit < Int.max >> 4 {
-        groups.append(
-          Group(
-            limit: limit, used: number(folder + "/" + usage) ?? 0,
-            givenBack: statistic(folder + "/memory.stat", cached) ?? 0))
+    folders(mount, path).compactMap { folder in
+      guard let limit = limits.compactMap({ number(folder + "/" + $0) }).min(), limit < Int.max >> 4 else {
+        return nil
       }
-      if parts.popLast() == nil { return groups }
+      return Group(
+        limit: limit, used: number(folder + "/" + usage) ?? 0,
+        givenBack: statistic(folder + "/memory.stat", cached) ?? 0)
     }
+  }
+
+  /// The folders of the process's own group and of those above, up to the mount. A container sees its own group at the
+  /// mount, whatever the path says.
+  private static func folders(_ mount: String, _ path: String) -> [String] {
+    let parts = path.split(separator: "/").filter { $0 != ".." }.map(String.init)
+    return (0...parts.count).reversed().map { ([mount] + parts.prefix($0)).joined(separator: "/") }
+  }
+
+  /// The time that a group leaves in each period, as a number of processors.
+  private static func processors(_ folder: String, isSecond: Bool) -> Double? {
+    let words =
+      isSecond
+      ? (MachineMemory.text(folder + "/cpu.max") ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
+      : ["quota", "period"].map { "\(number(folder + "/cpu.cfs_\($0)_us") ?? -1)" }
+    guard words.count == 2, let time = Double(words[0]), let period = Double(words[1]), time > 0, period > 0
+    else {
+      return nil
+    }
+    return time / period
   }
 
   private static func number(_ path: String) -> Int? {

@@ -68,6 +68,8 @@ public struct Recipe: Sendable {
   public var maxCompletionLength = 256
   /// `temperature`, `top_p`, `top_k`, `min_p`.
   public var sampling = SamplingParameters(temperature: 0.9, seed: 42)
+  /// `activations`: f32 or bf16, what activations are rounded to in rollouts and in the forward pass alike.
+  public var activations = TrainedActivations.f32
   /// `seed` of all random numbers.
   public var seed: UInt64 = 42 {
     didSet { sampling.seed = seed }
@@ -89,6 +91,22 @@ public struct Recipe: Sendable {
     case reason
     /// The model's own chat template.
     case model
+  }
+
+  /// What activations are rounded to where they meet the base's weights.
+  public enum TrainedActivations: String, Sendable, CaseIterable {
+    /// Nothing is rounded.
+    case f32
+    /// bf16 for BF16 weights: faster where the processor has AVX512-BF16.
+    case bf16
+
+    /// How a base is opened for it.
+    public var choice: ActivationChoice {
+      switch self {
+      case .f32: .f32
+      case .bf16: .bf16
+      }
+    }
   }
 
   /// Reads a recipe.
@@ -140,6 +158,7 @@ public struct Recipe: Sendable {
     sampling.topK = try reader.integer("top_k", 0...1 << 30) ?? sampling.topK
     sampling.topP = try reader.number("top_p", 1e-6...1).map { Float($0) } ?? sampling.topP
     sampling.minP = try reader.number("min_p", 0...1).map { Float($0) } ?? sampling.minP
+    activations = try reader.choice("activations") ?? activations
     masksTruncated = try reader.flag("mask_truncated_completions") ?? masksTruncated
     scalesLogits = try reader.flag("scale_logits_by_temperature") ?? scalesLogits
   }

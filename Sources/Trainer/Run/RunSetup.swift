@@ -27,6 +27,7 @@ struct RunSetup {
     self.recipe = recipe
     self.model = model
     try Self.checkBase(model)
+    try Self.checkActivations(recipe, model)
     guard let dataset = recipe.datasetPath else {
       throw TrainerError(
         .recipe, place: recipe.path + ": dataset_path", found: "no data set", expected: "a file of problems",
@@ -65,11 +66,27 @@ struct RunSetup {
         + "no other. Train on the base it was made from; the adapter can be attached to the quantised one.")
   }
 
+  private static func checkActivations(_ recipe: Recipe, _ model: Model) throws(TrainerError) {
+    let wanted = recipe.activations.rawValue
+    guard model.activations.rawValue != wanted else { return }
+    let place = recipe.path + ": activations"
+    guard recipe.activations == .bf16, !model.directory.matrixTypes.contains(.bf16) else {
+      throw TrainerError(
+        .recipe, place: place, found: "a base opened with \(model.activations.rawValue) activations",
+        expected: "\(wanted), as the recipe says",
+        advice: "Open the base with the recipe's activations.choice.")
+    }
+    let types = model.directory.matrixTypes.map(\.rawValue).sorted().joined(separator: ", ")
+    throw TrainerError(
+      .recipe, place: place, found: "bf16 for a base in \(types)", expected: "a base in BF16",
+      advice: "Only BF16 weights meet activations in bf16. Leave the key out, or name a base in BF16.")
+  }
+
   /// The state in which a new run begins.
   var firstState: RunState {
     RunState(
       recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit)
+      rowLimit: plan.rowLimit, activations: recipe.activations)
   }
 
   /// What the report of a run says of it: `about.json`.
@@ -91,7 +108,7 @@ struct RunSetup {
       ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
       ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),
       ("data", .string(recipe.datasetName)), ("data_sha256", .string(problems.digest)),
-      ("seed", JSONValue(Int(clamping: recipe.seed))),
+      ("seed", JSONValue(Int(clamping: recipe.seed))), ("activations", .string(recipe.activations.rawValue)),
     ])
     let name = NSString(string: model.directory.path).lastPathComponent
     return parameters.archive(baseModelName: name, base: base, training: training)

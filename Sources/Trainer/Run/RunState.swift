@@ -11,6 +11,8 @@ struct RunState {
   let base: String
   let seed: UInt64
   let rowLimit: Int
+  /// Nil in checkpoints from before this was kept, which are of float32.
+  let activations: Recipe.TrainedActivations?
   var skipped = 0
   var tokens = 0
   var spentSeconds = 0.0
@@ -19,13 +21,17 @@ struct RunState {
   var digest: String?
 
   var json: JSONObject {
-    JSONObject([
-      ("step", JSONValue(step)), ("optimizer_steps", JSONValue(optimizerSteps)),
-      ("passes", JSONValue(Int(passes))), ("recipe_sha256", .string(recipe)), ("data_sha256", .string(data)),
-      ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
-      ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
-      ("spent_seconds", JSONValue(spentSeconds)),
-    ])
+    let activations: [(key: String, value: JSONValue)] =
+      activations.map { [("activations", .string($0.rawValue))] } ?? []
+    return JSONObject(
+      [
+        ("step", JSONValue(step)), ("optimizer_steps", JSONValue(optimizerSteps)),
+        ("passes", JSONValue(Int(passes))), ("recipe_sha256", .string(recipe)),
+        ("data_sha256", .string(data)),
+        ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
+        ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
+        ("spent_seconds", JSONValue(spentSeconds)),
+      ] + activations)
   }
 
   /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
@@ -43,18 +49,36 @@ struct RunState {
       let rowLimit = object["row_limit"]?.int, let skipped = object["skipped_steps"]?.int,
       let tokens = object["tokens"]?.int, let spentSeconds = object["spent_seconds"]?.double
     else { return nil }
-    self.init(recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit)
+    var activations: Recipe.TrainedActivations?
+    if let value = object["activations"] {
+      guard let type = value.string.flatMap(Recipe.TrainedActivations.init(rawValue:)) else { return nil }
+      activations = type
+    }
+    self.init(
+      recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit, activations: activations)
     (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
     (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
     digest = object["sha256"]?.string
   }
 
-  init(recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int) {
+  init(
+    recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int,
+    activations: Recipe.TrainedActivations?
+  ) {
     (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
+    self.activations = activations
   }
 
   /// - Throws: ``TrainerError`` when this state, found in `folder`, belongs to another run than `other`.
   func check(against other: RunState, folder: String) throws(TrainerError) {
+    let (mine, theirs) = (activations ?? .f32, other.activations ?? .f32)
+    guard mine == theirs else {
+      throw TrainerError(
+        .checkpoint, place: folder, found: "a run with \(mine.rawValue) activations",
+        expected: "\(theirs.rawValue), as this run is to have",
+        advice: "Their rounding decides what was sampled and learnt. Go on with the recipe's activations:"
+          + " \(mine.rawValue), or name another folder with --output.")
+    }
     let pairs = [
       ("recipe", recipe, other.recipe), ("data set", data, other.data), ("base", base, other.base),
       ("seed", "\(seed)", "\(other.seed)"),

@@ -5,11 +5,11 @@ import Support
 public import TinaRuntime
 
 extension CacheType: ExpressibleByArgument {}
-extension ActivationType: ExpressibleByArgument {}
+extension ActivationChoice: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-  @Option(help: "Threads that compute; as many as processors unless given.")
+  @Option(help: "Threads that compute; as many as processors, of two kinds the faster ones, unless given.")
   var threads: Int?
 
   func validate() throws {
@@ -23,19 +23,32 @@ struct ThreadOptions: ParsableArguments {
   var count: Int { get throws { try ThreadCount(wanted).count } }
 }
 
+/// What outlives the program for the models that it opens.
+enum ModelMemory {
+  /// Lets measurements of this processor outlive the program. Called before a model is opened.
+  static func use() {
+    guard let memory = KernelPathMemory(environment: ProcessInfo.processInfo.environment) else { return }
+    KernelPaths.shared.remember(in: memory)
+  }
+}
+
 /// How a model is opened.
 struct ModelOptions: ParsableArguments {
   @OptionGroup var threads: ThreadOptions
 
   @Option(
     help: ArgumentHelp(
-      "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too"
-        + " (fast with AVX512-BF16), or f32: not at all."))
-  var activations: ActivationType = .int8
+      "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too, f32:"
+        + " not at all; fastest: what suits this processor. Unless given: fastest to run, serve and bench, else int8."
+    ))
+  var activations: ActivationChoice?
 
   /// The model at a path.
-  func model(_ path: String) throws -> Model {
-    try Model(path: path, threads: threads.wanted, activations: activations)
+  ///
+  /// - Parameter usual: how activations are chosen where the option does not say.
+  func model(_ path: String, activations usual: ActivationChoice) throws -> Model {
+    ModelMemory.use()
+    return try Model(path: path, threads: threads.wanted, activations: activations ?? usual)
   }
 }
 
@@ -65,9 +78,10 @@ struct ComputeOptions: ParsableArguments {
 
   /// The model at a path.
   ///
+  /// - Parameter usual: how activations are chosen where the option does not say.
   /// - Throws: `CommandError` when ``context`` is longer than the model's own.
-  func model(_ path: String) throws -> Model {
-    let model = try opening.model(path)
+  func model(_ path: String, activations usual: ActivationChoice) throws -> Model {
+    let model = try opening.model(path, activations: usual)
     if let context, context > model.config.maxPositions {
       throw CommandError(
         "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"

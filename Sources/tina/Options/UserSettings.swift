@@ -22,7 +22,7 @@ struct UserSettings {
   let model: Setting<String>?
   let adapter: Setting<String>?
   let threads: Setting<Int>?
-  let activations: Setting<ActivationType>?
+  let activations: Setting<ActivationChoice>?
 
   /// The settings of this process.
   static func current() throws -> UserSettings {
@@ -63,9 +63,9 @@ struct UserSettings {
     return Setting(value: count, origin: text.origin)
   }
 
-  private static func activations(_ text: Setting<String>) throws -> Setting<ActivationType> {
-    guard let type = ActivationType(rawValue: text.value) else {
-      let known = ActivationType.allCases.map(\.rawValue).joined(separator: ", ")
+  private static func activations(_ text: Setting<String>) throws -> Setting<ActivationChoice> {
+    guard let type = ActivationChoice(rawValue: text.value) else {
+      let known = ActivationChoice.allCases.map(\.rawValue).joined(separator: ", ")
       throw CommandError("\(text.origin): found activations \(quoted(text.value)), expected one of \(known).")
     }
     return Setting(value: type, origin: text.origin)

@@ -85,7 +85,9 @@ final class EngineLoop {
     var prompt = SharedPrompt()
     for (i, job) in jobs.enumerated() {
       if i > 0, jobs[i - 1].group !== job.group { prompt = SharedPrompt() }
-      scheduler.add(ScheduledJob(job, prompt, context: context, roomTokens: roomTokens))
+      scheduler.add(
+        ScheduledJob(
+          job, prompt, activations: model.activations, context: context, roomTokens: roomTokens))
     }
   }
 

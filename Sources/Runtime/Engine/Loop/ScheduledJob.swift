@@ -24,9 +24,12 @@ final class ScheduledJob {
   var tokens: CachedTokens
 
   /// - Parameters:
+  ///   - activations: what the model rounds activations to.
   ///   - context: the longest sequence in tokens.
   ///   - roomTokens: the most tokens that can be kept at once.
-  init(_ job: Job, _ prompt: SharedPrompt, context: Int, roomTokens: Int) {
+  init(
+    _ job: Job, _ prompt: SharedPrompt, activations: ActivationType, context: Int, roomTokens: Int
+  ) {
     self.job = job
     self.prompt = prompt
     switch job.wish {
@@ -34,11 +37,11 @@ final class ScheduledJob {
       adapter = request.settings.adapter
       work = .completion(
         ActiveCompletion(request, limit: request.limit(context: context, roomTokens: roomTokens)))
-      tokens = CachedTokens(request.prompt, key: PrefixKey(adapter), scoredFrom: nil)
+      tokens = CachedTokens(request.prompt, key: PrefixKey(adapter, activations), scoredFrom: nil)
     case .score(let request):
       adapter = request.adapter
       work = .score(ActiveScore(request))
-      tokens = CachedTokens(request.tokens, key: PrefixKey(adapter), scoredFrom: request.first)
+      tokens = CachedTokens(request.tokens, key: PrefixKey(adapter, activations), scoredFrom: request.first)
     }
   }
 

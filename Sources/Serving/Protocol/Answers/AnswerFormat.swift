@@ -73,15 +73,20 @@ struct AnswerHead: Sendable {
   let created: Int
   let model: String
   let seed: UInt64
+  /// What the model rounds activations to: other values, other answers.
+  let activations: ActivationType
   let endTokens: Set<Int>
   let tokenizer: Tokenizer
   /// Nil when probabilities are not wanted.
   let top: Int?
 
+  /// What decides the numbers besides the model and the request.
+  var fingerprint: String { "tina-\(tinaVersion)-\(activations.rawValue)" }
+
   func record(_ kind: String, choices: [JSONValue], usage: JSONValue? = nil) -> JSONValue {
     var members: [(key: String, value: JSONValue)] = [
       ("id", .string(id)), ("object", .string(kind)), ("created", JSONValue(created)),
-      ("model", .string(model)), ("system_fingerprint", .string("tina-" + tinaVersion)),
+      ("model", .string(model)), ("system_fingerprint", .string(fingerprint)),
       ("seed", .number(String(seed))), ("choices", .array(choices)),
     ]
     if let usage { members.append(("usage", usage)) }

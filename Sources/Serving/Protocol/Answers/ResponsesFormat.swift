@@ -32,6 +32,7 @@ struct ResponsesFormat: AnswerFormat {
       "parallel_tool_calls": .bool(false), "previous_response_id": none,
       "reasoning": .record(["effort": none, "summary": none]), "seed": .number(String(head.seed)),
       "service_tier": .string("default"), "store": .bool(false),
+      "system_fingerprint": .string(head.fingerprint),
       "temperature": Self.number(request.sampling.temperature),
       "text": .record(["format": .record(["type": .string("text")])]), "tool_choice": .string("none"),
       "tools": .array([]), "top_logprobs": JSONValue(0), "top_p": Self.number(request.sampling.topP),

@@ -132,7 +132,7 @@ struct Eval: AsyncParsableCommand {
     let benchmark = try Benchmark(
       HubAccess.data(benchmark), folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let opened = try compute.model(path)
+    let opened = try compute.model(path, activations: .int8)
     var contestants = try contestants(opened)
     var model = opened
     if let merged = merging.merged, let contestant = contestants.first, let attached = contestant.adapter {
@@ -147,7 +147,8 @@ struct Eval: AsyncParsableCommand {
       benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),
       sampling: parameters,
-      cacheType: compute.cacheType, base: try opened.directory.weightsDigest(),
+      cacheType: compute.cacheType, activations: model.activations,
+      base: try opened.directory.weightsDigest(),
       contestants: contestants)
     let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
     let evaluator = Evaluator(

@@ -1,7 +1,9 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import TinaRuntime
-import Trainer
+public import Trainer
+
+extension Recipe.TrainedActivations: ExpressibleByArgument {}
 
 struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,6 +36,10 @@ struct Train: AsyncParsableCommand {
 
   @Option(help: "Instead of the recipe's seed.")
   var seed: UInt64?
+
+  @Option(
+    help: "Instead of the recipe's activations: f32 or bf16, in rollouts and in the forward pass alike.")
+  var activations: Recipe.TrainedActivations?
 
   @Option(help: "Ends after this step, the schedule unchanged.")
   var stopAt: Int?
@@ -77,8 +83,11 @@ struct Train: AsyncParsableCommand {
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.seed = seed }
+    if let activations { recipe.activations = activations }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
-    let base = try Model(path: try ModelLocator.path(named), threads: threads.wanted)
+    ModelMemory.use()
+    let base = try Model(
+      path: try ModelLocator.path(named), threads: threads.wanted, activations: recipe.activations.choice)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
     var options = TrainingOptions(output: output ?? "runs/" + name)
     options.resumes = resume

@@ -92,12 +92,15 @@ struct Bench: AsyncParsableCommand {
       try? FileManager.default.removeItem(atPath: folder)
       TemporaryPaths.forget(folder)
     }
-    var opened = try opening.model(path)
+    var opened = try opening.model(path, activations: .fastest)
     var attached = try adapter.map { try AttachedAdapter(telling: $0, to: opened) }
     if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [SpeedResult] = []
     var failure: (any Error)?
-    if !json { try Terminal.writeLine("\(path), \(opened.threads) threads, \(opened.kernels)") }
+    if !json {
+      try Terminal.writeLine(
+        "\(path), \(opened.threads) threads, \(opened.kernels), \(opened.activations.rawValue) activations")
+    }
     let tokenizing = try tokenizerSeconds(path)
     let benchmark = SpeedBenchmark(opened, quick: quick, folder: folder) { measurement in
       // A user waits for the tokenizer too.
@@ -116,7 +119,15 @@ struct Bench: AsyncParsableCommand {
       try await benchmark.run()
     }
     if let failure { throw failure }
-    if json { try Terminal.writeData(Self.object(results)) }
+    let choices = KernelPaths.shared.choices
+    if json {
+      try Terminal.writeData(Self.object(results, opened, choices))
+    } else {
+      try Terminal.writeLine("kernels for one input, for two to four, and for more:")
+      for choice in choices {
+        try Terminal.writeLine("  \(choice.kind): \(choice.paths.joined(separator: ", "))")
+      }
+    }
   }
 
   private func tokenizerSeconds(_ path: String) throws -> Double {
@@ -137,11 +148,21 @@ struct Bench: AsyncParsableCommand {
     return line
   }
 
-  private static func object(_ results: [SpeedResult]) -> String {
+  private static func object(
+    _ results: [SpeedResult], _ model: Model, _ choices: [KernelPaths.Choice]
+  ) -> String {
+    let text = { (text: String) in JSONValue.string(text).text() }
     let fields = results.map { m in "\"\(m.name)\": \(m.value.isFinite ? "\(m.value)" : "null")" }
     let shares = results.compactMap { m in
       m.limit.map { $0 > 0 ? "\"\(m.name)/limit\": \(m.value / $0)" : nil } ?? nil
     }
-    return "{" + (fields + shares).joined(separator: ", ") + "}"
+    let paths = choices.map { choice in
+      "\(text(choice.kind)): [\(choice.paths.map(text).joined(separator: ", "))]"
+    }
+    let facts = [
+      "\"activations\": \(text(model.activations.rawValue))",
+      "\"kernels\": {\(paths.joined(separator: ", "))}",
+    ]
+    return "{" + (facts + fields + shares).joined(separator: ", ") + "}"
   }
 }

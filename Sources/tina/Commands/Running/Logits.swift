@@ -37,7 +37,7 @@ struct Logits: AsyncParsableCommand {
       throw ValidationError("\(ids): found \(value.summary), expected {\"tokens\": [ids]}.")
     }
     let path = try ModelLocator.path(model, for: adapter.sources)
-    let (model, attached) = try adapter.place(on: compute.model(path))
+    let (model, attached) = try adapter.place(on: compute.model(path, activations: .int8))
     let logits = try compute.engine(model).logits(
       tokens: tokens.compactMap { $0 }, adapter: attached, chunk: chunk)
     let shape = "[\(tokens.count),\(model.config.vocabSize)]"

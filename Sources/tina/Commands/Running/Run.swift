@@ -97,7 +97,8 @@ struct Run: AsyncParsableCommand {
       Terminal.note(
         "No model is named, so Pico answers (\(path)). Name one: tina run MODEL \"PROMPT\"", .dimmed)
     }
-    let (placed, attached) = try adapter.place(on: compute.model(path))
+    let (placed, attached) = try adapter.place(
+      on: compute.model(path, activations: settings.activations?.value ?? .fastest))
     var assistant = try Assistant(compute.engine(placed), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
@@ -143,6 +144,7 @@ struct Run: AsyncParsableCommand {
       "ids": .ids(answer.ids),
       "finish_reason": .string(answer.reason.rawValue),
       "prompt_tokens": .integer(answer.promptTokens),
+      "activations": .string(turn.assistant.model.activations.rawValue),
       "temperature": .float(sampling.temperature),
       "seed": .unsigned(sampling.seed),
       "prompt_tokens_per_second": answer.prefillRate.map { .double($0) } ?? .null,

@@ -75,6 +75,7 @@ struct RunLines {
       }
       onWritten()
     }
+    Terminal.note("\(turn.assistant.model.activations.rawValue) activations")
     try report.finish()
   }
 

@@ -33,7 +33,7 @@ struct Score: AsyncParsableCommand {
   func run() async throws {
     let lines = try input.lines()
     let path = try ModelLocator.path(input.model, for: adapter.sources)
-    let (model, attached) = try adapter.place(on: compute.model(path))
+    let (model, attached) = try adapter.place(on: compute.model(path, activations: .int8))
     let tokenizer = try Tokenizer(directory: path)
     let engine = compute.engine(model)
     try await lines.forEachLine { line in

@@ -18,13 +18,13 @@ struct TimedAnswer {
   /// The first token comes with the prompt.
   var decodeRate: Double? { decode.rate(of: ids.count - 1) }
 
-  func summary(_ sampling: SamplingParameters) -> String {
+  func summary(_ sampling: SamplingParameters, _ activations: ActivationType) -> String {
     let rate = { (value: Double?) in
       value.map { String(format: $0 < 100 ? ", %.1f/s" : ", %.0f/s", $0) } ?? ""
     }
     return [
       "prompt \(promptTokens) tokens" + rate(prefillRate), "answer \(ids.count) tokens" + rate(decodeRate),
-      sampling.temperature == 0 ? "greedy" : "seed \(sampling.seed)",
+      sampling.temperature == 0 ? "greedy" : "seed \(sampling.seed)", "\(activations.rawValue) activations",
       "ended by \(reason.rawValue)",
     ].joined(separator: " · ")
   }

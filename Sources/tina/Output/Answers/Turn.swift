@@ -31,7 +31,7 @@ struct Turn {
     var printer = AnswerPrinter(thinkingIsOpen: opensThinking, hidesThinking: hidesThinking)
     let answer = try await running.collect { try printer.append($0) }
     try printer.finish()
-    Terminal.note(answer.summary(assistant.settings.sampling))
+    Terminal.note(answer.summary(assistant.settings.sampling, assistant.model.activations))
     return answer
   }
 }
