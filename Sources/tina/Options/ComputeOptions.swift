@@ -30,12 +30,14 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too"
-        + " (fast with AVX512-BF16), or f32: not at all."))
-  var activations: ActivationType = .int8
+        + " (fast with AVX512-BF16), or f32: not at all. Unless given: int8."))
+  var activations: ActivationType?
 
   /// The model at a path.
-  func model(_ path: String) throws -> Model {
-    try Model(path: path, threads: threads.wanted, activations: activations)
+  ///
+  /// - Parameter usual: what activations are rounded to where the option does not say.
+  func model(_ path: String, activations usual: ActivationType = .int8) throws -> Model {
+    try Model(path: path, threads: threads.wanted, activations: activations ?? usual)
   }
 }
 
@@ -66,8 +68,8 @@ struct ComputeOptions: ParsableArguments {
   /// The model at a path.
   ///
   /// - Throws: `CommandError` when ``context`` is longer than the model's own.
-  func model(_ path: String) throws -> Model {
-    let model = try opening.model(path)
+  func model(_ path: String, activations usual: ActivationType = .int8) throws -> Model {
+    let model = try opening.model(path, activations: usual)
     if let context, context > model.config.maxPositions {
       throw CommandError(
         "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"

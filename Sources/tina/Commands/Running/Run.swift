@@ -91,7 +91,8 @@ struct Run: AsyncParsableCommand {
     var adapter = adapter
     if model == nil, adapter.adapter == nil { adapter.adapter = try settings.adapterUnlessNamed() }
     let path = try ModelLocator.path(model, for: adapter.sources, settings: settings)
-    let (placed, attached) = try adapter.place(on: compute.model(path))
+    let (placed, attached) = try adapter.place(
+      on: compute.model(path, activations: settings.activations?.value ?? .int8))
     var assistant = try Assistant(compute.engine(placed), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
