@@ -77,7 +77,8 @@ struct Bench: AsyncParsableCommand {
       }
       try RandomModel.write(config: RandomModel.shape1B5, to: make)
     }
-    let path = try make ?? ModelLocator.path(model, settings: UserSettings.current())
+    let settings = try UserSettings.current()
+    let path = try make ?? ModelLocator.path(model, settings: settings)
     if let makeAdapter {
       let config = try Qwen2Config(path: path + "/config.json")
       try RandomModel.writeAdapter(rank: 32, for: config, seed: 1, to: makeAdapter)
@@ -92,7 +93,7 @@ struct Bench: AsyncParsableCommand {
       try? FileManager.default.removeItem(atPath: folder)
       TemporaryPaths.forget(folder)
     }
-    var opened = try opening.model(path, activations: .fastest)
+    var opened = try opening.model(path, activations: settings.activations?.value ?? .fastest)
     var attached = try adapter.map { try AttachedAdapter(telling: $0, to: opened) }
     if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [SpeedResult] = []

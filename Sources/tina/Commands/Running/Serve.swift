@@ -87,7 +87,7 @@ struct Serve: AsyncParsableCommand {
       let path = try ModelLocator.path(model, for: attached.map(\.source), settings: settings)
       let key = try network.key()
       try network.checkReach(hasKey: key != nil)
-      var model = try compute.model(path, activations: .fastest)
+      var model = try compute.model(path, activations: settings.activations?.value ?? .fastest)
       var baseName = name ?? Self.baseName(path)
       if merging.merged != nil, let adapter = attached.popLast() {
         model = try merging.place(attaching.attach(adapter.source, to: model), on: model).model
