@@ -56,7 +56,7 @@ static void run_rounded(struct region *r, const struct job *job, size_t first, s
                         const void *then) {
   const tk_linear_args *map = &job->map;
   if (map->type == TK_BF16) r->path->bf16->linear(map, job->rounded, first, last, from, count, then);
-  else r->path->int8->linear(map, job->rounded, first, last, from, count, then);
+  else (count <= r->path->int8->few ? r->path->int8->rows : r->path->int8->panels)(map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
     const tk_low_rank *t = &map->terms[i];
     const size_t low = t->first > from ? t->first : from;
@@ -161,12 +161,10 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
 
 // ---- Rounded inputs ----------------------------------------------------------------------------
 
-// No kernel reads Q5_0 and Q5_1 as they are: files use them only for matrices of short rows.
 static bool wants_rounded(const tk_linear_args *m) {
   if (m->n == 0 || m->rows == 0) return false;
   if (m->type == TK_BF16) return m->activations == TK_ACTIVATIONS_BF16;
-  return tk_block_elements(m->type) > 1 && m->type != TK_Q5_0 && m->type != TK_Q5_1 &&
-         m->activations != TK_ACTIVATIONS_F32;
+  return tk_block_elements(m->type) > 1 && m->activations != TK_ACTIVATIONS_F32;
 }
 
 // Inputs are rounded in units of 32 columns: the bytes of a rounded unit, and how many units an input has.
