@@ -56,7 +56,8 @@ static void run_rounded(struct region *r, const struct job *job, size_t first, s
                         const void *then) {
   const tk_linear_args *map = &job->map;
   if (map->type == TK_BF16) r->path->bf16->linear(map, job->rounded, first, last, from, count, then);
-  else (count <= r->path->int8->few ? r->path->int8->rows : r->path->int8->panels)(map, job->rounded, first, last, from, count, then);
+  else if (count <= r->path->int8->few) r->path->int8->rows(map, job->rounded, first, last, from, count, then);
+  else r->path->int8->panels(map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
     const tk_low_rank *t = &map->terms[i];
     const size_t low = t->first > from ? t->first : from;
