@@ -157,12 +157,13 @@ static void check_attention(tk_pool *pool, size_t heads, size_t kv_heads, size_t
 // Block-quantised weights, and BF16 ones with rounded inputs: the portable path, which comes first, against all others.
 // (What it must give is stated and checked in Tests/CKernelsTests.)
 static void check_blocks(tk_pool *pool, bool is_first) {
-  static float *recorded[64];
-  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K, TK_BF16};
-  static const size_t shapes[][3] = {{35, 512, 1}, {7, 256, 3}, {64, 768, 7}, {97, 1536, 17}, {40, 256, 64}};
-  for (size_t i = 0; i < 30; i++) {
-    const tk_type type = types[i / 5];
-    const size_t rows = shapes[i % 5][0], columns = shapes[i % 5][1], n = shapes[i % 5][2];
+  static float *recorded[96];
+  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_1, TK_Q5_0, TK_Q5_1, TK_Q4_K, TK_Q5_K, TK_Q6_K, TK_BF16};
+  static const size_t shapes[][3] = {{35, 512, 1}, {7, 256, 3},  {64, 768, 7},   {97, 1536, 17}, {40, 256, 64},
+                                     {1, 256, 1},  {33, 2816, 2}, {13, 4352, 4}, {9, 2304, 1}};
+  for (size_t i = 0; i < 81; i++) {
+    const tk_type type = types[i / 9];
+    const size_t rows = shapes[i % 9][0], columns = shapes[i % 9][1], n = shapes[i % 9][2];
     const size_t bytes = rows * tk_row_bytes(type, columns), block = tk_block_bytes(type);
     uint8_t *w = malloc(bytes);
     for (size_t j = 0; j < bytes; j++) w[j] = (uint8_t)(noise() * 8388608.0f);
@@ -170,7 +171,7 @@ static void check_blocks(tk_pool *pool, bool is_first) {
       for (size_t j = 1; j < bytes; j += 2) w[j] &= 0xbf;
     else for (size_t j = 0; j < bytes; j += block) {  // scales of an ordinary size
       w[j + (type == TK_Q6_K ? 209 : 1)] = 0x18;
-      if (type == TK_Q4_K || type == TK_Q5_K) w[j + 3] = 0x18;
+      if (type == TK_Q4_K || type == TK_Q5_K || type == TK_Q4_1 || type == TK_Q5_1) w[j + 3] = 0x18;
     }
     float *x = floats(n * columns), *y = malloc(n * rows * sizeof(float));
     tk_linear(pool, &(tk_linear_args){.weights = w, .type = type, .rows = rows, .columns = columns, .x = x,

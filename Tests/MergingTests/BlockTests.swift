@@ -9,8 +9,8 @@ import Testing
 /// Blocks of quantised weights against llama.cpp's own bytes (tools/golden/quantise.py).
 @Suite(.serialized) struct BlockTests {
   static let types: [(name: String, type: tk_type)] = [
-    ("Q8_0", TK_Q8_0), ("Q4_0", TK_Q4_0), ("Q5_0", TK_Q5_0), ("Q5_1", TK_Q5_1), ("Q4_K", TK_Q4_K),
-    ("Q5_K", TK_Q5_K), ("Q6_K", TK_Q6_K),
+    ("Q8_0", TK_Q8_0), ("Q4_0", TK_Q4_0), ("Q4_1", TK_Q4_1), ("Q5_0", TK_Q5_0), ("Q5_1", TK_Q5_1),
+    ("Q4_K", TK_Q4_K), ("Q5_K", TK_Q5_K), ("Q6_K", TK_Q6_K),
   ]
 
   private func golden() throws -> SafetensorsFile {

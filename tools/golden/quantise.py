@@ -13,7 +13,7 @@ import gguf
 import numpy as np
 from safetensors.numpy import save_file
 
-TYPES = ["Q8_0", "Q4_0", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
 
 
 def values() -> np.ndarray:
@@ -50,7 +50,7 @@ def main() -> None:
         blocks = np.zeros(x.size // elements * size, np.uint8)
         ggml.ggml_quantize_chunk(int(kind), x.ctypes.data, blocks.ctypes.data, 0, x.shape[0], x.shape[1], None)
         tensors[name + "/blocks"] = blocks
-        if name.startswith("Q5_0") or name.startswith("Q5_1"):
+        if name in ("Q4_1", "Q5_0", "Q5_1"):
             tensors[name + "/values"] = gguf.quants.dequantize(blocks.reshape(1, -1), kind).reshape(-1)
     save_file(tensors, out)
 

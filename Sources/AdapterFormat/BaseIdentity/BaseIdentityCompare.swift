@@ -194,6 +194,6 @@ private struct Tally {
 extension ElementType {
   /// Whether the rounding of the type is known, so that a comparison can judge its values.
   fileprivate var isJudged: Bool {
-    readsAsFloats || [.q8_0, .q4_0, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K].contains(self)
+    readsAsFloats || [.q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K].contains(self)
   }
 }

@@ -98,7 +98,7 @@ static void run_once(const struct bench *b, const tk_path *path, size_t kind, si
     const size_t last = first + CHUNK;
     const void *then = b->weights + (last < rows ? last : 0) * row_bytes;
     if (kind == TK_KIND_BF16) path->bf16->linear(&map, b->halves, first, last, 0, map.n, then);
-    else if (tk_block_elements(type) > 1) path->int8->linear(&map, b->codes, first, last, 0, map.n, then);
+    else if (tk_block_elements(type) > 1) tk_int8_linear(path->int8, &map, b->codes, first, last, 0, map.n, then);
     else path->linear->linear(&map, 1, first, last, 0, map.n, then, &gate);
   }
 }

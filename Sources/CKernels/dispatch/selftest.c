@@ -3,7 +3,7 @@
 #include "dispatch/paths.h"
 
 enum { PAIR_ROWS = 13, PAIR_COLUMNS = 840 };
-enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512 };
+enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512, BLOCK_TYPES = 8 };
 enum { ROWS = 11, COLUMNS = 43, INPUTS = 7, RANK = 9, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 36, KEYS = 21, PAGE = 16 };
 
 // Everything that the kernels give for one set of inputs.
@@ -19,7 +19,7 @@ struct results {
   float x[INPUTS * BLOCK_COLUMNS];
   uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
   tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
-  float quantised[5][2][INPUTS * BLOCK_ROWS];
+  float quantised[BLOCK_TYPES][4][INPUTS * BLOCK_ROWS];
   uint16_t pairs[PAIR_ROWS * PAIR_COLUMNS], halved[INPUTS * (PAIR_COLUMNS + TK_BF16_GROUP)];
   float halves_products[INPUTS][INPUTS * PAIR_ROWS];
 };
@@ -38,20 +38,22 @@ static void fill_blocks(uint8_t *p, tk_type type, size_t bytes) {
   uint32_t seed = 9;
   for (size_t i = 0; i < bytes; i++) {
     seed = seed * 1664525u + 1013904223u;
-    p[i] = i % block == scale + 1 || ((type == TK_Q4_K || type == TK_Q5_K) && i % block == 3) ? 0x14 : seed >> 24;
+    const bool minima = type == TK_Q4_1 || type == TK_Q5_1 || type == TK_Q4_K || type == TK_Q5_K;
+    p[i] = i % block == scale + 1 || (minima && i % block == 3) ? 0x14 : seed >> 24;
   }
 }
 
 static void run_blocks(const tk_path *path, struct results *r) {
-  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_K, TK_Q5_K, TK_Q6_K};
+  static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_1, TK_Q5_0, TK_Q5_1, TK_Q4_K, TK_Q5_K, TK_Q6_K};
   fill(r->x, INPUTS * BLOCK_COLUMNS, 7);
   path->int8->quantise(r->x, INPUTS * BLOCK_COLUMNS, r->rounded);
-  for (size_t t = 0; t < 5; t++) {
+  for (size_t t = 0; t < BLOCK_TYPES; t++) {
     fill_blocks(r->blocks, types[t], BLOCK_ROWS * tk_row_bytes(types[t], BLOCK_COLUMNS));
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
       tk_linear_args map = {.weights = r->blocks, .type = types[t], .rows = BLOCK_ROWS, .columns = BLOCK_COLUMNS,
-                            .n = i ? INPUTS : 1, .y = r->quantised[t][i], .y_stride = BLOCK_ROWS};
-      path->int8->linear(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
+                            .n = i % 2 ? i == 1 ? INPUTS : path->int8->few : 1, .y = r->quantised[t][i],
+                            .y_stride = BLOCK_ROWS};
+      (i < 2 ? path->int8->panels : path->int8->rows)(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
     }
   }
 }

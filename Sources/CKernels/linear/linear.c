@@ -58,7 +58,7 @@ static void run_rounded(struct region *r, const struct job *job, size_t first, s
                         const void *then) {
   const tk_linear_args *map = &job->map;
   if (map->type == TK_BF16) job->path->bf16->linear(map, job->rounded, first, last, from, count, then);
-  else job->path->int8->linear(map, job->rounded, first, last, from, count, then);
+  else tk_int8_linear(job->path->int8, map, job->rounded, first, last, from, count, then);
   for (size_t i = 0; i < map->term_count; i++) {
     const tk_low_rank *t = &map->terms[i];
     const size_t low = t->first > from ? t->first : from;
@@ -171,10 +171,9 @@ static void add_job(struct region *r, struct job *jobs, size_t *chunks, const tk
 
 // ---- Rounded inputs ----------------------------------------------------------------------------
 
-// No kernel reads Q5_0 and Q5_1 as they are: files use them only for matrices of short rows.
 static bool rounds(tk_type type, tk_activations activations) {
   if (type == TK_BF16) return activations == TK_ACTIVATIONS_BF16;
-  return tk_block_elements(type) > 1 && type != TK_Q5_0 && type != TK_Q5_1 && activations != TK_ACTIVATIONS_F32;
+  return tk_block_elements(type) > 1 && activations != TK_ACTIVATIONS_F32;
 }
 
 static bool wants_rounded(const tk_linear_args *m) {

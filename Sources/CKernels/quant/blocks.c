@@ -7,7 +7,8 @@ size_t tk_block_elements(tk_type type) {
   case TK_Q8_0:
   case TK_Q4_0:
   case TK_Q5_0:
-  case TK_Q5_1: return 32;
+  case TK_Q5_1:
+  case TK_Q4_1: return 32;
   case TK_Q4_K:
   case TK_Q5_K:
   case TK_Q6_K: return 256;
@@ -27,6 +28,7 @@ size_t tk_block_bytes(tk_type type) {
   case TK_Q6_K: return 210;
   case TK_Q5_0: return 22;
   case TK_Q5_1: return 24;
+  case TK_Q4_1: return 20;
   }
   return 4;
 }

@@ -19,6 +19,10 @@ public struct GGUFBlock: Sendable {
       let low = bytes[2..<18].map { Int($0 & 15) - 8 }
       let high = bytes[2..<18].map { Int($0 >> 4) - 8 }
       small(half(0), low + high)
+    case .q4_1:
+      let low = bytes[4..<20].map { Int($0 & 15) }
+      small(half(0), low + bytes[4..<20].map { Int($0 >> 4) })
+      values = values.map { $0 + half(2) }
     case .q5_0:
       small(half(0), Self.fiveBits(bytes, high: 2).map { $0 - 16 })
     case .q5_1:

@@ -9,6 +9,7 @@ extension ElementType {
     case .f16: TK_F16
     case .bf16: TK_BF16
     case .q4_0: TK_Q4_0
+    case .q4_1: TK_Q4_1
     case .q5_0: TK_Q5_0
     case .q5_1: TK_Q5_1
     case .q8_0: TK_Q8_0

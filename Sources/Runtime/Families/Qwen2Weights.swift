@@ -104,7 +104,7 @@ private struct TensorTaker {
     guard tensor.isComputable else {
       violations.append(
         "\(name): found element type \(tensor.elementType.rawValue), expected F32, F16 or BF16"
-          + (shape.count == 2 ? ", or Q4_0, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
+          + (shape.count == 2 ? ", or Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K of a GGUF file" : ""))
       return nil
     }
     return tensor

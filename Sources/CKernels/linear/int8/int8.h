@@ -17,10 +17,21 @@ typedef struct tk_int8 {
   void (*quantise)(const float *x, size_t count, tk_q8 *y);
   // Rows first ..< last of one map, without its terms, for `count` (at most TK_COLUMNS) inputs from ..< from + count.
   // x holds all inputs of the map. `then` is a hint, or null: the weights that the thread probably needs next.
-  void (*linear)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
+  // `panels` turns rows, which pays with several inputs; `rows` reads them as they lie, for at most `few` inputs. Both
+  // give the same bits.
+  void (*panels)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
                  const void *then);
+  void (*rows)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
+               const void *then);
+  size_t few;
   size_t panel;  // rows that are computed together; chunks are multiples of it
 } tk_int8;
+
+// The kernel of the two that suits so many inputs.
+static inline void tk_int8_linear(const tk_int8 *kernels, const tk_linear_args *map, const tk_q8 *x, size_t first,
+                                  size_t last, size_t from, size_t count, const void *then) {
+  (count <= kernels->few ? kernels->rows : kernels->panels)(map, x, first, last, from, count, then);
+}
 
 extern const tk_int8 tk_int8_portable, tk_int8_avx2, tk_int8_avxvnni, tk_int8_avx512vnni, tk_int8_neon;
 

@@ -4,5 +4,6 @@
 #define LANES 8
 #include "dispatch/vector.inc"
 #include "linear/int8/int8.inc"
+#include "linear/int8/rows.inc"
 
-const tk_int8 tk_int8_portable = {int8_quantise, int8_linear, PANEL_ROWS};
+const tk_int8 tk_int8_portable = {int8_quantise, int8_panels, int8_rows, FEW, PANEL_ROWS};
