@@ -57,6 +57,9 @@ static const weights all[] = {
     {"q4_k", TK_Q4_K, TK_ACTIVATIONS_INT8},     {"q5_k", TK_Q5_K, TK_ACTIVATIONS_INT8},
     {"q6_k", TK_Q6_K, TK_ACTIVATIONS_INT8},     {"q5_0", TK_Q5_0, TK_ACTIVATIONS_INT8},
     {"q5_1", TK_Q5_1, TK_ACTIVATIONS_INT8},
+#if __has_include("linear/int8/rows.inc")  // kernels that know this type
+    {"q4_1", TK_Q4_1, TK_ACTIVATIONS_INT8},
+#endif
 };
 
 static bool is_in(const char *list, const char *name) {

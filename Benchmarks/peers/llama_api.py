@@ -67,7 +67,7 @@ def free_model(model):
 
 
 def version():
-    return f"llama-cpp-python {llama_cpp.__version__}, {L.llama_print_system_info().decode()}"
+    return f"llama-cpp-python {L.__version__}, {L.llama_print_system_info().decode()}"
 
 
 def token(ctx, i):
