@@ -134,13 +134,14 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
   }
 }
 
-// The rows of a chunk. One input: about CHUNK_BYTES of weights, few enough that threads finish at about the same time.
-// Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
+// The rows of a chunk. One input, or a few in eight bits: about CHUNK_BYTES of weights, few enough that threads finish
+// at about the same time. Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
 #define CHUNK_BYTES 98304
 
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
-  size_t rows = m->n == 1 ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
+  const bool streams = m->n == 1 || (m->n <= 4 && tk_block_elements(m->type) > 1);
+  size_t rows = streams ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
   // A small map is cut finer, but no chunk is shorter than its start is worth.
   const size_t fair = m->rows / (4 * threads);
   if (fair < rows && row_bytes * fair * m->n > 16384) rows = fair;
