@@ -119,6 +119,7 @@ int main(int argc, char **argv) {
     if (*only && strcmp(only, types[t].name) != 0) continue;
     for (size_t n = 1; n <= most; n++) {
       measure(types[t].type, types[t].name, 64, 1536, n, true);
+      measure(types[t].type, types[t].name, 32, 8960, n, true);
       measure(types[t].type, types[t].name, 1536, 1536, n, false);
       measure(types[t].type, types[t].name, 1536, 8960, n, false);
     }

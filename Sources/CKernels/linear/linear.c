@@ -139,10 +139,11 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
 // Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
 #define CHUNK_BYTES 98304
 #define FEW_INPUTS 8
+#define FEW_BYTES 4  // inputs of eight bits
 
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
-  const bool is_few = m->n == 1 || (m->n <= FEW_INPUTS && tk_block_elements(m->type) == 1);
+  const bool is_few = m->n == 1 || m->n <= (tk_block_elements(m->type) == 1 ? FEW_INPUTS : FEW_BYTES);
   size_t rows = is_few ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
   // A small map is cut finer, but no chunk is shorter than its start is worth.
   const size_t fair = m->rows / (4 * threads), least = 16384 / (row_bytes * m->n) + 1;
