@@ -144,7 +144,7 @@ struct TinaRoundTripTests {
     // Beside their children, under the names that these give, parents need no naming.
     for file in files { #expect(brokenRule(file) == nil) }
     let elsewhere = TemporaryFolder()
-    let alone = try files.map { elsewhere.write("alone-" + $0.suffix(6), contents($0)) }
+    let alone = files.map { elsewhere.write("alone-" + $0.suffix(6), contents($0)) }
     #expect(brokenRule(alone[2]) == .parent)
     #expect(brokenRule(alone[2], parents: [alone[1]]) == .parent)
     #expect(brokenRule(alone[1], parents: [alone[2]]) == .parent)
