@@ -119,7 +119,8 @@ struct ConformanceTests {
 
   @Test("invalid files are refused by the rule that they break", arguments: invalid)
   private func refused(_ one: Case) throws {
-    let parents = try one.parents(TemporaryFolder())
+    let directory = TemporaryFolder()
+    let parents = try one.parents(directory)
     let report = try TinaFile.verify(path: one.path, parents: parents)
     #expect(!report.isValid)
     let rules = report.violations.map { violation in

@@ -54,6 +54,7 @@ def cases():
     yield case("decoded-total-two", "limit", "the same in two blocks", both, [exact([(i, 0)], codec=2) | {"frames": [big[:9000]]} for i in range(2)], edit=lambda d: [item.update(shape=[257 << 20]) for item in d["tensors"]])
     ratio = rle_frame(64, 0)
     yield case("stream-ratio", "zstd", "a stream that states 32768 times its length and a byte", full, [exact([(0, 0)], codec=2) | {"frames": [ratio]}], edit=tensor_shape(0, [32768 * len(ratio) + 1]))
+    yield case("stream-stored-large", "limit", "a compressed stream of 2^48 bytes", full, [exact([(0, 0)], codec=2) | {"frames": [ratio]}], edit=lambda d: d["blocks"][0]["streams"][0].update(length=1 << 48))
     for name, size, window, note in (
         ("window-2-mib", 100, 0x58, "a window of 2 MiB"), ("window-eighth", 100, 0x51, "a window of 1 MiB and an eighth"),
         ("segment-large", (1 << 20) + 1, None, "a single segment of 1 MiB and a byte"),

@@ -141,9 +141,14 @@ struct TinaRoundTripTests {
     #expect(
       try TinaFile(path: files[2], parents: files).parentDigest
         == TinaFile(path: files[1], parents: files).contentDigest)
-    #expect(brokenRule(files[2]) == .parent)
-    #expect(brokenRule(files[2], parents: [files[1]]) == .parent)
-    #expect(brokenRule(files[1], parents: [files[2]]) == .parent)
+    // Beside their children, under the names that these give, parents need no naming.
+    for file in files { #expect(brokenRule(file) == nil) }
+    let elsewhere = TemporaryFolder()
+    let alone = files.map { elsewhere.write("alone-" + $0.suffix(6), contents($0)) }
+    #expect(brokenRule(alone[2]) == .parent)
+    #expect(brokenRule(alone[2], parents: [alone[1]]) == .parent)
+    #expect(brokenRule(alone[1], parents: [alone[2]]) == .parent)
+    #expect(brokenRule(alone[2], parents: alone) == nil)
   }
 
   @Test("unknown ancillary sections and metadata are kept, but not what depends on changed tensors")

@@ -157,9 +157,8 @@ extension TinaCatalog {
             expected: "\(decoded)")
         }
       case .zstandard:
-        guard
-          decoded <= stream.length.multipliedReportingOverflow(by: Zstandard.maximumExpansion).partialValue
-        else {
+        // Rounded up: a stored length may be so large that the product overflows.
+        guard (decoded + Zstandard.maximumExpansion - 1) / Zstandard.maximumExpansion <= stream.length else {
           throw TinaFault(
             .zstd, "block \(number)", found: "\(decoded) bytes from \(stream.length)",
             expected: "at most \(Zstandard.maximumExpansion) times as many")
