@@ -14,14 +14,16 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import stat
+import struct
 import subprocess
 import tempfile
 import time
 
 from programs import PICO, find_program
 
-HOLD = 40  # seconds that a step may take on a busy machine
+HOLD = 25  # seconds that a step may take on a busy machine
 
 
 class Terminal:
@@ -56,7 +58,8 @@ class Terminal:
 
     @property
     def history(self):
-        return self.tmux("capture-pane", "-p", "-J", "-S", "-5000").stdout
+        text = self.tmux("capture-pane", "-p", "-J", "-S", "-5000").stdout
+        return re.sub(" +$", "", text, flags=re.M)
 
     def wait(self, words, what, count=1):
         """Waits until `words`, a pattern, is there `count` times since the screen was cleared."""
@@ -113,7 +116,9 @@ def talk(terminal, tina, folder):
     pasting(terminal, folder)
     ahead(terminal)
     commands(terminal, folder)
-    ending(terminal, folder, start)
+    ending(terminal, tina, folder, start)
+    stopping(terminal, tina, folder)
+    plainly(terminal, tina)
 
 
 def keys(terminal):
@@ -134,8 +139,8 @@ def keys(terminal):
     terminal.fresh()
     terminal.type("wörld 日本語 ok")
     terminal.keys("Left", "Left", "Left", "BSpace")
-    terminal.last_line("> wörld 日本ok".replace("本ok", "本語ok"), "wide characters")
-    terminal.keys("C-u")
+    terminal.last_line("> wörld 日本 ok", "wide characters")
+    terminal.keys("C-e", "C-u")
     terminal.last_line(">", "Ctrl-U")
     terminal.line("unique words 123")
     terminal.wait(ENDED, "an answer")
@@ -198,7 +203,7 @@ def pasting(terminal, folder):
         words = "".join(chance.choice("abc é 日\t\"\\{}$~") for _ in range(chance.randint(0, 90)))
         text += f"line {number}: {words}\n"
         number += 1
-    text = text[:19_990] + "\nthe end"
+    text = text[:19_992] + "\nthe end"
     terminal.line("/new")
     terminal.fresh()
     terminal.paste(text)
@@ -245,19 +250,76 @@ def ahead(terminal):
     terminal.last_line("> typed ahead zzz", "what was typed ahead waits behind the mark")
     assert terminal.history.count("zzz") == 1, "what was typed ahead is in the answer:\n" + terminal.history
     done("typing ahead does not mix into the answer")
-    terminal.fresh()
-    for attempt in range(5):
-        terminal.line("Count.")
-        time.sleep(0.15)
-        terminal.keys("C-c")
-        time.sleep(1)
-        if "ended by cancelled" in terminal.history:
-            break
-    terminal.wait("ended by cancelled|" + ENDED, "Ctrl-C")
-    print("  Ctrl-C in an answer:", "stopped it" if "ended by cancelled" in terminal.history else "came too late")
-    terminal.keys("C-u")
     terminal.line("/set max-tokens 60")
     terminal.line("/set temperature none")
+
+
+def stopping(terminal, tina, folder):
+    """An answer that takes seconds is stopped, and what was typed meanwhile goes with it."""
+    slow_pico(folder / "slow")
+    terminal.line(f"{tina} run slow --temperature 2 --seed 7")
+    terminal.wait("/help lists commands", "a slow chat")
+    terminal.line("Count.")
+    time.sleep(1)
+    terminal.type("forgotten")
+    time.sleep(0.3)
+    terminal.keys("C-c")
+    terminal.wait("ended by cancelled", "Ctrl-C in an answer")
+    terminal.last_line(">", "the mark behind an answer that was stopped")
+    terminal.line("Count.")
+    time.sleep(1)
+    terminal.paste("p" * 9000)
+    time.sleep(1)
+    terminal.keys("C-c")
+    terminal.wait("ended by cancelled", "Ctrl-C behind a long paste in an answer", count=2)
+    terminal.line("/exit")
+    terminal.wait(r"^bash.*[$#]$", "/exit")
+    done("Ctrl-C stops an answer, also behind a long paste, and the conversation goes on")
+
+
+def plainly(terminal, tina):
+    """Without libedit the terminal edits the line, and keeps 4,095 bytes of it."""
+    terminal.tmux("clear-history")
+    terminal.line(f"clear; TERM=dumb {tina} run {PICO} --greedy --max-tokens 20")
+    terminal.wait("/help lists commands", "a plain chat")
+    terminal.line("What is 2 + 2?")
+    terminal.wait(ENDED, "an answer")
+    terminal.type("y" * 5000)
+    terminal.keys("Enter")
+    terminal.wait("longer than this terminal passes on", "a line that is cut is refused")
+    terminal.line('"""What is')
+    terminal.line('3 + 3?"""')
+    terminal.wait(ENDED, "an answer to two lines", count=2)
+    terminal.keys("C-c")
+    terminal.line("/exit")
+    terminal.wait(r"^bash.*[$#]$", "/exit")
+    done("without editing: lines, three quotes, and a line that the terminal cuts is refused")
+
+
+def slow_pico(folder, times=60):
+    """Pico with its layers again and again: what it says is nonsense, and takes its time."""
+    shutil.copytree(PICO, folder, ignore=shutil.ignore_patterns("adapter", "*.jsonl"))
+    config = json.loads((folder / "config.json").read_text())
+    layers = config["num_hidden_layers"]
+    config["num_hidden_layers"] = config["max_window_layers"] = layers * times
+    (folder / "config.json").write_text(json.dumps(config))
+    data = (folder / "model.safetensors").read_bytes()
+    start = 8 + struct.unpack("<Q", data[:8])[0]
+    header, new, body = json.loads(data[8:start]), {}, []
+    size = 0
+    for name, tensor in header.items():
+        if name == "__metadata__":
+            continue
+        low, high = tensor["data_offsets"]
+        found = re.match(r"model\.layers\.(\d+)\.(.*)", name)
+        for i in range(times if found else 1):
+            copy = f"model.layers.{int(found[1]) + i * layers}.{found[2]}" if found else name
+            new[copy] = {**tensor, "data_offsets": [size, size + high - low]}
+            size += high - low
+            body.append(data[start + low:start + high])
+    text = json.dumps(new).encode()
+    text += b" " * (-len(text) % 8)
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(body))
 
 
 def commands(terminal, folder):
@@ -322,13 +384,13 @@ def commands(terminal, folder):
     done("/seed, /regen, /new, /save, /load")
 
 
-def ending(terminal, folder, start):
+def ending(terminal, tina, folder, start):
     terminal.fresh()
     terminal.line("/exit")
-    terminal.wait(r"bash.*\$", "/exit")
+    terminal.wait(r"^bash.*[$#]$", "/exit")
     terminal.line("stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
     terminal.wait("^ icanon$", "the terminal is given back")
-    terminal.wait("^ echo $", "the terminal shows again what is typed")
+    terminal.wait("^ echo$", "the terminal shows again what is typed")
     history = folder / "state/tina/history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     assert "unique words 123\n" in history.read_text() and '"""one\\ntwo\\nthree"""\n' in history.read_text()
@@ -338,7 +400,7 @@ def ending(terminal, folder, start):
     terminal.keys("Up")
     terminal.last_line("> /exit", "the history outlives the program")
     terminal.keys("C-u", "C-d")
-    terminal.wait(r"bash.*\$ *$", "Ctrl-D")
+    terminal.wait(r"^bash.*[$#]$", "Ctrl-D")
     # Killed in the middle, the terminal is as it was.
     terminal.line("clear")
     terminal.line(start)
@@ -346,7 +408,7 @@ def ending(terminal, folder, start):
     found = ["pgrep", "-f", "run " + PICO + " --temperature 0.6 --seed 7"]
     pids = subprocess.run(found, capture_output=True, text=True)
     for pid in pids.stdout.split():
-        if os.readlink(f"/proc/{pid}/exe").endswith("tina"):
+        if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(tina):
             os.kill(int(pid), 15)
     time.sleep(0.5)
     terminal.line("clear; stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
