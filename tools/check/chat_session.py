@@ -128,6 +128,8 @@ def lines(terminal):
     terminal.keys("Up", "Up")
     terminal.wait('^> """one\ntwo\nthree"""$', "lines in the history")
     terminal.keys("C-c")
+    # A signal and what is typed behind it take ways of their own.
+    terminal.last_line(">", "Ctrl-C leaves several lines")
     done('Alt-Enter, """, messages of several lines in the history')
 
 
@@ -192,8 +194,11 @@ def ahead(terminal):
 
 def stopping(terminal, tina, folder):
     """An answer that takes seconds is stopped, and what was typed meanwhile goes with it."""
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
+    terminal.tmux("clear-history")
     slow_pico(folder / "slow")
-    terminal.line(f"{tina} run slow --temperature 2 --seed 7")
+    terminal.line(f"{tina} run slow --greedy")
     terminal.wait("/help lists commands", "a slow chat")
     terminal.line("Count.")
     time.sleep(1)
@@ -209,14 +214,16 @@ def stopping(terminal, tina, folder):
     terminal.keys("C-c")
     terminal.wait("ended by cancelled", "Ctrl-C behind a long paste in an answer", count=2)
     terminal.line("/exit")
-    terminal.wait(r"^bash.*[$#]$", "/exit")
+    terminal.wait(r"^bash#$", "/exit")
     done("Ctrl-C stops an answer, also behind a long paste, and the conversation goes on")
 
 
 def plainly(terminal, tina):
     """Without libedit the terminal edits the line, and keeps 4,095 bytes of it."""
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
     terminal.tmux("clear-history")
-    terminal.line(f"clear; TERM=dumb {tina} run {PICO} --greedy --max-tokens 20")
+    terminal.line(f"TERM=dumb {tina} run {PICO} --greedy --max-tokens 20")
     terminal.wait("/help lists commands", "a plain chat")
     terminal.line("What is 2 + 2?")
     terminal.wait(ENDED, "an answer")
@@ -227,8 +234,9 @@ def plainly(terminal, tina):
     terminal.line('3 + 3?"""')
     terminal.wait(ENDED, "an answer to two lines", count=2)
     terminal.keys("C-c")
+    terminal.last_line(">", "Ctrl-C")
     terminal.line("/exit")
-    terminal.wait(r"^bash.*[$#]$", "/exit")
+    terminal.wait(r"^bash#$", "/exit")
     done("without editing: lines, three quotes, and a line that the terminal cuts is refused")
 
 
@@ -297,22 +305,26 @@ def commands(terminal, folder):
 def ending(terminal, tina, folder, start):
     terminal.fresh()
     terminal.line("/exit")
-    terminal.wait(r"^bash.*[$#]$", "/exit")
+    terminal.wait(r"^bash#$", "/exit")
     terminal.line("stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
     terminal.wait("^ icanon$", "the terminal is given back")
     terminal.wait("^ echo$", "the terminal shows again what is typed")
     history = folder / "state/tina/history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     assert "unique words 123\n" in history.read_text() and '"""one\\ntwo\\nthree"""\n' in history.read_text()
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
     terminal.tmux("clear-history")
     terminal.line(start)
     terminal.wait("/help lists commands", "a second chat")
     terminal.keys("Up")
     terminal.last_line("> /exit", "the history outlives the program")
     terminal.keys("C-u", "C-d")
-    terminal.wait(r"^bash.*[$#]$", "Ctrl-D")
+    terminal.wait(r"^bash#$", "Ctrl-D")
     # Killed in the middle, the terminal is as it was.
     terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
+    terminal.tmux("clear-history")
     terminal.line(start)
     terminal.wait("/help lists commands", "a third chat")
     found = ["pgrep", "-f", "run " + PICO + " --temperature 0.6 --seed 7"]
@@ -320,7 +332,7 @@ def ending(terminal, tina, folder, start):
     for pid in pids.stdout.split():
         if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(tina):
             os.kill(int(pid), 15)
-    time.sleep(0.5)
+    terminal.last_line(terminal.prompt, "SIGTERM ends it")
     terminal.line("clear; stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
     terminal.wait("^ icanon$", "the terminal is given back at SIGTERM")
     done("/exit, Ctrl-D and SIGTERM give the terminal back; the history stays, for its owner alone")

@@ -14,12 +14,16 @@ HOLD = 40  # seconds that a step may take on a busy machine
 
 
 class Terminal:
+    prompt = "bash#"
+
     def __init__(self, folder, columns=100, rows=40):
         self.socket = f"{folder}/tmux"
         environment = {**os.environ, "XDG_STATE_HOME": f"{folder}/state", "TERM": "xterm-256color", "LANG": "C.UTF-8",
                        "HF_HUB_OFFLINE": "1"}
-        subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y",
-                        str(rows), "-c", str(folder), "bash --norc --noprofile"], env=environment, check=True)
+        shell = "PS1='bash# ' exec bash --norc --noprofile"
+        subprocess.run(
+            ["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "-c",
+             str(folder), shell], env=environment, check=True)
 
     def tmux(self, *words, **options):
         command = ["tmux", "-S", self.socket, *words]
@@ -73,7 +77,7 @@ class Terminal:
         self.tmux("clear-history")
 
 
-def slow_pico(folder, times=60):
+def slow_pico(folder, times=100):
     """Pico with its layers again and again: what it says is nonsense, and takes its time."""
     shutil.copytree(PICO, folder, ignore=shutil.ignore_patterns("adapter", "*.jsonl"))
     config = json.loads((folder / "config.json").read_text())
