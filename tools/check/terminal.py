@@ -22,8 +22,8 @@ class Terminal:
                        "HF_HUB_OFFLINE": "1"}
         shell = "PS1='bash# ' exec bash --norc --noprofile"
         subprocess.run(
-            ["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "-c",
-             str(folder), shell], env=environment, check=True)
+            ["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows),
+             "-c", str(folder), shell], env=environment, check=True)
 
     def tmux(self, *words, **options):
         command = ["tmux", "-S", self.socket, *words]
