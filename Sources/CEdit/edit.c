@@ -31,6 +31,7 @@ typedef struct {
 enum {
   SET_EDITOR = 2,
   SET_BIND = 4,
+  SET_TERMINAL = 8,
   SET_FUNCTION = 9,
   SET_HISTORY = 10,
   SET_READER = 13,
@@ -215,6 +216,8 @@ ce_editor *ce_open(int output, const char *shown, struct ce_owner owner) {
     lib.set(editor->line, SET_OWNER, editor);
     lib.set(editor->line, SET_PROMPT, prompt, '\1');
     lib.set(editor->line, SET_EDITOR, "emacs");
+    // Between texts the terminal shows nothing by itself and gives what is typed at once.
+    lib.set(editor->line, SET_TERMINAL, "-x", "-echo", "-icanon", NULL);
     lib.wide_set(editor->line, SET_HISTORY, lib.history, editor->history);
     lib.wide_set(editor->line, SET_READER, read_one);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)

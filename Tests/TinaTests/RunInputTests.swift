@@ -15,7 +15,7 @@ struct RunInputTests {
     #expect(result.errors.contains("ORG/NAME"))
   }
 
-  @Test(arguments: ["Hello", "2+3", "x^2-1=0", "Why?", "f-1", "3.14", "a b-c1"])
+  @Test(arguments: ["Hello", "well-known", "2+3", "x^2-1=0", "Why?", "f-1", "3.14", "a b-c1"])
   func otherWordsArePrompts(_ prompt: String) throws {
     let result = try Program.run(["run"] + greedy + [prompt], in: Checkout.path("docs"))
     #expect(result.status == 0)

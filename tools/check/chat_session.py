@@ -20,68 +20,7 @@ import tempfile
 import time
 
 from programs import PICO, find_program
-
-HOLD = 40  # seconds that a step may take on a busy machine
-
-
-class Terminal:
-    def __init__(self, folder, columns=100, rows=40):
-        self.socket = f"{folder}/tmux"
-        environment = {**os.environ, "XDG_STATE_HOME": f"{folder}/state", "TERM": "xterm-256color", "LANG": "C.UTF-8",
-                       "HF_HUB_OFFLINE": "1"}
-        subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y",
-                        str(rows), "-c", str(folder), "bash --norc --noprofile"], env=environment, check=True)
-
-    def tmux(self, *words, **options):
-        command = ["tmux", "-S", self.socket, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, **options)
-
-    def keys(self, *names):
-        self.tmux("send-keys", *names)
-
-    def type(self, text):
-        self.tmux("send-keys", "-l", text)
-
-    def line(self, text):
-        self.type(text)
-        self.keys("Enter")
-
-    def paste(self, text):
-        self.tmux("load-buffer", "-", input=text)
-        self.tmux("paste-buffer", "-p")
-
-    @property
-    def screen(self):
-        return self.tmux("capture-pane", "-p").stdout.rstrip("\n")
-
-    @property
-    def history(self):
-        return self.tmux("capture-pane", "-p", "-J", "-S", "-5000").stdout
-
-    def wait(self, words, what, count=1):
-        """Waits until `words`, a pattern, is there `count` times since the screen was cleared."""
-        until = time.time() + HOLD
-        while time.time() < until:
-            if len(re.findall(words, self.history, re.M)) >= count:
-                return
-            time.sleep(0.1)
-        raise SystemExit(f"FAILED: {what}: no {count} × {words!r} in\n{self.history[-3000:]}")
-
-    def last_line(self, expected, what):
-        until = time.time() + HOLD
-        while time.time() < until:
-            if self.screen.split("\n")[-1].rstrip() == expected:
-                return
-            time.sleep(0.1)
-        raise SystemExit(f"FAILED: {what}: the last line is not {expected!r} but\n{self.screen}")
-
-    def fresh(self):
-        """An empty screen with the mark alone, and no history of it."""
-        self.keys("C-u")
-        self.keys("C-l")
-        time.sleep(0.3)
-        self.tmux("clear-history")
-
+from terminal import Terminal, slow_pico
 
 ENDED = r"ended by (stop|length)"
 
@@ -113,7 +52,9 @@ def talk(terminal, tina, folder):
     pasting(terminal, folder)
     ahead(terminal)
     commands(terminal, folder)
-    ending(terminal, folder, start)
+    ending(terminal, tina, folder, start)
+    stopping(terminal, tina, folder)
+    plainly(terminal, tina)
 
 
 def keys(terminal):
@@ -134,8 +75,8 @@ def keys(terminal):
     terminal.fresh()
     terminal.type("wörld 日本語 ok")
     terminal.keys("Left", "Left", "Left", "BSpace")
-    terminal.last_line("> wörld 日本ok".replace("本ok", "本語ok"), "wide characters")
-    terminal.keys("C-u")
+    terminal.last_line("> wörld 日本 ok", "wide characters")
+    terminal.keys("C-e", "C-u")
     terminal.last_line(">", "Ctrl-U")
     terminal.line("unique words 123")
     terminal.wait(ENDED, "an answer")
@@ -187,6 +128,8 @@ def lines(terminal):
     terminal.keys("Up", "Up")
     terminal.wait('^> """one\ntwo\nthree"""$', "lines in the history")
     terminal.keys("C-c")
+    # A signal and what is typed behind it take ways of their own.
+    terminal.last_line(">", "Ctrl-C leaves several lines")
     done('Alt-Enter, """, messages of several lines in the history')
 
 
@@ -198,7 +141,7 @@ def pasting(terminal, folder):
         words = "".join(chance.choice("abc é 日\t\"\\{}$~") for _ in range(chance.randint(0, 90)))
         text += f"line {number}: {words}\n"
         number += 1
-    text = text[:19_990] + "\nthe end"
+    text = text[:19_992] + "\nthe end"
     terminal.line("/new")
     terminal.fresh()
     terminal.paste(text)
@@ -245,19 +188,56 @@ def ahead(terminal):
     terminal.last_line("> typed ahead zzz", "what was typed ahead waits behind the mark")
     assert terminal.history.count("zzz") == 1, "what was typed ahead is in the answer:\n" + terminal.history
     done("typing ahead does not mix into the answer")
-    terminal.fresh()
-    for attempt in range(5):
-        terminal.line("Count.")
-        time.sleep(0.15)
-        terminal.keys("C-c")
-        time.sleep(1)
-        if "ended by cancelled" in terminal.history:
-            break
-    terminal.wait("ended by cancelled|" + ENDED, "Ctrl-C")
-    print("  Ctrl-C in an answer:", "stopped it" if "ended by cancelled" in terminal.history else "came too late")
-    terminal.keys("C-u")
     terminal.line("/set max-tokens 60")
     terminal.line("/set temperature none")
+
+
+def stopping(terminal, tina, folder):
+    """An answer that takes seconds is stopped, and what was typed meanwhile goes with it."""
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
+    terminal.tmux("clear-history")
+    slow_pico(folder / "slow")
+    terminal.line(f"{tina} run slow --greedy")
+    terminal.wait("/help lists commands", "a slow chat")
+    terminal.line("Count.")
+    time.sleep(1)
+    terminal.type("forgotten")
+    time.sleep(0.3)
+    terminal.keys("C-c")
+    terminal.wait("ended by cancelled", "Ctrl-C in an answer")
+    terminal.last_line(">", "the mark behind an answer that was stopped")
+    terminal.line("Count.")
+    time.sleep(1)
+    terminal.paste("p" * 9000)
+    time.sleep(1)
+    terminal.keys("C-c")
+    terminal.wait("ended by cancelled", "Ctrl-C behind a long paste in an answer", count=2)
+    terminal.line("/exit")
+    terminal.wait(r"^bash#$", "/exit")
+    done("Ctrl-C stops an answer, also behind a long paste, and the conversation goes on")
+
+
+def plainly(terminal, tina):
+    """Without libedit the terminal edits the line, and keeps 4,095 bytes of it."""
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
+    terminal.tmux("clear-history")
+    terminal.line(f"TERM=dumb {tina} run {PICO} --greedy --max-tokens 20")
+    terminal.wait("/help lists commands", "a plain chat")
+    terminal.line("What is 2 + 2?")
+    terminal.wait(ENDED, "an answer")
+    terminal.type("y" * 5000)
+    terminal.keys("Enter")
+    terminal.wait("longer than this terminal passes on", "a line that is cut is refused")
+    terminal.line('"""What is')
+    terminal.line('3 + 3?"""')
+    terminal.wait(ENDED, "an answer to two lines", count=2)
+    terminal.keys("C-c")
+    terminal.last_line(">", "Ctrl-C")
+    terminal.line("/exit")
+    terminal.wait(r"^bash#$", "/exit")
+    done("without editing: lines, three quotes, and a line that the terminal cuts is refused")
 
 
 def commands(terminal, folder):
@@ -322,33 +302,37 @@ def commands(terminal, folder):
     done("/seed, /regen, /new, /save, /load")
 
 
-def ending(terminal, folder, start):
+def ending(terminal, tina, folder, start):
     terminal.fresh()
     terminal.line("/exit")
-    terminal.wait(r"bash.*\$", "/exit")
+    terminal.wait(r"^bash#$", "/exit")
     terminal.line("stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
     terminal.wait("^ icanon$", "the terminal is given back")
-    terminal.wait("^ echo $", "the terminal shows again what is typed")
+    terminal.wait("^ echo$", "the terminal shows again what is typed")
     history = folder / "state/tina/history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     assert "unique words 123\n" in history.read_text() and '"""one\\ntwo\\nthree"""\n' in history.read_text()
+    terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
     terminal.tmux("clear-history")
     terminal.line(start)
     terminal.wait("/help lists commands", "a second chat")
     terminal.keys("Up")
     terminal.last_line("> /exit", "the history outlives the program")
     terminal.keys("C-u", "C-d")
-    terminal.wait(r"bash.*\$ *$", "Ctrl-D")
+    terminal.wait(r"^bash#$", "Ctrl-D")
     # Killed in the middle, the terminal is as it was.
     terminal.line("clear")
+    terminal.last_line(terminal.prompt, "clear")
+    terminal.tmux("clear-history")
     terminal.line(start)
     terminal.wait("/help lists commands", "a third chat")
     found = ["pgrep", "-f", "run " + PICO + " --temperature 0.6 --seed 7"]
     pids = subprocess.run(found, capture_output=True, text=True)
     for pid in pids.stdout.split():
-        if os.readlink(f"/proc/{pid}/exe").endswith("tina"):
+        if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(tina):
             os.kill(int(pid), 15)
-    time.sleep(0.5)
+    terminal.last_line(terminal.prompt, "SIGTERM ends it")
     terminal.line("clear; stty -a | grep -o ' .\\?icanon\\| .\\?echo '")
     terminal.wait("^ icanon$", "the terminal is given back at SIGTERM")
     done("/exit, Ctrl-D and SIGTERM give the terminal back; the history stays, for its owner alone")

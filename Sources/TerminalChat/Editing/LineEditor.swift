@@ -36,7 +36,7 @@ import Foundation
     self.output = output
     prompt = isBold ? "\u{1}\u{1B}[1m\u{1}> \u{1}\u{1B}[22m\u{1}" : "> "
     guard !isPlain else { return }
-    QuietTerminal.begin(output: output)
+    QuietTerminal.note(output: output)
     let owner = unsafe ce_owner(
       context: Unmanaged.passUnretained(self).toOpaque(),
       read: { context, scalar in
@@ -50,6 +50,8 @@ import Foundation
       QuietTerminal.end()
       return
     }
+    // Behind libedit, which puts back at its end what it found.
+    QuietTerminal.begin()
     recall = Recall(history?.load() ?? [])
     for entry in recall.entries { unsafe withScalars(entry) { unsafe ce_remember(editor, $0) } }
     keyboard.watchTerminal()
@@ -167,6 +169,8 @@ import Foundation
 
   private func insert(_ text: String) -> ce_effect {
     guard let editor = unsafe editor else { return CE_REFUSED }
+    // libedit refuses to insert nothing.
+    if text.isEmpty { return CE_CHANGED }
     return unsafe withScalars(text) { unsafe ce_insert(editor, $0) } == 1 ? CE_CHANGED : CE_REFUSED
   }
 

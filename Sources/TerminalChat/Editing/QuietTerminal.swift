@@ -10,14 +10,20 @@ package enum QuietTerminal {
   }
   private static let before = Locked<Before?>(nil)
 
-  /// Begins, with the terminal of standard input, of which `output` is a descriptor to write to.
-  static func begin(output: Int32) {
+  /// Notes how the terminal of standard input is. `output` is a descriptor to write to it.
+  static func note(output: Int32) {
     var settings = termios()
     guard unsafe tcgetattr(STDIN_FILENO, &settings) == 0 else { return }
     before.withLock { $0 = Before(settings: settings, output: output) }
+  }
+
+  /// Begins.
+  static func begin() {
+    guard let before = before.withLock({ $0 }) else { return }
+    var settings = before.settings
     settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ECHONL)
     _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &settings)
-    mark(true, output)
+    mark(true, before.output)
   }
 
   /// Gives the terminal back as it was. Whoever ends the program calls this, whatever it did.

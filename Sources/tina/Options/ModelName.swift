@@ -26,9 +26,12 @@ enum ModelName {
     guard text.utf8.allSatisfy({ isLetter($0) || isDigit($0) || marks.contains($0) }),
       isLetter(first), isLetter(last) || isDigit(last)
     else { return false }
-    if families.contains(text.lowercased()) { return true }
-    // A word with a number or another word behind it; `x2` and `f-1` are mathematics.
-    return text.utf8.prefix { isLetter($0) }.count >= 2 && text.utf8.contains { !isLetter($0) }
+    let parts = text.lowercased().split { !$0.isLetter }
+    if text.utf8.allSatisfy(isLetter) { return families.contains(text.lowercased()) }
+    // `well-known` is a word; `x2` and `f-1` are mathematics.
+    return text.utf8.prefix { isLetter($0) }.count >= 2
+      && (text.utf8.contains(where: isDigit) || parts.contains { families.contains(String($0)) }
+        || [".gguf", ".safetensors", ".tina"].contains { text.hasSuffix($0) })
   }
 
   /// What people call a model by one word alone.
