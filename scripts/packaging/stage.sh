@@ -27,13 +27,20 @@ build_program() {
     archive=$(gcc -print-file-name="lib$name.a")
     [ -e "$archive" ] || fail "there is no lib$name.a for gcc" "It comes with the development package of $name."
     ln -s "$archive" "$folder/"
+    # The folder must stand before the system's: only where SwiftPM takes a path from pkg-config does it.
+    printf '%s\n' "Name: lib$name" 'Description: linked statically' 'Version: 1' "Libs: -L$folder -l$name" \
+      >"$folder/lib$name.pc"
   done
   [ -n "${TINA_COMMIT:-}" ] || TINA_COMMIT=$(tina_commit)
   export TINA_COMMIT
   # RPATH instead of RUNPATH, because the libraries in ../lib/tina find each other by it too.
   local arguments=(-c release --product tina --static-swift-stdlib --disable-local-rpath -Xswiftc -use-ld=lld
-    -Xlinker "-L$folder" -Xlinker --disable-new-dtags -Xlinker -rpath -Xlinker "\$ORIGIN/../lib/tina")
+    --pkg-config-path "$folder" -Xlinker --disable-new-dtags -Xlinker -rpath -Xlinker "\$ORIGIN/../lib/tina")
   swift build "${arguments[@]}" >&2
+  if ldd "$(swift build "${arguments[@]}" --show-bin-path)/tina" | grep -Eq "lib($(IFS='|' && printf '%s' \
+    "${static_libraries[*]}"))\.so"; then
+    fail "the program is linked with shared libraries that should be inside: ${static_libraries[*]}"
+  fi
   printf '%s/tina' "$(swift build "${arguments[@]}" --show-bin-path)"
 }
 
