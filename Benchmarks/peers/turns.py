@@ -30,8 +30,8 @@ parser.add_argument("folder")
 parser.add_argument("--quick", action="store_true", help="1 and 16 streams and one prompt, 3 rounds: under 5 minutes")
 parser.add_argument("--rounds", type=int)
 parser.add_argument("--types", default=",".join(FILES))
-parser.add_argument("--streams", help="1,2,4,8,16,32 unless given")
-parser.add_argument("--prompts", help="128,512 unless given")
+parser.add_argument("--streams", help="1,2,4,8,16,32 unless given; '' for none")
+parser.add_argument("--prompts", help="128,512 unless given; '' for none")
 parser.add_argument("--activations", default="default", help="a list: default, f32, bf16, int8")
 parser.add_argument("--adapters", default="without,with")
 parser.add_argument("--isa", default="native", choices=["native", "avx2"])
@@ -42,8 +42,13 @@ parser.add_argument("--tina", default=".build/release/tina")
 parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; begin again to go on")
 a = parser.parse_args()
 
-streams = [int(n) for n in (a.streams or ("1,16" if a.quick else "1,2,4,8,16,32")).split(",") if n]
-prompts = [int(n) for n in (a.prompts or ("512" if a.quick else "128,512")).split(",") if n]
+
+
+def numbers(named, quick, all):
+    return [int(n) for n in (named if named is not None else quick if a.quick else all).split(",") if n]
+
+
+streams, prompts = numbers(a.streams, "1,16", "1,2,4,8,16,32"), numbers(a.prompts, "512", "128,512")
 rounds = a.rounds or (3 if a.quick else 10)
 adapters = [name == "with" for name in a.adapters.split(",")]
 deadline = time.monotonic() + a.seconds
