@@ -50,5 +50,27 @@ def caches():
     return found
 
 
+class Others:
+    """The share of the machine that neither this process, its ended children nor `companion` took since it was made;
+    what a host took from its guest counts too."""
+
+    def __init__(self, companion):
+        self.companion = companion
+        self.busy, self.own, self.all = self.now()
+
+    def now(self):
+        with open("/proc/stat") as file:
+            user, nice, system, idle, iowait, *more = map(int, file.readline().split()[1:9])
+        with open(f"/proc/{self.companion}/stat") as file:
+            theirs = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
+        ours = sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+        busy = user + nice + system + sum(more)
+        return busy, theirs + ours, busy + idle + iowait
+
+    def share(self):
+        busy, own, everything = self.now()
+        return max(busy - self.busy - (own - self.own), 0) / max(everything - self.all, 1)
+
+
 if __name__ == "__main__":
     print(describe())

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOG = ROOT / "docs" / "log"
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 BEGIN, END = "<!-- made by Benchmarks/peers/table.py --update -->", "<!-- until here -->"
+QUIET = 0.1  # as in turns.py
 NAMES = {"bf16": "bf16", "q8_0": "Q8_0", "q4_k_m": "Q4_K_M"}
 
 
@@ -38,6 +39,11 @@ def read(path):
             pairs.setdefault(key + ("|adapter" if record["adapter"] else ""), []).append(record)
     cells = {}
     for key, records in pairs.items():
+        # Pairs beside other programs' work tell of how programs bear that, which is another question.
+        records = [r for r in records if r["others"] <= QUIET]
+        if not records:
+            print(f"table: {key}: other programs disturbed every pair; measure again", file=sys.stderr)
+            continue
         ratios = [r["tina"] / r["other"] for r in records]
         cells[key] = [round(statistics.median(r["tina"] for r in records), 1),
                       round(statistics.median(r["other"] for r in records), 1),

@@ -4,7 +4,8 @@ runs take turns. Benchmarks/peers/run makes what this needs, and starts it.
 
   turns.py FOLDER [options]        results go to FOLDER/results-TINA.jsonl, TINA being a digest of the program
 
-Begun again, it goes on where it was. Tina runs through `tina serve` without flags, drawing included; llama.cpp through
+Begun again, it goes on where it was: it makes the pairs that are missing, and those during which other programs took
+more than a tenth of the machine. Tina runs through `tina serve` without flags, drawing included; llama.cpp through
 its C API, decoding alone; who goes first changes from round to round. An ik_llama.cpp is named by the folder of its
 programs; its rounds are whole processes, without adapter.
 """
@@ -21,6 +22,7 @@ import processor
 from programs import Batched, Llama, Tina
 
 FILES = {"bf16": "bf16.gguf", "q8_0": "q8_0.gguf", "q4_k_m": "q4_k_m.gguf"}
+QUIET = 0.1  # the share of the machine that other programs may take
 STEPS = {1: 12, 2: 12, 4: 10, 8: 8, 16: 6, 32: 5}
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,8 +30,8 @@ parser.add_argument("folder")
 parser.add_argument("--quick", action="store_true", help="1 and 16 streams and one prompt, 3 rounds: under 5 minutes")
 parser.add_argument("--rounds", type=int)
 parser.add_argument("--types", default=",".join(FILES))
-parser.add_argument("--streams", help="1,2,4,8,16,32 unless given")
-parser.add_argument("--prompts", help="128,512 unless given")
+parser.add_argument("--streams", help="1,2,4,8,16,32 unless given; '' for none")
+parser.add_argument("--prompts", help="128,512 unless given; '' for none")
 parser.add_argument("--activations", default="default", help="a list: default, f32, bf16, int8")
 parser.add_argument("--adapters", default="without,with")
 parser.add_argument("--isa", default="native", choices=["native", "avx2"])
@@ -40,8 +42,13 @@ parser.add_argument("--tina", default=".build/release/tina")
 parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; begin again to go on")
 a = parser.parse_args()
 
-streams = [int(n) for n in (a.streams or ("1,16" if a.quick else "1,2,4,8,16,32")).split(",") if n]
-prompts = [int(n) for n in (a.prompts or ("512" if a.quick else "128,512")).split(",") if n]
+
+
+def numbers(named, quick, all):
+    return [int(n) for n in (named if named is not None else quick if a.quick else all).split(",") if n]
+
+
+streams, prompts = numbers(a.streams, "1,16", "1,2,4,8,16,32"), numbers(a.prompts, "512", "128,512")
 rounds = a.rounds or (3 if a.quick else 10)
 adapters = [name == "with" for name in a.adapters.split(",")]
 deadline = time.monotonic() + a.seconds
@@ -71,7 +78,8 @@ class Results:
         return tuple(str(record[k]) for k in ("peer", "isa", "type", "activations", "cell", "adapter"))
 
     def count(self, record):
-        self.done[self.key(record)] = self.done.get(self.key(record), 0) + 1
+        if record["others"] <= QUIET:
+            self.done[self.key(record)] = self.done.get(self.key(record), 0) + 1
 
     def missing(self, record, round):
         return self.done.get(self.key(record), 0) <= round
@@ -86,8 +94,9 @@ class Results:
 
 def line(r):
     title = r["cell"] + (" adapter" if r["adapter"] else "")
+    disturbed = f"  others took {r['others']:.0%}" if r["others"] > QUIET else ""
     return (f"{r['peer']:12} {r['isa']:6} {r['type']:6} {r['activations']:7} {title:18} "
-            f"{r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}")
+            f"{r['tina']:7.1f} : {r['other']:7.1f} = {r['tina'] / r['other']:.2f}{disturbed}")
 
 
 results = Results()
@@ -132,21 +141,23 @@ def against(peer, kind, activations):
 def in_turns(tina, other, pairs, round):
     for cell, adapter, record in pairs:
         stop_in_time()
-        both = {}
+        both, others = {}, processor.Others(tina.process.pid)
         for program in ((tina, other), (other, tina))[round % 2]:
             both[program] = program.rate(cell, adapter)
-        results.add(dict(record, tina=round_off(both[tina]), other=round_off(both[other])))
+        results.add(dict(record, tina=round_off(both[tina]), other=round_off(both[other]),
+                         others=round_off(others.share())))
 
 
 def in_rounds(tina, other, pairs, round):
     if not pairs:
         return
     stop_in_time()
+    others = processor.Others(tina.process.pid)
     theirs = other.rates(list(dict.fromkeys(cell for cell, _, _ in pairs))) if round % 2 else None
     ours = [tina.rate(cell, adapter) for cell, adapter, _ in pairs]
     theirs = theirs or other.rates(list(dict.fromkeys(cell for cell, _, _ in pairs)))
     for (cell, _, record), rate in zip(pairs, ours):
-        results.add(dict(record, tina=round_off(rate), other=theirs[cell]))
+        results.add(dict(record, tina=round_off(rate), other=theirs[cell], others=round_off(others.share())))
 
 
 def round_off(rate):
