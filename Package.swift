@@ -131,7 +131,8 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime", "Trainer",
+        "ModelFiles", "Problems", "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime",
+        "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),

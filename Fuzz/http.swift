@@ -14,16 +14,10 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard count > 0, let start else { return 0 }
   let input = [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   let bytes = expanded(input.dropFirst())
-  let began = seconds()
+  let began = processorSeconds()
   request(bytes, kind: input[0])
-  precondition(seconds() - began < 2, "a request of \(bytes.count) bytes took longer than two seconds")
+  precondition(processorSeconds() - began < 2, "a request of \(bytes.count) bytes took longer than two seconds")
   return 0
-}
-
-private func seconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
 private func expanded(_ input: ArraySlice<UInt8>) -> [UInt8] {

@@ -42,8 +42,9 @@ enum ModelLocator {
       }
       searched.append(start)
     }
-    if let installed = programFolder().map({ URL(fileURLWithPath: $0).appending(path: "../share/tina/Models/pico") })
-    {
+    if let installed = programFolder().map({
+      URL(fileURLWithPath: $0).appending(path: "../share/tina/Models/pico")
+    }) {
       let folder = installed.standardizedFileURL.path
       if FileManager.default.fileExists(atPath: folder + "/config.json") { return folder }
       searched.append(folder)
