@@ -135,7 +135,8 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
 }
 
 // The rows of a chunk. One input, or a few in eight bits: about CHUNK_BYTES of weights, few enough that threads finish
-// at about the same time. Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
+// at about the same time. Many inputs: enough rows that a block of inputs in the second-level cache serves several
+// panels.
 #define CHUNK_BYTES 98304
 
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
