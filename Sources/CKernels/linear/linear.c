@@ -138,7 +138,7 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
 // The rows of a chunk. Few inputs: about CHUNK_BYTES of weights, few enough that threads finish at about the same time.
 // Many inputs: enough rows that a block of inputs in the second-level cache serves several panels.
 #define CHUNK_BYTES 98304
-#define FEW_INPUTS 8
+#define FEW_INPUTS 6
 #define FEW_BYTES 4  // inputs of eight bits
 
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
