@@ -142,10 +142,11 @@ static void cut_runs(struct region *r, size_t end, size_t room) {
 static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) {
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
   size_t rows = m->n == 1 ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
-  // A small map is cut finer, but no chunk is shorter than its start is worth.
+  // A small map is cut finer, but no chunk is shorter than its start is worth. Where many threads would make it so, a
+  // map of half a megabyte or more has the shortest chunks that are.
   const size_t fair = m->rows / (4 * threads), least = 16384 / (row_bytes * m->n) + 1;
-  const size_t finer = fair > least ? fair : least;
-  if (finer < rows) rows = finer;
+  if (fair >= least && fair < rows) rows = fair;
+  if (fair < least && least < rows && m->rows >= 32 * least) rows = least;
   rows = (rows + panel - 1) / panel * panel;
   return rows ? rows : panel;
 }
