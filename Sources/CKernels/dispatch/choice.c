@@ -160,9 +160,9 @@ static size_t fastest(const struct bench *b, const tk_path *const paths[], size_
   return winner;
 }
 
-void tk_paths_measure(const uint8_t *kinds, size_t count, double seconds) {
-  if (tk_paths_forced() || tk_current() == &tk_path_portable) return;
-  const double end = now() + seconds;
+double tk_paths_measure(const uint8_t *kinds, size_t count, double seconds) {
+  if (tk_paths_forced() || tk_current() == &tk_path_portable) return 0;
+  double spent = 0;
   struct bench bench = {0};
   bool is_made = false;
   for (size_t i = 0; i < count; i++) {
@@ -173,14 +173,17 @@ void tk_paths_measure(const uint8_t *kinds, size_t count, double seconds) {
       if (tk_paths_is_chosen(kind, size)) continue;
       size_t winner = 0;
       if (paths_count > 1) {
-        if (now() > end) continue;
+        if (spent >= seconds) continue;
+        const double began = now();
         if (!is_made && !(is_made = make_bench(&bench))) break;
         winner = fastest(&bench, paths, paths_count, kind, size);
         // A disturbance does not strike the usual path alone twice.
         if (winner > 0 && fastest(&bench, paths, paths_count, kind, size) != winner) winner = 0;
+        spent += now() - began;
       }
       atomic_store_explicit(&choices[kind][size], paths[winner], memory_order_release);
     }
   }
   free_bench(&bench);
+  return spent;
 }

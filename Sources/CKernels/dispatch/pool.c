@@ -26,19 +26,23 @@
 #define MAX_CHUNKS (MASK >> 1)  // each thread may count once beyond the end
 #define SPINS 2000
 
-// Words that threads write often lie in cache lines of their own.
+// Words that are written at different times lie in different cache lines.
 #define APART _Alignas(64)
 
 struct tk_pool {
+  // Read and written with each claim.
   APART _Atomic uint64_t ticket;
-  APART _Atomic uint32_t finished;  // chunks of this region that are done
-  APART _Atomic uint32_t signal;    // changes when a region starts; sleepers wait on it
-  APART _Atomic uint32_t sleepers;
-  APART _Atomic uint32_t waiting;  // the caller sleeps on `finished`
-  _Atomic bool stop;
   _Atomic(tk_indexed_body) body;
   _Atomic(void *) context;
-  size_t threads;
+  // Written when a region starts, and by those who go to sleep.
+  APART _Atomic uint32_t signal;  // changes when a region starts; sleepers wait on it
+  _Atomic uint32_t sleepers;
+  _Atomic bool stop;
+  // Written when a chunk is done.
+  APART _Atomic uint32_t finished;  // chunks of this region that are done
+  _Atomic uint32_t waiting;         // the caller sleeps on `finished`
+  // Never written.
+  APART size_t threads;
   size_t started;     // workers 1 ... started run
   size_t processors;  // that this process may use
   pthread_t *workers;
@@ -91,8 +95,11 @@ static void wake_some(tk_pool *pool) {
   if (asleep > 0 && awake < pool->processors) wake(pool, &pool->signal, pool->processors - awake > 1 ? 2 : 1);
 }
 
-// Threads that outnumber the processors don't spin: whoever holds a chunk needs the processor.
-static int spins(const tk_pool *pool) { return pool->threads <= pool->processors ? SPINS : 0; }
+// Threads that are awake beyond the number of processors go to sleep at once: whoever holds a chunk needs a processor.
+// The others then work as a pool of as many threads as there are processors.
+static int spins(const tk_pool *pool) {
+  return pool->threads - atomic_load(&pool->sleepers) <= pool->processors ? SPINS : 0;
+}
 
 // Claims and runs chunks of the region that `ticket` shows, until none is left.
 static void drain(tk_pool *pool, size_t thread) {
@@ -114,12 +121,11 @@ static void *work(void *argument) {
   struct worker *self = argument;
   tk_pool *pool = self->pool;
   uint32_t seen = atomic_load(&pool->signal);
-  const int limit = spins(pool);
   for (;;) {
     drain(pool, self->index);
     if (atomic_load(&pool->stop)) return NULL;
     bool changed = false;
-    for (int i = 0; i < limit && !changed; i++) {
+    for (int i = spins(pool); i > 0 && !changed; i--) {
       relax();
       changed = atomic_load_explicit(&pool->signal, memory_order_acquire) != seen;
     }

@@ -1,5 +1,8 @@
 // Compares a path of instructions with the portable one on this very processor: only equal bits let it be used.
 #include "dispatch/kernel.h"
+
+#include <stdatomic.h>
+
 #include "dispatch/paths.h"
 
 enum { PAIR_ROWS = 13, PAIR_COLUMNS = 840 };
@@ -148,11 +151,19 @@ static void run(const tk_path *path, struct results *r) {
 }
 
 bool tk_path_agrees(const tk_path *path) {
-  struct results *all = calloc(2, sizeof *all);
-  if (!all) return false;
-  run(path, &all[0]);
-  run(&tk_path_portable, &all[1]);
-  const bool same = memcmp(&all[0], &all[1], sizeof *all) == 0;
-  free(all);
+  // Portable kernels are the slow ones: they run once for all paths, and their results stay.
+  static _Atomic(struct results *) oracle;
+  struct results *mine = calloc(1, sizeof *mine), *expected = atomic_load(&oracle);
+  if (mine && !expected && (expected = calloc(1, sizeof *expected))) {
+    run(&tk_path_portable, expected);
+    struct results *other = NULL;
+    if (!atomic_compare_exchange_strong(&oracle, &other, expected)) {
+      free(expected);
+      expected = other;
+    }
+  }
+  if (mine && expected) run(path, mine);
+  const bool same = mine && expected && memcmp(mine, expected, sizeof *mine) == 0;
+  free(mine);
   return same;
 }

@@ -145,10 +145,11 @@ static size_t chunk_rows(const tk_linear_args *m, size_t panel, size_t threads) 
   const size_t row_bytes = tk_row_bytes(m->type, m->columns) + 1;
   const bool is_few = m->n == 1 || m->n <= (tk_block_elements(m->type) == 1 ? FEW_INPUTS : FEW_BYTES);
   size_t rows = is_few ? CHUNK_BYTES / row_bytes : m->n < 32 ? 32 : 64;
-  // A small map is cut finer, but no chunk is shorter than its start is worth.
+  // A small map is cut finer, but no chunk is shorter than its start is worth. Where many threads would make it so, a
+  // map of half a megabyte or more has the shortest chunks that are.
   const size_t fair = m->rows / (4 * threads), least = 16384 / (row_bytes * m->n) + 1;
-  const size_t finer = fair > least ? fair : least;
-  if (finer < rows) rows = finer;
+  if (fair >= least && fair < rows) rows = fair;
+  if (fair < least && least < rows && m->rows >= 32 * least) rows = least;
   rows = (rows + panel - 1) / panel * panel;
   return rows ? rows : panel;
 }

@@ -70,8 +70,9 @@ package struct KernelPathMemory: Sendable {
     let members = paths.sorted { $0.key < $1.key }.map {
       (key: $0.key, value: JSONValue.array($0.value.map { .string($0) }))
     }
+    let name = processor.split(separator: "; ").first { $0.hasPrefix("model name") } ?? processor.prefix(80)
     let object = JSONObject([
-      ("processor", .string(processor)), ("version", .string(tinaVersion)),
+      ("processor", .string(String(name))), ("version", .string(tinaVersion)),
       ("paths", .object(JSONObject(members))),
     ])
     try? Data(JSONValue.object(object).text().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)

@@ -43,13 +43,13 @@ package final class KernelPaths: Sendable {
       let sizes = 0..<Int(TK_SIZES)
       let open = new.filter { kind in !sizes.allSatisfy { tk_paths_is_chosen(kind, $0) } }
       guard !open.isEmpty, state.seconds > 0 else { return }
-      let began = ContinuousClock.now
       let list = open.sorted().map { UInt8($0) }
-      unsafe tk_paths_measure(list, list.count, state.seconds)
-      state.seconds -= (ContinuousClock.now - began).inSeconds
-      let found = open.filter { kind in sizes.allSatisfy { tk_paths_is_chosen(kind, $0) } }
-      state.memory?.write(
-        remembered.merging(found.map { (Self.name($0), Self.paths($0)) }) { $1 })
+      state.seconds -= unsafe tk_paths_measure(list, list.count, state.seconds)
+      // What there was no time for stays open, for the next process.
+      let found = open.map { kind in
+        (Self.name(kind), zip(sizes, Self.paths(kind)).map { tk_paths_is_chosen(kind, $0) ? $1 : "" })
+      }
+      state.memory?.write(remembered.merging(found) { $1 })
     }
   }
 
