@@ -75,6 +75,7 @@ package final class KernelPaths: Sendable {
       case TK_F16: "f16"
       case TK_BF16: "bf16"
       case TK_Q4_0: "Q4_0"
+      case TK_Q4_1: "Q4_1"
       case TK_Q8_0: "Q8_0"
       case TK_Q4_K: "Q4_K"
       case TK_Q5_K: "Q5_K"

@@ -90,12 +90,16 @@ class TinaFile:
     def _find_parents(self, candidates: list[Candidate]) -> None:
         """Opens the parent, its parent, and so on; a chain may be longer than Python's stack."""
         file, depth = self, 0
+        # A difference of nothing states the content of its parent, and may not be taken for it.
+        chain: set[str] = set()
         while file.parent is None and any(wanted := file.directory.parent):
             need(depth < MAXIMUM_CHAIN, "limit", "parent", f"a chain of more than {MAXIMUM_CHAIN} parents")
             depth += 1
             # Those named come first; then those that lie where parents lie.
-            found = next((its for its in candidates if its.digest == wanted), None)
-            found = found or next((its for its in map(Candidate, file._neighbours()) if its.digest == wanted), None)
+            chain.add(os.path.realpath(file.path) if file.path else "")
+            others = (Candidate(path) for path in file._neighbours() if os.path.realpath(path) not in chain)
+            found = next((its for its in candidates if its.digest == wanted and its.place not in chain), None)
+            found = found or next((its for its in others if its.digest == wanted), None)
             if found is None:
                 said = f"the file with the content {wanted.hex()} is not at hand: name it, or put it beside this one"
                 raise TinaError("parent", "parent", said)
@@ -276,6 +280,8 @@ class Candidate:
     def __init__(self, source: Source | TinaFile) -> None:
         self.source = source
         self.digest = b""
+        path = source.path if isinstance(source, TinaFile) else source if isinstance(source, (str, os.PathLike)) else None
+        self.place = os.path.realpath(path) if path else None
         try:
             if isinstance(source, TinaFile):
                 self.digest = source.directory.content_digest

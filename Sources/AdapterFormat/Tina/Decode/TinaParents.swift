@@ -8,17 +8,19 @@ struct TinaParents: Sendable {
   static let maximumDepth = 256
 
   private let named: [String]
-  /// The first file of each content that the named files state, once one was looked for. What is no .tina file is left
-  /// out.
-  private var paths: [ContentDigest: String]?
+  /// The named files of each content that they state, in their order, once one was looked for. What is no .tina file is
+  /// left out.
+  private var paths: [ContentDigest: [String]]?
+  /// The chain so far. A difference of nothing states the content of its parent, and may not be taken for it.
+  private var chain: Set<String> = []
 
   init(_ paths: [String]) { named = paths }
 
   private var indexed: TinaParents {
     guard paths == nil else { return self }
-    var paths: [ContentDigest: String] = [:]
+    var paths: [ContentDigest: [String]] = [:]
     for path in named {
-      if let digest = Self.statedDigest(path), paths[digest] == nil { paths[digest] = path }
+      if let digest = Self.statedDigest(path) { paths[digest, default: []].append(path) }
     }
     var all = self
     all.paths = paths
@@ -46,9 +48,12 @@ struct TinaParents: Sendable {
         .limit, "parent", found: "a chain of more than \(Self.maximumDepth) parents",
         expected: "at most \(Self.maximumDepth)")
     }
-    let all = indexed
-    let first = all.paths?[digest]
-    let others = first == nil ? Self.neighbours(of: path, hint: hint) : []
+    var all = indexed
+    all.chain.insert(Self.place(path))
+    let first = all.paths?[digest]?.first { !all.chain.contains(Self.place($0)) }
+    let others =
+      first == nil
+      ? Self.neighbours(of: path, hint: hint).filter { !all.chain.contains(Self.place($0)) } : []
     guard let found = first ?? others.first(where: { Self.statedDigest($0) == digest }) else {
       throw TinaFault(
         .parent, "parent",
@@ -63,6 +68,10 @@ struct TinaParents: Sendable {
       throw TinaFault(.parent, "parent", found: "no readable file " + quoted(found), expected: "the parent")
     }
     return try TinaFile(file, layers: nil, parents: all, depth: depth)
+  }
+
+  private static func place(_ path: String) -> String {
+    URL(fileURLWithPath: path).resolvingSymlinksInPath().path
   }
 
   /// The named file in the same folder, and the files of the same name in a run's other checkpoints.
