@@ -128,8 +128,10 @@ import Testing
     let policy = try #require(reply.header("Content-Security-Policy"))
     #expect(policy.contains("default-src 'none'") && policy.contains("connect-src 'self'"))
     #expect(policy.components(separatedBy: "'sha256-").count == 3)
+    // The name of MathML's elements is an address that nobody opens.
+    let page = reply.text.replacingOccurrences(of: "\"http://www.w3.org/1998/Math/MathML\"", with: "")
     for mark in ["http://", "https://", "src=", "@import", "url(", "innerHTML"] {
-      #expect(!reply.text.contains(mark), "\(mark)")
+      #expect(!page.contains(mark), "\(mark)")
     }
     #expect(reply.text.replacingOccurrences(of: "href=\"data:", with: "").contains("href=") == false)
   }

@@ -280,7 +280,7 @@ class Candidate:
     def __init__(self, source: Source | TinaFile) -> None:
         self.source = source
         self.digest = b""
-        path = source.path if isinstance(source, TinaFile) else source if isinstance(source, (str, os.PathLike)) else None
+        path = source.path if isinstance(source, TinaFile) else "" if isinstance(source, bytes) else os.fspath(source)
         self.place = os.path.realpath(path) if path else None
         try:
             if isinstance(source, TinaFile):
