@@ -58,8 +58,12 @@ needed_libraries() {
   awk '$2 == "=>" { print $1, $3 }' <<<"$lines" | grep -Ev "^($system_libraries)\.so" | sort -u || true
 }
 
-# The Debian package that a file comes from.
-debian_package() { dpkg -S "$(readlink -f "$1")" 2>/dev/null | sed -n '1s/:.*//p' || true; }
+# The Debian package that a file comes from. Packages may name it as it was before /lib was a link to /usr/lib.
+debian_package() {
+  local path
+  path=$(readlink -f "$1")
+  { dpkg -S "$path" 2>/dev/null || dpkg -S "${path#/usr}" 2>/dev/null || true; } | sed -n '1s/:.*//p'
+}
 
 # The Debian packages of the libraries that the .deb leaves out, as it names what it depends on.
 debian_packages() {
