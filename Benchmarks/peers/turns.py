@@ -103,7 +103,7 @@ results = Results()
 
 
 def version():
-    return subprocess.run([a.tina, "--version"], capture_output=True, text=True).stdout.strip()
+    return subprocess.run([a.tina, "--version"], capture_output=True, text=True).stdout.split()[1]
 
 
 def file(kind):
