@@ -24,6 +24,13 @@ QUIET = 0.1  # as in turns.py
 NAMES = {"bf16": "bf16", "q8_0": "Q8_0", "q4_k_m": "Q4_K_M"}
 
 
+def brief(program):
+    """A program's name and what it was built with; llama.cpp tells that as "CPU : AVX2 = 1 | FMA = 1 | "."""
+    name, colon, features = program.partition(", CPU :")
+    found = re.findall(r"(\w+) = 1", features)
+    return f"{name}, `{' '.join(found)}`" if colon else name
+
+
 def read(path):
     """A summary: the newest setup, and cells by (peer, isa, type, activations, cell, adapter)."""
     setup, pairs = {}, {}
@@ -33,7 +40,7 @@ def read(path):
             found = record["setup"]
             setup["date"] = found["date"][:10]
             setup["processor"], setup["threads"], setup["tina"] = found["processor"], found["threads"], found["tina"]
-            setup[f"{found['peer']} {found['isa']}"] = found["other"]
+            setup[f"{found['peer']} {found['isa']}"] = brief(found["other"])
         else:
             key = "|".join(str(record[k]) for k in ("peer", "isa", "type", "activations", "cell"))
             pairs.setdefault(key + ("|adapter" if record["adapter"] else ""), []).append(record)
