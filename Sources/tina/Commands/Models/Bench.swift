@@ -80,7 +80,7 @@ struct Bench: AsyncParsableCommand {
     let settings = try UserSettings.current()
     let path = try make ?? ModelLocator.path(model, settings: settings)
     if let makeAdapter {
-      let config = try Qwen2Config(path: path + "/config.json")
+      let config = try Architecture(path: path + "/config.json")
       try RandomModel.writeAdapter(rank: 32, for: config, seed: 1, to: makeAdapter)
     }
     if make != nil || makeAdapter != nil { return }
