@@ -114,7 +114,7 @@ extension Architecture {
   package func toGGUF(_ tensor: Tensor) -> Tensor { converted(tensor, toGGUF: true) }
 
   private func converted(_ tensor: Tensor, toGGUF: Bool) -> Tensor {
-    if let heads = interleavedHeads(tensor.name), let rows = tensor.shape.first,
+    if let heads = interleavedHeads(tensor.name), let rows = tensor.shape.first, tensor.elementCount > 0,
       rows.isMultiple(of: 2 * heads)
     {
       let (whole, half) = (rows / heads, rows / heads / 2)

@@ -27,7 +27,7 @@ extension BlockPass {
     unsafe mapBackward(
       [(.gate, UnsafePointer(dp)), (.up, UnsafePointer(du))], index, record,
       input: record.arrays.middleNormed.start, gradient, into: dh)
-    unsafe normBackward(record.arrays.middle.start, layer[.feedForward], dh, rows: n, into: dx)
+    unsafe normBackward(record.arrays.middle, layer[.feedForward], dh, rows: n, into: dx)
 
     // Attention: m = x + o(attention(q, k, v)), of h = norm(x).
     let da = unsafe workspace.attended.reserve(n * queryWidth)
@@ -44,12 +44,12 @@ extension BlockPass {
     unsafe decoder.rotate(dkv, heads: config.keyValueHeadCount, rows, layer: index, inverse: true)
     let (queryRows, keyRows) = (n * config.headCount, n * config.keyValueHeadCount)
     unsafe normBackward(
-      record.arrays.rawQueries.start, layer[.query], dq, rows: queryRows, into: dq, adds: false)
-    unsafe normBackward(record.arrays.rawKeys.start, layer[.key], dkv, rows: keyRows, into: dkv, adds: false)
+      record.arrays.rawQueries, layer[.query], dq, rows: queryRows, into: dq, adds: false)
+    unsafe normBackward(record.arrays.rawKeys, layer[.key], dkv, rows: keyRows, into: dkv, adds: false)
     unsafe mapBackward(
       [(.q, UnsafePointer(dq)), (.k, UnsafePointer(dkv)), (.v, UnsafePointer(dv))], index, record,
       input: record.arrays.normed.start, gradient, into: needsInput ? dh : nil)
-    if needsInput { unsafe normBackward(record.arrays.input.start, layer[.input], dh, rows: n, into: dx) }
+    if needsInput { unsafe normBackward(record.arrays.input, layer[.input], dh, rows: n, into: dx) }
   }
 
   /// The gradient with respect to what a projection adds to the residual stream, given that of the sum.
@@ -58,7 +58,7 @@ extension BlockPass {
   ) -> UnsafePointer<Float> {
     guard norm != nil else { return unsafe UnsafePointer(dx) }
     let result = unsafe workspace.added.reserve(batch.rowCount * config.hiddenSize)
-    unsafe normBackward(added.start, norm, dx, rows: batch.rowCount, into: result, adds: false)
+    unsafe normBackward(added, norm, dx, rows: batch.rowCount, into: result, adds: false)
     return unsafe UnsafePointer(result)
   }
 
@@ -129,10 +129,11 @@ extension BlockPass {
   /// Adds the gradient with respect to the input of y = x / rms(x) * weight to `dx`, or writes it there without `adds`.
   /// Without weights there is no norm.
   @unsafe func normBackward(
-    _ x: UnsafePointer<Float>, _ weight: Vector?, _ dy: UnsafePointer<Float>, rows: Int,
+    _ input: FloatBuffer, _ weight: Vector?, _ dy: UnsafePointer<Float>, rows: Int,
     into dx: UnsafeMutablePointer<Float>, adds: Bool = true
   ) {
     guard let weight else { return }
+    let x = unsafe input.start
     let width = weight.count
     let epsilon = config.rmsNormEps
     pool.run(count: rows, inPiecesOf: 16) { rows in
