@@ -9,9 +9,11 @@ let docs = ProcessInfo.processInfo.environment["TINA_DOCS"] != nil
 let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
 // Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
-// scripts/lib.sh sets it. A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none;
-// the kernels' arithmetic is settled in Sources/CKernels/dispatch/kernel.h.
-let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"] != nil
+// scripts/lib.sh sets it. `c` is for the sanitizers: Swift's optimiser takes longer than what it saves there.
+// A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none; the kernels' arithmetic is
+// settled in Sources/CKernels/dispatch/kernel.h.
+let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"]
+let optimisesSwift = optimised != nil && optimised != "c"
 
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
 let house: [SwiftSetting] =
@@ -22,11 +24,11 @@ let house: [SwiftSetting] =
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
   ]
-  + (optimised ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
+  + (optimisesSwift ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let houseC: [CSetting] =
-  (optimised ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
+  (optimised != nil ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 // From which commit the program is built, as scripts/package and scripts/install tell. A manifest that asked git would
