@@ -65,7 +65,7 @@ import TinaRuntime
       ])
     #expect(report.leftOut == ["adapter_config.json", "original/", "pytorch_model.bin"])
     #expect(try String(contentsOfFile: scratch.path("out") + "/README.md", encoding: .utf8) == "LICENSE")
-    #expect(try Qwen2Config(path: scratch.path("out") + "/config.json").torchDType == "float32")
+    #expect(try Architecture(path: scratch.path("out") + "/config.json").torchDType == "float32")
     // With an unchanged type the file keeps its bytes.
     _ = try await merge(tiny("tiny-bf16"), adapter, to: scratch.path("own"))
     #expect(

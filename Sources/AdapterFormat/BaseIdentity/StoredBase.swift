@@ -31,9 +31,9 @@ public struct StoredBase: BaseCandidate {
   }
 
   /// A GGUF file's model.
-  private init(_ path: String, _ config: Qwen2Config, _ weights: WeightFiles) {
+  private init(_ path: String, _ config: Architecture, _ weights: WeightFiles) {
     self.path = path
-    architecture = "qwen2"
+    architecture = config.modelType
     dimensions = [
       "head_dim": config.headDim, "heads": config.headCount, "hidden": config.hiddenSize,
       "intermediate": config.intermediateSize, "kv_heads": config.keyValueHeadCount,

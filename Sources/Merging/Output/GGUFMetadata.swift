@@ -12,6 +12,11 @@ enum GGUFMetadata {
   static func describing(
     _ directory: StoredModel, type: GGUFFileType
   ) throws -> [(key: String, value: GGUFValue)] {
+    guard directory.config.family == "qwen2" else {
+      throw MergeError.invalidSetting(
+        name: "output", found: "a GGUF file of a model of \(directory.config.family)",
+        expected: "one of qwen2")
+    }
     let version: (key: String, value: GGUFValue) = ("general.quantization_version", .uint32(2))
     let fileType: (key: String, value: GGUFValue) = ("general.file_type", .uint32(type.code))
     if let file = directory.gguf {

@@ -42,7 +42,7 @@ struct OutputPlan: Sendable {
     for weight in directory.weights.tensors.values {
       // GGUF has no names for a second copy of a tied head, and for tables that programs compute themselves.
       if config.tieWordEmbeddings, weight.name == "lm_head.weight" { continue }
-      guard let name = GGUFModel.ggufName(weight.name) else { continue }
+      guard let name = config.ggufName(of: weight.name) else { continue }
       weights.append((weight, name))
     }
     weights.sort { Self.order($0.name) < Self.order($1.name) }

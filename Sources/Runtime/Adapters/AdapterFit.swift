@@ -7,7 +7,7 @@ public enum AdapterFit {
   /// Everything that speaks against attaching `adapter`, one sentence each.
   ///
   /// - Parameter config: the base; nil if none is at hand, so that shapes and layers are not compared.
-  public static func violations(_ adapter: Adapter, _ config: Qwen2Config?) -> [String] {
+  public static func violations(_ adapter: Adapter, _ config: Architecture?) -> [String] {
     var violations = unsupported(adapter)
     violations += Self.violations(adapter.modules.lazy.map { ($0.name, $0.a.shape, $0.b.shape) }, config)
     for module in adapter.modules where !isOutside(module.name) {
@@ -22,7 +22,7 @@ public enum AdapterFit {
 
   /// What speaks against pairs on projections by their names and shapes alone, so that nothing need be decoded.
   static func violations(
-    _ pairs: some Sequence<(module: String, a: [Int], b: [Int])>, _ config: Qwen2Config?
+    _ pairs: some Sequence<(module: String, a: [Int], b: [Int])>, _ config: Architecture?
   ) -> [String] {
     var violations: [String] = []
     for (module, a, b) in pairs where !isOutside(module) {
@@ -63,7 +63,7 @@ public enum AdapterFit {
 
   private static func isOutside(_ module: String) -> Bool { ["lm_head", "embed_tokens"].contains(module) }
 
-  private static func withoutPlace(_ module: String, _ config: Qwen2Config?) -> String {
+  private static func withoutPlace(_ module: String, _ config: Architecture?) -> String {
     let layers = config.map { "it has \($0.layerCount) layers with " } ?? "layers have "
     return "\(printable(module)): the base has no such module (" + layers
       + Projection.allCases.map(\.path).joined(separator: ", ") + ")"

@@ -12,7 +12,7 @@ struct Segment {
 
 /// The sampler's forward pass over a batch of rows from any number of sequences and adapters.
 @safe final class ForwardPass {
-  let config: Qwen2Config
+  let config: Architecture
   private let decoder: Decoder
   private let arrays = BlockArrays(keepsAll: false)
   private let lastHidden = FloatBuffer()
@@ -22,7 +22,7 @@ struct Segment {
   var pool: OpaquePointer { unsafe decoder.pool.threads }
 
   /// - Throws: `RuntimeError.threadsUnavailable`.
-  init(config: Qwen2Config, weights: Qwen2Weights, threads: Int) throws(RuntimeError) {
+  init(config: Architecture, weights: ModelWeights, threads: Int) throws(RuntimeError) {
     self.config = config
     decoder = try Decoder(config, weights, threads: threads)
   }

@@ -23,7 +23,7 @@ struct MemoryPlan {
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)
       + LayerRecord.bytes(rows: 1, config, rank: recipe.lora.rank)
-      + 4 * (3 * config.intermediateSize + 4 * config.hiddenSize)
+      + 4 * (3 * config.intermediateSize + 5 * config.hiddenSize)
     let head = 4 * HeadPass.chunk * (config.vocabSize + 3 * config.hiddenSize)
     let keyBytes = 2 * 2 * config.keyWidth * config.layerCount
     let sequence = recipe.maxPromptLength + recipe.maxCompletionLength

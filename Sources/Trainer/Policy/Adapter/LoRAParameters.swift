@@ -35,7 +35,7 @@ final class LoRAParameters: Sendable {
   /// Lays the matrices out for `config`, by layer and then in the order q, k, v, o, gate, up, down.
   ///
   /// - Throws: ``TrainerError`` for unknown targets and numbers out of range.
-  init(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) {
+  init(_ settings: LoRASettings, for config: Architecture) throws(TrainerError) {
     let values = FloatMemory(try Self.count(settings, for: config))
     var pairs: [TrainedPair] = []
     var next = 0
@@ -67,7 +67,7 @@ final class LoRAParameters: Sendable {
   /// Number of floats that such an adapter takes, including gaps for alignment; allocates nothing.
   ///
   /// - Throws: ``TrainerError`` as the initializer does.
-  static func count(_ settings: LoRASettings, for config: Qwen2Config) throws(TrainerError) -> Int {
+  static func count(_ settings: LoRASettings, for config: Architecture) throws(TrainerError) -> Int {
     try settings.check()
     return config.layerCount
       * settings.projections.reduce(0) { sum, projection in

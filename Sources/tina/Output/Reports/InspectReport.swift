@@ -9,7 +9,7 @@ struct InspectReport {
   let tina: TinaFile?
   let pairs: [PairAnalysis]
   /// The base that the adapter is meant for, if it is named, or why it is none.
-  let base: Result<Qwen2Config?, any Error>
+  let base: Result<Architecture?, any Error>
 
   private var archive: AdapterArchive { file.archive }
   private var byteCount: Int { Figures.byteCount(of: file.files) }

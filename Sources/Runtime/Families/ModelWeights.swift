@@ -2,13 +2,15 @@ import Foundation
 import ModelFiles
 
 /// The weights of one block.
-package struct Qwen2Layer: Sendable {
-  package let inputNorm: Vector  // [hidden]
-  package let postAttentionNorm: Vector  // [hidden]
+package struct LayerWeights: Sendable {
+  let norms: [Vector?]  // by NormPlace.rawValue, each [hidden] or [head width]
   package let projections: [Matrix]  // by Projection.rawValue, each [out, in]
   let biases: [Vector?]  // by Projection.rawValue, each [out]
 
   package subscript(projection: Projection) -> Matrix { projections[projection.rawValue] }
+
+  /// A norm's weights with its family's offset; nil where the family has no norm.
+  package subscript(norm: NormPlace) -> Vector? { norms[norm.rawValue] }
 }
 
 extension Tensor {
@@ -18,26 +20,27 @@ extension Tensor {
   }
 }
 
-/// A Qwen2 model's tensors, checked against its configuration; matrices stay in the mapped files.
-package struct Qwen2Weights: Sendable {
+/// A model's tensors, checked against its architecture; matrices stay in the mapped files.
+package struct ModelWeights: Sendable {
   let embedding: Matrix  // [vocabulary, hidden]
-  package let layers: [Qwen2Layer]
+  package let layers: [LayerWeights]
   package let finalNorm: Vector  // [hidden]
   package let head: Matrix  // [vocabulary, hidden]; the embedding itself when tied
 
-  /// Takes every tensor that `config` calls for out of `weights`.
+  /// Takes every tensor that the architecture calls for out of `directory`.
   ///
   /// - Throws: `RuntimeError.weightsMismatch` with every missing, misshapen, mistyped or extra tensor.
   init(_ directory: StoredModel, activations: ActivationType) throws(RuntimeError) {
     let config = directory.config
     var taker = TensorTaker(directory.weights)
     let embedding = taker.take("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize])
-    let norm = taker.take("model.norm.weight", [config.hiddenSize])
-    var layers: [Qwen2Layer] = []
+    let norm = taker.norm("model.norm", config.hiddenSize, config)
+    var layers: [LayerWeights] = []
     for layer in 0..<config.layerCount {
       let prefix = "model.layers.\(layer)."
-      let inputNorm = taker.take(prefix + "input_layernorm.weight", [config.hiddenSize])
-      let postNorm = taker.take(prefix + "post_attention_layernorm.weight", [config.hiddenSize])
+      let norms = NormPlace.allCases.map { place in
+        config.norms[place].flatMap { taker.norm(prefix + $0.checkpoint, config.width(place), config) }
+      }
       var projections: [Matrix] = []
       var biases: [Vector?] = []
       for projection in Projection.allCases {
@@ -45,15 +48,12 @@ package struct Qwen2Weights: Sendable {
         if let weight = taker.take(prefix + projection.path + ".weight", [out, input]) {
           projections.append(Matrix(weight, activations: activations))
         }
-        let bias = projection.hasBias ? taker.take(prefix + projection.path + ".bias", [out]) : nil
+        let hasBias = config.biases.contains(projection)
+        let bias = hasBias ? taker.take(prefix + projection.path + ".bias", [out]) : nil
         biases.append(bias.map { Vector($0.floats()) })
       }
       if taker.violations.count > 1000 { break }
-      guard let inputNorm, let postNorm else { continue }
-      layers.append(
-        Qwen2Layer(
-          inputNorm: Vector(inputNorm.floats()), postAttentionNorm: Vector(postNorm.floats()),
-          projections: projections, biases: biases))
+      layers.append(LayerWeights(norms: norms, projections: projections, biases: biases))
     }
     var head: Tensor?
     if config.tieWordEmbeddings {
@@ -68,12 +68,12 @@ package struct Qwen2Weights: Sendable {
 
     self.embedding = Matrix(embedding, activations: activations)
     self.head = Matrix(head ?? embedding, activations: activations)
-    finalNorm = Vector(norm.floats())
+    finalNorm = norm
     self.layers = layers
   }
 }
 
-extension Qwen2Weights {
+extension ModelWeights {
   /// The kinds of kernels that compute the maps.
   var kernelKinds: Set<Int> {
     layers.reduce(into: [head.kernelKind]) { $0.formUnion($1.projections.map(\.kernelKind)) }
@@ -108,6 +108,13 @@ private struct TensorTaker {
       return nil
     }
     return tensor
+  }
+
+  /// The weights of a norm, with the family's offset.
+  mutating func norm(_ name: String, _ width: Int, _ config: Architecture) -> Vector? {
+    take(name + ".weight", [width]).map { tensor in
+      Vector(config.normOffset == 0 ? tensor.floats() : tensor.floats().map { config.normOffset + $0 })
+    }
   }
 
   /// Takes a tied head that an exporter wrote a second time. Its bytes must be those of the embedding.

@@ -1,5 +1,3 @@
-package import ModelFiles
-
 /// The seven linear maps of a block that an adapter can change, in the order in which they are stored.
 package enum Projection: Int, CaseIterable, Sendable {
   case q, k, v, o, gate, up, down
@@ -17,17 +15,33 @@ package enum Projection: Int, CaseIterable, Sendable {
     }
   }
 
+  /// The module's name inside its layer in a GGUF file.
+  package var ggufName: String {
+    switch self {
+    case .q: "attn_q"
+    case .k: "attn_k"
+    case .v: "attn_v"
+    case .o: "attn_output"
+    case .gate: "ffn_gate"
+    case .up: "ffn_up"
+    case .down: "ffn_down"
+    }
+  }
+
+  /// The maps of the attention.
+  package static let attention: Set<Projection> = [.q, .k, .v, .o]
+
+  /// The maps of the MLP.
+  package static let mlp: Set<Projection> = [.gate, .up, .down]
+
   /// The last part of the path, which recipes and `target_modules` use: `q_proj`.
   package var name: String { String(path.drop { $0 != "." }.dropFirst()) }
 
   /// The module's whole name: `layers.3.self_attn.q_proj`.
   package func module(layer: Int) -> String { "layers.\(layer)." + path }
 
-  /// Whether Qwen2 gives this map a bias.
-  package var hasBias: Bool { self == .q || self == .k || self == .v }
-
   /// `[out, in]` of this map under `config`.
-  package func shape(_ config: Qwen2Config) -> (out: Int, input: Int) {
+  package func shape(_ config: Architecture) -> (out: Int, input: Int) {
     switch self {
     case .q: (config.queryWidth, config.hiddenSize)
     case .k, .v: (config.keyWidth, config.hiddenSize)
@@ -36,11 +50,4 @@ package enum Projection: Int, CaseIterable, Sendable {
     case .down: (config.hiddenSize, config.intermediateSize)
     }
   }
-}
-
-extension Qwen2Config {
-  /// Width of all query heads together.
-  package var queryWidth: Int { headCount * headDim }
-  /// Width of all key heads together, and of all value heads.
-  package var keyWidth: Int { keyValueHeadCount * headDim }
 }

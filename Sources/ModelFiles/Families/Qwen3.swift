@@ -1,0 +1,21 @@
+/// Qwen3, dense: a norm on each head's queries and keys, heads of their own width, no biases.
+enum Qwen3: Family {
+  static let name = "qwen3"
+  static let modelTypes = ["qwen3"]
+  static let classes = ["Qwen3ForCausalLM"]
+  static let models = "Qwen3, dense"
+
+  static func architecture(_ config: CheckpointConfig) throws(ModelFilesError) -> Architecture {
+    var architecture = try config.sizes(.init(headDim: 128))
+    architecture.biases = try config.biases()
+    architecture.norms.merge(TensorNames.headNorms) { $1 }
+    architecture.setWindows(try config.qwenWindows(architecture.layerCount))
+    return architecture
+  }
+
+  static func architecture(_ config: GGUFConfig) throws(ModelFilesError) -> Architecture {
+    var architecture = try config.sizes()
+    architecture.norms.merge(TensorNames.headNorms) { $1 }
+    return architecture
+  }
+}
