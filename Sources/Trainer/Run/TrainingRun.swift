@@ -121,7 +121,7 @@ public final class TrainingRun {
     if metrics.skipped != nil { state.skipped += 1 }
     let report = StepReport(
       recipe: recipe, state: state, metrics: metrics, rollout: rollout, seconds: seconds,
-      adapterNorm: parameters.values.norm)
+      adapterNorm: parameters.values.norm, flops: StepFlops(setup.model, parameters))
     try journal.write(
       report, line: report.line(stopStep: setup.stopStep, dollarsPerHour: options.dollarsPerHour))
     try check.check(metrics, step: state.step)
