@@ -124,7 +124,8 @@ def main():
             found = content(folder / name)
             for path in sorted(set(whole) | set(found)):
                 if whole.get(path) != found.get(path):
-                    complaints.append(f"{name}/{path}: {'differs' if path in whole and path in found else 'in one only'}")
+                    what = "differs" if path in whole and path in found else "in one only"
+                    complaints.append(f"{name}/{path}: {what}")
 
         # Another rank and another seed: the old runs stay as they are, to the file's time.
         before = {p: p.stat().st_mtime_ns for p in (folder / "whole").rglob("result.json")}

@@ -18,10 +18,10 @@ package struct ComparisonPage {
       <h1>\(htmlEscaped(comparison.title))</h1>
       <p class="lead">\(htmlEscaped(lead))</p>
       \(differences)
-      <h2>Results</h2><div class="scroll">\(arms)</div>\(notes)
+      <h2>Results</h2><div class="scroll">\(arms)</div>\(notes)\(legend)
       \(scores.isEmpty ? "" : "<div class=\"plots\">" + scores.joined(separator: "\n") + "</div>")
       \(pairs)
-      <h2>Curves</h2>\(legend)
+      <h2>Curves</h2>\(curveNote)
       <div class="plots">\(curves.joined(separator: "\n"))</div>
       <h2>Every run</h2><div class="scroll">\(runs)</div>
       """)
@@ -130,7 +130,7 @@ package struct ComparisonPage {
     }
     let count = comparison.pairs.count
     let wrong = String(format: "%.1f", 0.05 * Double(count))
-    return "<h2>Paired comparisons</h2><div class=\"scroll\">"
+    return "<h2>Paired comparisons</h2><div class=\"scroll pairs\">"
       + table(["", "against", "is", "difference in points (95 %)", "what would decide"], rows)
       + "</div><p class=\"lead\">Differences problem by problem, and seed by seed where both have the same seeds. "
       + "\(count) comparisons at 95 %: about \(wrong) would be called better or worse by chance alone.</p>"
@@ -141,8 +141,12 @@ package struct ComparisonPage {
       "<li><svg viewBox=\"0 0 10 10\"><rect class=\"series\(i) fill\" width=\"10\" height=\"10\"/></svg>"
         + "\(htmlEscaped(arm.title))</li>"
     }
+    return "<ul class=\"legend\">\(items.joined())</ul>"
+  }
+
+  private var curveNote: String {
     let isBanded = comparison.arms.contains { $0.runs.count > 1 }
-    return "<ul class=\"legend\">\(items.joined())</ul><p class=\"lead\">Smoothed as in a run's own report"
+    return "<p class=\"lead\">Smoothed as in a run's own report"
       + (isBanded
         ? "; the line is the mean of the seeds, the band reaches from the lowest to the highest" : "")
       + ". A dot marks the phase transition, where one was found.</p>"
@@ -173,6 +177,8 @@ package struct ComparisonPage {
     td,th{padding:.25em .6em;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
     th{white-space:normal;vertical-align:bottom}
     td:first-child,th:first-child{text-align:left}.ring{fill:none;stroke-width:1.2;opacity:.7}
+    .pairs td{white-space:normal;min-width:6em}.pairs td:nth-child(4){white-space:nowrap}
+    .pairs td:nth-child(2),.pairs td:nth-child(5){text-align:left}
     .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3em 1.2em;padding:0}
     .legend svg{width:.8em;height:.8em;border:0;background:none;margin-right:.4em}
 

@@ -38,7 +38,8 @@ package enum ComparisonReport {
       "Sweep \(name)\(recipe)" + (missing > 0 ? " (\(missing) of \(names.count) runs are still to come)" : "")
     let price = dollarsPerHour ?? about["dollars_per_hour"]?.double
     let base = RunResult(of: folder + "/" + SweepFolder.base)
-    return (RunComparison(title, runs, base: base, dollarsPerHour: price), folder)
+    let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
+    return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
   }
 
   /// Runs by their folders.

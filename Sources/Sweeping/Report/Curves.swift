@@ -27,7 +27,7 @@ struct Curves {
   private func chart(_ name: String) -> String {
     let bands = arms.map { Self.band(of: $0, name) }
     let all = bands.flatMap { $0 }
-    let (title, unit) = RunReport.axis(name)
+    let (title, unit) = name == "loss" ? ("loss", .plain) : RunReport.axis(name)
     var chart = Chart(
       name, x: Axis("step", values: all.map(\.x), isWhole: true),
       y: Axis(title, values: all.flatMap { [$0.low, $0.high] }, unit: unit),

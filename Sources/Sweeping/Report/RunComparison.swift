@@ -43,10 +43,13 @@ package struct RunComparison: Sendable {
   /// - Parameters:
   ///   - runs: in the order in which they are shown.
   ///   - base: the base's evaluation.
-  package init(_ title: String, _ runs: [RunRecord], base: RunResult?, dollarsPerHour: Double?) {
+  ///   - order: keys that come first, as a sweep has them.
+  package init(
+    _ title: String, _ runs: [RunRecord], base: RunResult?, dollarsPerHour: Double?, order: [String] = []
+  ) {
     self.title = title
     self.dollarsPerHour = dollarsPerHour
-    var keys = Self.differing(runs)
+    var keys = Self.differing(runs, order)
     func values(_ run: RunRecord) -> [String] {
       keys.map { $0 == "run" ? run.name : run.settings[$0] ?? "–" }
     }
@@ -67,6 +70,10 @@ package struct RunComparison: Sendable {
     let problems = runs.compactMap { $0.result?.problems }.first ?? base?.problems
     var choices: [SweepEvaluation.Choice] = []
     for choice in [SweepEvaluation.Choice.last, .best, .beforeTransition] {
+      // Where no run had a transition, that is the last checkpoint again.
+      guard choice != .beforeTransition || runs.contains(where: { $0.result?.beforeTransition != nil }) else {
+        continue
+      }
       for i in arms.indices {
         let scores = arms[i].runs.compactMap { $0.result?.problems == problems ? $0.score(choice) : nil }
         guard scores.count == arms[i].runs.count else { continue }
@@ -84,14 +91,16 @@ package struct RunComparison: Sendable {
       .map { ($0.key, $0.value) }
   }
 
-  /// The keys in which runs differ, in alphabetical order; those of numbers first.
-  private static func differing(_ runs: [RunRecord]) -> [String] {
+  /// The keys in which runs differ, in their order or the alphabet's; those of numbers first.
+  private static func differing(_ runs: [RunRecord], _ order: [String]) -> [String] {
     let keys = Set(runs.flatMap(\.settings.keys))
     let different = keys.filter { key in
       let values = Set(runs.map { run in canonical(run.settings[key] ?? "–") })
       return values.count > 1
     }
     return different.sorted { a, b in
+      let places = [a, b].map { order.firstIndex(of: $0) ?? order.count }
+      if places[0] != places[1] { return places[0] < places[1] }
       let numbers = [a, b].map { key in runs.allSatisfy { Double($0.settings[key] ?? "") != nil } }
       return numbers[0] == numbers[1] ? a < b : numbers[0]
     }

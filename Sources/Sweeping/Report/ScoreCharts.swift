@@ -84,7 +84,7 @@ struct ScoreCharts {
     for (i, arm) in arms.enumerated() {
       guard let cost = costs[i] else { continue }
       draw(&chart, arm, place(cost), i)
-      guard let score = estimate(arm), arms.count <= 8 else { continue }
+      guard let score = estimate(arm), arms.count <= 4 else { continue }
       chart.label(arm.values.joined(separator: ", "), place(cost), score.value, offset: (8, 4))
     }
     return chart.svg
@@ -145,7 +145,7 @@ struct ScoreCharts {
   static func scale(_ title: String, _ values: [Double]) -> (Axis, (Double) -> Double) {
     let (low, high) = (values.min() ?? 0, values.max() ?? 1)
     guard low > 0, high / low >= 8 else {
-      return (Axis(title, values: [0] + values.map { $0 * 1.1 }), { $0 })
+      return (Axis(title, values: values), { $0 })
     }
     let first = Int(log10(low).rounded(.down))
     let last = max(Int(log10(high).rounded(.up)), first + 1)
