@@ -115,6 +115,9 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
+      name: "Sweeping", dependencies: ["Evaluation", "ModelFiles", "Reporting", "Support", "Trainer"],
+      swiftSettings: house),
+    .target(
       name: "Merging",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
       swiftSettings: house),
@@ -133,8 +136,8 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime",
-        "Trainer",
+        "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
+        "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -181,6 +184,10 @@ let package = Package(
         "AdapterFormat", "CKernels", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Tokenization",
         "Trainer",
       ], exclude: ["Fixtures"], swiftSettings: house),
+    .testTarget(
+      name: "SweepingTests",
+      dependencies: ["Evaluation", "ModelFiles", "Reporting", "Sweeping", "TestSupport", "Trainer"],
+      swiftSettings: house),
     .testTarget(
       name: "MergingTests",
       dependencies: [

@@ -8,7 +8,7 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file.
+  /// SHA-256 of the file, and of the changes if there are any.
   public let digest: String
   /// `model_name_or_path`: a directory.
   public var model = ""
@@ -111,8 +111,16 @@ public struct Recipe: Sendable {
 
   /// Reads a recipe.
   ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - changes: values that stand in the place of the file's.
   /// - Throws: ``TrainerError`` naming a key that is unknown, of the wrong type, out of range, or contradicts another.
-  public init(path: String) throws(TrainerError) {
+  public init(path: String, changes: [RecipeChange] = []) throws(TrainerError) {
+    try self.init(yaml: try Self.text(path), path: path, changes: changes)
+  }
+
+  /// What a recipe's file, or a sweep's, holds.
+  package static func text(_ path: String) throws(TrainerError) -> String {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw TrainerError(
         .recipe, place: path, found: "no readable file", expected: "a recipe in YAML",
@@ -121,13 +129,17 @@ public struct Recipe: Sendable {
     guard data.count <= 1 << 20 else {
       throw TrainerError(.recipe, place: path, found: "\(data.count) bytes", expected: "at most a megabyte")
     }
-    try self.init(yaml: String(decoding: data, as: UTF8.self), path: path)
+    return String(decoding: data, as: UTF8.self)
   }
 
-  init(yaml: String, path: String) throws(TrainerError) {
+  init(yaml: String, path: String, changes: [RecipeChange] = []) throws(TrainerError) {
     self.path = path
-    digest = hexadecimal(Digest.sha256(Array(yaml.utf8)))
+    digest =
+      changes.isEmpty
+      ? hexadecimal(Digest.sha256(Array(yaml.utf8)))
+      : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
+    for change in changes { try reader.change(change) }
     try read(&reader)
     try reader.finish()
   }

@@ -6,15 +6,17 @@ import Support
 /// A run's folder and its checkpoints.
 ///
 /// A folder `checkpoint-N` is whole or absent. It holds `adapter.tina` and the state from which the run continues.
-struct RunFolder {
-  let path: String
+package struct RunFolder {
+  package let path: String
   /// Seed of the initial adapter; a `.tina` file may store differences from it.
   let seed: UInt64
 
   private static let partialPrefix = ".partial-checkpoint-"
 
+  package init(path: String, seed: UInt64) { (self.path, self.seed) = (path, seed) }
+
   /// Steps of all whole checkpoints, ascending.
-  var steps: [Int] {
+  package var steps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.compactMap { name in
       guard name.hasPrefix("checkpoint-"), let step = Int(name.dropFirst(11)), step >= 0 else { return nil }
@@ -23,7 +25,7 @@ struct RunFolder {
   }
 
   func checkpoint(_ step: Int) -> String { path + "/checkpoint-\(step)" }
-  func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
+  package func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
   private func partial(_ step: Int) -> String { path + "/" + Self.partialPrefix + "\(step)" }
 
   /// Makes the folder and keeps other processes out of it.

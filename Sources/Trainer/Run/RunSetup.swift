@@ -116,6 +116,26 @@ struct RunSetup {
 }
 
 extension Recipe {
+  /// Completions that a step learns from.
+  package var completionsPerStep: Int { promptsPerStep * generations }
+
+  /// The steps that a run makes, and the number of its held-out problems. Reads files of problems where it must.
+  package func plannedSize() throws(TrainerError) -> (steps: Int, heldOut: Int) {
+    var problems = 0
+    if maxSteps == nil {
+      guard let datasetPath else {
+        throw TrainerError(
+          .recipe, place: path + ": dataset_path", found: "no data set", expected: "a file of problems")
+      }
+      problems = try ProblemSet(path: resolve(datasetPath)).problems.count
+    }
+    let total = totalSteps(problems: problems)
+    let heldOut = try heldOutPath.map { (path) throws(TrainerError) in
+      try ProblemSet(path: resolve(path)).problems.count
+    }
+    return (min(stopStep ?? total, total), heldOut ?? 0)
+  }
+
   /// Resolves a path in the recipe: as it stands if such a file exists, otherwise from the recipe's folder.
   fileprivate func resolve(_ name: String) -> String {
     if name.hasPrefix("/") || FileManager.default.fileExists(atPath: name) { return name }

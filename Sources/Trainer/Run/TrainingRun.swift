@@ -70,7 +70,8 @@ public final class TrainingRun {
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
     if lock == nil { lock = try folder.lock() }
     defer { lock = nil }
-    if state.step == 0 { try await evaluateHeldOut() }
+    // A process that was killed may have saved a checkpoint without evaluating it.
+    if isEvaluated(state.step), !journal.evaluated.contains(state.step) { try await evaluateHeldOut() }
     var reason =
       setup.stopStep < setup.totalSteps
       ? "this was the step to stop at; \(setup.totalSteps) are planned"
@@ -121,7 +122,7 @@ public final class TrainingRun {
     if metrics.skipped != nil { state.skipped += 1 }
     let report = StepReport(
       recipe: recipe, state: state, metrics: metrics, rollout: rollout, seconds: seconds,
-      adapterNorm: parameters.values.norm)
+      adapterNorm: parameters.values.norm, flops: StepFlops(setup.model, parameters))
     try journal.write(
       report, line: report.line(stopStep: setup.stopStep, dollarsPerHour: options.dollarsPerHour))
     try check.check(metrics, step: state.step)
@@ -130,6 +131,12 @@ public final class TrainingRun {
   private func evaluateHeldOut() async throws {
     guard let heldOut = setup.heldOut else { return }
     try journal.write(try await sampler.evaluate(heldOut, attached()), step: state.step)
+  }
+
+  /// Whether an undisturbed run evaluates the adapter after a step.
+  private func isEvaluated(_ step: Int) -> Bool {
+    let before = max(step - recipe.iterations, 0)
+    return step == 0 || step >= setup.stopStep || recipe.evalSteps.map { before / $0 != step / $0 } ?? false
   }
 
   /// The adapter as it is now, for the sampler.

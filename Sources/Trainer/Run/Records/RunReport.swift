@@ -1,6 +1,6 @@
 import Foundation
 public import ModelFiles
-import Reporting
+package import Reporting
 import Support
 
 /// A run's curves and sample completions as one HTML page, which needs no other file.
@@ -86,7 +86,7 @@ public enum RunReport {
   }
 
   /// What a number is called, and how its axis is.
-  private static func axis(_ name: String) -> (title: String, unit: Axis.Unit) {
+  package static func axis(_ name: String) -> (title: String, unit: Axis.Unit) {
     switch name {
     case "eval/pass_at_1": ("held-out problems solved", .percent)
     case "eval/format": ("held-out answers in the format", .percent)

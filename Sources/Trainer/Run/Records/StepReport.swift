@@ -10,6 +10,8 @@ struct StepReport {
   let seconds: Double
   /// Norm of the adapter's matrices.
   let adapterNorm: Double
+  /// Counts operations.
+  var flops: StepFlops?
 
   /// Names and numbers, in the order of the log.
   var values: [(String, Double)] {
@@ -35,6 +37,12 @@ struct StepReport {
       ("sampling/differing_tokens", Double(metrics.differingTokens)),
       ("skipped_steps", Double(state.skipped)),
     ]
+    if let flops {
+      let isFirst = (state.step - 1).isMultiple(of: recipe.iterations)
+      values += flops.values(
+        rollout.groups.map { ($0.prompt.count, $0.completions.map(\.count)) }, samples: isFirst,
+        hasReference: isFirst && recipe.loss.beta != 0)
+    }
     if let kl = metrics.kl { values.append(("kl", kl)) }
     if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
     if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }

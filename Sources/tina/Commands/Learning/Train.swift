@@ -4,6 +4,10 @@ import TinaRuntime
 public import Trainer
 
 extension Recipe.TrainedActivations: ExpressibleByArgument {}
+extension RecipeChange: ExpressibleByArgument {
+  /// Reads `key=value`.
+  public init?(argument: String) { self.init(argument) }
+}
 
 struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,6 +22,7 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/pico.yaml
         tina train Recipes/tina-open-rs2.yaml --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B --data open-rs.jsonl
         tina train Recipes/pico.yaml --output runs/second --seed 7
+        tina train Recipes/pico.yaml --output runs/rank-4 --set lora_r=4 --set lora_alpha=16
         tina report runs/second
       """)
 
@@ -33,6 +38,12 @@ struct Train: AsyncParsableCommand {
 
   @Option(help: "The run's folder; runs/ and the recipe's name unless given.", completion: .directory)
   var output: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "A value in the place of the recipe's, in YAML; repeatable.", valueName: "key=value"))
+  var changes: [RecipeChange] = []
 
   @Option(help: "Instead of the recipe's seed.")
   var seed: UInt64?
@@ -78,7 +89,7 @@ struct Train: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var recipe = try Recipe(path: recipe)
+    var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
     if let stopAt { recipe.stopStep = stopAt }
