@@ -36,10 +36,11 @@ import Testing
       epsilon: try required("epsilon"), epsilonHigh: number("epsilon_high"),
       correctsKL: golden["use_bias_correction_kl"]?.bool ?? false,
       maxCompletionLength: Int(try required("max_completion_length")))
-    settings.optimizer = OptimizerSettings(
+    let optimizer = OptimizerSettings(
       learningRate: try required("learning_rate"), weightDecay: try required("weight_decay"),
       maxGradNorm: try required("max_grad_norm"))
     settings.scaling = try #require(RewardScaling(rawValue: golden["scale_rewards"]?.string ?? ""))
+    settings.batchSize = (golden["per_device_train_batch_size"]?.int) ?? 4
     settings.iterations = Int(try required("num_iterations"))
     settings.masksTruncated = golden["mask_truncated_completions"]?.bool ?? false
     settings.temperature = Float(try required("temperature"))
@@ -48,7 +49,8 @@ import Testing
     let schedule = LearningRateSchedule(
       kind, warmupSteps: Int(try required("warmup_steps")), totalSteps: steps,
       minimumShare: kind == .cosineWithMinLR ? 0.1 : 0)
-    let update = PolicyUpdate(try PolicyPass(model, cacheType: .f32), parameters, settings, schedule)
+    let update = PolicyUpdate(
+      try PolicyPass(model, cacheType: .f32), parameters, settings, optimizer, schedule)
 
     let eos = Int(try required("eos"))
     let generations = try #require(golden["generations"]?.array).map { generation in

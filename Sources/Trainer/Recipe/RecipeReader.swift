@@ -8,6 +8,8 @@ struct RecipeReader {
   private let path: String
   private var values: [(key: String, node: Node)]
   private var asked: [String] = []
+  /// The keys that were taken and hold a value.
+  private(set) var stated: Set<String> = []
 
   /// Keys of Tina's recipes for machinery that this program lacks. They have no effect.
   private static let machinery: Set<String> = [
@@ -131,7 +133,7 @@ struct RecipeReader {
     TrainerError(.recipe, place: path + ": " + key, found: found, expected: expected, advice: advice)
   }
 
-  private mutating func take(_ key: String) -> Node? {
+  mutating func take(_ key: String) -> Node? {
     asked.append(key)
     guard let index = values.firstIndex(where: { $0.key == key }) else { return nil }
     let node = values.remove(at: index).node
@@ -140,8 +142,12 @@ struct RecipeReader {
     {
       return nil
     }
+    stated.insert(key)
     return node
   }
+
+  /// Whether a key holds a single value.
+  func isScalar(_ key: String) -> Bool { values.first { $0.key == key }?.node.scalar != nil }
 
   private func scalar(_ key: String, _ node: Node, _ expected: String) throws(TrainerError) -> String {
     guard let scalar = node.scalar, scalar.string.utf8.count <= 65536 else {
@@ -232,7 +238,7 @@ struct RecipeReader {
 
   static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
 
-  private func number(
+  func number(
     _ key: String, _ node: Node, _ range: ClosedRange<Double> = Self.anyNumber
   ) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
@@ -266,6 +272,11 @@ struct RecipeReader {
   /// - Throws: an error for the first key that no setting took.
   func finish() throws(TrainerError) {
     guard let unknown = values.first(where: { !Self.machinery.contains($0.key) }) else { return }
+    if let method = Recipe.otherMethod(of: unknown.key) {
+      throw error(
+        unknown.key, found: "a key of method: \(method.rawValue)", expected: "keys of the recipe's method",
+        advice: "Leave it out, or set method: \(method.rawValue).")
+    }
     throw error(
       unknown.key, found: "a key that no setting has", expected: "the name of a setting",
       advice: Nearest.advice(unknown.key, asked + Self.machinery))
