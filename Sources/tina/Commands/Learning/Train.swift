@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Foundation
+import Hub
 import TinaRuntime
 public import Trainer
 
@@ -19,7 +20,7 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/tina-open-rs2.yaml --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B --data open-rs.jsonl
         tina train Recipes/pico.yaml --output runs/second --seed 7
         tina train Recipes/pico-sft.yaml
-        tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-60
+        tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-64/adapter.tina
         tina report runs/second
       """)
 
