@@ -44,7 +44,7 @@ public enum AdapterFit {
   }
 
   /// The layer and projection of a module's name; nil if it is none.
-  static func place(_ module: String) -> (layer: Int, projection: Projection)? {
+  package static func place(_ module: String) -> (layer: Int, projection: Projection)? {
     let parts = module.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "layers", let layer = Int(parts[1]), layer >= 0,
       String(layer).utf8.elementsEqual(parts[1].utf8),

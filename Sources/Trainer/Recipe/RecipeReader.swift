@@ -8,6 +8,8 @@ package struct RecipeReader {
   let path: String
   var values: [(key: String, node: Node)]
   private var asked: [String] = []
+  /// The keys that were taken and hold a value.
+  private(set) var stated: Set<String> = []
 
   /// Keys of Tina's recipes for machinery that this program lacks. They have no effect.
   private static let machinery: Set<String> = [
@@ -140,8 +142,12 @@ package struct RecipeReader {
     {
       return nil
     }
+    stated.insert(key)
     return node
   }
+
+  /// Whether a key holds a single value.
+  func isScalar(_ key: String) -> Bool { values.first { $0.key == key }?.node.scalar != nil }
 
   private func scalar(_ key: String, _ node: Node, _ expected: String) throws(TrainerError) -> String {
     guard let scalar = node.scalar, scalar.string.utf8.count <= 65536 else {
@@ -233,7 +239,7 @@ package struct RecipeReader {
 
   package static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
 
-  private func number(
+  func number(
     _ key: String, _ node: Node, _ range: ClosedRange<Double> = Self.anyNumber
   ) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
@@ -270,6 +276,11 @@ package struct RecipeReader {
   /// - Parameter machinery: keys that may be there without effect.
   package func finish(machinery: Set<String>) throws(TrainerError) {
     guard let unknown = values.first(where: { !machinery.contains($0.key) }) else { return }
+    if let method = Recipe.otherMethod(of: unknown.key) {
+      throw error(
+        unknown.key, found: "a key of method: \(method.rawValue)", expected: "keys of the recipe's method",
+        advice: "Leave it out, or set method: \(method.rawValue).")
+    }
     throw error(
       unknown.key, found: "a key that no setting has", expected: "the name of a setting",
       advice: Nearest.advice(unknown.key, asked + machinery))

@@ -83,7 +83,7 @@ package struct RunFolder {
   ///
   /// - Parameter parent: the checkpoint from which the adapter's file stores differences; nil for a whole file.
   func save(
-    _ state: RunState, _ update: PolicyUpdate, _ archive: AdapterArchive, parent: Int?, peft: Bool
+    _ state: RunState, _ learner: AdapterLearner, _ archive: AdapterArchive, parent: Int?, peft: Bool
   ) throws {
     let (target, partial) = (checkpoint(state.step), partial(state.step))
     let files = FileManager.default
@@ -104,7 +104,7 @@ package struct RunFolder {
       if peft { try archive.export(.peft, to: partial + "/peft") }
       let writer = try FileWriter(path: partial + "/optimizer.bin")
       var digest = Digest()
-      for memory in update.memories {
+      for memory in learner.memories {
         let bytes = memory.bytes
         try writer.write(bytes.bytes)
         digest.update(bytes.bytes)
@@ -165,10 +165,10 @@ package struct RunFolder {
   }
 
   /// Puts a checkpoint's matrices and moments back.
-  func restore(_ update: PolicyUpdate, _ state: RunState) throws {
+  func restore(_ learner: AdapterLearner, _ state: RunState) throws {
     let path = checkpoint(state.step) + "/optimizer.bin"
     let file = try MappedFile(path: path, .copied)
-    let memories = update.memories
+    let memories = learner.memories
     let size = memories[0].bytes.byteCount
     guard file.byteCount == memories.count * size else {
       throw damaged(path, found: "\(file.byteCount) bytes", expected: "\(memories.count * size)")
@@ -187,8 +187,8 @@ package struct RunFolder {
       unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(
         from: file.baseAddress + i * size, byteCount: size)
     }
-    update.optimizer.step = state.optimizerSteps
-    update.passes = state.passes
+    learner.optimizer.step = state.optimizerSteps
+    learner.passes = state.passes
   }
 
   private func damaged(_ file: String, found: String, expected: String) -> TrainerError {

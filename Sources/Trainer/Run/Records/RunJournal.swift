@@ -24,14 +24,14 @@ struct RunJournal {
   }
 
   /// Records a step.
-  mutating func write(_ report: StepReport, line: String) throws {
+  mutating func write(_ report: some StepRecord, line: String) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
     let values = report.values
     try log.write(step: step, values)
-    try log.writeSamples(step: step, report.rollout)
+    if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
     observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))
     onLine(line)
   }

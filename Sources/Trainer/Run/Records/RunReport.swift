@@ -24,7 +24,7 @@ public enum RunReport {
       if !names.contains(name) { names.append(name) }
     }
     names += [
-      "eval/pass_at_1", "eval/format", "completions/mean_length", "completions/clipped_ratio", "kl",
+      "eval/pass_at_1", "eval/format", "loss", "mean_token_accuracy", "completions/mean_length", "completions/clipped_ratio", "kl",
       "grad_norm",
       "adapter_norm", "entropy", "frac_reward_zero_std", "learning_rate", "tokens_per_second",
       "speed/product_gflops",
@@ -93,6 +93,8 @@ public enum RunReport {
     case "completions/mean_length": ("tokens", .plain)
     case "completions/clipped_ratio": ("completions cut off", .percent)
     case "frac_reward_zero_std": ("groups of one reward", .percent)
+    case "loss": ("loss", .plain)
+    case "mean_token_accuracy": ("most probable tokens", .percent)
     case "entropy": ("nats a token", .plain)
     case "kl": ("nats a token", .plain)
     case "tokens_per_second": ("tokens/s", .plain)

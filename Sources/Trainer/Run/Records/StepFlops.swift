@@ -52,17 +52,18 @@ struct StepFlops {
   ///   - groups: the tokens of each prompt and of its completions.
   ///   - samples: whether the completions were sampled for this step.
   ///   - hasReference: whether the reference's log-probabilities were computed for this step.
+  ///   - share: the share of the groups that the step learns from.
   func values(
-    _ groups: [(prompt: Int, completions: [Int])], samples: Bool, hasReference: Bool
+    _ groups: [(prompt: Int, completions: [Int])], samples: Bool, hasReference: Bool, share: Double = 1
   ) -> [(String, Double)] {
     let work = Work(groups)
     let base = work.rows * maps + work.logits * head
     let attending = work.positions * attention
     let once = base + work.rows * pairs + attending
     let rollout = samples ? once : 0
-    let forward = once + (hasReference ? base + attending : 0)
+    let forward = share * once + (hasReference ? base + attending : 0)
     // Gradients of inputs everywhere; of weights in the adapter alone. Attention has two inputs to each product.
-    let backward = base + 2 * work.rows * pairs + 2 * attending
+    let backward = share * (base + 2 * work.rows * pairs + 2 * attending)
     return [
       ("flops/rollout", rollout), ("flops/forward", forward), ("flops/backward", backward),
       ("flops/step", rollout + forward + backward),
