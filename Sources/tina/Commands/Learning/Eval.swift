@@ -99,6 +99,7 @@ struct Eval: AsyncParsableCommand {
   var json = false
 
   @OptionGroup(title: "Computing") var compute: ComputeOptions
+  @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
     if samples < 1 { throw ValidationError("--samples: found \(samples), expected 1 or more.") }
@@ -142,7 +143,7 @@ struct Eval: AsyncParsableCommand {
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    let assistant = try Assistant(compute.engine(model))
+    let assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),
