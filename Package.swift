@@ -148,6 +148,9 @@ let package = Package(
       name: "training-benchmark", dependencies: ["Measuring", "ModelFiles", "TinaRuntime", "Trainer"],
       path: "Benchmarks/training",
       swiftSettings: house),
+    .executableTarget(
+      name: "speculation-benchmark", dependencies: ["ModelFiles", "TinaRuntime", "Tokenization"],
+      path: "Benchmarks/speculation", swiftSettings: house),
     // As another package's programs are: with the compiler's own settings.
     .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),
     .executableTarget(name: "example-compare", dependencies: ["AdapterFormat"], path: "Examples/compare"),

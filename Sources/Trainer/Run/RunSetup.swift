@@ -51,7 +51,7 @@ struct RunSetup {
     let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
     engine = Engine(
       model: model, cacheType: options.cacheType, contextLimit: context, batchLimit: 256,
-      memoryBudget: plan.cacheBytes)
+      memoryBudget: plan.cacheBytes, speculation: options.speculation)
     builder = try PromptBuilder(recipe, engine)
     data = try TrainingData(path: recipe.resolve(dataset), recipe, builder, model)
     heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in

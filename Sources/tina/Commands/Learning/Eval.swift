@@ -99,6 +99,7 @@ struct Eval: AsyncParsableCommand {
   var json = false
 
   @OptionGroup(title: "Computing") var compute: ComputeOptions
+  @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
     let given = adapters.compactMap { $0.isNamed ? $0.name : nil } + (base ? ["base"] : [])
@@ -147,7 +148,7 @@ struct Eval: AsyncParsableCommand {
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    let assistant = try Assistant(compute.engine(model))
+    let assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),

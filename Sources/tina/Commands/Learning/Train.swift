@@ -83,6 +83,8 @@ struct Train: AsyncParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @OptionGroup var speculation: SpeculationOptions
+
   @Option(help: "How keys and values are kept: f32, f16 or bf16.")
   var cacheType: CacheType = .f16
 
@@ -130,6 +132,7 @@ struct Train: AsyncParsableCommand {
     options.dollarsPerHour = dollarsPerHour
     options.memory = memory.map { Int($0 * 1e9) }
     options.cacheType = cacheType
+    options.speculation = speculation.remembering
     let training = try TrainingRun(recipe, model: base, options: options)
     for note in training.notes { Terminal.note(note) }
     training.onLine = { Terminal.note($0) }
