@@ -159,7 +159,7 @@ public final class TrainingRun {
 
   private func operations(of batches: [[Document]]) -> [(String, Double)] {
     let groups = batches.joined().map { document in
-      (prompt: document.tokens.count - document.labelledCount, completions: [document.labelledCount])
+      (prompt: document.tokens.count - document.labelCount, completions: [document.labelCount])
     }
     return StepFlops(setup.model, parameters).values(groups, samples: false, hasReference: false)
   }
