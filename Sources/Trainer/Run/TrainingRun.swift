@@ -131,7 +131,8 @@ public final class TrainingRun {
       state.tokens += rollout.tokens
       try record(
         StepReport(
-          recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout, seconds: seconds,
+          recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout,
+          seconds: seconds,
           adapterNorm: parameters.values.norm))
       start = .now
     }
@@ -213,6 +214,7 @@ public final class TrainingRun {
 
   /// Whether a run that nobody stops saves a checkpoint at a step.
   private func isPlanned(_ step: Int) -> Bool {
-    step / recipe.saveSteps != max(step - (recipe.method == .grpo ? recipe.stepsPerRollout : 1), 0) / recipe.saveSteps || step == setup.totalSteps
+    step / recipe.saveSteps != max(step - (recipe.method == .grpo ? recipe.stepsPerRollout : 1), 0)
+      / recipe.saveSteps || step == setup.totalSteps
   }
 }
