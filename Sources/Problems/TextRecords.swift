@@ -97,7 +97,8 @@ package struct TextRecords: Sendable {
       case "assistant", "gpt", "model", "bot": turns.append(Turn(.assistant, text))
       default:
         throw record.error(
-          "\(place) is of the role \(quoted(String(name.prefix(40))))", "the roles system, user and assistant")
+          "\(place) is of the role \(quoted(String(name.prefix(40))))", "the roles system, user and assistant"
+        )
       }
     }
     return turns

@@ -111,7 +111,8 @@ import Testing
       let theirs = zip(tensor.floats(), start).map { $0 - $1 }
       let error = relativeError(mine, theirs)
       #expect(error < 2e-3, "the change of \(tensor.name): \(error)")
-      #expect(relativeError(parameters.values.slice(offset, count), tensor.floats()) <= 1e-4, "\(tensor.name)")
+      #expect(
+        relativeError(parameters.values.slice(offset, count), tensor.floats()) <= 1e-4, "\(tensor.name)")
     }
   }
 

@@ -38,8 +38,14 @@ import Testing
     ("rl_post_train_reward_funcs: [format]\nrl_post_train_reward_weights: [1, 2]", "2 weights"),
     ("loss_type: dapoo", "Did you mean dapo?"), ("activations: int8", "expected one of f32, bf16"),
     ("num_generations: 8\nper_device_train_batch_size: 12", "a divisor of the 12 completions"),
-    ("per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 3", "a divisor of the 8"),
-    ("gradient_accumulation_steps: 4\nsteps_per_generation: 6", "a multiple of gradient_accumulation_steps = 4"),
+    (
+      "per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 3",
+      "a divisor of the 8"
+    ),
+    (
+      "gradient_accumulation_steps: 4\nsteps_per_generation: 6",
+      "a multiple of gradient_accumulation_steps = 4"
+    ),
     ("generation_batch_size: 12", "a multiple of the 8"),
     ("steps_per_generation: 2\ngeneration_batch_size: 16", "one of the two"),
     ("loss_type: cispo", "epsilon_high"), ("delta: 1.1", "more than 1 + epsilon_high = 1.2"),
@@ -70,8 +76,10 @@ import Testing
   /// The products of TRL's keys decide, not a micro-batch alone.
   @Test func batchKeysMeanWhatTRLsMean() throws {
     var recipe = try Recipe(
-      yaml: "per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 8", path: "r.yaml")
-    #expect(recipe.promptsPerStep == 1 && recipe.stepsPerRollout == 1 && recipe.totalSteps(problems: 40) == 40)
+      yaml: "per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 8",
+      path: "r.yaml")
+    #expect(
+      recipe.promptsPerStep == 1 && recipe.stepsPerRollout == 1 && recipe.totalSteps(problems: 40) == 40)
     recipe = try Recipe(
       yaml: """
         per_device_train_batch_size: 4
@@ -88,7 +96,8 @@ import Testing
     recipe = try Recipe(yaml: "generation_batch_size: 32", path: "r.yaml")
     #expect(recipe.rolloutParts == 4 && recipe.promptsPerStep == 4)
     recipe = try Recipe(
-      yaml: "method: sft\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 4\nnum_train_epochs: 2",
+      yaml:
+        "method: sft\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 4\nnum_train_epochs: 2",
       path: "r.yaml")
     #expect(recipe.totalSteps(problems: 17) == 6 && recipe.optimizer.learningRate == 2e-5)
   }

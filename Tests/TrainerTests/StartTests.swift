@@ -26,7 +26,7 @@ import Testing
 
   private static let shape = ["lora_r", "lora_alpha"]
 
-  /// Ranks and scales are the adapter's, module by module; the first pass finds its numbers; the file names its ancestor.
+  /// Ranks, scales and numbers are the adapter's, module by module; the file names its ancestor.
   @Test func trainingGoesOnFromAnAdapter() async throws {
     let first = try await peft([
       "lora_target_modules": "[q_proj, down_proj]", "use_rslora": "true", "layers_to_transform": "[1, 3]",
@@ -35,7 +35,9 @@ import Testing
     let model = try Model(path: pico, threads: 2)
     let second = ShortRun(["init_adapter": first.path, "max_steps": "2"], without: Self.shape)
     let start = try StartingAdapter(path: first.path, second.recipe(), model)
-    #expect(start.modules.map(\.name) == [1, 3].flatMap { ["layers.\($0).self_attn.q_proj", "layers.\($0).mlp.down_proj"] })
+    #expect(
+      start.modules.map(\.name)
+        == [1, 3].flatMap { ["layers.\($0).self_attn.q_proj", "layers.\($0).mlp.down_proj"] })
     #expect(start.modules.map(\.rank) == [4, 4, 4, 2])
     #expect(start.modules.map(\.scale) == [4, 8, 4, Float(16 / 2.0.squareRoot())])
     let parameters = LoRAParameters(start.settings, start.modules, for: model.config)
@@ -57,7 +59,9 @@ import Testing
     let exported = second.folder + "/out"
     try archive.export(.peft, to: exported)
     let back = try Adapter(path: exported)
-    #expect(back.modules.map(\.scale) == own.modules.map(\.scale) && back.modules.map(\.rank) == own.modules.map(\.rank))
+    #expect(
+      back.modules.map(\.scale) == own.modules.map(\.scale)
+        && back.modules.map(\.rank) == own.modules.map(\.rank))
     // A third generation knows both.
     let third = ShortRun(["init_adapter": second.files.adapter(1), "max_steps": "1"], without: Self.shape)
     _ = try await third.run()
@@ -122,6 +126,9 @@ import Testing
     let deviation = (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()
     #expect(abs(deviation * 8 - 1) < 0.02 && abs(values.reduce(0, +)) / Double(values.count) < 0.005)
     #expect(values.contains { abs($0) > 3.0 / 8 })
-    #expect(parameters.pairs.allSatisfy { pair in parameters.values.slice(pair.b, pair.bCount).allSatisfy { $0 == 0 } })
+    #expect(
+      parameters.pairs.allSatisfy { pair in
+        parameters.values.slice(pair.b, pair.bCount).allSatisfy { $0 == 0 }
+      })
   }
 }

@@ -43,7 +43,8 @@ CASES = {
 }
 KEYS = ["loss", "grad_norm", "learning_rate", "kl", "entropy", "reward", "reward_std", "frac_reward_zero_std",
         "clip_ratio/low_mean", "clip_ratio/low_min", "clip_ratio/high_mean", "clip_ratio/high_max",
-        "clip_ratio/region_mean", "cispo_clip_ratio", "completions/mean_length", "completions/min_length", "completions/max_length",
+        "clip_ratio/region_mean", "cispo_clip_ratio", "completions/mean_length", "completions/min_length",
+        "completions/max_length",
         "completions/clipped_ratio", "rewards/fixed/mean", "rewards/fixed/std"]
 
 
@@ -54,7 +55,8 @@ def tokenizer(vocabulary):
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="t2", pad_token="t0", unk_token="t3")
 
 
-def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumulation=GROUPS, targets=SEVEN, steps=None):
+def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumulation=GROUPS, targets=SEVEN,
+        steps=None):
     settings = {**COMMON, **changes}
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     draw = lambda count, low=4: torch.randint(low, 96, (count,), generator=generator).tolist()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the golden runs of the losses and batches that came after GRPO's paper: TRL's own GRPOTrainer, as in grpo.py.
+"""Makes the golden runs of the losses and batches after GRPO's paper: TRL's own GRPOTrainer, as in grpo.py.
 
-  python tools/golden/objectives.py        writes objectives.json and objectives.safetensors to Tests/TrainerTests/Fixtures
+  python tools/golden/objectives.py        writes objectives.json and .safetensors to Tests/TrainerTests/Fixtures
 
 Needs tools/requirements.txt and trl 1.16.
 """

@@ -21,14 +21,15 @@ STEPS, LENGTH = 5, 24
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 # name: (settings, documents)
 CASES = {
-    "plain": (dict(per_device_train_batch_size=2, gradient_accumulation_steps=2, lr_scheduler_type="linear"), 20),
+    "plain": (dict(per_device_train_batch_size=2, gradient_accumulation_steps=2, lr_scheduler_type="linear"), 26),
     "packed": (dict(per_device_train_batch_size=1, gradient_accumulation_steps=2, packing=True, weight_decay=0.1,
                     lr_scheduler_type="constant"), 40),
     "dft": (dict(per_device_train_batch_size=4, gradient_accumulation_steps=1, loss_type="dft", max_grad_norm=0.05,
-                 lr_scheduler_type="constant"), 20),
+                 lr_scheduler_type="constant"), 26),
 }
 KEYS = ["loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy", "num_tokens", "epoch"]
-CHATML = ("{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+CHATML = ("{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}"
+          "{% endfor %}"
           "{% if add_generation_prompt %}{{'<|im_start|>assistant\n'}}{% endif %}")
 RECORDS = [
     {"text": "Compute 12 * 7 + 14.\nFirst, 12 * 7 = 84."},
@@ -70,6 +71,8 @@ def run(name, settings, count, tensors):
                     std = 0.05 if "lora_B" in key else 0.3
                     parameter.copy_(torch.empty(parameter.shape).normal_(0, std, generator=generator))
         keep(tensors, name + "/start.", trainer.model)
+        needed = STEPS * settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
+        assert len(trainer.train_dataset) >= needed, len(trainer.train_dataset)  # one epoch
         bins = trainer.train_dataset["seq_lengths"] if settings.get("packing") else []
         trainer.train()
         keep(tensors, name + "/end.", trainer.model)
@@ -88,7 +91,8 @@ def prepared(record):
     with tempfile.TemporaryDirectory() as folder:
         settings = arguments(folder)
         settings.max_length = 1024
-        trainer = SFTTrainer(model=base, args=settings, train_dataset=Dataset.from_list([record]), processing_class=words)
+        data = Dataset.from_list([record])
+        trainer = SFTTrainer(model=base, args=settings, train_dataset=data, processing_class=words)
         row = trainer.train_dataset[0]
     return dict(record=record, tokens=row["input_ids"], labelled=[int(l != -100) for l in row["labels"]])
 

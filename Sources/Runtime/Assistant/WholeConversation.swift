@@ -11,7 +11,9 @@ extension PromptEncoder {
   /// What the template writes behind an assistant's message.
   package var assistantEnd: [Int] {
     let mark = "answer"
-    let messages = [ChatMessage(role: .user, content: "question"), ChatMessage(role: .assistant, content: mark)]
+    let messages = [
+      ChatMessage(role: .user, content: "question"), ChatMessage(role: .assistant, content: mark),
+    ]
     let text = template.render(messages, bosToken: bosToken, addGenerationPrompt: false)
     guard let range = text.range(of: mark, options: .backwards) else { return [] }
     return tokenizer.encode([TextPart(String(text[range.upperBound...]), .all)])

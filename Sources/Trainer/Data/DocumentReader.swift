@@ -42,7 +42,7 @@ final class DocumentReader {
     text.utf8.reversed().starts(with: endText.utf8.reversed()) ? "" : endText
   }
 
-  /// - Parameter answersFrom: the message where the completion of a prompt begins; nil for a conversation without such a
+  /// - Parameter answersFrom: the message where the completion of a prompt begins; nil for a conversation without that
   ///   division.
   private func conversation(
     _ messages: [ChatMessage], answersFrom: Int?, _ file: TextRecords, _ index: Int
@@ -62,7 +62,9 @@ final class DocumentReader {
     guard !answers.isEmpty else {
       throw file.error(index, found: "no turn of the assistant", expected: "an answer to learn from")
     }
-    let turns = answers.map { (prompt: prompts.encode(Array(messages[..<$0])), answer: answer(messages[$0].content)) }
+    let turns = answers.map {
+      (prompt: prompts.encode(Array(messages[..<$0])), answer: answer(messages[$0].content))
+    }
     // All turns are one document if each prompt goes on from the answer before it.
     var tokens: [Int] = []
     var labels: [Bool] = []

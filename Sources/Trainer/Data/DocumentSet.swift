@@ -48,7 +48,8 @@ struct DocumentSet: Sendable {
     if dropped > 0 { notes.append("\(dropped) documents have no token that counts and are left out") }
     if reader.hasSplit {
       notes.append(
-        "the template writes earlier answers otherwise than new ones, so each answer is a document of its own")
+        "the template writes earlier answers otherwise than new ones, so each answer is a document of its own"
+      )
     }
     self.path = path
     digest = file.digest

@@ -78,7 +78,8 @@ public struct LossSettings: Sendable, Equatable {
     topEntropyShare = try reader.number("top_entropy_quantile", 0...1) ?? topEntropyShare
     if type == .cispo, !reader.stated.contains("epsilon_high") {
       throw reader.error(
-        "epsilon_high", found: "none, with loss_type: cispo", expected: "the largest probability ratio itself",
+        "epsilon_high", found: "none, with loss_type: cispo",
+        expected: "the largest probability ratio itself",
         advice: "CISPO's authors use 5.0. With other losses the key is a distance above 1.")
     }
     if type == .cispo, delta != nil {

@@ -20,7 +20,9 @@ struct PolicyLoss {
   /// The loss of one completion and its derivative with respect to each log-probability.
   ///
   /// - Parameter weight: from ``LossWeights``.
-  func evaluate(_ tokens: Tokens, sequence: LossSequence, weight: Double) -> (sums: LossSums, gradient: [Float]) {
+  func evaluate(_ tokens: Tokens, sequence: LossSequence, weight: Double) -> (
+    sums: LossSums, gradient: [Float]
+  ) {
     var sums = LossSums()
     let count = tokens.new.count
     var gradient = [Float](repeating: 0, count: count)

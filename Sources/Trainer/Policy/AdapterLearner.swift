@@ -1,7 +1,7 @@
 import ModelFiles
 import TinaRuntime
 
-/// What every way of learning shares: an adapter's matrices, the pass through the model, the gradient and the optimiser.
+/// What every way of learning shares: an adapter's matrices, the pass through the model, gradient and optimiser.
 @safe final class AdapterLearner {
   let pass: PolicyPass
   let parameters: LoRAParameters

@@ -24,10 +24,11 @@ struct MicroBatches {
     let tokens = Double(flat.reduce(0) { $0 + $1.tokens }) / Double(settings.parts)
     weights = LossWeights(microBatches, settings.loss, stepTokens: tokens)
     var start = 0
-    starts = generation.sequences.map { group in
-      defer { start += group.count }
-      return start
-    } + [flat.count]
+    starts =
+      generation.sequences.map { group in
+        defer { start += group.count }
+        return start
+      } + [flat.count]
     (self.places, self.size, count) = (places, size, microBatches.count)
   }
 
@@ -43,7 +44,8 @@ struct MicroBatches {
   /// The groups with completions in some micro-batches, and which of theirs are.
   func groups(of microBatches: Range<Int>) -> [(group: Int, completions: Range<Int>)] {
     let wanted =
-      min(places.lowerBound + microBatches.lowerBound * size, places.upperBound)..<min(
+      min(
+        places.lowerBound + microBatches.lowerBound * size, places.upperBound)..<min(
         places.lowerBound + microBatches.upperBound * size, places.upperBound)
     return starts.indices.dropLast().compactMap { g in
       let range = wanted.clamped(to: starts[g]..<starts[g + 1])

@@ -77,8 +77,8 @@ import TinaRuntime
 
   /// Takes one optimiser step. A loss or gradient that is not finite leaves the adapter as it is.
   ///
-  /// - Parameter number: number of earlier steps on the same generation: first one over each of its parts, then once more
-  ///   for each further iteration.
+  /// - Parameter number: number of earlier steps on the same generation: first one over each of its parts, then once
+  ///   more for each further iteration.
   /// - Throws: as ``AdapterLearner/step(_:learn:)``.
   func step(_ generation: Generation, number: Int) throws -> UpdateMetrics {
     var metrics = UpdateMetrics()
@@ -121,8 +121,8 @@ import TinaRuntime
     }
   }
 
-  /// The entropy below which tokens of each micro-batch have no policy gradient, where the recipe asks for that. A pass of
-  /// its own finds it, under the masks of the pass that learns.
+  /// The entropy below which tokens of each micro-batch have no policy gradient, where the recipe asks for that. A pass
+  /// of its own finds it, under the masks of the pass that learns.
   private func leastEntropies(
     _ generation: Generation, _ plan: MicroBatches, _ mine: Range<Int>
   ) throws(TrainerError) -> [Float?] {

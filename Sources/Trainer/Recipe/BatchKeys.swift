@@ -50,7 +50,8 @@ extension Recipe {
         throw reader.error(
           stepsKey, found: "\(steps)",
           expected: "a multiple of gradient_accumulation_steps = \(accumulation)",
-          advice: "It counts micro-batches; a step takes \(accumulation) of them, and whole steps share a rollout.")
+          advice:
+            "It counts micro-batches; a step takes \(accumulation) of them, and whole steps share a rollout.")
       }
       return steps / accumulation
     }

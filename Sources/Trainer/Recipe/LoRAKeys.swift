@@ -38,7 +38,8 @@ extension LoRASettings {
     case let name where name.hasPrefix("pissa") || ["olora", "corda", "loftq"].contains(name):
       throw reader.error(
         key, found: text, expected: "true or gaussian",
-        advice: "\(text) takes the beginning of the adapter out of the base's weights, so that the adapter fits a base "
+        advice:
+          "\(text) takes the beginning of the adapter out of the base's weights, so that the adapter fits a base "
           + "that is no file. Here the base stays as it is.")
     default:
       throw reader.error(

@@ -80,7 +80,8 @@ extension Recipe {
   /// What a person used to TRL should know of the loss.
   var lossNote: String? {
     guard method == .grpo, !stated.contains("loss_type") else { return nil }
-    return "loss_type: \(loss.type.rawValue), as in Tina's runs, since the recipe names none; TRL's own default is dapo"
+    return
+      "loss_type: \(loss.type.rawValue), as in Tina's runs, since the recipe names none; TRL's own default is dapo"
   }
 
   /// Keys that only the other method has, for the error about unknown keys.

@@ -53,7 +53,7 @@ struct MemoryPlan {
     // A run that resumes keeps its own limit, whatever memory is free then.
     rowLimit = max(sequence, min(8192, rest / 2 / row))
     activationBytes = max(0, rest - row * rowLimit)
-    cacheBytes = max(cache, min(total / 4, 8 * cache))
+    cacheBytes = max(cache, min(total / 4, (recipe.method == .sft ? 64 : 8) * cache))
     notes = [
       String(
         format:

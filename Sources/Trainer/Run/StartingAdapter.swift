@@ -20,7 +20,7 @@ struct StartingAdapter {
   var digest: String { ancestry["content_digest"]?.string ?? "" }
 
   /// - Parameter path: an adapter of any format.
-  /// - Throws: `AdapterError` and `RuntimeError` for an adapter that can't be applied to `model`, ``TrainerError`` for a
+  /// - Throws: `AdapterError` and `RuntimeError` for an adapter that can't be applied, ``TrainerError`` for a
   ///   recipe that contradicts it.
   init(path: String, _ recipe: Recipe, _ model: Model) throws {
     let adapter = try AdapterSource(path: path).open(for: model)
@@ -81,7 +81,9 @@ struct StartingAdapter {
     var wanted = recipe.lora
     if !stated.contains("lora_target_modules") { wanted.targets = LoRASettings().targets }
     if !stated.contains("layers_to_transform") { wanted.layers = nil }
-    let names = { (modules: [TrainedModule]) in Set(modules.map { $0.projection.name }).sorted().joined(separator: ", ") }
+    let names = { (modules: [TrainedModule]) in
+      Set(modules.map { $0.projection.name }).sorted().joined(separator: ", ")
+    }
     let planned = try wanted.modules(for: model.config)
     if stated.contains("lora_target_modules"), names(planned) != names(modules) {
       throw contradiction("lora_target_modules", names(planned), names(modules))
@@ -95,12 +97,14 @@ struct StartingAdapter {
       guard let plan = planned.first(where: { $0.name == module.name }) else { continue }
       if stated.contains("lora_r") || stated.contains("rank_pattern"), plan.rank != module.rank {
         throw contradiction(
-          stated.contains("lora_r") ? "lora_r" : "rank_pattern", "\(plan.rank) for \(module.name)", "\(module.rank)")
+          stated.contains("lora_r") ? "lora_r" : "rank_pattern", "\(plan.rank) for \(module.name)",
+          "\(module.rank)")
       }
       guard stated.contains("lora_alpha") || stated.contains("use_rslora") || stated.contains("alpha_pattern")
       else { continue }
       let key = ["lora_alpha", "alpha_pattern", "use_rslora"].first { stated.contains($0) } ?? "lora_alpha"
-      let alpha = stated.contains("lora_alpha") || stated.contains("alpha_pattern") ? plan.alpha : module.alpha
+      let alpha =
+        stated.contains("lora_alpha") || stated.contains("alpha_pattern") ? plan.alpha : module.alpha
       let divisor = wanted.isRankStabilised ? Double(module.rank).squareRoot() : Double(module.rank)
       let scale = Float(alpha / divisor)
       guard abs(scale - module.scale) <= 1e-6 * abs(module.scale) else {

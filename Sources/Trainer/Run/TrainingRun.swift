@@ -227,6 +227,7 @@ public final class TrainingRun {
 
   /// Whether a run that nobody stops saves a checkpoint at a step.
   private func isPlanned(_ step: Int) -> Bool {
-    step / recipe.saveSteps != max(step - (recipe.method == .grpo ? recipe.stepsPerRollout : 1), 0) / recipe.saveSteps || step == setup.totalSteps
+    step / recipe.saveSteps != max(step - (recipe.method == .grpo ? recipe.stepsPerRollout : 1), 0)
+      / recipe.saveSteps || step == setup.totalSteps
   }
 }

@@ -69,9 +69,12 @@ public struct LoRASettings: Sendable, Equatable {
   func modules(for config: Architecture) throws(TrainerError) -> [TrainedModule] {
     try check()
     if let last = layers?.last, last >= config.layerCount {
-      throw Self.error("layers_to_transform", "\(last)", "layers below \(config.layerCount), the base's number")
+      throw Self.error(
+        "layers_to_transform", "\(last)", "layers below \(config.layerCount), the base's number")
     }
-    let (ranks, alphas) = (try Patterns("rank_pattern", rankPatterns), try Patterns("alpha_pattern", alphaPatterns))
+    let (ranks, alphas) = (
+      try Patterns("rank_pattern", rankPatterns), try Patterns("alpha_pattern", alphaPatterns)
+    )
     var modules: [TrainedModule] = []
     for layer in layers ?? Array(0..<config.layerCount) {
       for projection in projections {

@@ -24,7 +24,8 @@ public enum RunReport {
       if !names.contains(name) { names.append(name) }
     }
     names += [
-      "eval/pass_at_1", "eval/format", "loss", "mean_token_accuracy", "completions/mean_length", "completions/clipped_ratio", "kl",
+      "eval/pass_at_1", "eval/format", "loss", "mean_token_accuracy", "completions/mean_length",
+      "completions/clipped_ratio", "kl",
       "grad_norm",
       "adapter_norm", "entropy", "frac_reward_zero_std", "learning_rate", "tokens_per_second",
       "speed/product_gflops",

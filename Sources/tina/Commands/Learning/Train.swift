@@ -104,7 +104,8 @@ struct Train: AsyncParsableCommand {
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
     if let from {
       guard from.scale == 1, from.layers == nil else {
-        throw CommandError("--from: found a factor or layers; expected a whole adapter, to go on from as it is.")
+        throw CommandError(
+          "--from: found a factor or layers; expected a whole adapter, to go on from as it is.")
       }
       recipe.initAdapter = from.path
     }
@@ -113,7 +114,8 @@ struct Train: AsyncParsableCommand {
       let beside = NSString(string: NSString(string: recipe.path).deletingLastPathComponent)
         .appendingPathComponent(name)
       let files = FileManager.default
-      let isBeside = from == nil && !files.fileExists(atPath: expandingTilde(name)) && files.fileExists(atPath: beside)
+      let isBeside =
+        from == nil && !files.fileExists(atPath: expandingTilde(name)) && files.fileExists(atPath: beside)
       return isBeside ? beside : try HubAccess.path(name, want: .adapter)
     }
     if let stopAt { recipe.stopStep = stopAt }
