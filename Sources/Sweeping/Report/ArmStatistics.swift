@@ -74,7 +74,7 @@ struct Spread {
   }
 
   /// Student's t at 97.5 %. The expansion for many degrees is too small for one or two.
-  private static func student(_ degrees: Int) -> Double {
+  static func student(_ degrees: Int) -> Double {
     switch degrees {
     case ...1: 12.706
     case 2: 4.303
@@ -132,35 +132,10 @@ package struct ArmComparison: Sendable {
     verdict = low > 0 ? .better : high < 0 ? .worse : .notDistinguishable
     remedy =
       verdict == .notDistinguishable
-      ? Self.remedy(
-        observed: abs(whole.value), overProblems: problems * problems, between: between, seeds: seeds,
-        noise: noise, samples: min(first.samples, second.samples), problems: count)
-      : ""
-  }
-
-  /// A difference of 1.96 + 0.84 standard errors gives an interval that excludes zero with 80 % power.
-  private static func remedy(
-    observed: Double, overProblems: Double, between: Double, seeds: Int, noise: Double, samples: Int,
-    problems: Int
-  ) -> String {
-    guard observed > 0 else { return "no difference was observed" }
-    let wanted = observed * observed / (2.8 * 2.8)
-    // What of the problems' part is the samples' chance, and goes with more of them.
-    let chance = min(overProblems, noise / Double(samples * seeds * problems))
-    let fixed = overProblems - chance
-    let ofSeeds = between / Double(seeds)
-    if samples > 1, fixed + ofSeeds < wanted {
-      let factor = chance / (wanted - fixed - ofSeeds)
-      return
-        "about \(max(samples + 1, Int((Double(samples) * factor).rounded(.up)))) samples a problem would decide"
-    }
-    if seeds > 1, fixed < wanted {
-      let needed = Int((Double(seeds) * (ofSeeds + chance) / (wanted - fixed)).rounded(.up))
-      return "about \(max(seeds + 1, needed)) seeds would decide"
-    }
-    let needed = Int((Double(problems) * (overProblems + ofSeeds) / wanted).rounded(.up))
-    return "about \(max(problems + 1, needed)) problems of this kind would decide"
-      + (ofSeeds > wanted ? ", with more seeds" : "")
+      ? WhatDecides(
+        observed: abs(whole.value), overProblems: problems * problems, betweenSeeds: between, noise: noise,
+        problems: count, samples: min(first.samples, second.samples), seeds: seeds
+      ).text : ""
   }
 }
 
