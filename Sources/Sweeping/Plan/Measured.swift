@@ -26,7 +26,8 @@ struct Measured: Sendable {
     let flops = RunCost(lines).flops
     flopsPerCompletion = flops.map { $0 / count }
     tokensPerCompletion = tokens / count
-    let sampling = sum("speed/rollout_seconds")
+    // A run that samples nothing tells how fast it reads.
+    let sampling = sum("speed/rollout_seconds") > 0 ? sum("speed/rollout_seconds") : sum("step_time")
     tokensPerSecond = tokens / max(sampling, 1e-6)
   }
 

@@ -37,7 +37,8 @@ package struct ArmScore: Sendable {
 struct Spread {
   let seeds: Int
   let problems: Int
-  /// The variance of a seed's mean over new trainings, the samples' chance taken out.
+  /// The variance of a seed's mean over new trainings, and what of it is not the samples' chance.
+  let ofSeeds: Double
   let betweenSeeds: Double
   /// The variance of one sample's value about its problem's mean, on average.
   let noise: Double
@@ -52,30 +53,28 @@ struct Spread {
     // Of shares of right samples, the variance of a single one is p (1 - p), n / (n - 1) times as large without bias.
     let own = values.flatMap { $0 }.map { samples > 1 ? $0 * (1 - $0) * count / (count - 1) : 0 }
     noise = given ?? Statistics.mean(own)
-    let observed = Statistics.variance(values.map { Statistics.mean($0) })
-    betweenSeeds = max(0, observed - noise / count / Double(max(problems, 1)))
+    ofSeeds = Statistics.variance(values.map { Statistics.mean($0) })
+    betweenSeeds = max(0, ofSeeds - noise / count / Double(max(problems, 1)))
   }
 
   /// The standard error of the mean over problems and seeds.
   ///
   /// - Parameter error: that over problems.
   func error(problems error: Double) -> Double {
-    (error * error + betweenSeeds / Double(max(seeds, 1))).squareRoot()
+    (error * error + ofSeeds / Double(max(seeds, 1))).squareRoot()
   }
 
-  /// The 95 % interval, with as many degrees of freedom as both parts have together (Welch and Satterthwaite).
+  /// The 95 % interval: each part's half-width by its own degrees of freedom, added as squares. The samples' chance is
+  /// in both parts, which makes it a little wide; few seeds make it very wide.
   func interval(_ value: Double, problems error: Double) -> (low: Double, high: Double) {
-    let (a, b) = (error * error, betweenSeeds / Double(max(seeds, 1)))
-    guard a + b > 0 else { return (value, value) }
-    let degrees =
-      (a + b) * (a + b)
-      / (a * a / Double(max(problems - 1, 1)) + b * b / Double(max(seeds - 1, 1)))
-    let half = Self.student(Int(degrees.rounded(.down))) * (a + b).squareRoot()
+    let a = Self.student(problems - 1) * error
+    let b = seeds > 1 ? Self.student(seeds - 1) * (ofSeeds / Double(seeds)).squareRoot() : 0
+    let half = (a * a + b * b).squareRoot()
     return (value - half, value + half)
   }
 
   /// Student's t at 97.5 %. The expansion for many degrees is too small for one or two.
-  private static func student(_ degrees: Int) -> Double {
+  static func student(_ degrees: Int) -> Double {
     switch degrees {
     case ...1: 12.706
     case 2: 4.303
@@ -119,9 +118,13 @@ package struct ArmComparison: Sendable {
       // A base has one "seed": its part is zero.
       let parts = [first, second].map { Spread($0.shares, samples: $0.samples) }
       seeds = parts.map(\.seeds).filter { $0 > 1 }.min() ?? 1
-      between = parts.reduce(0) { $0 + $1.betweenSeeds / Double($1.seeds) } * Double(seeds)
+      let sum = { (part: (Spread) -> Double) in
+        parts.reduce(0) { $0 + part($1) / Double($1.seeds) } * Double(seeds)
+      }
+      between = sum(\.betweenSeeds)
       let joined = Spread(
-        seeds: seeds, problems: count, betweenSeeds: between, noise: noise, samples: first.samples)
+        seeds: seeds, problems: count, ofSeeds: sum(\.ofSeeds), betweenSeeds: between, noise: noise,
+        samples: first.samples)
       (low, high) = joined.interval(whole.value, problems: problems)
     }
     if problems == 0 { (low, high) = (min(low, whole.low), max(high, whole.high)) }
@@ -129,41 +132,19 @@ package struct ArmComparison: Sendable {
     verdict = low > 0 ? .better : high < 0 ? .worse : .notDistinguishable
     remedy =
       verdict == .notDistinguishable
-      ? Self.remedy(
-        observed: abs(whole.value), overProblems: problems * problems, between: between, seeds: seeds,
-        noise: noise, samples: min(first.samples, second.samples), problems: count)
-      : ""
-  }
-
-  /// A difference of 1.96 + 0.84 standard errors gives an interval that excludes zero with 80 % power.
-  private static func remedy(
-    observed: Double, overProblems: Double, between: Double, seeds: Int, noise: Double, samples: Int,
-    problems: Int
-  ) -> String {
-    guard observed > 0 else { return "no difference was observed" }
-    let wanted = observed * observed / (2.8 * 2.8)
-    // What of the problems' part is the samples' chance, and goes with more of them.
-    let chance = min(overProblems, noise / Double(samples * seeds * problems))
-    let fixed = overProblems - chance
-    let ofSeeds = between / Double(seeds)
-    if samples > 1, fixed + ofSeeds < wanted {
-      let factor = chance / (wanted - fixed - ofSeeds)
-      return
-        "about \(max(samples + 1, Int((Double(samples) * factor).rounded(.up)))) samples a problem would decide"
-    }
-    if seeds > 1, fixed < wanted {
-      let needed = Int((Double(seeds) * (ofSeeds + chance) / (wanted - fixed)).rounded(.up))
-      return "about \(max(seeds + 1, needed)) seeds would decide"
-    }
-    let needed = Int((Double(problems) * (overProblems + ofSeeds) / wanted).rounded(.up))
-    return "about \(max(problems + 1, needed)) problems of this kind would decide"
-      + (ofSeeds > wanted ? ", with more seeds" : "")
+      ? WhatDecides(
+        observed: abs(whole.value), overProblems: problems * problems, betweenSeeds: between, noise: noise,
+        problems: count, samples: min(first.samples, second.samples), seeds: seeds
+      ).text : ""
   }
 }
 
 extension Spread {
-  fileprivate init(seeds: Int, problems: Int, betweenSeeds: Double, noise: Double, samples: Int) {
+  fileprivate init(
+    seeds: Int, problems: Int, ofSeeds: Double, betweenSeeds: Double, noise: Double, samples: Int
+  ) {
     (self.seeds, self.problems, self.betweenSeeds, self.noise) = (seeds, problems, betweenSeeds, noise)
+    self.ofSeeds = ofSeeds
     self.samples = samples
   }
 }

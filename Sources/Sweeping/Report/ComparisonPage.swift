@@ -106,7 +106,7 @@ package struct ComparisonPage {
     var text =
       seeds > 1
       ? "Means over seeds. The 95 % interval is over problems of this kind and over new trainings with other seeds "
-        + "(Welch and Satterthwaite's degrees of freedom): few seeds make it wide."
+        + "(Student's t for each part): few seeds make it wide."
       : "One seed each: the 95 % interval is over problems of this kind alone. Another seed may move every score by "
         + "more than that."
     text +=

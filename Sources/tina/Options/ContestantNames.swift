@@ -6,7 +6,7 @@ import TinaRuntime
 /// them apart.
 enum ContestantNames {
   /// Files that every adapter of their kind has.
-  private static let usual: Set<String> = ["adapter.tina", "adapter", "adapter_model.safetensors", "peft"]
+  private static let usual: Set<String> = ["adapter.tina", "adapter_model.safetensors", "peft"]
 
   static func names(_ adapters: [NamedAdapter]) -> [String] {
     let parts = adapters.map(Self.parts)
