@@ -96,7 +96,7 @@ import Testing
     #expect(history.texts([40, 7][...]).count == 1 && history.texts([38, 7][...]).isEmpty)
     // Whoever is added to again counts as new.
     history.add([1, 2][...], to: [41, 7][...])
-    history.add(Array(0..<90)[...], to: [90, 7][...])
+    for prompt in [90, 91] { history.add(Array(0..<90)[...], to: [prompt, 7][...]) }
     #expect(history.texts([41, 7][...]).count == 2 && history.texts([42, 7][...]).isEmpty)
     // Of one prompt the latest are kept.
     var long = DraftHistory(bytes: 1 << 20)

@@ -27,7 +27,7 @@ final class EngineLoop {
   private var finished: [ObjectIdentifier] = []
   private var decoding: [ScheduledJob] = []  // those of `stepped` that only draw
   private var isDecodingOnly = false
-  private var tokensDrawn = 0
+  private var before = EngineStatistics()
   /// What callers are told once the statistics hold the step.
   private var outbox: [(job: Job, message: Job.Message)] = []
 
@@ -74,16 +74,14 @@ final class EngineLoop {
   /// Notes how long a step took that only continued completions.
   private func noteStep(seconds: Double) {
     if isDecodingOnly {
-      let rows = segments.reduce(0) { $0 + $1.tokens.count }
       let step = StepRecord(
-        streams: decoding.count, rows: rows, tokens: statistics.tokensDrawn - tokensDrawn, seconds: seconds)
+        streams: decoding.count, rows: statistics.rows - before.rows,
+        tokens: statistics.tokensDrawn - before.tokensDrawn, seconds: seconds)
       speculator.measured(step)
       shared.record(step)
     }
     isDecodingOnly = false
     decoding.removeAll(keepingCapacity: true)
-    stepped.removeAll(keepingCapacity: true)
-    segments.removeAll(keepingCapacity: true)
   }
 
   /// Frees the prefixes of forgotten adapters that no job uses any more.
@@ -138,13 +136,16 @@ final class EngineLoop {
     statistics.forwardSeconds += (clock.now - began - sampled).inSeconds
     statistics.samplingSeconds += sampled.inSeconds
     scheduler.removeFinished { finished.contains(ObjectIdentifier($0)) }
+    // They hold keys and values.
+    stepped.removeAll(keepingCapacity: true)
+    segments.removeAll(keepingCapacity: true)
   }
 
   /// Chooses what is computed in this step.
   private func gather() {
     decoding.append(contentsOf: scheduler.running.lazy.filter(\.isDecoding))
     isDecodingOnly = decoding.count == scheduler.running.count
-    tokensDrawn = statistics.tokensDrawn
+    before = statistics
     speculator.plan(decoding, isAlone: isDecodingOnly)
     var rows = decoding.isEmpty ? promptRowsAlone : promptRowsBeside
     var logitRows = scoreRows

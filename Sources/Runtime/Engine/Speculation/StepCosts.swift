@@ -42,8 +42,8 @@ package struct StepCosts {
     return entries[rows].seconds / entries[fewer].seconds
   }
 
-  /// Estimates for `rows` rows, one more, and so on, at most up to `last`. Nil when steps of `rows` rows were not measured
-  /// lately: what more rows cost is told by comparison with them.
+  /// Estimates for `rows` rows, one more, and so on, at most up to `last`. Nil when steps of `rows` rows were not
+  /// measured lately: what more rows cost is told by comparison with them.
   package func table(from rows: Int, to last: Int) -> [Double]? {
     var last = min(last, Self.mostRows)
     guard rows > 0, rows <= last, entries[rows].samples > 0, step - entries[rows].step <= 128 else {

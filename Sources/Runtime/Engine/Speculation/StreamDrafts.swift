@@ -50,8 +50,8 @@ struct StreamDrafts {
   }
 }
 
-/// What the jobs of one prompt guess from: the prompt, their own texts, and what came of the prompt before. The engine's
-/// thread alone uses it.
+/// What the jobs of one prompt guess from: the prompt, their own texts, and what came of the prompt before. The
+/// engine's thread alone uses it.
 struct PromptDrafts {
   /// Nil until guesses are wanted: a full batch never builds it.
   private(set) var index: DraftIndex?
