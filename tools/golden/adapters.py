@@ -44,7 +44,8 @@ CASES = {
 
 def load(base):
     """Float32 arithmetic from the weights as stored."""
-    return AutoModelForCausalLM.from_pretrained(FIXTURES / base, dtype=torch.float32, attn_implementation="eager").eval()
+    model = AutoModelForCausalLM.from_pretrained(FIXTURES / base, dtype=torch.float32, attn_implementation="eager")
+    return model.eval()
 
 
 def make(name, base, settings, beside):

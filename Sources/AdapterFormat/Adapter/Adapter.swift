@@ -123,7 +123,8 @@ public struct Adapter: Sendable {
     modules = applicability.modules
     saved = applicability.saved
     entries = applicability.entries
-    tiesWeights = file.peft?.tiesWeights ?? false
+    // MLX applies what changes the embedding to a tied head too.
+    tiesWeights = file.peft?.tiesWeights ?? (file.archive.mlxConfiguration != nil)
     baseModelName = file.archive.baseModelName
     self.base = file.archive.base
     zeroReason = saved.isEmpty ? modules.zeroReason : nil

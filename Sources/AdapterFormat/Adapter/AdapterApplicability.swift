@@ -85,7 +85,10 @@ struct AdapterApplicability {
   ) {
     let before = violations.count
     for tensor in [pair.a, pair.b] { checkFinite(tensor) }
-    if let settings, !settings.isTarget(entry.path) {
+    // With a tie, PEFT adds the other table's pair itself.
+    let isTiedTable =
+      settings?.tiesWeights == true && ["lm_head", "embed_tokens"].contains(entry.module)
+    if let settings, !isTiedTable, !settings.isTarget(entry.path) {
       violations.append(
         .init(
           .badTensor, file: file, place: "module " + quoted(entry.module),
@@ -115,9 +118,11 @@ struct AdapterApplicability {
       violations.append(
         .init(
           .unsupported("modules_to_save"), file: file, place: "tensor " + quoted(entry.peftNames[0]),
-          found: "a whole module of the base (modules_to_save) of \(rows) rows, where the base has \(own): the"
+          found:
+            "a whole module of the base (modules_to_save) of \(rows) rows, where the base has \(own): the"
             + " vocabulary was resized before training",
-          expected: "\(own) rows", advice: "Name the base with the resized vocabulary, or resize this one first."))
+          expected: "\(own) rows",
+          advice: "Name the base with the resized vocabulary, or resize this one first."))
     }
     guard violations.count == before else { return }
     saved.append(SavedParameter(module: entry.module, parameter: parameter, tensor: tensor))

@@ -27,7 +27,8 @@ struct GGUFModuleNames {
         keyValueHeads > 0
       else {
         throw .init(
-          .unsupported("heads"), file: file, found: "a base of the family \(family.gguf) with an unknown number of heads",
+          .unsupported("heads"), file: file,
+          found: "a base of the family \(family.gguf) with an unknown number of heads",
           expected: "the numbers of heads: GGUF orders the rows of q_proj and k_proj by them",
           advice: "Name the base with --base; its config.json is enough.")
       }

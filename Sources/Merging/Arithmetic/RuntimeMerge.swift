@@ -69,7 +69,8 @@ public struct RuntimeMerge: Sendable {
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
     model = try Model(
-      base.directory.replacing(merged, isTied: changes.isTied), threads: base.threads, activations: base.activationChoice)
+      base.directory.replacing(merged, isTied: changes.isTied), threads: base.threads,
+      activations: base.activationChoice)
     modules = measures
     byteCount = offset
     self.elementType = elementType

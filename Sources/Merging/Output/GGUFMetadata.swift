@@ -52,7 +52,8 @@ enum GGUFMetadata {
       metadata += try Tokenizer.ggufMetadata(directory: directory.path, idCount: config.vocabSize)
     } else {
       metadata += [
-        (family + ".vocab_size", .uint32(UInt32(config.vocabSize))), ("tokenizer.ggml.model", .text("no_vocab")),
+        (family + ".vocab_size", .uint32(UInt32(config.vocabSize))),
+        ("tokenizer.ggml.model", .text("no_vocab")),
       ]
     }
     return metadata
@@ -70,7 +71,8 @@ enum GGUFMetadata {
     let start = config.family + ".rope.scaling."
     switch config.rotary.scaling {
     case .none, .llama3, .divided: return []
-    case .linear(let factor): return [(start + "type", .text("linear")), (start + "factor", .float32(Float(factor)))]
+    case .linear(let factor):
+      return [(start + "type", .text("linear")), (start + "factor", .float32(Float(factor)))]
     case .yarn(let factor, let original, let attention, let betaFast, let betaSlow, let truncates):
       guard truncates else { throw refusal(config, ["rotary scaling"]) }
       let usual = factor <= 1 ? 1 : 0.1 * log(factor) + 1
@@ -86,9 +88,12 @@ enum GGUFMetadata {
   }
 
   /// Windows, where the family has them, and layers without rotation, where they are those that llama.cpp takes.
-  private static func windows(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)] {
+  private static func windows(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)]
+  {
     if config.family == "smollm3" {
-      let usual = config.attention.indices.allSatisfy { (config.attention[$0].rotary != nil) == (($0 + 1) % 4 != 0) }
+      let usual = config.attention.indices.allSatisfy {
+        (config.attention[$0].rotary != nil) == (($0 + 1) % 4 != 0)
+      }
       if !usual { throw refusal(config, ["layers without rotation"]) }
     }
     guard let window = config.slidingWindow else {
@@ -102,7 +107,9 @@ enum GGUFMetadata {
     let period = (config.attention.firstIndex { $0.window == nil } ?? config.layerCount) + 1
     if period != 6 { keys.append(("gemma3.attention.sliding_window_pattern", .uint32(UInt32(period)))) }
     let local = config.attention.lazy.compactMap { $0.window == nil ? nil : $0.rotary }.first
-    if let local, local.base != 10000 { keys.append(("gemma3.rope.freq_base_swa", .float32(Float(local.base)))) }
+    if let local, local.base != 10000 {
+      keys.append(("gemma3.rope.freq_base_swa", .float32(Float(local.base))))
+    }
     return keys
   }
 
@@ -110,7 +117,9 @@ enum GGUFMetadata {
   static func divisors(_ config: Architecture) -> Tensor? {
     let rotary = config.rotary
     guard case .llama3 = rotary.scaling else { return nil }
-    let plain = Rotary(base: rotary.base).frequencies(width: config.headDim)
+    var unscaled = rotary
+    unscaled.scaling = .none
+    let plain = unscaled.frequencies(width: config.headDim)
     let divisors = zip(plain, rotary.frequencies(width: config.headDim)).map { $0 / $1 }
     return Tensor(name: "rope_freqs.weight", shape: [divisors.count], floats: divisors)
   }

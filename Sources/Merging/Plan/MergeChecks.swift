@@ -1,4 +1,4 @@
-public import AdapterFormat
+import AdapterFormat
 import ModelFiles
 public import TinaRuntime
 
@@ -9,7 +9,8 @@ extension Merge {
     guard adapters.count > 1, let other = adapters.first(where: { !$0.adapter.isScalable }) else { return }
     throw .invalidSetting(
       name: "adapters",
-      found: "\(adapters.count), of which \(other.adapter.path) has magnitudes (DoRA) or replaces whole parameters",
+      found:
+        "\(adapters.count), of which \(other.adapter.path) has magnitudes (DoRA) or replaces whole parameters",
       expected: "that one alone: it can't be added to others")
   }
 

@@ -82,7 +82,9 @@ struct OutputPlan: Sendable {
         sources.append((weight, weight.name, nil))
         continue
       }
-      if let replaced = changes.replaced[name] { add(replaced) } else {
+      if let replaced = changes.replaced[name] {
+        add(replaced)
+      } else {
         sources.append((weight.renamed(name), weight.name, nil))
       }
     }
@@ -123,7 +125,9 @@ struct OutputPlan: Sendable {
       // Tables that are no weights, such as rotary frequencies, stay as they are.
       guard tensor.elementType.readsAsFloats, !tensor.name.hasSuffix(".rotary_emb.inv_freq")
       else { return tensor.elementType }
-      return settings.elementType ?? tensor.elementType
+      // A new head is stored as the embedding that it was.
+      let own = tensor.name == changes.newHead?.name ? weights[MergedTensors.tableName] : tensor
+      return settings.elementType ?? own?.elementType ?? tensor.elementType
     }
     if let limit = settings.shardByteCount {
       let metadata = groups.first?.metadata ?? []

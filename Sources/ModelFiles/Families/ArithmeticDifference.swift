@@ -6,17 +6,27 @@ extension Architecture {
     func compare<Value: Equatable>(_ name: String, _ value: (Architecture) -> Value) {
       if value(self) != value(other) { names.append(name) }
     }
+    // Containers round some numbers.
+    func compare(_ name: String, near value: (Architecture) -> [Float]) {
+      let (own, others) = (value(self), value(other))
+      let isNear = zip(own, others).allSatisfy { abs($0 - $1) <= 1e-6 * abs($0) }
+      if own.count != others.count || !isNear { names.append(name) }
+    }
     compare("activation") { $0.activation }
     compare("biases") { $0.biases }
-    compare("norms") { NormPlace.allCases.map($0.norms.keys.contains) }
-    compare("norms' epsilon") { $0.rmsNormEps }
-    compare("embedding scale") { $0.embeddingScale }
-    compare("query scale") { $0.queryScale }
+    compare("norms") { architecture in NormPlace.allCases.map { architecture.norms[$0] != nil } }
     compare("sliding windows") { $0.attention.map(\.window) }
-    compare("rotary embeddings") { architecture in
-      architecture.attention.map { $0.rotary?.frequencies(width: architecture.headDim) }
-    }
-    compare("rotary scaling") { $0.attention.map { $0.rotary?.attentionFactor } }
+    compare("layers without rotation") { $0.attention.map { $0.rotary == nil } }
+    compare("norms' epsilon", near: { [$0.rmsNormEps] })
+    compare("embedding scale", near: { [$0.embeddingScale] })
+    compare("query scale", near: { [$0.queryScale] })
+    compare(
+      "rotary embeddings",
+      near: { architecture in
+        architecture.attention.compactMap(\.rotary).flatMap {
+          [$0.attentionFactor] + $0.frequencies(width: architecture.headDim)
+        }
+      })
     return names
   }
 }

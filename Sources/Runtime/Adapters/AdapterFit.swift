@@ -13,7 +13,8 @@ public enum AdapterFit {
       if module.isTable != (module.name == "embed_tokens") {
         violations.append(
           "\(printable(module.name)): found a pair of \(module.isTable ? "an embedding" : "a linear layer"), expected "
-            + "that of \(module.isTable ? "embed_tokens only" : "an embedding (lora_embedding_A, lora_embedding_B)")")
+            + "that of \(module.isTable ? "embed_tokens only" : "an embedding (lora_embedding_A, lora_embedding_B)")"
+        )
       }
       for tensor in [module.a, module.b] where !tensor.elementType.readsAsFloats {
         violations.append(
@@ -94,6 +95,7 @@ public enum AdapterFit {
   private static func withoutPlace(_ module: String, _ config: Architecture?) -> String {
     let layers = config.map { "it has \($0.layerCount) layers with " } ?? "layers have "
     return "\(printable(module)): the base has no such module (" + layers
-      + Projection.allCases.map(\.path).joined(separator: ", ") + ", and outside of them lm_head and embed_tokens)"
+      + Projection.allCases.map(\.path).joined(separator: ", ")
+      + ", and outside of them lm_head and embed_tokens)"
   }
 }

@@ -54,7 +54,8 @@ public final class AttachedAdapter: Sendable {
     guard scale == 1 || adapter.isScalable else {
       throw .invalidSetting(
         name: "adapter scale", found: "\(scale)",
-        expected: "1: \(adapter.path) has magnitudes (DoRA) or replaces whole parameters, which no factor scales")
+        expected:
+          "1: \(adapter.path) has magnitudes (DoRA) or replaces whole parameters, which no factor scales")
     }
     self.adapter = adapter
     self.scale = scale

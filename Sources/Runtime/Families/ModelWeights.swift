@@ -76,7 +76,7 @@ package struct ModelWeights: Sendable {
 extension ModelWeights {
   /// The same with some parameters replaced, which have the shapes of those that they replace.
   ///
-  /// - Parameter tensors: by their names in the checkpoint. A head that is the embedding is replaced by its own name only.
+  /// - Parameter tensors: by their names in the checkpoint. A head that is the embedding has its own name too.
   func replacing(
     _ tensors: [String: Tensor], _ config: Architecture, activations: ActivationType
   ) -> ModelWeights {

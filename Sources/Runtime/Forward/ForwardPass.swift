@@ -102,7 +102,8 @@ struct Segment {
     let wanted = batch.logitRows
     let output = unsafe logits.reserve(wanted.count * config.vocabSize)
     unsafe decoder.head(
-      wanted, batch.headRuns, of: x, gathered: lastHidden.reserve(wanted.count * config.hiddenSize), into: output)
+      wanted, batch.headRuns, of: x, gathered: lastHidden.reserve(wanted.count * config.hiddenSize),
+      into: output)
     return unsafe body(output, wanted.count)
   }
 }
