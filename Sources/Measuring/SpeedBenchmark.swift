@@ -81,6 +81,7 @@ public final class SpeedBenchmark {
           "decode\(streams)", "decode, \(streams) stream\(streams == 1 ? "" : "s")", rate, "tok/s",
           limit: ceiling(rows: streams, limits), limitName: "of the machine's limit"))
     }
+    try await reportSpeculation()
     try await reportAdapters()
     reportContexts()
     try await reportQueue()

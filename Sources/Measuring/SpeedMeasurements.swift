@@ -12,7 +12,7 @@ extension SpeedBenchmark {
     let began = clock.now
     let opened = try Model(
       path: model.directory.path, threads: model.threads, activations: model.activationChoice)
-    let engine = Engine(model: opened)
+    let engine = Engine(model: opened, speculation: .off)
     var request = GenerationRequest(
       prompt: tokens(16, seed: 5), .init(sampling: .greedy, maxTokens: 1), endTokens: [])
     _ = try await engine.generate(request).collect()
@@ -25,7 +25,7 @@ extension SpeedBenchmark {
   }
 
   func reportPrefill(_ count: Int) async throws {
-    let engine = Engine(model: model)
+    let engine = Engine(model: model, speculation: .off)
     let clock = ContinuousClock()
     let (best, limits) = try await besideLimits {
       var best = 0.0
@@ -52,7 +52,7 @@ extension SpeedBenchmark {
     var best = [Double.infinity, .infinity]
     for round in 0..<2 {
       for (i, samples) in [1, 16].enumerated() {
-        let engine = Engine(model: model)
+        let engine = Engine(model: model, speculation: .off)
         let request = GenerationRequest(
           prompt: tokens(count, seed: UInt64(60 + round)), .init(sampling: .init(seed: 1), maxTokens: 1),
           endTokens: [])
@@ -69,7 +69,7 @@ extension SpeedBenchmark {
 
   /// Tokens a second in all of `streams` completions behind one prompt of 64 tokens for each adapter.
   func decoding(streams: Int, adapters: [AttachedAdapter?]) async throws -> Double {
-    let engine = Engine(model: model, batchLimit: max(streams, 1))
+    let engine = Engine(model: model, batchLimit: max(streams, 1), speculation: .off)
     let each = max(streams / adapters.count, 1)
     // The batch is full once the last prompt is computed, and until the first completions end.
     let extra = 2 * (adapters.count - 1)
@@ -85,7 +85,7 @@ extension SpeedBenchmark {
     }
     for group in groups { _ = try await group.collect() }
     // Only full steps count, and of them the fastest quarter's last: others use the machine too.
-    let times = engine.recordedSteps.filter { $0.rows == each * adapters.count }.map(\.seconds).sorted()
+    let times = engine.recordedSteps.filter { $0.streams == each * adapters.count }.map(\.seconds).sorted()
     guard !times.isEmpty else { return 0 }
     return Double(each * adapters.count) / times[times.count / 4]
   }
@@ -142,7 +142,7 @@ extension SpeedBenchmark {
   func reportQueue() async throws {
     let batch = 16
     let prompts = quick ? 12 : 200
-    let engine = Engine(model: model, batchLimit: batch)
+    let engine = Engine(model: model, batchLimit: batch, speculation: .off)
     engine.recordSteps()
     let clock = ContinuousClock()
     let began = clock.now
@@ -157,7 +157,7 @@ extension SpeedBenchmark {
     let seconds = (clock.now - began).inSeconds
     let statistics = engine.statistics
     // The median of the steps that were full, of the same minutes.
-    let full = engine.recordedSteps.filter { $0.rows == batch }.map(\.seconds).sorted()
+    let full = engine.recordedSteps.filter { $0.streams == batch }.map(\.seconds).sorted()
     let steady = full.isEmpty ? nil : Double(batch) / full[full.count / 2]
     report(
       SpeedResult(

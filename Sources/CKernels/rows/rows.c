@@ -1,7 +1,7 @@
 // Spreads norms, activations and conversions of rows over the pool.
 #include "dispatch/kernel.h"
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 struct rows_region {
   const tk_row_kernels *kernels;

@@ -42,7 +42,7 @@ public struct Architecture: Sendable, Equatable {
   /// Added to the mean square under RMSNorm's root.
   public let rmsNormEps: Float
   /// Whether the output projection is the embedding.
-  public let tieWordEmbeddings: Bool
+  public internal(set) var tieWordEmbeddings: Bool
   /// Token that begins a text.
   public let bosTokenID: Int?
   /// Tokens that end a text.
@@ -55,9 +55,9 @@ public struct Architecture: Sendable, Equatable {
   /// Projections with a bias.
   package internal(set) var biases: Set<Projection> = []
   /// Where norms stand, and their names.
-  package internal(set) var norms = TensorNames.preNorms
+  package let norms: [NormPlace: ModuleName]
   /// What is added to a norm's weights: 1 where a checkpoint holds their distance from 1.
-  public internal(set) var normOffset: Float = 0
+  public let normOffset: Float
   /// Multiplies the embeddings.
   public internal(set) var embeddingScale: Float = 1
   /// Multiplies the scores of queries and keys.
@@ -65,7 +65,7 @@ public struct Architecture: Sendable, Equatable {
   /// How each layer attends.
   public internal(set) var attention: [Attention]
   /// Whether a GGUF file holds the rows of q and k with rotary pairs beside each other.
-  package internal(set) var pairsAreAdjacentInGGUF = false
+  package let pairsAreAdjacentInGGUF: Bool
 
   /// Positions that a layer's attention sees, the current one among them; nil for all.
   public func window(layer: Int) -> Int? { attention[layer].window }
@@ -109,6 +109,9 @@ public struct Architecture: Sendable, Equatable {
   ) {
     self.family = family.name
     modelType = family.modelTypes[0]
+    norms = family.norms
+    normOffset = family.normOffset
+    pairsAreAdjacentInGGUF = family.pairsAreAdjacentInGGUF
     self.vocabSize = vocabSize
     self.hiddenSize = hiddenSize
     self.intermediateSize = intermediateSize

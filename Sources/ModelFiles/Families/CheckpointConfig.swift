@@ -10,7 +10,6 @@ struct CheckpointConfig {
   struct Defaults {
     var maxPositions = 32768
     var theta = 10000.0
-    var isTied = false
     /// Head width; nil for the hidden size divided over the heads.
     var headDim: Int?
     /// The activation's key, and the names that mean the family's.
@@ -77,7 +76,7 @@ struct CheckpointConfig {
       headDim: try headDim(hiddenSize, headCount, defaults.headDim),
       maxPositions: max(maxPositions, rotary.stretchedPositions ?? 0), rotary: rotary,
       rmsNormEps: Float(try settings.number("rms_norm_eps", 0...1) ?? 1e-6),
-      tieWordEmbeddings: ties.0 ?? ties.1 ?? defaults.isTied, bosTokenID: begins.0 ?? begins.1,
+      tieWordEmbeddings: ties.0 ?? ties.1 ?? family.isTiedByDefault, bosTokenID: begins.0 ?? begins.1,
       eosTokenIDs: try ends.tokenIDs("eos_token_id"),
       torchDType: ["torch_dtype", "dtype"].lazy.compactMap { settings[$0]?.string ?? outer[$0]?.string }.first
     )

@@ -10,6 +10,14 @@ protocol Family: SendableMetatype {
   static var classes: [String] { get }
   /// The models that people know it by, for messages.
   static var models: String { get }
+  /// Whether the head is the embedding where a configuration does not tell.
+  static var isTiedByDefault: Bool { get }
+  /// Where norms stand in a block, and their names.
+  static var norms: [NormPlace: ModuleName] { get }
+  /// What is added to a norm's weights, which GGUF files hold already.
+  static var normOffset: Float { get }
+  /// Whether a GGUF file holds the rows of q and k with rotary pairs beside each other.
+  static var pairsAreAdjacentInGGUF: Bool { get }
 
   /// The architecture that a `config.json` describes.
   ///
@@ -20,6 +28,13 @@ protocol Family: SendableMetatype {
   ///
   /// - Throws: ``ModelFilesError`` as above.
   static func architecture(_ config: GGUFConfig) throws(ModelFilesError) -> Architecture
+}
+
+extension Family {
+  static var isTiedByDefault: Bool { false }
+  static var norms: [NormPlace: ModuleName] { TensorNames.preNorms }
+  static var normOffset: Float { 0 }
+  static var pairsAreAdjacentInGGUF: Bool { false }
 }
 
 /// The families that are computed.

@@ -5,6 +5,14 @@ enum Gemma3: Family {
   static let modelTypes = ["gemma3_text", "gemma3"]
   static let classes = ["Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"]
   static let models = "Gemma 3 without images"
+  static let isTiedByDefault = true
+  static let normOffset: Float = 1
+  static let norms = TensorNames.headNorms.merging([
+    .input: ModuleName("input_layernorm", gguf: "attn_norm"),
+    .attentionOutput: ModuleName("post_attention_layernorm", gguf: "post_attention_norm"),
+    .feedForward: ModuleName("pre_feedforward_layernorm", gguf: "ffn_norm"),
+    .feedForwardOutput: ModuleName("post_feedforward_layernorm", gguf: "post_ffw_norm"),
+  ]) { $1 }
 
   private static let maxPositions = 131_072
   private static let globalBase = 1_000_000.0
@@ -16,7 +24,7 @@ enum Gemma3: Family {
     let (local, global) = try rotaries(settings)
     var architecture = try config.sizes(
       .init(
-        maxPositions: maxPositions, isTied: true, headDim: 256,
+        maxPositions: maxPositions, headDim: 256,
         activation: ("hidden_activation", ["gelu_pytorch_tanh", "gelu_tanh"])), rotary: global)
     describe(&architecture)
     architecture.biases = try settings.bool("attention_bias") == true ? Projection.attention : []
@@ -85,13 +93,6 @@ enum Gemma3: Family {
   }
 
   private static func describe(_ architecture: inout Architecture) {
-    architecture.norms = TensorNames.headNorms.merging([
-      .input: ModuleName("input_layernorm", gguf: "attn_norm"),
-      .attentionOutput: ModuleName("post_attention_layernorm", gguf: "post_attention_norm"),
-      .feedForward: ModuleName("pre_feedforward_layernorm", gguf: "ffn_norm"),
-      .feedForwardOutput: ModuleName("post_feedforward_layernorm", gguf: "post_ffw_norm"),
-    ]) { $1 }
-    architecture.normOffset = 1
     architecture.activation = .geluTanh
     architecture.embeddingScale = Float(architecture.hiddenSize).squareRoot()
   }

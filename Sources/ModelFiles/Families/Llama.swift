@@ -4,18 +4,17 @@ enum Llama: Family {
   static let modelTypes = ["llama"]
   static let classes = ["LlamaForCausalLM"]
   static let models = "Llama (Llama 2 and 3, TinyLlama, SmolLM2)"
+  static let pairsAreAdjacentInGGUF = true
 
   static func architecture(_ config: CheckpointConfig) throws(ModelFilesError) -> Architecture {
     var architecture = try config.sizes(.init(maxPositions: 2048))
     architecture.biases = try config.biases()
-    architecture.pairsAreAdjacentInGGUF = true
     return architecture
   }
 
   static func architecture(_ config: GGUFConfig) throws(ModelFilesError) -> Architecture {
     var architecture = try config.sizes()
     architecture.biases = config.biases()
-    architecture.pairsAreAdjacentInGGUF = true
     return architecture
   }
 }

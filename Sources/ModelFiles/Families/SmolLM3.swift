@@ -4,11 +4,12 @@ enum SmolLM3: Family {
   static let modelTypes = ["smollm3"]
   static let classes = ["SmolLM3ForCausalLM"]
   static let models = "SmolLM3"
+  static let isTiedByDefault = true
+  static let pairsAreAdjacentInGGUF = true
 
   static func architecture(_ config: CheckpointConfig) throws(ModelFilesError) -> Architecture {
-    var architecture = try config.sizes(.init(theta: 2_000_000, isTied: true))
+    var architecture = try config.sizes(.init(theta: 2_000_000))
     architecture.biases = try config.biases()
-    architecture.pairsAreAdjacentInGGUF = true
     let rotates = try rotatingLayers(config, architecture.layerCount)
     var window: Int?
     if try config.settings.bool("use_sliding_window") ?? false {
@@ -41,7 +42,6 @@ enum SmolLM3: Family {
   static func architecture(_ config: GGUFConfig) throws(ModelFilesError) -> Architecture {
     var architecture = try config.sizes()
     architecture.biases = config.biases()
-    architecture.pairsAreAdjacentInGGUF = true
     // The format has no key for it; llama.cpp takes every fourth layer too.
     architecture.stopRotating(where: (0..<architecture.layerCount).map { ($0 + 1) % 4 != 0 })
     return architecture

@@ -113,15 +113,23 @@ extension Architecture {
   /// A checkpoint's tensor as a GGUF file stores it, under the same name.
   package func toGGUF(_ tensor: Tensor) -> Tensor { converted(tensor, toGGUF: true) }
 
+  /// Where the rows of a GGUF file's tensor stand in the checkpoint's, or the other way round; nil for the same order.
+  ///
+  /// - Parameter name: the checkpoint's name.
+  package func rowOrder(of name: String, rows: Int, toGGUF: Bool = true) -> (@Sendable (Int) -> Int)? {
+    guard let heads = interleavedHeads(name), rows.isMultiple(of: 2 * heads) else { return nil }
+    let (whole, half) = (rows / heads, rows / heads / 2)
+    return { row in
+      let (head, place) = row.quotientAndRemainder(dividingBy: whole)
+      return head * whole + (toGGUF ? place % 2 * half + place / 2 : place % half * 2 + place / half)
+    }
+  }
+
   private func converted(_ tensor: Tensor, toGGUF: Bool) -> Tensor {
-    if let heads = interleavedHeads(tensor.name), let rows = tensor.shape.first, tensor.elementCount > 0,
-      rows.isMultiple(of: 2 * heads)
+    if let rows = tensor.shape.first, tensor.elementCount > 0,
+      let order = rowOrder(of: tensor.name, rows: rows, toGGUF: toGGUF)
     {
-      let (whole, half) = (rows / heads, rows / heads / 2)
-      return tensor.movingRows { row in
-        let (head, place) = row.quotientAndRemainder(dividingBy: whole)
-        return head * whole + (toGGUF ? place % 2 * half + place / 2 : place % half * 2 + place / half)
-      }
+      return tensor.movingRows(order)
     }
     // llama.cpp's norms know no offset, so that its files hold the sum.
     let isNorm =

@@ -56,8 +56,12 @@ public struct StoredModel: Sendable {
   }
 
   /// The same model with other numbers in some of its tensors.
-  package func replacing(_ tensors: [String: Tensor]) -> StoredModel {
-    StoredModel(
+  ///
+  /// - Parameter isTied: whether its head is the embedding; nil for as before.
+  package func replacing(_ tensors: [String: Tensor], isTied: Bool? = nil) -> StoredModel {
+    var config = config
+    if let isTied { config.tieWordEmbeddings = isTied }
+    return StoredModel(
       path: path, config: config, generation: generation, weights: weights.replacing(tensors), gguf: gguf)
   }
 

@@ -57,6 +57,7 @@ extension BaseArchitecture {
   init(_ config: Architecture) {
     self.init(
       name: config.modelType, headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
-      layerCount: config.layerCount, vocabularySize: config.vocabSize)
+      layerCount: config.layerCount, vocabularySize: config.vocabSize,
+      isTied: config.tieWordEmbeddings)
   }
 }

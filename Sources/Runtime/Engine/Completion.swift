@@ -44,12 +44,22 @@ public struct Ending: Sendable, Equatable {
   /// Tokens of the prompt whose keys and values were there already: from other prompts, or from another sample of the
   /// group.
   public let cachedPromptTokens: Int
+  /// Tokens that were guessed ahead, and how many of them were right. They say how the completion was computed, not
+  /// what it is.
+  public let draftedTokens: Int
+  /// The part of ``draftedTokens`` that was right.
+  public let acceptedTokens: Int
 
-  init(_ reason: FinishReason, text: String = "", stopText: String? = nil, cachedPromptTokens: Int = 0) {
+  init(
+    _ reason: FinishReason, text: String = "", stopText: String? = nil, cachedPromptTokens: Int = 0,
+    draftedTokens: Int = 0, acceptedTokens: Int = 0
+  ) {
     self.reason = reason
     self.text = text
     self.stopText = stopText
     self.cachedPromptTokens = cachedPromptTokens
+    self.draftedTokens = draftedTokens
+    self.acceptedTokens = acceptedTokens
   }
 }
 

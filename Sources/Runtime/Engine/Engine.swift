@@ -22,6 +22,8 @@ public final class Engine: Sendable {
   public let cacheType: CacheType
   /// The most bytes that keys and values may take.
   public let memoryBudget: Int
+  /// Whether tokens are guessed ahead.
+  public let speculation: Speculation
 
   let layout: CacheLayout
   private let pageLimit: Int
@@ -36,12 +38,14 @@ public final class Engine: Sendable {
   ///   - contextLimit: the longest sequence; the model's own limit when nil or larger than that.
   ///   - batchLimit: how many completions are decoded at once; others wait.
   ///   - memoryBudget: the most bytes that keys and values may take; half of the available memory when nil.
+  ///   - speculation: whether tokens are guessed ahead. It changes no result.
   public init(
     model: Model, cacheType: CacheType = .f16, contextLimit: Int? = nil, batchLimit: Int = 64,
-    memoryBudget: Int? = nil
+    memoryBudget: Int? = nil, speculation: Speculation = .init()
   ) {
     self.model = model
     self.cacheType = cacheType
+    self.speculation = speculation
     self.contextLimit = min(contextLimit ?? .max, model.config.maxPositions)
     self.memoryBudget = max(memoryBudget ?? MachineMemory.available / 2, 0)
     KernelPaths.shared.prepare([KernelPaths.attention(cacheType)])
@@ -56,7 +60,7 @@ public final class Engine: Sendable {
     let thread = Thread { [shared] in
       EngineLoop(
         model: model, pool: PagePool(layout, limit: pageLimit), context: context, batchLimit: limit,
-        queue: queue, shared: shared
+        queue: queue, shared: shared, speculation: speculation
       ).run()
     }
     thread.name = "tina engine"
@@ -194,6 +198,7 @@ public final class Engine: Sendable {
     var request = request
     request.endTokens = request.endTokens ?? model.endTokens
     request.allowedTokens = request.allowedTokens ?? request.tokenizer?.idCount
+    request.prediction = Array(request.prediction.prefix(1 << 15))
     return request
   }
 

@@ -13,7 +13,8 @@ public struct EngineStatistics: Sendable, Equatable {
   public var promptTokensShared = 0
   /// Tokens drawn.
   public var tokensDrawn = 0
-  /// Rows that continued a completion. Divided by ``decodeSteps``, they tell how full the batch was.
+  /// Rows that continued a completion, those of right guesses included. Divided by ``decodeSteps``, they tell how many
+  /// tokens a step gave.
   public var decodeRows = 0
   /// Passes in which at least one completion was continued.
   public var decodeSteps = 0
@@ -23,6 +24,14 @@ public struct EngineStatistics: Sendable, Equatable {
   public var preemptions = 0
   /// Pages of cached prefixes that were freed for others.
   public var evictions = 0
+  /// How often tokens were guessed ahead for a completion.
+  public var drafts = 0
+  /// Tokens that were guessed ahead.
+  public var draftedTokens = 0
+  /// Of the tokens that were guessed ahead, those that were right, by their place in the guess.
+  public var acceptedByPlace = [Int](repeating: 0, count: Speculation.mostTokens)
+  /// Tokens that were guessed ahead and were right.
+  public var acceptedTokens: Int { acceptedByPlace.reduce(0, +) }
 
   /// Seconds in the forward pass.
   public var forwardSeconds = 0.0
@@ -55,9 +64,7 @@ final class SharedStatistics: Sendable {
 
   /// Starts to keep each step's duration, for measuring.
   func beginRecording() { steps.withLock { $0 = [] } }
-  func record(rows: Int, seconds: Double) {
-    steps.withLock { $0?.append(StepRecord(rows: rows, seconds: seconds)) }
-  }
+  func record(_ step: StepRecord) { steps.withLock { $0?.append(step) } }
   func recorded() -> [StepRecord] { steps.withLock { $0 ?? [] } }
 
   func store(_ statistics: EngineStatistics) { value.withLock { $0 = statistics } }

@@ -18,6 +18,11 @@ public struct GenerationRequest: Sendable {
   public var promptIndex: Int
   /// Which sample of the prompt this is, for the random numbers; of a group, which its first is.
   public var sampleIndex: Int
+  /// What the caller expects the completion to be, or a part of it. Guesses are taken from it, which saves time where
+  /// it is right and changes nothing else. The engine looks at 32768 tokens of it at most.
+  public var prediction: [Int] = []
+  /// For measuring: these tokens are taken, whatever is drawn.
+  package var replayed: [Int] = []
 
   /// A request for completions of `prompt`.
   public init(

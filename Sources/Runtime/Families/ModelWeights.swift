@@ -74,9 +74,52 @@ package struct ModelWeights: Sendable {
 }
 
 extension ModelWeights {
+  /// The same with some parameters replaced, which have the shapes of those that they replace.
+  ///
+  /// - Parameter tensors: by their names in the checkpoint. A head that is the embedding has its own name too.
+  func replacing(
+    _ tensors: [String: Tensor], _ config: Architecture, activations: ActivationType
+  ) -> ModelWeights {
+    func matrix(_ name: String, _ own: Matrix) -> Matrix {
+      tensors[name + ".weight"].map { Matrix($0, activations: activations) } ?? own
+    }
+    func norm(_ name: String, _ own: Vector?) -> Vector? {
+      tensors[name + ".weight"].map { Vector(norm: $0, config) } ?? own
+    }
+    let layers = layers.indices.map { layer in
+      let (own, prefix) = (layers[layer], "model.layers.\(layer).")
+      return LayerWeights(
+        norms: NormPlace.allCases.map { place in
+          config.norms[place].flatMap { norm(prefix + $0.checkpoint, own[place]) }
+        },
+        projections: Projection.allCases.map { matrix(prefix + $0.path, own[$0]) },
+        biases: Projection.allCases.map { projection in
+          tensors[prefix + projection.path + ".bias"].map { Vector($0.floats()) }
+            ?? own.biases[projection.rawValue]
+        })
+    }
+    return ModelWeights(
+      embedding: matrix("model.embed_tokens", embedding), layers: layers,
+      finalNorm: norm("model.norm", finalNorm) ?? finalNorm, head: matrix("lm_head", head))
+  }
+
+  private init(embedding: Matrix, layers: [LayerWeights], finalNorm: Vector, head: Matrix) {
+    self.embedding = embedding
+    self.layers = layers
+    self.finalNorm = finalNorm
+    self.head = head
+  }
+
   /// The kinds of kernels that compute the maps.
   var kernelKinds: Set<Int> {
     layers.reduce(into: [head.kernelKind]) { $0.formUnion($1.projections.map(\.kernelKind)) }
+  }
+}
+
+extension Vector {
+  /// The weights of a norm, with the family's offset.
+  fileprivate convenience init(norm tensor: Tensor, _ config: Architecture) {
+    self.init(config.normOffset == 0 ? tensor.floats() : tensor.floats().map { config.normOffset + $0 })
   }
 }
 
@@ -112,9 +155,7 @@ private struct TensorTaker {
 
   /// The weights of a norm, with the family's offset.
   mutating func norm(_ name: String, _ width: Int, _ config: Architecture) -> Vector? {
-    take(name + ".weight", [width]).map { tensor in
-      Vector(config.normOffset == 0 ? tensor.floats() : tensor.floats().map { config.normOffset + $0 })
-    }
+    take(name + ".weight", [width]).map { Vector(norm: $0, config) }
   }
 
   /// Takes a tied head that an exporter wrote a second time. Its bytes must be those of the embedding.

@@ -13,8 +13,21 @@ package protocol BlockRows {
     _ targets: [(Projection, UnsafeMutablePointer<Float>)], layer: Int, input: UnsafePointer<Float>,
     accumulates: Bool, _ decoder: Decoder)
 
+  /// All rows in runs, each with the weights that replace the base's; empty where nothing is replaced.
+  var weightRuns: [(rows: Range<Int>, weights: ModelWeights?)] { get }
+
   /// Stores rotated keys and values and attends, through `decoder.attention`.
   @unsafe func attend(layer: Int, _ arrays: BlockArrays, _ decoder: Decoder)
+}
+
+extension BlockRows {
+  package var weightRuns: [(rows: Range<Int>, weights: ModelWeights?)] { [] }
+}
+
+/// Neighbouring rows and the adapter that changes what they meet, if one does.
+struct AdapterRun {
+  let adapter: AttachedAdapter?
+  var rows: Range<Int>
 }
 
 /// The arrays of one block's forward pass, `[rows, width]` each.
@@ -90,8 +103,19 @@ package final class Decoder {
 
   /// Writes the tokens' embeddings, `[tokens, hidden]`.
   @unsafe package func embed(_ tokens: [Int], into x: UnsafeMutablePointer<Float>) {
-    for (row, token) in tokens.enumerated() {
-      unsafe weights.embedding.widen(rows: token..<token + 1, into: x + row * config.hiddenSize)
+    unsafe embed(tokens, [AdapterRun(adapter: nil, rows: tokens.indices)], into: x)
+  }
+
+  @unsafe func embed(_ tokens: [Int], _ runs: [AdapterRun], into x: UnsafeMutablePointer<Float>) {
+    let width = config.hiddenSize
+    for run in runs {
+      let binding = run.adapter?.binding
+      let table = (binding?.weights ?? weights).embedding
+      for row in run.rows {
+        let token = tokens[row]
+        unsafe table.widen(rows: token..<token + 1, into: x + row * width)
+        unsafe binding?.table?.add(token: token, to: x + row * width, width: width)
+      }
     }
     if config.embeddingScale != 1 {
       unsafe tk_scale(x, config.embeddingScale, tokens.count * config.hiddenSize)
@@ -112,7 +136,7 @@ package final class Decoder {
     let (width, inner) = (n * config.hiddenSize, n * config.intermediateSize)
     let x = unsafe arrays.input.start
     let h = unsafe arrays.normed.reserve(width)
-    unsafe norm(x, layer[.input], rows: n, into: h)
+    unsafe norm(x, .input, index, rows, into: h)
     let (queryNorm, keyNorm) = (layer[.query], layer[.key])
     let q = unsafe arrays.queries.reserve(n * config.queryWidth)
     let k = unsafe arrays.keys.reserve(n * config.keyWidth)
@@ -120,18 +144,18 @@ package final class Decoder {
     let rawQ = queryNorm == nil ? unsafe q : unsafe arrays.rawQueries.reserve(n * config.queryWidth)
     let rawK = keyNorm == nil ? unsafe k : unsafe arrays.rawKeys.reserve(n * config.keyWidth)
     unsafe rows.project([(.q, rawQ), (.k, rawK), (.v, v)], layer: index, input: h, accumulates: false, self)
-    unsafe norm(rawQ, queryNorm, rows: n * config.headCount, into: q)
-    unsafe norm(rawK, keyNorm, rows: n * config.keyValueHeadCount, into: k)
+    unsafe norm(rawQ, .query, index, rows, heads: config.headCount, into: q)
+    unsafe norm(rawK, .key, index, rows, heads: config.keyValueHeadCount, into: k)
     unsafe rotate(q, heads: config.headCount, rows, layer: index)
     unsafe rotate(k, heads: config.keyValueHeadCount, rows, layer: index)
     let a = unsafe arrays.attended.reserve(n * config.queryWidth)
     unsafe rows.attend(layer: index, arrays, self)
     let m = unsafe arrays.middle.reserve(width)
     unsafe copy(x, to: m, width)
-    unsafe add(.o, of: a, to: m, layer[.attentionOutput], arrays.attentionOutput, layer: index, rows)
+    unsafe add(.o, of: a, to: m, .attentionOutput, arrays.attentionOutput, layer: index, rows)
 
     let h2 = unsafe arrays.middleNormed.reserve(width)
-    unsafe norm(m, layer[.feedForward], rows: n, into: h2)
+    unsafe norm(m, .feedForward, index, rows, into: h2)
     let g = unsafe arrays.gate.reserve(inner)
     let u = unsafe arrays.up.reserve(inner)
     unsafe rows.project([(.gate, g), (.up, u)], layer: index, input: h2, accumulates: false, self)
@@ -144,7 +168,7 @@ package final class Decoder {
     if let output = unsafe output {
       unsafe copy(m, to: output, width)
       unsafe add(
-        .down, of: p, to: output, layer[.feedForwardOutput], arrays.feedForwardOutput, layer: index, rows)
+        .down, of: p, to: output, .feedForwardOutput, arrays.feedForwardOutput, layer: index, rows)
     } else if layer[.feedForwardOutput] != nil {
       let added = unsafe arrays.feedForwardOutput.reserve(width)
       unsafe rows.project([(.down, added)], layer: index, input: p, accumulates: false, self)
@@ -154,9 +178,9 @@ package final class Decoder {
   /// Adds a projection to `sum`, directly, or by way of `added` where a norm stands between.
   @unsafe private func add(
     _ projection: Projection, of input: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>,
-    _ weight: Vector?, _ added: FloatBuffer, layer index: Int, _ rows: some BlockRows
+    _ place: NormPlace, _ added: FloatBuffer, layer index: Int, _ rows: some BlockRows
   ) {
-    guard weight != nil else {
+    guard weights.layers[index][place] != nil else {
       unsafe rows.project([(projection, sum)], layer: index, input: input, accumulates: true, self)
       return
     }
@@ -165,7 +189,7 @@ package final class Decoder {
     let output = unsafe added.reserve(width)
     unsafe rows.project([(projection, output)], layer: index, input: input, accumulates: false, self)
     let h = unsafe normed.reserve(width)
-    unsafe norm(output, weight, rows: n, into: h)
+    unsafe norm(output, place, index, rows, into: h)
     pool.run(count: width, inPiecesOf: 16384) { piece in
       unsafe tk_add(sum + piece.lowerBound, h + piece.lowerBound, piece.count)
     }
@@ -180,6 +204,26 @@ package final class Decoder {
     unsafe maps.add(
       layer[projection], bias: layer.biases[projection.rawValue], x: x, count: count, y: y,
       accumulates: accumulates)
+  }
+
+  /// Adds a projection of runs of rows, each with its adapter's weights and pair.
+  ///
+  /// - Parameters:
+  ///   - x: all rows' inputs.
+  ///   - y: all rows' outputs.
+  @unsafe func addMaps(
+    _ projection: Projection, layer index: Int, x: UnsafePointer<Float>, _ runs: [AdapterRun],
+    y: UnsafeMutablePointer<Float>, accumulates: Bool
+  ) {
+    for run in runs {
+      let layer = (run.adapter?.binding.weights ?? weights).layers[index]
+      let pair = run.adapter?.pairs[index][projection.rawValue]
+      let (matrix, first) = (layer[projection], run.rows.lowerBound)
+      unsafe maps.add(
+        matrix, bias: layer.biases[projection.rawValue], x: x + first * matrix.columns, count: run.rows.count,
+        y: y + first * matrix.rows, accumulates: accumulates, factors: pair?.outputs)
+      if let pair { unsafe maps.addTerm(pair, rows: 0..<run.rows.count) }
+    }
   }
 
   /// The layer's rotary embedding in place, or its transpose with `inverse`.
@@ -208,15 +252,49 @@ package final class Decoder {
     _ rows: some Collection<Int>, of x: UnsafePointer<Float>, gathered: UnsafeMutablePointer<Float>,
     into logits: UnsafeMutablePointer<Float>
   ) {
+    let all = AdapterRun(adapter: nil, rows: 0..<rows.count)
+    unsafe head(rows, [all], of: x, gathered: gathered, into: logits)
+  }
+
+  /// The same for runs of wanted rows, counted from 0, each with its adapter's head.
+  @unsafe func head(
+    _ rows: some Collection<Int>, _ runs: [AdapterRun], of x: UnsafePointer<Float>,
+    gathered: UnsafeMutablePointer<Float>, into logits: UnsafeMutablePointer<Float>
+  ) {
     if rows.isEmpty { return }
     let width = config.hiddenSize
     for (i, row) in rows.enumerated() {
       unsafe (gathered + i * width).update(from: x + row * width, count: width)
     }
     let h = unsafe normed.reserve(rows.count * width)
-    unsafe norm(gathered, weights.finalNorm, rows: rows.count, into: h)
-    unsafe maps.add(weights.head, x: h, count: rows.count, y: logits)
+    for run in runs {
+      let weights = run.adapter?.binding.weights ?? weights
+      let (first, count) = (run.rows.lowerBound, run.rows.count)
+      let normed = unsafe h + first * width
+      unsafe norm(gathered + first * width, weights.finalNorm, rows: count, into: normed)
+      let pair = run.adapter?.binding.head
+      unsafe maps.add(
+        weights.head, x: normed, count: count, y: logits + first * config.vocabSize, factors: pair?.outputs)
+      if let pair { unsafe maps.addTerm(pair, rows: 0..<count) }
+    }
     maps.run()
+  }
+
+  /// A layer's norm of all rows, each of `heads` parts that are normed by themselves.
+  @unsafe private func norm(
+    _ x: UnsafePointer<Float>, _ place: NormPlace, _ layer: Int, _ rows: some BlockRows, heads: Int = 1,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    let runs = rows.weightRuns
+    guard !runs.isEmpty else {
+      unsafe norm(x, weights.layers[layer][place], rows: rows.positions.count * heads, into: y)
+      return
+    }
+    for run in runs {
+      let start = run.rows.lowerBound * heads * config.width(place)
+      let weight = (run.weights ?? weights).layers[layer][place]
+      unsafe norm(x + start, weight, rows: run.rows.count * heads, into: y + start)
+    }
   }
 
   /// Norms of rows as wide as the weights. Without weights there is no norm, and `y` holds its values already.

@@ -121,6 +121,13 @@ package struct CacheLayout: Sendable {
     count += tokens
   }
 
+  /// Forgets what lies behind the first `tokens` tokens, and gives the pages back that are not needed for them. What
+  /// is forgotten must not be known to others.
+  func truncate(to tokens: Int) {
+    count = min(count, tokens)
+    while pages.count > Self.pageCount(count) { pool.release(pages.removeLast()) }
+  }
+
   /// Replaces the page at `index` by `page`, which has the same contents or will be adopted.
   func replace(_ index: Int, with page: Int) {
     pool.retain(page)

@@ -10,6 +10,8 @@ struct ChatRequest: Sendable {
   let maxTokens: Int?
   /// How many of the likeliest tokens each place lists; nil when probabilities are not wanted.
   let logprobs: Int?
+  /// What the client expects the answer to be; nil when it says nothing.
+  let prediction: String?
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     model = try fields.requiredWord("model")
@@ -22,6 +24,7 @@ struct ChatRequest: Sendable {
       throw .field("top_logprobs", found: "\(top)", expected: "it only beside \"logprobs\": true")
     }
     logprobs = wanted ? top ?? 0 : nil
+    prediction = try Conversation.prediction(&fields)
     try fields.foreign(ForeignField.common)
     try fields.foreign(ForeignField.conversation)
     try fields.finish()

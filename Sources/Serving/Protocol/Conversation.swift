@@ -48,6 +48,27 @@ enum Conversation {
     return ChatMessage(role: role, content: text)
   }
 
+  /// The most bytes of a prediction that are looked at: tokens of a text have eight bytes at most, as a rule.
+  static let predictionBytes = 8 << 15
+
+  /// The beginning of what the client expects the answer to be. It is a hint, so the rest is left out in silence.
+  static func prediction(_ fields: inout RequestFields) throws(ServingError) -> String? {
+    guard let value = fields.value("prediction") else { return nil }
+    var inner = try RequestFields(value, prefix: "prediction.")
+    let type = try inner.requiredWord("type")
+    guard type.isSame(as: "content") else {
+      throw .unsupported(
+        "prediction.type", found: quoted(type), advice: "Send \"content\", or no prediction.")
+    }
+    guard let content = inner.value("content") else {
+      throw .invalid(param: "prediction.content", "prediction.content: found nothing, expected a text.")
+    }
+    let text = try Self.text(content, "prediction.content", ["text"])
+    try inner.finish()
+    guard text.utf8.count > predictionBytes else { return text }
+    return String(decoding: text.utf8.prefix(predictionBytes), as: UTF8.self)
+  }
+
   private static func role(_ fields: inout RequestFields) throws(ServingError) -> ChatMessage.Role {
     let name = try fields.requiredWord("role")
     let known: [(String, ChatMessage.Role)] = [

@@ -100,7 +100,7 @@ struct ForeignField: Sendable {
     }
     + ["parallel_tool_calls", "parse_tool_calls"].map {
       ForeignField($0, .flag(true), .flag(false), advice: noTools)
-    } + templates + all("audio prediction web_search_options moderation", .empty)
+    } + templates + all("audio web_search_options moderation", .empty)
     + all("echo thinking_forced_open", .flag(false)) + all("include_reasoning", .flag(true))
     + all("reasoning_budget", .number(-1)) + all("best_of", .number(1))
     + [

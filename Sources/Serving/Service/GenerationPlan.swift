@@ -6,6 +6,8 @@ struct GenerationPlan: Sendable {
   var prompts: [[Int]]
   var samples: Int
   var settings: AnswerSettings
+  /// What the client expects each answer to be, or a part of it.
+  var prediction: [Int] = []
 
   var completions: Int { prompts.count * samples }
 
@@ -17,7 +19,8 @@ struct GenerationPlan: Sendable {
     assistant.settings = settings
     var requests: [GenerationRequest] = []
     for prompt in prompts {
-      let request = assistant.request(for: prompt)
+      var request = assistant.request(for: prompt)
+      request.prediction = prediction
       try assistant.engine.validate(request)
       requests.append(request)
     }

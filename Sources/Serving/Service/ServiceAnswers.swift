@@ -12,14 +12,19 @@ extension Service {
     }
     let model = try await adapters.resolve(wanted.model)
     let encoder = try prompts
+    let (prompt, prediction) = try await work.run(bytes: request.body.count) { [tokenizer] sign in
+      (
+        try encoder.encode(wanted.messages) { sign.isCancelled },
+        try wanted.prediction.map { text in
+          try tokenizer.encode(text, addSpecialTokens: false) { sign.isCancelled }
+        }
+      )
+    }
     let plan = GenerationPlan(
-      prompts: try await work.run(bytes: request.body.count) { sign in
-        [try encoder.encode(wanted.messages) { sign.isCancelled }]
-      },
-      samples: wanted.sampling.samples,
+      prompts: [prompt], samples: wanted.sampling.samples,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
-        top: wanted.logprobs))
+        top: wanted.logprobs), prediction: prediction ?? [])
     let format = ChatFormat(head: head("chatcmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(
       plan, format, wanted.sampling, opensThinking: encoder.template.opensThinking, model.name, exchange)
@@ -135,6 +140,8 @@ extension Service {
         }
         if case .finished(let end) = event.event {
           answers[event.choice].cachedPromptTokens = end.cachedPromptTokens
+          answers[event.choice].draftedTokens = end.draftedTokens
+          answers[event.choice].acceptedTokens = end.acceptedTokens
         }
         let chunks = format.chunks(event, &answers[event.choice])
         if wanted.stream { try await exchange.events(chunks) }
@@ -172,11 +179,16 @@ extension Service {
     }
     let tokens = answers.reduce(0) { $0 + $1.tokens }
     let reasoning = answers.reduce(0) { $0 + $1.reasoningTokens }
+    let drafted = answers.reduce(0) { $0 + $1.draftedTokens }
+    let accepted = answers.reduce(0) { $0 + $1.acceptedTokens }
     return .record([
       "prompt_tokens": JSONValue(promptTokens), "completion_tokens": JSONValue(tokens),
       "total_tokens": JSONValue(promptTokens + tokens),
       "prompt_tokens_details": .record(["cached_tokens": JSONValue(cached)]),
-      "completion_tokens_details": .record(["reasoning_tokens": JSONValue(reasoning)]),
+      "completion_tokens_details": .record([
+        "reasoning_tokens": JSONValue(reasoning), "accepted_prediction_tokens": JSONValue(accepted),
+        "rejected_prediction_tokens": JSONValue(drafted - accepted),
+      ]),
     ])
   }
 }

@@ -16,6 +16,8 @@ public struct TrainingOptions: Sendable {
   public var dollarsPerHour = 0.0
   /// Type in which the sampler keeps keys and values.
   public var cacheType = CacheType.f16
+  /// Whether the sampler guesses tokens ahead: from earlier completions of the same problem too.
+  public var speculation = Speculation.remembering
   /// Bytes of memory that the run may take; 70 % of the free memory when nil.
   public var memory: Int?
 

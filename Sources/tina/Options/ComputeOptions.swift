@@ -91,10 +91,37 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// An engine on `model` that decodes so many completions at once.
-  func engine(_ model: Model, batchLimit: Int = 64) -> Engine {
+  func engine(_ model: Model, batchLimit: Int = 64, speculation: Speculation = .init()) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, batchLimit: batchLimit,
-      memoryBudget: cacheMemory.map { $0 << 20 })
+      memoryBudget: cacheMemory.map { $0 << 20 }, speculation: speculation)
+  }
+}
+
+/// Whether tokens are guessed ahead.
+struct SpeculationOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Guess tokens ahead and check them in one pass: off, auto (where it pays), or at most so many, 1 to 15. It changes"
+        + " the speed and nothing else.", valueName: "off|auto|n"),
+    transform: Self.amount)
+  var speculate: Speculation.Amount = .auto
+
+  /// For a program that serves one user, who may be told of earlier answers by how fast another is.
+  var remembering: Speculation {
+    Speculation(speculate, historyBytes: Speculation.remembering.historyBytes)
+  }
+
+  /// For a program that serves several.
+  var apart: Speculation { Speculation(speculate) }
+
+  private static func amount(_ text: String) throws -> Speculation.Amount {
+    guard let amount = Speculation.Amount(text) else {
+      throw ValidationError(
+        "--speculate: found \(quoted(text)), expected off, auto, or a number from 1 to \(Speculation.mostTokens)."
+      )
+    }
+    return amount
   }
 }
 

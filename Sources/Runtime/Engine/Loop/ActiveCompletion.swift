@@ -16,9 +16,14 @@ final class ActiveCompletion {
     penalties = sampling.hasPenalties ? PenaltyTable(prompt: request.prompt, sampling) : nil
   }
 
+  /// Tokens that may still be drawn behind `count`.
+  func room(behind count: Int) -> Int { limit - count }
+
   /// Takes the drawn token as the last of `tokens`; the event for it, and why the completion ends if it does.
   func take(_ row: borrowing DrawnRow, _ tokens: inout CachedTokens) -> (GeneratedToken, FinishReason?) {
-    let id = row.id
+    let place = tokens.ids.count - tokens.promptCount
+    let isReplayed = place < request.replayed.count
+    let id = isReplayed ? request.replayed[place] : row.id
     tokens.append(id)
     penalties?.add(id)
     let piece = text?.append(id)
@@ -30,11 +35,11 @@ final class ActiveCompletion {
   }
 
   /// The end, with the text that was held back. A stop text may be completed by a character's last byte only now.
-  func ending(_ reason: FinishReason, cachedPromptTokens: Int) -> Ending {
+  func ending(_ reason: FinishReason, cachedPromptTokens: Int, _ drafts: StreamDrafts) -> Ending {
     let rest = text?.finish() ?? ""
     return Ending(
       text?.found == nil ? reason : .stop, text: rest, stopText: text?.found,
-      cachedPromptTokens: cachedPromptTokens)
+      cachedPromptTokens: cachedPromptTokens, draftedTokens: drafts.drafted, acceptedTokens: drafts.accepted)
   }
 }
 

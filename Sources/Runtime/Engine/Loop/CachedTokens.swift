@@ -51,6 +51,17 @@ struct CachedTokens {
     registered = other.registered
   }
 
+  /// Makes room for up to `count` guesses behind the tokens, as far as pages are free. Returns for how many there is
+  /// room.
+  func reserve(beyond count: Int) -> Int {
+    guard let cache else { return 0 }
+    if cache.tryReserve(tokens: neededCount + count) { return count }
+    return min(max(CacheLayout.tokens(inPages: cache.pages.count) - neededCount, 0), count)
+  }
+
+  /// Gives the keys and values of wrong guesses back: the last token, just drawn, has none yet.
+  func dropGuesses() { cache?.truncate(to: neededCount - 1) }
+
   /// Gives its keys and values back.
   mutating func release() {
     cache = nil
@@ -120,6 +131,12 @@ struct CachedTokens {
   }
 
   // MARK: Steps
+
+  /// The last token, with guesses of what follows: each wants logits.
+  func segment(_ adapter: AttachedAdapter?, guesses: ArraySlice<Int>) -> Segment {
+    guard let cache, let last = ids.last else { preconditionFailure("begin comes first") }
+    return Segment(tokens: [last] + guesses, cache: cache, adapter: adapter, logits: 0..<1 + guesses.count)
+  }
 
   /// The next tokens to compute, at most `rows` of them with at most `logitRows` of a text to score wanted.
   func segment(_ adapter: AttachedAdapter?, rows: Int, logitRows: Int) -> Segment {

@@ -10,6 +10,7 @@ final class EngineLoop {
   private let shared: SharedStatistics
   private let scheduler: Scheduler
   private let sampler: Sampler
+  private let speculator: Speculator
   private var statistics = EngineStatistics()
   private var forgotten: [PrefixKey] = []
 
@@ -24,12 +25,15 @@ final class EngineLoop {
   private var stepped: [ScheduledJob] = []
   private var segments: [Segment] = []
   private var finished: [ObjectIdentifier] = []
-  private var decodesOnly = 0  // rows of a step without prompts, otherwise 0
+  private var decoding: [ScheduledJob] = []  // those of `stepped` that only draw
+  private var isDecodingOnly = false
+  private var before = EngineStatistics()
   /// What callers are told once the statistics hold the step.
   private var outbox: [(job: Job, message: Job.Message)] = []
 
   init(
-    model: Model, pool: PagePool, context: Int, batchLimit: Int, queue: JobQueue, shared: SharedStatistics
+    model: Model, pool: PagePool, context: Int, batchLimit: Int, queue: JobQueue, shared: SharedStatistics,
+    speculation: Speculation
   ) {
     self.model = model
     self.context = context
@@ -37,6 +41,7 @@ final class EngineLoop {
     self.shared = shared
     scheduler = Scheduler(pool: pool, batchLimit: batchLimit)
     sampler = Sampler(vocabulary: model.config.vocabSize)
+    speculator = Speculator(speculation, vocabulary: model.config.vocabSize)
   }
 
   func run() {
@@ -48,6 +53,7 @@ final class EngineLoop {
       scheduler.removeCancelled { scheduled in
         outbox.append((scheduled.job, .event(.finished(scheduled.ending(.cancelled)))))
         statistics.finished += 1
+        speculator.ended(scheduled)
       }
       scheduler.admit()
       scheduler.reserveForStep()
@@ -61,9 +67,21 @@ final class EngineLoop {
       let ended = clock.now
       statistics.otherSeconds += (ended - published).inSeconds
       forget()
-      if decodesOnly > 0 { shared.record(rows: decodesOnly, seconds: (ended - began).inSeconds) }
-      decodesOnly = 0
+      noteStep(seconds: (ended - began).inSeconds)
     }
+  }
+
+  /// Notes how long a step took that only continued completions.
+  private func noteStep(seconds: Double) {
+    if isDecodingOnly {
+      let step = StepRecord(
+        streams: decoding.count, rows: statistics.rows - before.rows,
+        tokens: statistics.tokensDrawn - before.tokensDrawn, seconds: seconds)
+      speculator.measured(step)
+      shared.record(step)
+    }
+    isDecodingOnly = false
+    decoding.removeAll(keepingCapacity: true)
   }
 
   /// Frees the prefixes of forgotten adapters that no job uses any more.
@@ -118,14 +136,18 @@ final class EngineLoop {
     statistics.forwardSeconds += (clock.now - began - sampled).inSeconds
     statistics.samplingSeconds += sampled.inSeconds
     scheduler.removeFinished { finished.contains(ObjectIdentifier($0)) }
+    // They hold keys and values.
     stepped.removeAll(keepingCapacity: true)
     segments.removeAll(keepingCapacity: true)
   }
 
   /// Chooses what is computed in this step.
   private func gather() {
-    let decodes = scheduler.running.count { $0.isDecoding }
-    var rows = decodes > 0 ? promptRowsBeside : promptRowsAlone
+    decoding.append(contentsOf: scheduler.running.lazy.filter(\.isDecoding))
+    isDecodingOnly = decoding.count == scheduler.running.count
+    before = statistics
+    speculator.plan(decoding, isAlone: isDecodingOnly)
+    var rows = decoding.isEmpty ? promptRowsAlone : promptRowsBeside
     var logitRows = scoreRows
     var begun: Set<PageIdentity> = []
     for scheduled in inAdapterOrder(scheduler.running) {
@@ -137,10 +159,14 @@ final class EngineLoop {
         if let page = scheduled.tokens.nextSharedPage(), !begun.insert(page).inserted { continue }
         statistics.promptTokensShared += scheduled.tokens.borrow(scheduler.prefixes)
       }
-      let segment = scheduled.tokens.segment(
-        scheduled.adapter, rows: isDecode ? 1 : rows, logitRows: logitRows)
+      let segment =
+        isDecode
+        ? scheduled.tokens.segment(scheduled.adapter, guesses: scheduled.drafts.tokens)
+        : scheduled.tokens.segment(scheduled.adapter, rows: rows, logitRows: logitRows)
       if isDecode {
         statistics.decodeRows += 1
+        statistics.draftedTokens += segment.tokens.count - 1
+        if segment.tokens.count > 1 { statistics.drafts += 1 }
       } else {
         rows -= segment.tokens.count
         statistics.promptTokensComputed += segment.tokens.count
@@ -150,8 +176,7 @@ final class EngineLoop {
       stepped.append(scheduled)
       segments.append(segment)
     }
-    if decodes > 0 { statistics.decodeSteps += 1 }
-    decodesOnly = decodes == segments.count ? decodes : 0
+    if !decoding.isEmpty { statistics.decodeSteps += 1 }
   }
 
   /// The jobs with those of one adapter beside each other, because neighbours share its low-rank products. Their order
@@ -179,16 +204,15 @@ final class EngineLoop {
   /// Draws and scores from the step's logits.
   @unsafe private func finish(_ logits: UnsafeMutablePointer<Float>, _ pool: OpaquePointer) {
     let vocabulary = model.config.vocabSize
-    var drawers: [(job: ScheduledJob, completion: ActiveCompletion)] = []
+    var drawers = unsafe [Drawer]()
     var values = unsafe logits
     func draw(_ scheduled: ScheduledJob, _ completion: ActiveCompletion, isCopied: Bool) {
-      unsafe sampler.add(
-        completion, sample: scheduled.job.sample, position: scheduled.tokens.ids.count, logits: values,
-        isCopied: isCopied)
-      drawers.append((scheduled, completion))
+      unsafe drawers.append(
+        Drawer(job: scheduled, completion: completion, logits: values, isCopied: isCopied))
     }
     for (scheduled, segment) in zip(stepped, segments) {
-      scheduled.tokens.register(scheduler.prefixes)
+      // Pages with guesses are known to others once it is clear which of them are right.
+      if scheduled.drafts.tokens.isEmpty { scheduled.tokens.register(scheduler.prefixes) }
       if segment.logits.isEmpty { continue }
       switch scheduled.work {
       case .score(let score): unsafe finish(score, of: scheduled, segment.logits.count, values, pool)
@@ -204,23 +228,65 @@ final class EngineLoop {
       }
       unsafe values += segment.logits.count * vocabulary
     }
-    unsafe sampler.draw(pool)
-    for (i, drawer) in drawers.enumerated() { take(drawer.job, drawer.completion, sampler.result(i)) }
-    sampler.clear()
+    unsafe drawInTurn(&drawers, pool)
+    for scheduled in decoding where !scheduled.drafts.tokens.isEmpty {
+      scheduled.tokens.dropGuesses()
+      scheduled.tokens.register(scheduler.prefixes)
+    }
+    if !decoding.isEmpty { statistics.decodeRows += speculator.close(decoding) }
   }
 
-  private func take(_ scheduled: ScheduledJob, _ completion: ActiveCompletion, _ row: DrawnRow?) {
+  /// A completion that draws its next token from a row of logits; behind the row are those of its guesses.
+  @unsafe private struct Drawer {
+    let job: ScheduledJob
+    let completion: ActiveCompletion
+    var logits: UnsafeMutablePointer<Float>
+    var isCopied: Bool
+  }
+
+  /// Draws a token for each completion, then another for those whose guess was right, and so on. So every token is
+  /// drawn behind those before it, with its own random number, as if it were alone in its step.
+  @unsafe private func drawInTurn(_ drawers: inout [Drawer], _ pool: OpaquePointer) {
+    var place = 0
+    while unsafe !drawers.isEmpty {
+      for i in unsafe drawers.indices {
+        let job = unsafe drawers[i].job
+        unsafe sampler.add(
+          drawers[i].completion, sample: job.job.sample, position: job.tokens.ids.count,
+          logits: drawers[i].logits, isCopied: drawers[i].isCopied)
+      }
+      unsafe sampler.draw(pool)
+      var agreeing = unsafe [Drawer]()
+      for i in unsafe drawers.indices {
+        var drawer = unsafe drawers[i]
+        guard unsafe take(drawer.job, drawer.completion, sampler.result(i), place) else { continue }
+        unsafe drawer.logits += model.config.vocabSize
+        unsafe drawer.isCopied = false
+        unsafe agreeing.append(drawer)
+      }
+      sampler.clear()
+      unsafe drawers = agreeing
+      place += 1
+    }
+  }
+
+  /// Takes a drawn token. Returns whether it was guessed, so that the next one can be drawn too.
+  private func take(
+    _ scheduled: ScheduledJob, _ completion: ActiveCompletion, _ row: DrawnRow?, _ place: Int
+  ) -> Bool {
     guard let row else {
       fail(scheduled)
-      return
+      return false
     }
     statistics.tokensDrawn += 1
     let (token, reason) = completion.take(row, &scheduled.tokens)
+    let isGuessed = scheduled.drafts.check(token.id)
+    if isGuessed { statistics.acceptedByPlace[place] += 1 }
     outbox.append((scheduled.job, .event(.token(token))))
-    if let reason {
-      outbox.append((scheduled.job, .event(.finished(scheduled.ending(reason)))))
-      end(scheduled)
-    }
+    guard let reason else { return isGuessed }
+    outbox.append((scheduled.job, .event(.finished(scheduled.ending(reason)))))
+    end(scheduled)
+    return false
   }
 
   @unsafe private func finish(
@@ -238,7 +304,9 @@ final class EngineLoop {
   }
 
   private func fail(_ scheduled: ScheduledJob) {
-    let position = max((scheduled.tokens.cache?.count ?? 0) - 1, 0)
+    // Of a completion the last token; what lies behind are guesses.
+    let count = min(scheduled.tokens.cache?.count ?? 0, scheduled.tokens.ids.count)
+    let position = max(count - 1, 0)
     let adapter = scheduled.adapter.map { AttachedName(path: $0.adapter.path, scale: $0.scale) }
     fail(scheduled, .notFinite(position: position, adapter: adapter))
   }
@@ -251,6 +319,7 @@ final class EngineLoop {
   private func end(_ scheduled: ScheduledJob) {
     finished.append(ObjectIdentifier(scheduled))
     statistics.finished += 1
+    speculator.ended(scheduled)
   }
 
   private func publish() {

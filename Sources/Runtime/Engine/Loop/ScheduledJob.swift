@@ -6,6 +6,8 @@ final class SharedPrompt {
   weak var leader: ScheduledJob?
   /// Samples that wait.
   var waiting = 0
+  /// What its samples guess from.
+  var drafts = PromptDrafts()
 }
 
 /// A job between its admission and its end. The engine's thread alone uses it.
@@ -22,6 +24,8 @@ final class ScheduledJob {
   let work: Work
   /// The tokens so far, with their keys and values.
   var tokens: CachedTokens
+  /// What is guessed to follow.
+  var drafts = StreamDrafts()
 
   /// - Parameters:
   ///   - activations: what the model rounds activations to.
@@ -57,6 +61,6 @@ final class ScheduledJob {
 
   /// The end of its completion.
   func ending(_ reason: FinishReason) -> Ending {
-    completion?.ending(reason, cachedPromptTokens: tokens.cachedPromptCount) ?? Ending(reason)
+    completion?.ending(reason, cachedPromptTokens: tokens.cachedPromptCount, drafts) ?? Ending(reason)
   }
 }

@@ -54,6 +54,9 @@ struct Answer: Sendable {
   var reason: FinishReason?
   var stopText: String?
   var cachedPromptTokens = 0
+  /// Tokens guessed ahead, and those that were right.
+  var draftedTokens = 0
+  var acceptedTokens = 0
   /// For `/v1/responses`.
   var items = ResponseItems()
 

@@ -49,7 +49,9 @@ struct ResponsesFormat: AnswerFormat {
       "input_tokens": object?["prompt_tokens"] ?? .null,
       "input_tokens_details": object?["prompt_tokens_details"] ?? .null,
       "output_tokens": object?["completion_tokens"] ?? .null,
-      "output_tokens_details": object?["completion_tokens_details"] ?? .null,
+      "output_tokens_details": .record([
+        "reasoning_tokens": object?["completion_tokens_details"]?.object?["reasoning_tokens"] ?? .null
+      ]),
       "total_tokens": object?["total_tokens"] ?? .null,
     ])
   }

@@ -111,11 +111,28 @@ final class Metrics: Sendable {
     page.single(
       "tina_engine_preemptions_total", "counter", "Completions that had to make room and begin again.",
       engine.preemptions)
+    addSpeculation(engine, to: &page)
     page.single("tina_engine_running", "gauge", "Sequences in the batch.", engine.running)
     page.single("tina_engine_waiting", "gauge", "Sequences that wait for room.", engine.waiting)
     page.single("tina_cache_used_bytes", "gauge", "Keys and values held.", engine.cacheBytesUsed)
     page.single("tina_cache_prefix_bytes", "gauge", "Of these, cached prefixes.", engine.cacheBytesCached)
     page.single("tina_cache_limit_bytes", "gauge", "The most that may be held.", engine.cacheBytesLimit)
+  }
+
+  /// Under vLLM's names, so that its dashboards show them.
+  private func addSpeculation(_ engine: EngineStatistics, to page: inout MetricsPage) {
+    page.single(
+      "vllm:spec_decode_num_drafts_total", "counter", "Times that tokens were guessed ahead.", engine.drafts)
+    page.single(
+      "vllm:spec_decode_num_draft_tokens_total", "counter", "Tokens guessed ahead.", engine.draftedTokens)
+    page.single(
+      "vllm:spec_decode_num_accepted_tokens_total", "counter", "Tokens guessed ahead that were right.",
+      engine.acceptedTokens)
+    let places = "vllm:spec_decode_num_accepted_tokens_per_pos_total"
+    page.family(places, "counter", "Tokens guessed ahead that were right, by their place in the guess.")
+    for (place, count) in engine.acceptedByPlace.enumerated() {
+      page.sample(places, [("position", String(place))], Double(count))
+    }
   }
 
   private func addProcess(to page: inout MetricsPage) {

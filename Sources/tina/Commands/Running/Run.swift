@@ -35,6 +35,7 @@ struct Run: AsyncParsableCommand {
   @OptionGroup var adapter: AdapterOptions
   @OptionGroup(title: "Sampling") var sampling: SamplingOptions
   @OptionGroup(title: "Computing") var compute: ComputeOptions
+  @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   @Option(help: "A system message that comes before the prompt.")
   var system: String?
@@ -99,7 +100,8 @@ struct Run: AsyncParsableCommand {
     }
     let (placed, attached) = try adapter.place(
       on: compute.model(path, activations: settings.activations?.value ?? .fastest))
-    var assistant = try Assistant(compute.engine(placed), adapter: attached)
+    var assistant = try Assistant(
+      compute.engine(placed, speculation: speculation.remembering), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
     sampling.apply(to: &assistant)

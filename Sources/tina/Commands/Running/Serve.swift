@@ -43,6 +43,7 @@ struct Serve: AsyncParsableCommand {
   @OptionGroup(title: "Network") var network: ServeNetworkOptions
   @OptionGroup(title: "Limits") var limits: ServeLimitOptions
   @OptionGroup(title: "Computing") var compute: ComputeOptions
+  @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
     var names: Set<String> = []
@@ -93,7 +94,7 @@ struct Serve: AsyncParsableCommand {
         model = try merging.place(attaching.attach(adapter.source, to: model), on: model).model
         baseName = name ?? adapter.name
       }
-      let engine = compute.engine(model, batchLimit: limits.maxRunning)
+      let engine = compute.engine(model, batchLimit: limits.maxRunning, speculation: speculation.apart)
       let registry = AdapterRegistry(
         engine: engine, baseName: baseName, allowBaseMismatch: attaching.mismatch.allowBaseMismatch,
         isTrusted: attaching.trust)

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 #pragma clang diagnostic ignored "-Wpsabi"
 typedef uint64_t u64x4 __attribute__((vector_size(32), aligned(8)));

@@ -18,7 +18,7 @@
 #endif
 #include <unistd.h>
 
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 // ticket = epoch:24 | chunks:20 | next:20
 #define FIELD 20

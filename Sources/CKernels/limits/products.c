@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 #pragma clang diagnostic ignored "-Wpsabi"
 #define CHAINS 12  // hide the latency of two units

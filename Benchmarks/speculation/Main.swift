@@ -1,0 +1,76 @@
+import Foundation
+import ModelFiles
+import TinaRuntime
+import Tokenization
+
+/// What guessing ahead gains on real texts: completions that a model once wrote are taken as its choices.
+///
+///     speculation-benchmark MODEL TOKENIZER ANSWERS.jsonl [--streams 1,2,4,8,16] [--live TOKENS] [--costs S,S,...]
+///
+/// A line of ANSWERS has "question" and "completion". Steps of 1 to 64 rows are measured on MODEL first, or given in
+/// seconds as --costs for 1, 2, 4, 8, 16, 32 and 64 rows. Then the engine's own index and controller go through all
+/// texts with steps that take so long. With --live the engine itself computes the first TOKENS tokens of each text,
+/// without guesses and with them in turns. MODEL's weights may be random: only the time of its steps counts.
+@main
+enum Main {
+  static func main() async throws {
+    var words = Array(CommandLine.arguments.dropFirst())
+    func option(_ name: String) -> String? {
+      guard let at = words.firstIndex(of: name), at + 1 < words.count else { return nil }
+      defer { words.removeSubrange(at...at + 1) }
+      return words[at + 1]
+    }
+    let streams = option("--streams")?.split(separator: ",").compactMap { Int($0) } ?? [1, 2, 4, 8, 16]
+    let live = option("--live").flatMap { Int($0) }
+    let given = option("--costs")?.split(separator: ",").compactMap { Double($0) }
+    guard words.count == 3, given?.count ?? 7 == 7, streams.allSatisfy({ (1...64).contains($0) }) else {
+      print(
+        "usage: speculation-benchmark MODEL TOKENIZER ANSWERS.jsonl [--streams N,N] [--live TOKENS] [--costs S,S,...]"
+      )
+      exit(64)
+    }
+    let texts = try ReplayedText.read(words[2], Tokenizer(directory: words[1]))
+    if let live {
+      let model = try Model(path: words[0], activations: .fastest)
+      for count in streams { try await Live(model: model, texts: texts, tokens: live).run(streams: count) }
+      return
+    }
+    let costs =
+      try given.map { Replay.Costs(seconds: $0) }
+      ?? Replay.Costs(Model(path: words[0], activations: .fastest))
+    print("seconds of a step of 1, 2, 4, 8, 16, 32, 64 rows: \(costs.text)")
+    print("\(texts.count) texts, \(texts.reduce(0) { $0 + $1.completion.count }) tokens")
+    print("streams  guesses from        right/guessed     tokens a step   speed   time of the last quarter")
+    for count in streams {
+      for source in Replay.Source.allCases {
+        let replay = Replay(texts: texts, costs: costs, streams: count, source: source)
+        let (plain, guessed) = (replay.run(isGuessing: false), replay.run(isGuessing: true))
+        let name = source.rawValue.padding(toLength: 16, withPad: " ", startingAt: 0)
+        print(
+          String(
+            format: "%7d  %@  %8d/%-8d  %13.2f  %6.2f  %8.2f", count, name, guessed.accepted, guessed.drafted,
+            Double(guessed.tokens) / Double(guessed.steps), plain.seconds / guessed.seconds,
+            guessed.tail / max(plain.tail, 1e-9)))
+      }
+    }
+  }
+}
+
+/// A prompt and what a model once answered.
+struct ReplayedText {
+  let prompt: [Int]
+  let completion: [Int]
+
+  static func read(_ path: String, _ tokenizer: Tokenizer) throws -> [ReplayedText] {
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    return try text.split(separator: "\n").map { line in
+      let value = try JSON.parse(Array(line.utf8), file: path)
+      let (question, answer) = (
+        value.object?["question"]?.string ?? "", value.object?["completion"]?.string ?? ""
+      )
+      return ReplayedText(
+        prompt: tokenizer.encode("<｜User｜>" + question + "<｜Assistant｜><think>\n"),
+        completion: tokenizer.encode(answer, addSpecialTokens: false))
+    }
+  }
+}
