@@ -86,7 +86,7 @@ extension ModelWeights {
     func norm(_ name: String, _ own: Vector?) -> Vector? {
       tensors[name + ".weight"].map { Vector(norm: $0, config) } ?? own
     }
-    let layers = layers.indices.map { layer in
+    let changed = layers.indices.map { layer in
       let (own, prefix) = (layers[layer], "model.layers.\(layer).")
       return LayerWeights(
         norms: NormPlace.allCases.map { place in
@@ -99,7 +99,7 @@ extension ModelWeights {
         })
     }
     return ModelWeights(
-      embedding: matrix("model.embed_tokens", embedding), layers: layers,
+      embedding: matrix("model.embed_tokens", embedding), layers: changed,
       finalNorm: norm("model.norm", finalNorm) ?? finalNorm, head: matrix("lm_head", head))
   }
 

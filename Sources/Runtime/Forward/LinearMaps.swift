@@ -102,13 +102,13 @@ import CKernels
 
   /// y (+)= factor · sum + bias, for some rows.
   func finish(_ sums: UnsafePointer<Float>, rows: Range<Int>) {
-    let width = factors.count
+    let width = unsafe factors.count
     let factor = unsafe factors.pointer
     for row in rows {
       let (from, to) = unsafe (sums + row * width, y + row * width)
       for i in 0..<width {
         var value = unsafe from[i] * factor[i]
-        if let bias { value += unsafe bias.pointer[i] }
+        if let bias = unsafe bias { value += unsafe bias.pointer[i] }
         unsafe to[i] = accumulates ? to[i] + value : value
       }
     }
