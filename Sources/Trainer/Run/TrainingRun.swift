@@ -153,7 +153,8 @@ public final class TrainingRun {
       SupervisedReport(
         state: spent(seconds, metrics), metrics: metrics,
         epoch: Double(state.step) / Double(recipe.stepsPerEpoch(documents: documents.places.count)),
-        documents: batches.reduce(0) { $0 + $1.count }, flops: operations(of: batches), tokens: tokens, seconds: seconds,
+        documents: batches.reduce(0) { $0 + $1.count }, flops: operations(of: batches), tokens: tokens,
+        seconds: seconds,
         adapterNorm: parameters.values.norm))
   }
 
