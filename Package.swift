@@ -10,8 +10,8 @@ let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
 // Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
 // scripts/lib.sh sets it. `c` is for the sanitizers: Swift's optimiser takes longer than what it saves there.
-// A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none; the kernels' arithmetic is
-// settled in Sources/CKernels/dispatch/kernel.h.
+// A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none; the kernels' arithmetic
+// is settled in Sources/CKernels/dispatch/kernel.h.
 let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"]
 let optimisesSwift = optimised != nil && optimised != "c"
 
