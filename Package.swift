@@ -9,9 +9,11 @@ let docs = ProcessInfo.processInfo.environment["TINA_DOCS"] != nil
 let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
 // Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
-// scripts/lib.sh sets it. A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none;
-// the kernels' arithmetic is settled in Sources/CKernels/dispatch/kernel.h.
-let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"] != nil
+// scripts/lib.sh sets it. `c` is for the sanitizers: Swift's optimiser takes longer than what it saves there.
+// A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none; the kernels' arithmetic is
+// settled in Sources/CKernels/dispatch/kernel.h.
+let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"]
+let optimisesSwift = optimised != nil && optimised != "c"
 
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
 let house: [SwiftSetting] =
@@ -22,11 +24,11 @@ let house: [SwiftSetting] =
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
   ]
-  + (optimised ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
+  + (optimisesSwift ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let houseC: [CSetting] =
-  (optimised ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
+  (optimised != nil ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 // From which commit the program is built, as scripts/package and scripts/install tell. A manifest that asked git would
@@ -113,6 +115,9 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
+      name: "Sweeping", dependencies: ["Evaluation", "ModelFiles", "Reporting", "Support", "Trainer"],
+      swiftSettings: house),
+    .target(
       name: "Merging",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization", "TinaRuntime"],
       swiftSettings: house),
@@ -131,8 +136,8 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Serving", "Support", "TerminalChat", "Tokenization", "TinaRuntime",
-        "Trainer",
+        "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
+        "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -182,6 +187,10 @@ let package = Package(
         "AdapterFormat", "CKernels", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Tokenization",
         "Trainer",
       ], exclude: ["Fixtures"], swiftSettings: house),
+    .testTarget(
+      name: "SweepingTests",
+      dependencies: ["Evaluation", "ModelFiles", "Reporting", "Sweeping", "TestSupport", "Trainer"],
+      swiftSettings: house),
     .testTarget(
       name: "MergingTests",
       dependencies: [

@@ -60,7 +60,7 @@ def byte_alphabet():
     return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
-def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4):
+def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4, family="qwen2"):
     """A model of one layer with all 256 bytes as tokens and one merge."""
     letters = byte_alphabet()
     tokens = [letters[byte] for byte in range(256)] + ["ab", "<x>", "<pad>"]
@@ -70,10 +70,10 @@ def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4):
         return struct.pack("<I", value)
 
     values = [
-        ("general.architecture", 8, string("qwen2")), ("qwen2.embedding_length", 4, integer(hidden)),
-        ("qwen2.attention.head_count", 4, integer(2)), ("qwen2.attention.head_count_kv", 4, integer(1)),
-        ("qwen2.feed_forward_length", 4, integer(hidden)), ("qwen2.block_count", 4, integer(1)),
-        ("qwen2.context_length", 4, integer(64)), ("qwen2.rope.freq_base", 6, struct.pack("<f", 1e4)),
+        ("general.architecture", 8, string(family)), (family + ".embedding_length", 4, integer(hidden)),
+        (family + ".attention.head_count", 4, integer(2)), (family + ".attention.head_count_kv", 4, integer(1)),
+        (family + ".feed_forward_length", 4, integer(hidden)), (family + ".block_count", 4, integer(1)),
+        (family + ".context_length", 4, integer(64)), (family + ".rope.freq_base", 6, struct.pack("<f", 1e4)),
         ("tokenizer.ggml.model", 8, string("gpt2")), ("tokenizer.ggml.pre", 8, string("qwen2")),
         ("tokenizer.ggml.tokens", 9, struct.pack("<IQ", 8, len(tokens)) + b"".join(map(string, tokens))),
         ("tokenizer.ggml.token_type", 9, struct.pack(f"<IQ{len(types)}i", 5, len(types), *types)),
@@ -86,6 +86,14 @@ def gguf_model(kind=0, size=lambda count: 4 * count, hidden=4):
         "blk.0.attn_q.weight": [hidden, hidden], "blk.0.attn_k.weight": [hidden, hidden // 2],
         "blk.0.attn_q.bias": [hidden],
     }  # fmt: skip
+    if family == "gemma3":
+        values += [("gemma3.attention.sliding_window", 4, integer(8))]
+        shapes |= {"blk.0.attn_q_norm.weight": [hidden // 2], "blk.0.post_ffw_norm.weight": [hidden]}
+    if family == "llama":
+        values += [("llama.rope.scaling.type", 8, string("yarn")),
+                   ("llama.rope.scaling.factor", 6, struct.pack("<f", 4))]
+    if family == "smollm3":
+        shapes |= {"rope_freqs.weight": [hidden // 4]}
     tensors = []
     for name, shape in shapes.items():
         count = shape[0] * (shape[1] if len(shape) > 1 else 1)
@@ -126,6 +134,15 @@ def seeds():
 
     yield "ggufmodel", "tiny", gguf_model()
     yield "ggufmodel", "quantised", gguf_model(kind=8, size=lambda count: count // 32 * 34, hidden=32)
+    for family in ("qwen3", "llama", "smollm3", "gemma3"):
+        yield "ggufmodel", family, gguf_model(kind=8, size=lambda count: count // 32 * 34, hidden=64, family=family)
+    root = os.path.join(HERE, "..", "Tests", "RuntimeTests", "Fixtures")
+    for folder in sorted(os.listdir(root)):
+        for name in ("config.json", "config-4.json"):
+            path = os.path.join(root, folder, name)
+            if folder.startswith("family-") and os.path.exists(path):
+                with open(path, "rb") as file:
+                    yield "architecture", folder.removeprefix("family-") + "-" + name, file.read()
 
     base = "base_model.model.model.layers.0."
     pair = [(base + "self_attn.q_proj.lora_A.weight", "F32", [2, 3], bytes(range(24))),

@@ -23,24 +23,9 @@ public enum RandomModel {
     let lock = try lock(path, file: path + "/" + FolderLock.name, purpose: "tina bench")
     defer { withExtendedLifetime(lock) {} }
     try FileWriter.write(Array(text.utf8), to: path + "/config.json.partial")
-    let config = try Qwen2Config(path: path + "/config.json.partial")
-    var shapes: [(String, [Int])] = [
-      ("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]),
-      ("model.norm.weight", [config.hiddenSize]),
-    ]
-    if !config.tieWordEmbeddings { shapes.append(("lm_head.weight", [config.vocabSize, config.hiddenSize])) }
-    for layer in 0..<config.layerCount {
-      let prefix = "model.layers.\(layer)."
-      shapes.append((prefix + "input_layernorm.weight", [config.hiddenSize]))
-      shapes.append((prefix + "post_attention_layernorm.weight", [config.hiddenSize]))
-      for projection in Projection.allCases {
-        let (out, input) = projection.shape(config)
-        shapes.append((prefix + projection.path + ".weight", [out, input]))
-        if projection.hasBias { shapes.append((prefix + projection.path + ".bias", [out])) }
-      }
-    }
+    let config = try Architecture(path: path + "/config.json.partial")
     try SafetensorsWriter.write(
-      tensors(shapes, seed: 1), metadata: [("format", "pt")], to: path + "/model.safetensors")
+      tensors(config.tensorShapes, seed: 1), metadata: [("format", "pt")], to: path + "/model.safetensors")
     try FileWriter.write(tokenizer(idCount: config.vocabSize), to: path + "/tokenizer.json")
     // The configuration comes last: a directory that has one is complete.
     try FileWriter.write(Array(text.utf8), to: path + "/config.json")
@@ -96,7 +81,7 @@ public enum RandomModel {
   /// Writes a PEFT adapter of all seven projections, in bf16.
   ///
   /// - Throws: `ModelFilesError` for files that cannot be written.
-  public static func writeAdapter(rank: Int, for config: Qwen2Config, seed: UInt64, to path: String) throws {
+  public static func writeAdapter(rank: Int, for config: Architecture, seed: UInt64, to path: String) throws {
     try makeFolder(path)
     let lock = try lock(path, file: path + "/" + FolderLock.name, purpose: "tina bench")
     defer { withExtendedLifetime(lock) {} }

@@ -34,6 +34,7 @@ public struct Merge: Sendable {
     guard !adapters.isEmpty else {
       throw .invalidSetting(name: "adapters", found: "none", expected: "at least one")
     }
+    try Self.checkSum(adapters)
     if model.directory.gguf != nil, settings.fileType == nil {
       throw .invalidSetting(
         name: "output", found: "a directory, of a base that is a GGUF file",
@@ -55,12 +56,12 @@ public struct Merge: Sendable {
   ) async throws -> (report: MergeReport, cost: MergeCost) {
     if let fault = model.directory.nonFinite().first { throw fault }
     let base = try StoredBase(model.directory)
-    let sums = LowRankSum.all(adapters)
+    let changes = MergedTensors(adapters, into: model.directory)
     let plan =
       if let fileType = settings.fileType {
-        try OutputPlan(model.directory, sums: sums, type: fileType, name: Self.ggufName)
+        try OutputPlan(model.directory, changes, type: fileType, name: Self.ggufName)
       } else {
-        try OutputPlan(weights: model.directory.weights, sums: sums, settings: settings)
+        try OutputPlan(weights: model.directory.weights, changes, settings: settings)
       }
     let directory = try MergeDirectory(
       output: output,
@@ -130,7 +131,8 @@ public struct Merge: Sendable {
     try checkSurvival(modules)
 
     let carried = settings.fileType == nil ? CarriedFiles(model.directory.path) : nil
-    try carried?.copy(to: directory.path, elementType: settings.elementType)
+    let isUntied = model.config.tieWordEmbeddings && !MergedTensors(adapters, into: model.directory).isTied
+    try carried?.copy(to: directory.path, elementType: settings.elementType, isUntied: isUntied)
     if let index = plan.index {
       try FileWriter.write(index, to: directory.file("model.safetensors.index.json"))
     }

@@ -9,8 +9,6 @@ public enum MergeError: Error, Sendable {
   case outputIsInput(path: String, input: String)
   /// A setting has a value that no merge allows.
   case invalidSetting(name: String, found: String, expected: String)
-  /// An adapter changes the head of a base whose head is its embedding.
-  case tiedHead(adapter: String, base: String, module: String)
   /// Numbers do not fit the output's element type.
   case notFinite(tensor: String, count: Int, type: String)
   /// Rounding would leave less than half of the adapter in some modules.
@@ -41,13 +39,6 @@ extension MergeError: CustomStringConvertible {
         """
     case .invalidSetting(let name, let found, let expected):
       return "\(name): found \(found), expected \(expected)."
-    case .tiedHead(let adapter, let base, let module):
-      return """
-        \(printable(adapter, limit: 4096)): module \(quoted(module)): found an adapter for a head that is also \
-        the embedding of \(printable(base, limit: 4096)) (tie_word_embeddings); expected none, because merging \
-        it would change the embedding too. Nothing here attaches it either: save the base with a head of its own \
-        (tie_word_embeddings false, and a copy of the embedding as lm_head.weight), and merge with PEFT.
-        """
     case .notFinite(let tensor, let count, let type):
       return """
         tensor \(quoted(tensor)): found \(count) numbers that are not finite in \(type); expected finite \

@@ -57,7 +57,7 @@ struct Conversation {
   }
 
   /// A message's text: a string, or the parts that chat interfaces write.
-  private static func text(
+  static func text(
     _ content: JSONValue?, _ place: String, _ record: ProblemRecord
   ) throws(ProblemError) -> String {
     if let text = content?.string { return text }

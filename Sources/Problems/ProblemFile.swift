@@ -27,16 +27,7 @@ public struct ProblemFile: Sendable {
   ///
   /// - Throws: `ProblemError` naming the record.
   public init(_ path: String, for purpose: Purpose) throws(ProblemError) {
-    let file: MappedFile
-    do throws(ModelFilesError) {
-      file = try MappedFile(path: path)
-    } catch {
-      throw ProblemError(path, "", found: error.found, expected: "a readable file of problems")
-    }
-    guard file.byteCount <= 1 << 31 else {
-      throw ProblemError(path, "", found: "\(file.byteCount) bytes", expected: "at most 2 GiB")
-    }
-    let bytes = file.copy(0..<file.byteCount)
+    let bytes = try Self.contents(path)
     digest = hexadecimal(Digest.sha256(bytes))
     var problems: [Problem] = []
     var ids: Set<[UInt8]> = []
@@ -59,7 +50,21 @@ public struct ProblemFile: Sendable {
     self.problems = problems
   }
 
-  private static func records(_ bytes: [UInt8], _ path: String) throws(ProblemError) -> [ProblemRecord] {
+  /// A file's bytes.
+  static func contents(_ path: String) throws(ProblemError) -> [UInt8] {
+    let file: MappedFile
+    do throws(ModelFilesError) {
+      file = try MappedFile(path: path)
+    } catch {
+      throw ProblemError(path, "", found: error.found, expected: "a readable file of problems")
+    }
+    guard file.byteCount <= 1 << 31 else {
+      throw ProblemError(path, "", found: "\(file.byteCount) bytes", expected: "at most 2 GiB")
+    }
+    return file.copy(0..<file.byteCount)
+  }
+
+  static func records(_ bytes: [UInt8], _ path: String) throws(ProblemError) -> [ProblemRecord] {
     if bytes.starts(with: Array("PAR1".utf8)) {
       throw ProblemError(
         path, "", found: "a Parquet file", expected: "JSON lines or a JSON array",

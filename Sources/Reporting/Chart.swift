@@ -4,8 +4,8 @@ import Support
 /// A chart as SVG: axes with their ticks, curves, lines and labels.
 package struct Chart: Sendable {
   private static let size = (width: 480.0, height: 280.0)
-  /// So many colours are in the page's style: `.series0` and on.
-  private static let colourCount = 6
+  /// So many colours are in every page's style: `.series0` and on.
+  package static let colourCount = 6
   /// About the width of a character, in pixels.
   private static let characterWidth = 6.6
 
@@ -13,6 +13,7 @@ package struct Chart: Sendable {
   package enum Anchor: String, Sendable { case start, middle, end }
 
   private let title: String
+  private let colours: Int
   private let x: Axis
   private let y: Axis
   private let left: Double
@@ -26,8 +27,12 @@ package struct Chart: Sendable {
   /// - Parameters:
   ///   - title: stands above it.
   ///   - legend: the names of the series, in their order.
-  package init(_ title: String, x: Axis, y: Axis, legend: [String] = []) {
+  ///   - colours: how many the page's style has.
+  package init(
+    _ title: String, x: Axis, y: Axis, legend: [String] = [], colours: Int = Self.colourCount
+  ) {
     self.title = title
+    self.colours = colours
     self.x = x
     self.y = y
     let widest = y.ticks.map(\.label.count).max() ?? 0
@@ -40,7 +45,7 @@ package struct Chart: Sendable {
       for (series, name) in names {
         let height = 38 + 16 * Double(row)
         body +=
-          "<rect class=\"series\(series % Self.colourCount) fill\" x=\"\(Self.text(place))\" "
+          "<rect class=\"series\(series % colours) fill\" x=\"\(Self.text(place))\" "
           + "y=\"\(Self.text(height - 9))\" width=\"10\" height=\"10\"/>"
         body += Self.label(name, place + 15, height, .start, "")
         place += 30 + Self.characterWidth * Double(name.count)
@@ -93,21 +98,37 @@ package struct Chart: Sendable {
   /// - Parameter series: its number, which gives its colour; nil for what stands behind a series.
   package mutating func curve(_ points: [(x: Double, y: Double)], _ series: Int?) {
     let shown = points.filter { $0.x.isFinite && $0.y.isFinite }
-    let kind = series.map { "series\($0 % Self.colourCount)" } ?? "behind"
+    let kind = series.map { "series\($0 % colours)" } ?? "behind"
     if shown.count == 1 { return dot(shown[0].x, shown[0].y, series ?? 0) }
     let places = shown.map { Self.text(across($0.x)) + "," + Self.text(up($0.y)) }.joined(separator: " ")
     body += "<polyline class=\"\(kind) stroke\" points=\"\(places)\"/>"
   }
 
+  /// Fills what lies between two values of each place.
+  package mutating func band(_ points: [(x: Double, low: Double, high: Double)], _ series: Int) {
+    let shown = points.filter { $0.x.isFinite && $0.low.isFinite && $0.high.isFinite }
+    guard shown.count > 1 else { return }
+    let edge = shown.map { ($0.x, $0.high) } + shown.reversed().map { ($0.x, $0.low) }
+    let places = edge.map { Self.text(across($0)) + "," + Self.text(up($1)) }.joined(separator: " ")
+    body += "<polygon class=\"series\(series % colours) fill band\" points=\"\(places)\"/>"
+  }
+
   /// Draws a straight line between two points of the axes.
   package mutating func line(_ from: (x: Double, y: Double), _ to: (x: Double, y: Double), _ series: Int) {
-    rule(across(from.x), up(from.y), across(to.x), up(to.y), "series\(series % Self.colourCount) wide")
+    rule(across(from.x), up(from.y), across(to.x), up(to.y), "series\(series % colours) wide")
   }
 
   package mutating func dot(_ x: Double, _ y: Double, _ series: Int) {
     body +=
-      "<circle class=\"series\(series % Self.colourCount) fill\" cx=\"\(Self.text(across(x)))\" "
+      "<circle class=\"series\(series % colours) fill\" cx=\"\(Self.text(across(x)))\" "
       + "cy=\"\(Self.text(up(y)))\" r=\"4.5\"/>"
+  }
+
+  /// A small circle beside a dot, for one of the values that the dot is the mean of.
+  package mutating func ring(_ x: Double, _ y: Double, _ series: Int) {
+    body +=
+      "<circle class=\"series\(series % colours) ring\" cx=\"\(Self.text(across(x)))\" "
+      + "cy=\"\(Self.text(up(y)))\" r=\"2.5\"/>"
   }
 
   /// Marks a place on the x axis.

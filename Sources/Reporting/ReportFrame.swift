@@ -42,6 +42,7 @@ package struct ReportFrame: Sendable {
     svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .title{font-weight:600}svg .soft{fill:var(--soft)}
     .grid{stroke:var(--line)}.axis{stroke:var(--soft)}.mark{stroke:var(--bad);stroke-dasharray:4 3}
     .stroke{fill:none;stroke-width:2}.wide{stroke-width:3}.behind{stroke:var(--soft);stroke-width:1;opacity:.45}
+    .band{opacity:.15}
     \(colours)
 
     """

@@ -10,8 +10,6 @@ public enum RuntimeError: Error, Sendable, Equatable {
   /// An adapter's modules do not fit the base. `violations` lists every mismatch; `named` is the base that the
   /// adapter's own configuration names.
   case adapterMismatch(adapter: String, base: String, violations: [String], named: String? = nil)
-  /// An adapter changes modules that nothing here changes yet.
-  case unsupportedModules(adapter: String, violations: [String])
   /// The base has the right shape but not the weights that the adapter belongs to.
   case otherBase(adapter: String, base: String, difference: BaseDifference, named: String? = nil)
   /// With an adapter, the logits of a probe position are NaN or infinite.
@@ -68,12 +66,6 @@ extension RuntimeError: CustomStringConvertible {
         so nothing of it was loaded:
         \(Self.list(violations))
         Name the base that the adapter was trained on\(Self.baseName(named)).
-        """
-    case .unsupportedModules(let adapter, let violations):
-      return """
-        \(adapter): nothing of this adapter was loaded, because of \(violations.count) of its modules:
-        \(Self.list(violations))
-        Run it with PEFT, or train it on the projections of layers alone.
         """
     case .otherBase(let adapter, let base, let difference, let named):
       return """

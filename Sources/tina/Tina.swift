@@ -19,7 +19,8 @@ struct Tina: AsyncParsableCommand {
       """,
     version: tinaVersion,
     subcommands: [
-      Run.self, Serve.self, Eval.self, Grade.self, Train.self, Report.self, Convert.self, MergeCommand.self,
+      Run.self, Serve.self, Eval.self, Grade.self, Train.self, SweepCommand.self, Report.self, Convert.self,
+      MergeCommand.self,
       Quantize.self, Inspect.self, Verify.self, Diff.self, Pull.self, Score.self, Tokenize.self, Bench.self,
       Logits.self,
     ])
@@ -27,6 +28,7 @@ struct Tina: AsyncParsableCommand {
   static func main() async {
     StandardFiles.prepare()
     EndingSignals.prepare()
+    ParentWatch.begin()
     do {
       let arguments = try Usage.repaired(Array(CommandLine.arguments.dropFirst()))
       var command = try parseAsRoot(arguments)

@@ -81,13 +81,13 @@ struct RefusalTests {
   @Test(
     "tensors that are no low-rank pair are refused by name",
     arguments: [
-      ("layers.0.self_attn.q_proj.lora_magnitude_vector", "DoRA"),
-      ("layers.0.self_attn.q_proj.lora_magnitude_vector.default.weight", "DoRA"),
+      ("layers.0.self_attn.q_proj.lora_magnitude_vector", "a magnitude for each output"),
+      ("layers.0.self_attn.q_proj.lora_magnitude_vector.default.weight", "a magnitude for each output"),
+      ("layers.0.mlp.router.lora_magnitude_vector", "without the pair of a linear layer"),
       ("layers.0.self_attn.q_proj.lora_B.bias", "lora_bias"),
       ("embed_tokens.lora_embedding_A", "lora_embedding_A"),
       ("embed_tokens.token_adapter.trainable_tokens_delta", "trainable_token_indices"),
-      ("layers.0.self_attn.q_proj.bias", "a bias of the base"), ("lm_head.weight", "modules_to_save"),
-      ("embed_tokens.base_layer.weight", "modules_to_save"), ("layers.0.self_attn.q_proj.lora_a", "MLX"),
+      ("layers.0.self_attn.q_proj.lora_a", "MLX"),
       ("layers.0.self_attn.q_proj.lora_A.other.weight", "an adapter named \"other\""),
     ])
   func foreignTensors(name: String, fragment: String) {
@@ -189,9 +189,11 @@ struct RefusalTests {
     test.settings["use_magic"] = "1"
     test.tensors[0].shape = [5, 3]
     test.tensors[3].type = "I8"
-    test.tensors.append(TestTensor(name: "base_model.model.lm_head.weight", shape: [2]))
+    test.tensors.append(
+      TestTensor(name: "base_model.model.model.layers.0.self_attn.q_proj.lora_B.bias", shape: [2]))
     test.refuse(
-      "6 violations, nothing was loaded", "use_dora", "\"bias\"", "use_magic", "[5, 3]", "type I8", "lm_head",
+      "6 violations, nothing was loaded", "use_dora", "\"bias\"", "use_magic", "[5, 3]", "type I8",
+      "lora_bias",
       count: 6)
   }
 

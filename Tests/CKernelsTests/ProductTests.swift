@@ -133,6 +133,16 @@ import Testing
         #expect(abs(Double(dUp[i]) - y * g * s) < 1e-5)
         #expect(abs(Double(dGate[i]) - y * u * s * (1 + g * (1 - s))) < 1e-5)
       }
+      var (dGELU, dGELUUp) = (slopes, slopes)
+      unsafe tk_geglu_backward(scores, other, &dGELU, &dGELUUp, count)
+      for i in 0..<count {
+        let (g, u, y) = (Double(scores[i]), Double(other[i]), Double(slopes[i]))
+        func gelu(_ g: Double) -> Double {
+          0.5 * g * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)))
+        }
+        #expect(abs(Double(dGELUUp[i]) - y * gelu(g)) < 1e-5)
+        #expect(abs(Double(dGELU[i]) - y * u * (gelu(g + 1e-5) - gelu(g - 1e-5)) / 2e-5) < 2e-5)
+      }
       var logits = scores
       logits[0] = -.infinity  // a token that cannot come
       let start = logits
@@ -146,7 +156,7 @@ import Testing
       }
       #expect(abs(mean - expectation) < 1e-5, "\(path)")
       #expect(logits[0] == 0)
-      let all = [p, d, dGate, dUp, logits]
+      let all = [p, d, dGate, dUp, dGELU, dGELUUp, logits]
       if let first {
         for (mine, theirs) in zip(all, first) {
           #expect(zip(mine, theirs).allSatisfy { $0.bitPattern == $1.bitPattern }, "\(path)")

@@ -84,6 +84,14 @@ extension KernelTests {
           let expected = g / (1 + Foundation.exp(-g)) * Double(up[j])
           #expect(abs(Double(gate[j]) - expected) <= 1e-6 * (abs(expected) + 1e-3))
         }
+        gate = x.map { 3 * $0 }
+        unsafe tk_geglu(pool, &gate, up, n, dim)
+        for j in 0..<n * dim {
+          let g = 3 * Double(x[j])
+          let inner = (2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)
+          let expected = 0.5 * g * (1 + Foundation.tanh(inner)) * Double(up[j])
+          #expect(abs(Double(gate[j]) - expected) <= 2e-6 * (abs(expected) + 1e-2))
+        }
       }
     }
   }

@@ -14,11 +14,11 @@ struct ConfigTests {
   ]
 
   /// The base configuration with keys replaced, added, or removed by the text "-".
-  private func config(_ changes: [String: String]) throws(ModelFilesError) -> Qwen2Config {
+  private func config(_ changes: [String: String]) throws(ModelFilesError) -> Architecture {
     var members = Self.base.filter { changes[$0.0] == nil }
     members += changes.filter { $0.value != "-" }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     let text = "{" + members.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
-    return try Qwen2Config(path: directory.write("config.json", text))
+    return try Architecture(path: directory.write("config.json", text))
   }
 
   private func refuse(
@@ -67,12 +67,21 @@ struct ConfigTests {
     #expect(
       try config(["rope_parameters": #"{"rope_theta":1000000,"rope_type":"default"}"#]).ropeTheta == 1e6)
     #expect(try config(["rope_theta": "5e5", "rope_scaling": #"{"type":"default"}"#]).ropeTheta == 5e5)
+    let yarn = try config(["rope_scaling": #"{"type":"yarn","factor":4.0}"#])
+    #expect(
+      yarn.rotary.scaling
+        == .yarn(
+          factor: 4, original: 32768, attention: 0.1 * Foundation.log(4) + 1, betaFast: 32, betaSlow: 1,
+          truncates: true))
+    #expect(yarn.maxPositions == 131072)
+    #expect(
+      try config(["rope_parameters": #"{"rope_type":"linear","factor":2}"#]).rotary.scaling
+        == .linear(factor: 2))
     refuse(
-      ["rope_scaling": #"{"type":"yarn","factor":4.0}"#], "\"rope_scaling.type\"", "\"yarn\"", "\"default\"",
-      kind: .unsupported)
-    refuse(
-      ["rope_parameters": #"{"rope_type":"linear","factor":2}"#], "\"rope_parameters.rope_type\"",
-      "\"linear\"")
+      ["rope_scaling": #"{"type":"dynamic","factor":4.0}"#], "\"rope_scaling.type\"", "\"dynamic\"",
+      "\"default\"", kind: .unsupported)
+    refuse(["rope_scaling": #"{"type":"linear"}"#], "\"rope_scaling.factor\"")
+    refuse(["rope_scaling": #"{"type":"yarn","factor":2,"low_freq_factor":1}"#], "low_freq_factor")
     refuse(["rope_scaling": #"{"factor":2.0}"#], "\"rope_scaling.factor\"")
     refuse(["rope_theta": "0"], "\"rope_theta\"")
     refuse(["rope_theta": "1e999"], "\"rope_theta\"")
@@ -113,11 +122,16 @@ struct ConfigTests {
   @Test("an unknown architecture is refused by name")
   func unknownArchitecture() {
     refuse(
-      ["architectures": #"["LlamaForCausalLM"]"#, "model_type": #""llama""#], "\"architectures\"",
-      "LlamaForCausalLM", "expected \"Qwen2ForCausalLM\"", kind: .unsupported)
+      ["architectures": #"["MistralForCausalLM"]"#, "model_type": #""mistral""#], "\"architectures\"",
+      "MistralForCausalLM", "\"Qwen2ForCausalLM\"", kind: .unsupported)
     refuse(["architectures": #"["Qwen2ForSequenceClassification"]"#], "Qwen2ForSequenceClassification")
     refuse(["architectures": #""Qwen2ForCausalLM""#], "\"architectures\"")
-    refuse(["model_type": #""qwen3""#], "\"model_type\"", "\"qwen3\"", "Qwen2ForCausalLM", kind: .unsupported)
+    refuse(
+      ["model_type": #""qwen3""#], "\"architectures\"", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
+      kind: .unsupported)
+    refuse(
+      ["model_type": #""qwen9""#, "architectures": "-"], "\"model_type\"", "\"qwen9\"", "\"qwen2\"",
+      kind: .unsupported)
     refuse(["model_type": "-", "architectures": "-"], "\"model_type\"", "nothing")
   }
 
@@ -166,7 +180,7 @@ struct ConfigTests {
           damaged[i] = UInt8.random(in: 0x20...0x7e, using: &random)
         }
       }
-      guard let config = try? Qwen2Config(path: directory.write("fuzz.json", damaged)) else { continue }
+      guard let config = try? Architecture(path: directory.write("fuzz.json", damaged)) else { continue }
       #expect(config.headCount % config.keyValueHeadCount == 0 && config.headDim % 2 == 0)
       for layer in 0..<config.layerCount { _ = config.window(layer: layer) }
     }
@@ -229,7 +243,7 @@ struct ConfigTests {
   @Test("real configurations", .needsShared("models"))
   func realFiles() throws {
     let saved = try #require(shared("tokenizer-r1-distill-qwen-1.5b/saved-finetune"))
-    let config = try Qwen2Config(path: saved + "/config.json")
+    let config = try Architecture(path: saved + "/config.json")
     #expect(config.layerCount == 28 && config.headDim == 128 && config.keyValueHeadCount == 2)
     #expect(config.slidingWindow == nil && !config.tieWordEmbeddings && config.eosTokenIDs == [151643])
     let generation = try GenerationConfig(path: saved + "/generation_config.json")

@@ -162,8 +162,8 @@ import Tokenization
     ]
     var tensors: [Tensor] = []
     for (name, tensor) in directory.weights.tensors.sorted(by: { $0.key < $1.key }) {
-      let other = try #require(GGUFModel.ggufName(name))
-      #expect(GGUFModel.name(other) == name)
+      let other = try #require(config.ggufName(of: name))
+      #expect(config.checkpointName(ofGGUF: other) == name)
       if quantised, tensor.shape.count == 2 {
         tensors.append(
           Tensor(

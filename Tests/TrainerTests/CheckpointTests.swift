@@ -43,6 +43,40 @@ import Testing
     #expect(throws: AdapterError.self) { try AdapterFile(path: alone) }
   }
 
+  /// A process that is killed between saving a checkpoint and evaluating it leaves the evaluation to the next one.
+  @Test func anEvaluationThatAKillPreventedIsMade() async throws {
+    let held = try String(contentsOfFile: pico + "/heldout.jsonl", encoding: .utf8)
+    let problems = TemporaryFolder()
+    let file = problems.path + "/held.jsonl"
+    try held.split(separator: "\n").prefix(4).joined(separator: "\n")
+      .write(toFile: file, atomically: true, encoding: .utf8)
+    let changes = ["eval_dataset_path": file, "eval_steps": "2", "save_steps": "2", "max_steps": "4"]
+    let (whole, killed) = (ShortRun(changes), ShortRun(changes))
+    func scores(_ short: ShortRun) -> [String] {
+      short.lines.compactMap { line in line.values["eval/pass_at_1"].map { "\(line.step): \($0)" } }
+    }
+    _ = try await whole.run()
+    #expect(scores(whole).count == 3)
+    for stop in [2, 4] {
+      _ = try await killed.run(stopAt: stop)
+      let path = killed.folder + "/metrics.jsonl"
+      let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+      try lines.filter { !($0.contains("eval/pass_at_1") && $0.contains("\"step\":\(stop),")) }
+        .map { $0 + "\n" }.joined().write(toFile: path, atomically: true, encoding: .utf8)
+      try? FileManager.default.removeItem(atPath: killed.folder + "/marks.json")
+      #expect(scores(killed).count < stop / 2 + 1)
+    }
+    _ = try await killed.run()
+    #expect(scores(killed) == scores(whole))
+    // Killed before the first checkpoint, a run begins anew, with one score of its beginning.
+    let begun = ShortRun(changes)
+    try FileManager.default.createDirectory(atPath: begun.folder, withIntermediateDirectories: true)
+    try "{\"step\": 0, \"eval/pass_at_1\": 0.25}\n"
+      .write(toFile: begun.folder + "/metrics.jsonl", atomically: true, encoding: .utf8)
+    _ = try await begun.run()
+    #expect(scores(begun) == scores(whole))
+  }
+
   /// A run does not go on from a checkpoint with a flipped bit, and goes on from one of before there were digests.
   @Test func aDamagedCheckpointIsRefused() async throws {
     let short = ShortRun()

@@ -77,7 +77,7 @@ final class Poison: GradientSum {
     var settings = try UpdateSettings.defaults()
     settings.loss.beta = 0
     let update = PolicyUpdate(
-      try PolicyPass(model), parameters, settings,
+      try PolicyPass(model), parameters, settings, OptimizerSettings(),
       LearningRateSchedule(.constant, warmupSteps: 0, totalSteps: 1))
     let completions = golden.batch.completions
     let generation = try update.prepare([
@@ -89,7 +89,7 @@ final class Poison: GradientSum {
     let before = parameters.values.all
     let metrics = try update.step(generation, iteration: 0)
     #expect(metrics.skipped?.contains("NaN or infinite") == true, "\(metrics.skipped ?? "made")")
-    #expect(sameBits(parameters.values.all, before) && update.optimizer.step == 0)
+    #expect(sameBits(parameters.values.all, before) && update.learner.optimizer.step == 0)
   }
 
   /// Two processes that share the micro-batches of a step take the step that one would take.
@@ -99,9 +99,9 @@ final class Poison: GradientSum {
       let model = try Model(path: tiny(golden.model), threads: 1)
       let parameters = try golden.parameters(model)
       var settings = try UpdateSettings.defaults()
-      settings.optimizer.learningRate = 1e-3
+      settings.batchSize = 3
       let update = PolicyUpdate(
-        try PolicyPass(model), parameters, settings,
+        try PolicyPass(model), parameters, settings, OptimizerSettings(learningRate: 1e-3),
         LearningRateSchedule(.constant, warmupSteps: 0, totalSteps: 1), exchange: exchange)
       let groups = (0..<5).map { g in
         ScoredGroup(
@@ -120,7 +120,7 @@ final class Poison: GradientSum {
         do {
           let (part, generation) = try update(meeting.member(rank))
           let metrics = try part.step(generation, iteration: 0)
-          found.withLock { $0[rank] = (metrics, part.parameters.values.all) }
+          found.withLock { $0[rank] = (metrics, part.learner.parameters.values.all) }
         } catch { Issue.record("\(error)") }
         meeting.leave()
       }
@@ -130,7 +130,7 @@ final class Poison: GradientSum {
     let results = found.withLock { $0 }
     let (first, second) = (try #require(results[0]), try #require(results[1]))
     #expect(sameBits(first.1, second.1))
-    #expect(relativeError(first.1, whole.parameters.values.all) < 1e-5)
+    #expect(relativeError(first.1, whole.learner.parameters.values.all) < 1e-5)
     #expect(abs(first.0.loss - expected.loss) < 1e-9 && first.0.loss == second.0.loss)
     #expect(abs(first.0.gradientNorm / expected.gradientNorm - 1) < 1e-5)
     #expect(abs((first.0.kl ?? -1) - (expected.kl ?? -2)) < 1e-9)

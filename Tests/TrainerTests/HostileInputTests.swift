@@ -44,7 +44,7 @@ import Testing
       do throws(TrainerError) {
         let recipe = try Recipe(yaml: text, path: "r.yaml")
         #expect((1...1 << 20).contains(recipe.batchSize * recipe.accumulation * recipe.processes))
-        #expect(recipe.promptsPerStep >= 1 && !recipe.rewards.isEmpty)
+        #expect((recipe.method == .sft || recipe.promptsPerStep >= 1) && !recipe.rewards.isEmpty)
         #expect(recipe.totalSteps(problems: 1000) >= 1)
         #expect(recipe.optimizer.learningRate.isFinite && recipe.optimizer.epsilon > 0)
         let share = recipe.schedule(totalSteps: recipe.totalSteps(problems: 1000)).share(3)

@@ -6,26 +6,29 @@ import Testing
 @testable import TinaRuntime
 @testable import Trainer
 
-/// Whole runs of TRL's GRPOTrainer on fixed completions (tools/golden/grpo.py).
+/// Whole runs of TRL's GRPOTrainer on fixed completions (tools/golden/grpo.py and objectives.py).
 @Suite struct LossTests {
-  static let cases: [JSONObject] = {
-    guard let value = try? JSON.parse(path: fixture("grpo.json")) else { return [] }
-    return value.array?.compactMap(\.object) ?? []
-  }()
-  static let names = cases.compactMap { $0["name"]?.string }
+  static let files = ["grpo", "objectives"]
+  static let cases: [(file: String, golden: JSONObject)] = files.flatMap { file in
+    let value = try? JSON.parse(path: fixture(file + ".json"))
+    return (value?.array?.compactMap(\.object) ?? []).map { (file, $0) }
+  }
+  static let names = cases.compactMap { $0.golden["name"]?.string }
 
-  @Test func thereAreCases() { #expect(Self.names.count == 6) }
+  @Test func thereAreCases() { #expect(Self.names.count == 14) }
 
   @Test(arguments: names)
   func runsMatchTRL(name: String) throws {
-    let golden = try #require(Self.cases.first { $0["name"]?.string == name })
-    let tensors = try SafetensorsFile(path: fixture("grpo.safetensors"))
+    let (file, golden) = try #require(Self.cases.first { $0.golden["name"]?.string == name })
+    let tensors = try SafetensorsFile(path: fixture(file + ".safetensors"))
     func number(_ key: String) -> Double? { golden[key]?.double }
     func required(_ key: String) throws -> Double { try #require(number(key), "\(key)") }
     let steps = Int(try required("steps"))
     let model = try Model(path: tiny(try #require(golden["model"]?.string)), threads: 2)
     let parameters = try LoRAParameters(
-      LoRASettings(rank: Int(try required("rank")), alpha: try required("alpha"), dropout: 0),
+      LoRASettings(
+        rank: Int(try required("rank")), alpha: try required("alpha"), dropout: 0,
+        targets: golden["targets"]?.array?.compactMap(\.string) ?? LoRASettings().targets),
       for: model.config)
     for tensor in tensors.tensors where tensor.name.hasPrefix(name + "/start.") {
       try #require(parameters.set(String(tensor.name.dropFirst(name.count + 7)), tensor.floats()))
@@ -36,10 +39,19 @@ import Testing
       epsilon: try required("epsilon"), epsilonHigh: number("epsilon_high"),
       correctsKL: golden["use_bias_correction_kl"]?.bool ?? false,
       maxCompletionLength: Int(try required("max_completion_length")))
-    settings.optimizer = OptimizerSettings(
+    if let level = golden["importance_sampling_level"]?.string {
+      settings.loss.level = try #require(ImportanceSamplingLevel(rawValue: level))
+    }
+    settings.loss.delta = number("delta")
+    settings.loss.topEntropyShare = number("top_entropy_quantile") ?? 1
+    if let steps = golden["steps_per_generation"]?.int {
+      settings.parts = steps / (golden["gradient_accumulation_steps"]?.int ?? 1)
+    }
+    let optimizer = OptimizerSettings(
       learningRate: try required("learning_rate"), weightDecay: try required("weight_decay"),
       maxGradNorm: try required("max_grad_norm"))
     settings.scaling = try #require(RewardScaling(rawValue: golden["scale_rewards"]?.string ?? ""))
+    settings.batchSize = (golden["per_device_train_batch_size"]?.int) ?? 4
     settings.iterations = Int(try required("num_iterations"))
     settings.masksTruncated = golden["mask_truncated_completions"]?.bool ?? false
     settings.temperature = Float(try required("temperature"))
@@ -48,7 +60,8 @@ import Testing
     let schedule = LearningRateSchedule(
       kind, warmupSteps: Int(try required("warmup_steps")), totalSteps: steps,
       minimumShare: kind == .cosineWithMinLR ? 0.1 : 0)
-    let update = PolicyUpdate(try PolicyPass(model, cacheType: .f32), parameters, settings, schedule)
+    let update = PolicyUpdate(
+      try PolicyPass(model, cacheType: .f32), parameters, settings, optimizer, schedule)
 
     let eos = Int(try required("eos"))
     let generations = try #require(golden["generations"]?.array).map { generation in
@@ -64,19 +77,26 @@ import Testing
     let logs = try #require(golden["logs"]?.array).compactMap(\.object)
     var generation: Generation?
     for step in 0..<steps {
-      let iteration = step % settings.iterations
-      if iteration == 0 { generation = try update.prepare(generations[step / settings.iterations]) }
-      let metrics = try update.step(try #require(generation), iteration: iteration)
+      let number = step % settings.stepsPerGeneration
+      if number == 0 {
+        generation = try update.prepare(generations[step / settings.stepsPerGeneration])
+      }
+      let metrics = try update.step(try #require(generation), number: number)
       let pairs: [(String, Double?, Double)] = [
         ("loss", metrics.loss, 2e-5), ("grad_norm", metrics.gradientNorm, 2e-4),
         ("learning_rate", metrics.learningRate, 1e-12), ("kl", metrics.kl, 2e-5),
-        ("entropy", metrics.entropy, 2e-5), ("clip_ratio/low_mean", metrics.lowClipMean, 1e-6),
+        ("entropy", metrics.entropy, 2e-5),
+      ]
+      let isCispo = settings.loss.type == .cispo
+      let clips: [(String, Double?, Double)] = [
+        ("clip_ratio/low_mean", metrics.lowClipMean, 1e-6),
         ("clip_ratio/high_mean", metrics.highClipMean, 1e-6),
         ("clip_ratio/low_min", metrics.lowClipMin, 1e-6),
         ("clip_ratio/high_max", metrics.highClipMax, 1e-6),
         ("clip_ratio/region_mean", metrics.regionClipMean, 1e-6),
       ]
-      for (key, mine, tolerance) in pairs {
+      let cut: [(String, Double?, Double)] = [("cispo_clip_ratio", metrics.highClipMean, 1e-6)]
+      for (key, mine, tolerance) in pairs + (isCispo ? cut : clips) {
         let theirs = logs[step][key]?.double
         #expect((mine == nil) == (theirs == nil), "\(key) at step \(step)")
         guard let mine, let theirs else { continue }
@@ -91,6 +111,8 @@ import Testing
       let theirs = zip(tensor.floats(), start).map { $0 - $1 }
       let error = relativeError(mine, theirs)
       #expect(error < 2e-3, "the change of \(tensor.name): \(error)")
+      #expect(
+        relativeError(parameters.values.slice(offset, count), tensor.floats()) <= 1e-4, "\(tensor.name)")
     }
   }
 

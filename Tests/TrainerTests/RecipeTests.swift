@@ -37,7 +37,22 @@ import Testing
     ("rl_post_train_reward_funcs: [acuracy]", "Did you mean accuracy?"),
     ("rl_post_train_reward_funcs: [format]\nrl_post_train_reward_weights: [1, 2]", "2 weights"),
     ("loss_type: dapoo", "Did you mean dapo?"), ("activations: int8", "expected one of f32, bf16"),
-    ("num_generations: 8\nper_device_train_batch_size: 12", "multiple"),
+    ("num_generations: 8\nper_device_train_batch_size: 12", "a divisor of the 12 completions"),
+    (
+      "per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 3",
+      "a divisor of the 8"
+    ),
+    (
+      "gradient_accumulation_steps: 4\nsteps_per_generation: 6",
+      "a multiple of gradient_accumulation_steps = 4"
+    ),
+    ("generation_batch_size: 12", "a multiple of the 8"),
+    ("steps_per_generation: 2\ngeneration_batch_size: 16", "one of the two"),
+    ("loss_type: cispo", "epsilon_high"), ("delta: 1.1", "more than 1 + epsilon_high = 1.2"),
+    ("init_lora_weights: pissa", "the base stays as it is"), ("lora_target_modules: all-liner", "all-linear"),
+    ("rank_pattern: {q_proj: 2.5}", "a whole number"), ("layers_to_transform: [1, 1]", "each once"),
+    ("method: sft\nnum_generations: 4", "method: grpo"), ("method: sft\nbeta: 0.1", "method: grpo"),
+    ("max_length: 12", "method: sft"), ("method: dpo", "one of grpo, sft"),
     ("seed: 1\nseed: 2", "seed"), ("- a", "no mapping"), ("a: [", "no YAML"),
     ("warmup_ratio: .inf", "expected a number"),
     ("lr_scheduler_kwargs: {min_lr: 1}", "min_lr_rate"), ("temperature: 0", "expected 0.001"),
@@ -56,6 +71,59 @@ import Testing
     #expect(recipe.notes.count == 1)
     #expect(try Recipe(yaml: "scale_rewards: false", path: "r.yaml").scaling == .none)
     #expect(try Recipe(yaml: "scale_rewards: batch", path: "r.yaml").scaling == .batch)
+  }
+
+  /// The products of TRL's keys decide, not a micro-batch alone.
+  @Test func batchKeysMeanWhatTRLsMean() throws {
+    var recipe = try Recipe(
+      yaml: "per_device_train_batch_size: 1\ngradient_accumulation_steps: 8\nnum_generations: 8",
+      path: "r.yaml")
+    #expect(
+      recipe.promptsPerStep == 1 && recipe.stepsPerRollout == 1 && recipe.totalSteps(problems: 40) == 40)
+    recipe = try Recipe(
+      yaml: """
+        per_device_train_batch_size: 4
+        gradient_accumulation_steps: 2
+        num_processes: 2
+        num_generations: 8
+        steps_per_generation: 6
+        num_iterations: 2
+        num_train_epochs: 1.5
+        """, path: "r.yaml")
+    #expect(recipe.promptsPerStep == 6 && recipe.rolloutParts == 3 && recipe.stepsPerRollout == 6)
+    // 8 whole rollouts of 6 problems an epoch, of 6 steps each.
+    #expect(recipe.totalSteps(problems: 50) == 72)
+    recipe = try Recipe(yaml: "generation_batch_size: 32", path: "r.yaml")
+    #expect(recipe.rolloutParts == 4 && recipe.promptsPerStep == 4)
+    recipe = try Recipe(
+      yaml:
+        "method: sft\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 4\nnum_train_epochs: 2",
+      path: "r.yaml")
+    #expect(recipe.totalSteps(problems: 17) == 6 && recipe.optimizer.learningRate == 2e-5)
+  }
+
+  @Test func adapterShapesAreRead() throws {
+    let recipe = try Recipe(
+      yaml: """
+        lora_r: 8
+        lora_alpha: 16
+        lora_target_modules: all-linear
+        layers_to_transform: [1, 0]
+        rank_pattern: {"layers.1.mlp.*": 4}
+        alpha_pattern: {q_proj: 4}
+        use_rslora: true
+        """, path: "r.yaml")
+    #expect(recipe.lora.targets.count == 7 && recipe.lora.layers == [0, 1])
+    let modules = try recipe.lora.modules(for: try Model(path: pico, threads: 1).config)
+    #expect(modules.count == 14)
+    for module in modules {
+      #expect(module.rank == (module.name.hasPrefix("layers.1.mlp") ? 4 : 8))
+      let alpha = module.projection == .q ? 4.0 : 16
+      #expect(module.scale == Float(alpha / Double(module.rank).squareRoot()))
+    }
+    var unused = recipe.lora
+    unused.rankPatterns = [.init("layers.9.q_proj", 4)]
+    #expect(throws: TrainerError.self) { try unused.modules(for: try Model(path: pico, threads: 1).config) }
   }
 
   /// Tina's schedule: lr0 · s / W, then a cosine down to a tenth.

@@ -20,12 +20,25 @@ struct ShortRun {
   /// Beside the recipe.
   var options: TrainingOptions
 
-  /// - Parameter changes: keys of the recipe, with other values than usual.
-  init(_ changes: [String: String] = [:]) {
+  /// - Parameters:
+  ///   - changes: keys of the recipe, with other values than usual.
+  ///   - removed: keys that it lacks.
+  init(_ changes: [String: String] = [:], without removed: [String] = []) {
+    for key in removed { values[key] = nil }
     values.merge(changes) { $1 }
     options = TrainingOptions(output: temporary.path)
     options.ignoresMissingSignal = true
     options.memory = 2 << 30
+  }
+
+  /// A run of supervised fine-tuning.
+  init(supervised changes: [String: String]) {
+    let all = ["method": "sft", "per_device_train_batch_size": "4", "gradient_accumulation_steps": "1"]
+    self.init(
+      all.merging(changes) { $1 },
+      without: [
+        "rl_post_train_reward_funcs", "rl_post_train_reward_weights", "num_generations", "max_steps",
+      ])
   }
 
   func run(

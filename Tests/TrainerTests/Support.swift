@@ -52,3 +52,19 @@ extension UpdateSettings {
     UpdateSettings(try Recipe(yaml: "{}", path: "defaults.yaml"), rowLimit: 4096)
   }
 }
+
+extension PolicyUpdate {
+  /// An update with an optimiser of its own.
+  convenience init(
+    _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,
+    _ optimizer: OptimizerSettings = OptimizerSettings(), _ schedule: LearningRateSchedule,
+    exchange: any GradientSum = SingleProcess()
+  ) {
+    self.init(
+      AdapterLearner(pass, parameters, optimizer, schedule, seed: 42, exchange: exchange), settings)
+  }
+
+  func step(_ generation: Generation, iteration: Int) throws -> UpdateMetrics {
+    try step(generation, number: iteration)
+  }
+}

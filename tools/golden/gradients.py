@@ -2,13 +2,16 @@
 """Makes the golden gradients that Tests/TrainerTests compares with: PyTorch and PEFT on the tiny random models of
 Tests/RuntimeTests/Fixtures, in float32.
 
-  python tools/golden/gradients.py        writes Tests/TrainerTests/Fixtures/gradients.safetensors
+  python tools/golden/gradients.py              writes Tests/TrainerTests/Fixtures/gradients.safetensors
+  python tools/golden/gradients.py --families   writes family-gradients.safetensors there, from the models that
+                                                families.py makes
 
 For each case: a prompt, completions, a weight for every completion token, the adapter's matrices, and what comes
 out: log-probabilities, entropies, and the gradient of the sum of weight times log-probability with respect to
 every matrix. Needs tools/requirements.txt.
 """
 import pathlib
+import sys
 
 import peft
 import torch
@@ -28,6 +31,15 @@ CASES = {
     "wide": ("tiny-wide-heads", 2, 4, ["k_proj", "o_proj", "up_proj"], 6, [8, 8], 1.0),
     "window": ("tiny-window", 2, 4, SEVEN, 12, [10, 20], 1.0),
     "pages": ("tiny-theta", 2, 4, SEVEN, 70, [40, 3, 31], 1.0),
+}
+FAMILIES = {
+    "yarn": ("family-qwen2-yarn", 2, 4, ["q_proj", "k_proj", "down_proj"], 12, [10, 20], 1.0),
+    "qwen3": ("family-qwen3", 2, 4, SEVEN, 12, [10, 20], 1.0),
+    "biases": ("family-llama", 2, 4, ["q_proj", "o_proj", "gate_proj", "up_proj"], 35, [9], 1.0),
+    "llama3": ("family-llama3", 2, 4, ["k_proj", "v_proj", "up_proj"], 7, [40, 3], 1.0),
+    "smollm3": ("family-smollm3-window", 2, 4, ["q_proj", "k_proj", "v_proj", "down_proj"], 12, [10, 20], 1.0),
+    "gemma3": ("family-gemma3", 2, 4, SEVEN, 12, [10, 20], 0.8),
+    "scalar": ("family-gemma3-scalar", 2, 4, ["q_proj", "o_proj", "down_proj"], 12, [10, 20], 1.0),
 }
 
 
@@ -74,9 +86,12 @@ def case(name, model, rank, alpha, targets, prompt_length, lengths, temperature)
 if __name__ == "__main__":
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
+    families = "--families" in sys.argv
+    cases = FAMILIES if families else CASES
+    target = TARGET.with_name("family-" + TARGET.name) if families else TARGET
     golden = {}
-    for name, arguments in CASES.items():
+    for name, arguments in cases.items():
         golden |= case(name, *arguments)
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    save_file(golden, TARGET)
-    print(f"{len(CASES)} cases, {TARGET.stat().st_size} bytes")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(golden, target)
+    print(f"{len(cases)} cases, {target.stat().st_size} bytes")

@@ -43,7 +43,8 @@ CASES = {
 }
 KEYS = ["loss", "grad_norm", "learning_rate", "kl", "entropy", "reward", "reward_std", "frac_reward_zero_std",
         "clip_ratio/low_mean", "clip_ratio/low_min", "clip_ratio/high_mean", "clip_ratio/high_max",
-        "clip_ratio/region_mean", "completions/mean_length", "completions/min_length", "completions/max_length",
+        "clip_ratio/region_mean", "cispo_clip_ratio", "completions/mean_length", "completions/min_length",
+        "completions/max_length",
         "completions/clipped_ratio", "rewards/fixed/mean", "rewards/fixed/std"]
 
 
@@ -54,27 +55,30 @@ def tokenizer(vocabulary):
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="t2", pad_token="t0", unk_token="t3")
 
 
-def run(name, changes, tensors):
+def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumulation=GROUPS, targets=SEVEN,
+        steps=None):
     settings = {**COMMON, **changes}
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     draw = lambda count, low=4: torch.randint(low, 96, (count,), generator=generator).tolist()
-    steps = 4 if settings["num_iterations"] < 3 else 6
+    steps = steps or (4 if settings["num_iterations"] < 3 else 6)
+    per_generation = settings["num_iterations"] * settings.get("steps_per_generation", accumulation) // accumulation
     generations = []
-    for _ in range(steps // settings["num_iterations"]):
+    group_count, group_size = groups, group
+    for _ in range(-(-steps // per_generation)):
         groups = []
-        for index in range(GROUPS):
+        for index in range(group_count):
             completions = []
-            for i in range(GROUP):
+            for i in range(group_size):
                 length = int(torch.randint(1, LIMIT + 1, (1,), generator=generator))
                 completions.append(draw(LIMIT) if (i + index) % 3 == 0 else draw(length - 1) + [EOS])
-            rewards = [round(float(r), 2) for r in torch.randint(0, 4, (GROUP,), generator=generator) * 0.75]
+            rewards = [round(float(r), 2) for r in torch.randint(0, 4, (group_size,), generator=generator) * 0.75]
             if index == 1 and name == "tina":
                 rewards = [1.5] * GROUP  # a group without spread
             groups.append(dict(prompt=draw(5 + index), completions=completions, rewards=rewards))
         generations.append(groups)
 
     base = AutoModelForCausalLM.from_pretrained(MODELS / "tiny-f32", dtype=torch.float32, attn_implementation="eager")
-    config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=SEVEN, lora_dropout=0.0, task_type="CAUSAL_LM")
+    config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=targets, lora_dropout=0.0, task_type="CAUSAL_LM")
     state = dict(call=0, reward=0)
 
     def rollout(prompts, trainer):
@@ -91,8 +95,8 @@ def run(name, changes, tensors):
     module.shuffle_sequence_dict = lambda batch: batch
     with tempfile.TemporaryDirectory() as folder:
         arguments = GRPOConfig(
-            output_dir=folder, per_device_train_batch_size=GROUP, gradient_accumulation_steps=GROUPS,
-            num_generations=GROUP, max_completion_length=LIMIT, max_steps=steps, logging_steps=1, report_to="none",
+            output_dir=folder, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation,
+            num_generations=group_size, max_completion_length=LIMIT, max_steps=steps, logging_steps=1, report_to="none",
             save_strategy="no", use_cpu=True, bf16=False, gradient_checkpointing=False, seed=1, disable_tqdm=True,
             **settings)
         trainer = GRPOTrainer(
@@ -109,6 +113,8 @@ def run(name, changes, tensors):
         logs = [{k: log[k] for k in KEYS if k in log} for log in trainer.state.log_history if "loss" in log]
     assert len(logs) == steps and state["call"] == len(generations), (len(logs), state)
     settings.pop("lr_scheduler_kwargs")
+    if targets != SEVEN:
+        settings |= dict(targets=targets, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation)
     return dict(name=name, model="tiny-f32", rank=2, alpha=4, eos=EOS, max_completion_length=LIMIT, steps=steps,
                 generations=generations, logs=logs, **settings)
 

@@ -1,16 +1,23 @@
 public import ModelFiles
 
-/// A low-rank pair and the linear layer that it changes: the layer adds `scale · B · A · x` to its output.
+/// A low-rank pair and the layer that it changes: a linear one adds `scale · B · A · x` to its output, an embedding
+/// `scale · B · A[:, t]` to row t.
 public struct AdapterModule: Sendable {
   /// The layer it belongs to, independent of wrappers: `layers.3.self_attn.q_proj`.
   public let name: String
   /// A, B and the scale.
   public let pair: LowRankPair
+  /// Whether the layer is an embedding: A is `[rank, vocabulary]`, B `[width, rank]`.
+  public let isTable: Bool
+  /// DoRA's magnitude of each output, m: the layer's weight is m · (W + ΔW) / ‖W + ΔW‖, row by row. Nil without DoRA.
+  public let magnitude: Tensor?
 
   /// Makes a module without checking the shapes.
-  public init(name: String, pair: LowRankPair) {
+  public init(name: String, pair: LowRankPair, isTable: Bool = false, magnitude: Tensor? = nil) {
     self.name = name
     self.pair = pair
+    self.isTable = isTable
+    self.magnitude = magnitude
   }
 
   /// `[rank, in]`; F32, F16 or BF16.
@@ -29,6 +36,7 @@ extension [AdapterModule] {
   /// Why the modules together add exactly zero; nil if they do not.
   var zeroReason: String? {
     if isEmpty { return "it has no module" }
+    if contains(where: { $0.magnitude != nil }) { return nil }
     if allSatisfy({ $0.scale == 0 }) {
       let alphas = Set(map(\.alpha))
       guard let alpha = alphas.first, alphas.count == 1, alpha != 0 else {
@@ -41,12 +49,31 @@ extension [AdapterModule] {
   }
 }
 
+/// A parameter of the base that an adapter replaces as a whole (PEFT's `modules_to_save`, and `bias`).
+public struct SavedParameter: Sendable {
+  /// The layer it belongs to, independent of wrappers: `lm_head`, `layers.3.input_layernorm`.
+  public let module: String
+  /// `weight` or `bias`.
+  public let parameter: String
+  /// The numbers; F32, F16 or BF16.
+  public let tensor: Tensor
+
+  /// `lm_head.weight`.
+  public var name: String { module + "." + parameter }
+}
+
 /// A LoRA adapter that can be applied, its matrices in memory.
 public struct Adapter: Sendable {
   /// The path as it was given.
   public let path: String
   /// The pairs, by layer and then by name.
   public let modules: [AdapterModule]
+  /// Parameters of the base that it replaces, in the same order.
+  public let saved: [SavedParameter]
+  /// Whether a base's tied head follows what changes its embedding, and the other way round (`ensure_weight_tying`).
+  public let tiesWeights: Bool
+  /// What it is made of.
+  let entries: [AdapterEntry]
   /// The configuration's name for its base: a hub name or a folder. It proves nothing.
   public let baseModelName: String?
   /// The base by its contents; nil if the file does not tell it ("base not identified"), as a PEFT directory
@@ -65,8 +92,8 @@ public struct Adapter: Sendable {
 
   /// Opens an adapter of any format, all or nothing; the format is recognised by its contents.
   ///
-  /// Checks what the file alone can show: complete pairs, ranks, types, finite numbers, and nothing beyond plain
-  /// LoRA. Attaching it to a model checks whether it fits the base.
+  /// Checks what the file alone can show: complete pairs, ranks, types, finite numbers, and nothing beyond LoRA, DoRA
+  /// and replaced parameters. Attaching it to a model checks whether it fits the base.
   ///
   /// - Parameters:
   ///   - path: a `.tina` or GGUF file; a PEFT or MLX directory, or the safetensors file in one.
@@ -94,9 +121,13 @@ public struct Adapter: Sendable {
     guard violations.isEmpty else { throw AdapterError(path: file.path, violations: violations) }
     path = file.path
     modules = applicability.modules
+    saved = applicability.saved
+    entries = applicability.entries
+    // MLX applies what changes the embedding to a tied head too.
+    tiesWeights = file.peft?.tiesWeights ?? (file.archive.mlxConfiguration != nil)
     baseModelName = file.archive.baseModelName
     self.base = file.archive.base
-    zeroReason = modules.zeroReason
+    zeroReason = saved.isEmpty ? modules.zeroReason : nil
     configuration = file.archive.configuration ?? JSONObject([])
     targetModules = configuration["target_modules"]?.array?.compactMap(\.string) ?? []
     let negative = modules.count { $0.scale < 0 }
@@ -121,6 +152,9 @@ public struct Adapter: Sendable {
     modules.first { $0.name.utf8.elementsEqual(name.utf8) }
   }
 
-  /// Number of elements of all matrices.
-  public var parameterCount: Int { modules.reduce(0) { $0 + $1.a.elementCount + $1.b.elementCount } }
+  /// Number of elements of all tensors.
+  public var parameterCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+
+  /// Every tensor.
+  package var tensors: [Tensor] { entries.flatMap(\.tensors) }
 }

@@ -6,12 +6,11 @@ extension Adapter {
   /// Reads all matrices.
   public func contentDigest() -> ContentDigest {
     var hash = ContentHash()
-    for module in modules {
+    for own in entries {
       let entry = TinaCatalog.Entry(
-        kind: .lowRank, origin: 0, scale: module.scale, alpha: nil, module: module.name, path: "",
-        parameter: "",
-        attributes: nil, errors: [], tensors: 0..<0)
-      for (position, tensor) in [module.a, module.b].enumerated() {
+        kind: own.tinaKind, origin: 0, scale: own.pair?.scale ?? 1, alpha: nil, module: own.module, path: "",
+        parameter: own.parameter, attributes: nil, errors: [], tensors: 0..<0)
+      for (position, tensor) in own.tensors.enumerated() {
         var digest = Digest()
         digest.update(tensor.bytes)
         hash.append(

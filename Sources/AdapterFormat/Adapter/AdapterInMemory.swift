@@ -9,6 +9,11 @@ extension Adapter {
   package init(name: String, modules: [AdapterModule]) {
     path = name
     self.modules = modules
+    saved = []
+    tiesWeights = false
+    entries = modules.map {
+      AdapterEntry(module: $0.name, path: "", content: $0.isTable ? .embedding($0.pair) : .lowRank($0.pair))
+    }
     baseModelName = nil
     base = nil
     zeroReason = modules.zeroReason

@@ -12,17 +12,20 @@ public struct BaseArchitecture: Sendable, Equatable {
   public let layerCount: Int?
   /// Rows of the embedding.
   public let vocabularySize: Int?
+  /// Whether the head is the embedding.
+  public let isTied: Bool?
 
   /// Makes an architecture.
   public init(
     name: String, headCount: Int? = nil, keyValueHeadCount: Int? = nil, layerCount: Int? = nil,
-    vocabularySize: Int? = nil
+    vocabularySize: Int? = nil, isTied: Bool? = nil
   ) {
     self.name = name
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.layerCount = layerCount
     self.vocabularySize = vocabularySize
+    self.isTied = isTied
   }
 
   /// The architecture of a model in a GGUF file.
@@ -39,7 +42,8 @@ public struct BaseArchitecture: Sendable, Equatable {
     self.init(
       name: name, headCount: heads,
       keyValueHeadCount: file[name + ".attention.head_count_kv"]?.integer ?? heads,
-      layerCount: file[name + ".block_count"]?.integer)
+      layerCount: file[name + ".block_count"]?.integer,
+      isTied: !file.tensors.contains { $0.name == "output.weight" })
   }
 
   /// The architecture of an identified base.
@@ -70,6 +74,8 @@ public struct BaseArchitecture: Sendable, Equatable {
     let heads = text?["num_attention_heads"]?.int
     self.init(
       name: type, headCount: heads, keyValueHeadCount: text?["num_key_value_heads"]?.int ?? heads,
-      layerCount: text?["num_hidden_layers"]?.int, vocabularySize: text?["vocab_size"]?.int)
+      layerCount: text?["num_hidden_layers"]?.int, vocabularySize: text?["vocab_size"]?.int,
+      isTied: text?["tie_word_embeddings"]?.bool ?? json.object?["tie_word_embeddings"]?.bool
+        ?? FamilyNames(type)?.isTiedByDefault)
   }
 }

@@ -28,15 +28,19 @@ public struct BaseValues: Sendable {
   /// For a quantised tensor, how far apart the numbers are that it can't distinguish at each place
   /// (spec/base-identity.md, section 6.2); empty for a float tensor.
   public let widths: [Double]
+  /// What the container added to the numbers before it stored, and rounded, them; 1 for Gemma's norms in GGUF.
+  public let storedOffset: Float
 
   /// Makes a part of a row.
   ///
   /// - Parameters:
   ///   - values: the numbers.
   ///   - widths: as many, or none.
-  public init(_ values: [Float], widths: [Double] = []) {
+  ///   - storedOffset: what the container added to them.
+  public init(_ values: [Float], widths: [Double] = [], storedOffset: Float = 0) {
     self.values = values
     self.widths = widths
+    self.storedOffset = storedOffset
   }
 }
 

@@ -143,7 +143,8 @@ private struct Tally {
       let half = source.halfSpacing(w)
       if let target {
         var tolerance = 0x1p-25
-        if target != source { tolerance += half + target.halfSpacing(c) }
+        let offset = Double(found.storedOffset)
+        if target != source || offset != 0 { tolerance += half + target.halfSpacing(c + offset) }
         if !(deviation <= tolerance) {
           differing += 1
           isBroken = true

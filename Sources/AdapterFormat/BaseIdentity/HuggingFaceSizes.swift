@@ -16,7 +16,8 @@ struct HuggingFaceSizes {
         expected: "the name of an architecture")
     }
     architecture = type
-    isTied = Self.value("tie_word_embeddings", config)?.bool ?? false
+    isTied =
+      Self.value("tie_word_embeddings", config)?.bool ?? FamilyNames(type)?.isTiedByDefault ?? false
     dimensions = Self.dimensions(config)
   }
 

@@ -11,6 +11,8 @@ public struct StoredBase: BaseCandidate {
   public let dimensions: [String: Int]
   /// By canonical name.
   private let stored: [String: Tensor]
+  /// What the container adds to the weights of norms.
+  private let normOffset: Float
 
   /// Opens a Hugging Face directory; reads no weights.
   ///
@@ -31,14 +33,15 @@ public struct StoredBase: BaseCandidate {
   }
 
   /// A GGUF file's model.
-  private init(_ path: String, _ config: Qwen2Config, _ weights: WeightFiles) {
+  private init(_ path: String, _ config: Architecture, _ weights: WeightFiles) {
     self.path = path
-    architecture = "qwen2"
+    architecture = config.modelType
     dimensions = [
       "head_dim": config.headDim, "heads": config.headCount, "hidden": config.hiddenSize,
       "intermediate": config.intermediateSize, "kv_heads": config.keyValueHeadCount,
       "layers": config.layerCount, "vocab": config.vocabSize,
     ]
+    normOffset = config.normOffset
     stored = Dictionary(uniqueKeysWithValues: weights.tensors.values.map { (canonicalName($0.name), $0) })
   }
 
@@ -56,6 +59,7 @@ public struct StoredBase: BaseCandidate {
       }
     }
     self.path = path
+    normOffset = 0
     architecture = config.architecture
     dimensions = config.dimensions
     self.stored = stored
@@ -75,7 +79,9 @@ public struct StoredBase: BaseCandidate {
     let type = whole.elementType
     if type.readsAsFloats {
       let first = row * tensor.columns + columns.lowerBound
-      return BaseValues(whole.elements(first..<first + columns.count).floats())
+      let isNorm = normOffset != 0 && tensor.name.hasSuffix("norm.weight")
+      return BaseValues(
+        whole.elements(first..<first + columns.count).floats(), storedOffset: isNorm ? normOffset : 0)
     }
     let size = type.block.elements
     var values: [Float] = []

@@ -55,7 +55,7 @@ struct GGUFAdapterReader {
   /// The file's architecture, completed by the caller's numbers of heads.
   private func architecture() -> BaseArchitecture? {
     guard let own = GGUFConfiguration.architecture({ file[$0] }) else { return base }
-    guard let base, base.name == own.name, own.headCount == nil else { return own }
+    guard let base, own.headCount == nil, FamilyNames(base.name)?.gguf == own.name else { return own }
     return base
   }
 
@@ -70,9 +70,9 @@ struct GGUFAdapterReader {
     var entries: [AdapterEntry] = []
     for tensor in file.tensors {
       // Some programs add norms, tables and biases as a whole; llama.cpp leaves norms unused.
-      if let (path, parameter) = GGUFModuleNames.whole(tensor.name) {
+      if let (path, parameter) = names.whole(tensor.name) {
         do throws(AdapterError.Violation) {
-          let numbers = try floats(tensor)
+          let numbers = names.wholeFromGGUF(try floats(tensor), path: path)
           entries.append(
             AdapterEntry(
               module: PEFTTensorName.module(of: path), path: path,
@@ -84,7 +84,7 @@ struct GGUFAdapterReader {
       }
       let isA = tensor.name.hasSuffix(".lora_a")
       let name = String(tensor.name.dropLast(".lora_a".count))
-      guard isA || tensor.name.hasSuffix(".lora_b"), let module = GGUFModuleNames.module(of: name) else {
+      guard isA || tensor.name.hasSuffix(".lora_b"), let module = names.module(of: name) else {
         faults.append(
           bad(
             .unsupported("tensor"), "tensor " + quoted(tensor.name),

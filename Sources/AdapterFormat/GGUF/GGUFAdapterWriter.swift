@@ -26,7 +26,7 @@ enum GGUFAdapterWriter {
           violations.append(error)
         }
       }
-      metadata = self.metadata(archive, names.base, alpha: scale.alpha)
+      metadata = self.metadata(archive, names, alpha: scale.alpha)
     } catch {
       violations.append(error)
     }
@@ -81,16 +81,17 @@ enum GGUFAdapterWriter {
   }
 
   private static func metadata(
-    _ archive: AdapterArchive, _ base: BaseArchitecture, alpha: Float
+    _ archive: AdapterArchive, _ names: GGUFModuleNames, alpha: Float
   ) -> [(key: String, value: GGUFValue)] {
     var metadata: [(key: String, value: GGUFValue)] = [
-      ("general.architecture", .text(base.name)), ("general.type", .text("adapter")),
+      ("general.architecture", .text(names.architecture)), ("general.type", .text("adapter")),
       ("adapter.type", .text("lora")), ("adapter.lora.alpha", .float32(alpha)),
     ]
-    if base.name == "llama", let heads = base.headCount, let keyValueHeads = base.keyValueHeadCount {
+    let (base, name) = (names.base, names.architecture)
+    if names.needsHeads, let heads = base.headCount, let keyValueHeads = base.keyValueHeadCount {
       // llama.cpp does not need them, but programs that restore the order of rows do.
-      metadata.append(("llama.attention.head_count", .uint32(UInt32(clamping: heads))))
-      metadata.append(("llama.attention.head_count_kv", .uint32(UInt32(clamping: keyValueHeads))))
+      metadata.append((name + ".attention.head_count", .uint32(UInt32(clamping: heads))))
+      metadata.append((name + ".attention.head_count_kv", .uint32(UInt32(clamping: keyValueHeads))))
     }
     if let config = archive.ggufConfiguration {
       for key in config.keys where !metadata.contains(where: { $0.key == key }) && key != "general.alignment"

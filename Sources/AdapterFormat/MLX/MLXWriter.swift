@@ -10,6 +10,7 @@ enum MLXWriter {
   ) throws(AdapterError) {
     var violations = archive.mathematicalObstacles(file: path)
     checkEntries(archive, file: path, &violations)
+    checkTables(archive, base, file: path, &violations)
     let pairs = archive.entries.compactMap { entry in entry.pair.map { (entry.module, $0) } }
     for (key, values) in [
       ("rank_pattern", pairs.map { ($0.0, "rank \($0.1.rank)") }),
@@ -57,6 +58,25 @@ enum MLXWriter {
           .unsupported(entry.kind), file: file, place: "module " + quoted(entry.module),
           found: "an entry of the kind " + entry.kind,
           expected: "low-rank pairs, of every module with magnitudes or of none: mlx-lm loads nothing else"))
+    }
+  }
+
+  /// MLX has no head beside a tied embedding, and changes both where it changes that.
+  private static func checkTables(
+    _ archive: AdapterArchive, _ base: BaseArchitecture?, file: String,
+    _ violations: inout [AdapterError.Violation]
+  ) {
+    guard archive.mlxConfiguration == nil, base?.isTied != false else { return }
+    for entry in archive.entries where entry.pair != nil {
+      let isHead = entry.module == "lm_head" && base?.isTied == true
+      guard isHead || MLXNames.isTable(entry.path) else { continue }
+      violations.append(
+        .init(
+          .unsupported("tie_word_embeddings"), file: file, place: "module " + quoted(entry.module),
+          found: "a pair of one table, on a base whose tables \(base?.isTied == true ? "are" : "may be") one",
+          expected: "none: MLX would change head and embedding together",
+          advice: base == nil
+            ? "Name the base with --base, if it has a head of its own." : "Convert to .tina or PEFT."))
     }
   }
 

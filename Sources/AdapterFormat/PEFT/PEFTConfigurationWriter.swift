@@ -84,17 +84,22 @@ struct PEFTConfigurationWriter {
   private func fresh() -> JSONObject {
     let isDoRA = archive.entries.contains { if case .magnitude = $0.content { true } else { false } }
     let (targets, layers) = targets()
-    return JSONObject([
-      ("peft_type", .string("LORA")), ("task_type", .string("CAUSAL_LM")),
-      ("base_model_name_or_path", archive.baseModelName.map { .string($0) } ?? .null),
-      ("r", .null), ("lora_alpha", .null), ("use_rslora", .bool(false)),
-      ("target_modules", .array(targets.map { .string($0) })),
-      ("layers_to_transform", layers.map { .array($0.map { JSONValue($0) }) } ?? .null),
-      ("layers_pattern", layers == nil ? .null : .string("layers")),
-      ("rank_pattern", .null), ("alpha_pattern", .null), ("lora_dropout", .number("0.0")),
-      ("bias", .string("none")), ("fan_in_fan_out", .bool(false)), ("init_lora_weights", .bool(true)),
-      ("modules_to_save", .null), ("use_dora", .bool(isDoRA)), ("inference_mode", .bool(true)),
-    ])
+    // MLX changes a tied head with its embedding.
+    let isTied =
+      archive.mlxConfiguration != nil && archive.entries.contains { $0.tinaKind == .embedding }
+    let tie: [(key: String, value: JSONValue)] = isTied ? [("ensure_weight_tying", .bool(true))] : []
+    return JSONObject(
+      [
+        ("peft_type", .string("LORA")), ("task_type", .string("CAUSAL_LM")),
+        ("base_model_name_or_path", archive.baseModelName.map { .string($0) } ?? .null),
+        ("r", .null), ("lora_alpha", .null), ("use_rslora", .bool(false)),
+        ("target_modules", .array(targets.map { .string($0) })),
+        ("layers_to_transform", layers.map { .array($0.map { JSONValue($0) }) } ?? .null),
+        ("layers_pattern", layers == nil ? .null : .string("layers")),
+        ("rank_pattern", .null), ("alpha_pattern", .null), ("lora_dropout", .number("0.0")),
+        ("bias", .string("none")), ("fan_in_fan_out", .bool(false)), ("init_lora_weights", .bool(true)),
+        ("modules_to_save", .null), ("use_dora", .bool(isDoRA)), ("inference_mode", .bool(true)),
+      ] + tie)
   }
 
   /// The last components of the modules' names, if every layer has the same ones; else whole paths. With the layers,

@@ -13,6 +13,14 @@ struct PEFTSettings {
   var rank = 8
   var alpha = 8.0
   var usesRSLoRA = false
+  /// Whether every pair has magnitudes.
+  private(set) var usesDoRA = false
+  /// Names of the modules that the file replaces as a whole.
+  private(set) var modulesToSave: [String] = []
+  /// Whether the file holds biases of the base.
+  private(set) var changesBiases = false
+  /// Whether PEFT applies what changes the embedding to a tied head too, and the other way round.
+  private(set) var tiesWeights = false
   var baseModelName: String?
   /// Names that modules must end in; nil if a pattern selects them.
   var targetNames: [String]?
@@ -21,7 +29,7 @@ struct PEFTSettings {
   private var targets: Set<ByteName> = []
   private var rankPattern: [(ModulePattern, Double)] = []
   private var alphaPattern: [(ModulePattern, Double)] = []
-  private let file: String
+  let file: String
   /// Steps of all patterns so far.
   private var patternCost = 0
 
@@ -62,15 +70,13 @@ struct PEFTSettings {
     "peft_version", "runtime_config", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern",
     "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "lora_dropout",
     "init_lora_weights", "megatron_config", "megatron_core", "loftq_config", "eva_config", "corda_config",
-    "lora_ga_config", "velora_config", "qalora_group_size", "ensure_weight_tying", "merge_weights",
+    "lora_ga_config", "velora_config", "qalora_group_size", "merge_weights",
     "lora_dtype", "lorap_lr_ratio", "lorap_emb_lr",
   ]
 
   /// Keys that change the mathematics unless their value is neutral, and their meaning.
   private static let features: [String: String] = [
-    "use_dora": "DoRA: it scales the rows of the merged weights",
     "lora_bias": "biases in the low-rank pairs",
-    "modules_to_save": "whole modules of the base, replaced",
     "layer_replication": "layers of the base, repeated",
     "target_parameters": "pairs on parameters that are no linear layers",
     "use_qalora": "pooled inputs (QA-LoRA)",
@@ -87,11 +93,8 @@ struct PEFTSettings {
   private mutating func check(_ key: String, _ value: JSONValue) {
     if key == "init_lora_weights" {
       checkInitialisation(value)
-    } else if key == "bias" {
-      if value.word != "none" {
-        obstacles.append(
-          violation(.unsupported("bias"), key, expected: "\"none\": changed biases are not applied"))
-      }
+    } else if let expected = Self.contents[key] {
+      if !take(key, value) { obstacles.append(violation(.unsupported(key), key, expected: expected)) }
     } else if let meaning = Self.features[key] {
       if !Self.isNeutral(value) {
         obstacles.append(
@@ -105,6 +108,27 @@ struct PEFTSettings {
           .unknownKey, key, expected: "a key of LoRA: this one is not known and may change the result",
           advice: "Remove the key if it is known to change nothing."))
     }
+  }
+
+  /// Keys that say what else the file holds, and the values that are known.
+  private static let contents = [
+    "use_dora": "true or false", "modules_to_save": "a list of module names",
+    "bias": "\"none\", \"all\" or \"lora_only\"", "ensure_weight_tying": "true or false",
+  ]
+
+  /// Takes the value of one of ``contents``; false if it is not known.
+  private mutating func take(_ key: String, _ value: JSONValue) -> Bool {
+    switch key {
+    case "use_dora": usesDoRA = value.bool == true
+    case "ensure_weight_tying": tiesWeights = value.bool == true
+    case "modules_to_save":
+      modulesToSave = value.array?.compactMap(\.string) ?? []
+      return value.array?.count == modulesToSave.count && modulesToSave.count <= 20_000
+    default:
+      changesBiases = value.word != "none"
+      return ["none", "all", "lora_only"].contains(value.word)
+    }
+    return value.bool != nil
   }
 
   private static func isNeutral(_ value: JSONValue) -> Bool {

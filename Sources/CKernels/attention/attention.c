@@ -1,7 +1,7 @@
 // Cuts attention into chunks for the pool.
 #include "dispatch/kernel.h"
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 // A chunk is a block of neighbouring rows of one sequence for one key head, or for some of its query heads where
 // threads outnumber key heads. One thread computes the whole of a result.

@@ -95,6 +95,8 @@ const tk_path *tk_path_named(const char *name) {
 
 const char *tk_isa(void) { return tk_current()->name; }
 
+bool tk_isa_exists(const char *name) { return tk_path_named(name) != NULL; }
+
 bool tk_isa_select(const char *name) {
   const tk_path *path = find(name, false);
   if (!path) return false;

@@ -4,7 +4,7 @@
 #define TK_PATHS_H
 
 #include "attention/attention.h"
-#include "dispatch/limits.h"
+#include "limits/limits.h"
 #include "linear/bf16/bf16.h"
 #include "linear/int8/int8.h"
 #include "linear/linear.h"

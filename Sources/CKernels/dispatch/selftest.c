@@ -121,6 +121,7 @@ static void run(const tk_path *path, struct results *r) {
   path->rows->rmsnorm(x, COLUMNS, u, 1e-6f, r->rows[0]);
   memcpy(r->rows[1], x, sizeof r->rows[1]);
   path->rows->swiglu(r->rows[1], u, COLUMNS);
+  path->rows->geglu(r->rows[1], u, COLUMNS);
   memcpy(r->rows[2], x, sizeof r->rows[2]);
   path->rows->rope(r->rows[2], 1, COLUMNS - 1, u, u + (COLUMNS - 1) / 2);
   path->rows->from_f32(x, r->halves[0], TK_F16, COLUMNS);
@@ -141,6 +142,7 @@ static void run(const tk_path *path, struct results *r) {
   for (size_t i = 0; i < 4; i++) memcpy(r->gradients[i], x + i * COLUMNS, sizeof r->gradients[i]);
   path->training->softmax_backward(r->gradients[0], r->gradients[1], COLUMNS, 0.1f, 0.2f);
   path->training->swiglu_backward(r->gradients[0], x, r->gradients[2], r->gradients[3], COLUMNS);
+  path->training->geglu_backward(r->gradients[0], x, r->gradients[2], r->gradients[3], COLUMNS);
   r->expectation = path->training->head_backward(r->gradients[3], COLUMNS, 0.7f, 3.1f, true);
   const tk_adamw adamw = {0.9f, 0.9f, 0.1f, 0.99f, 0.01f, 0.999f, 0.003f, 0.7f, 1e-8f};
   r->squares = path->training->square_sum(r->gradients[2], COLUMNS);

@@ -16,7 +16,7 @@ typedef struct tk_attention_row {
 typedef struct tk_attention_shape {
   size_t heads, kv_heads, head_dim, page_tokens, key_offset, value_offset;
   tk_type type;
-  float scale;                  // 1 / sqrt(head_dim)
+  float scale;                  // of the scores; 1 / sqrt(head_dim) in most models
 } tk_attention_shape;
 // output = softmax(scale * q K^T) V for each row. The scores have the order of ckernels.h. The denominator is summed
 // in 8 lanes by (t - first) mod 8, reduced in that order. Each element of the output is summed over t ascending. The

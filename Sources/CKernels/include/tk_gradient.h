@@ -13,6 +13,10 @@ void tk_softmax_backward(float *_Nonnull p, float *_Nonnull d, size_t count, flo
 void tk_swiglu_backward(const float *_Nonnull gate, const float *_Nonnull up, float *_Nonnull d, float *_Nonnull d_up,
                         size_t count);
 
+// The same of y = gelu(gate) * up, as tk_geglu computes it.
+void tk_geglu_backward(const float *_Nonnull gate, const float *_Nonnull up, float *_Nonnull d, float *_Nonnull d_up,
+                       size_t count);
+
 // With p = exp(logit * factor - log_sum): returns the sum of p * logit * factor; with `differentiates`, each logit
 // becomes -p * factor.
 double tk_head_backward(float *_Nonnull logits, size_t count, float factor, float log_sum, bool differentiates);

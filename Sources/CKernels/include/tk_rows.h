@@ -14,6 +14,9 @@ void tk_rope(float *_Nonnull x, size_t n, size_t x_stride, size_t heads, size_t 
              const float *_Nonnull cosine, const float *_Nonnull sine, const uint32_t *_Nonnull positions);
 // gate[i] = silu(gate[i]) * up[i] over n contiguous rows of `dim`.
 void tk_swiglu(tk_pool *_Nonnull pool, float *_Nonnull gate, const float *_Nonnull up, size_t n, size_t dim);
+// gate[i] = gelu(gate[i]) * up[i] with gelu(x) = x * sigmoid(2u), u = sqrt(2 / pi) * (x + 0.044715 x^3): the tanh
+// approximation.
+void tk_geglu(tk_pool *_Nonnull pool, float *_Nonnull gate, const float *_Nonnull up, size_t n, size_t dim);
 // x[i] += y[i]
 void tk_add(float *_Nonnull x, const float *_Nonnull y, size_t count);
 // x[i] *= factor

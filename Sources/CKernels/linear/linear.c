@@ -4,7 +4,7 @@
 #include <sched.h>
 
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 // A job is a base map, or one term's u = scale · A x. The jobs of one call are cut into chunks: some rows for some
 // inputs.

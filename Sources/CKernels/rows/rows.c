@@ -1,10 +1,11 @@
 // Spreads norms, activations and conversions of rows over the pool.
 #include "dispatch/kernel.h"
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 struct rows_region {
   const tk_row_kernels *kernels;
+  void (*gated)(float *gate, const float *up, size_t count);
   const float *x;
   float *y;
   const float *weight;
@@ -19,25 +20,34 @@ static void rmsnorm_chunk(void *context, size_t chunk) {
 }
 
 // Each element is computed by itself, so chunks may cut rows.
-static void swiglu_chunk(void *context, size_t chunk) {
+static void gated_chunk(void *context, size_t chunk) {
   const struct rows_region *r = context;
   const size_t first = chunk * r->rows, count = r->n - first < r->rows ? r->n - first : r->rows;
-  r->kernels->swiglu(r->y + first, r->x + first, count);
+  r->gated(r->y + first, r->x + first, count);
 }
 
 static size_t rows_per_chunk(size_t dim) { return dim > 8192 ? 1 : 8192 / (dim ? dim : 1) + 1; }
 
 void tk_rmsnorm(tk_pool *pool, const float *x, size_t n, size_t dim, const float *weight, float eps, float *y) {
-  struct rows_region r = {tk_current()->rows, x, y, weight, eps, n, dim, rows_per_chunk(dim)};
+  struct rows_region r = {tk_current()->rows, NULL, x, y, weight, eps, n, dim, rows_per_chunk(dim)};
   tk_pool_run(pool, (n + r.rows - 1) / r.rows, rmsnorm_chunk, &r);
 }
 
-void tk_swiglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim) {
+static void gated_rows(tk_pool *pool, void (*gated)(float *, const float *, size_t), float *gate, const float *up,
+                       size_t n, size_t dim) {
   const size_t count = n * dim;
   size_t piece = (count / (2 * tk_pool_threads(pool)) + 8) & ~(size_t)7;
   piece = piece < 2048 ? 2048 : piece > 8192 ? 8192 : piece;
-  struct rows_region r = {tk_current()->rows, up, gate, NULL, 0, count, 1, piece};
-  tk_pool_run(pool, (count + piece - 1) / piece, swiglu_chunk, &r);
+  struct rows_region r = {tk_current()->rows, gated, up, gate, NULL, 0, count, 1, piece};
+  tk_pool_run(pool, (count + piece - 1) / piece, gated_chunk, &r);
+}
+
+void tk_swiglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim) {
+  gated_rows(pool, tk_current()->rows->swiglu, gate, up, n, dim);
+}
+
+void tk_geglu(tk_pool *pool, float *gate, const float *up, size_t n, size_t dim) {
+  gated_rows(pool, tk_current()->rows->geglu, gate, up, n, dim);
 }
 
 void tk_rope(float *x, size_t n, size_t x_stride, size_t heads, size_t head_dim, const float *cosine,

@@ -8,6 +8,7 @@ typedef struct tk_row_kernels {
   void (*rope)(float *x, size_t heads, size_t head_dim, const float *cosine, const float *sine);
   void (*rmsnorm)(const float *x, size_t dim, const float *weight, float eps, float *y);
   void (*swiglu)(float *gate, const float *up, size_t count);
+  void (*geglu)(float *gate, const float *up, size_t count);
   void (*from_f32)(const float *x, void *y, tk_type type, size_t count);
   void (*to_f32)(const void *x, tk_type type, float *y, size_t count);
   float (*exp)(float x);

@@ -1,7 +1,7 @@
 // Spreads rows of logits over the pool.
 #include "dispatch/kernel.h"
 #include "dispatch/paths.h"
-#include "dispatch/pool.h"
+#include "pool/pool.h"
 
 struct sample_region {
   const tk_sampling_kernels *kernels;

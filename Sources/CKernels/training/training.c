@@ -34,6 +34,9 @@ void tk_softmax_backward(float *p, float *d, size_t count, float mean, float sca
 void tk_swiglu_backward(const float *gate, const float *up, float *d, float *d_up, size_t count) {
   tk_current()->training->swiglu_backward(gate, up, d, d_up, count);
 }
+void tk_geglu_backward(const float *gate, const float *up, float *d, float *d_up, size_t count) {
+  tk_current()->training->geglu_backward(gate, up, d, d_up, count);
+}
 double tk_head_backward(float *logits, size_t count, float factor, float log_sum, bool differentiates) {
   return tk_current()->training->head_backward(logits, count, factor, log_sum, differentiates);
 }

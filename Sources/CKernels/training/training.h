@@ -14,6 +14,7 @@ typedef struct tk_training_kernels {
   void (*product)(const tk_product_args *product, float *scratch);
   void (*softmax_backward)(float *p, float *d, size_t count, float mean, float scale);
   void (*swiglu_backward)(const float *gate, const float *up, float *d, float *d_up, size_t count);
+  void (*geglu_backward)(const float *gate, const float *up, float *d, float *d_up, size_t count);
   double (*head_backward)(float *logits, size_t count, float factor, float log_sum, bool differentiates);
   double (*adamw_step)(const tk_adamw *settings, const float *gradient, float *x, float *m, float *v, size_t count);
   double (*square_sum)(const float *x, size_t count);

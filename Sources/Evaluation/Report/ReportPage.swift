@@ -65,6 +65,7 @@ public struct ReportPage {
       "temperature \(settings.sampling.temperature)", "top-p \(settings.sampling.topP)",
       "at most \(settings.maxTokens) tokens", "seed \(settings.sampling.seed)",
       "prompt \(settings.style.rawValue)", "template \(settings.template)",
+      settings.system.map { "system message “\($0)”" } ?? "no system message",
     ]
     if let day = timing.day { parts.append(day) }
     if let seconds = timing.seconds, seconds > 0 {

@@ -11,6 +11,10 @@ public struct Estimate: Sendable, Equatable {
   public let low: Double
   /// The upper end of the 95 % interval.
   public let high: Double
+
+  package init(value: Double, standardError: Double?, low: Double, high: Double) {
+    (self.value, self.standardError, self.low, self.high) = (value, standardError, low, high)
+  }
 }
 
 /// The formulas of an evaluation. `correct[p][s]` is 1 if sample s of problem p is right, else 0.
@@ -83,7 +87,7 @@ public enum Statistics {
   }
 
   /// Student's t at 97.5 %: the expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
-  static func studentQuantile975(degrees: Int) -> Double {
+  package static func studentQuantile975(degrees: Int) -> Double {
     let z = 1.959964
     let v = Double(max(degrees, 1))
     func power(_ n: Int) -> Double { pow(z, Double(n)) }
@@ -93,12 +97,12 @@ public enum Statistics {
     return z + g1 / v + g2 / (v * v) + g3 / (v * v * v)
   }
 
-  static func mean(_ values: [Double]) -> Double {
+  package static func mean(_ values: [Double]) -> Double {
     values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
   }
 
   /// The unbiased variance: divided by n − 1.
-  static func variance(_ values: [Double]) -> Double {
+  package static func variance(_ values: [Double]) -> Double {
     guard values.count > 1 else { return 0 }
     let center = mean(values)
     return values.reduce(0) { $0 + ($1 - center) * ($1 - center) } / Double(values.count - 1)

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import TinaRuntime
 
 /// A summary as text for a terminal.
@@ -14,7 +15,9 @@ public struct SummaryTable {
     var lines = [
       "\(settings.benchmark): \(settings.problemCount) problems × \(settings.samples) samples, "
         + "temperature \(settings.sampling.temperature), top-p \(settings.sampling.topP), "
-        + "at most \(settings.maxTokens) tokens, seed \(settings.sampling.seed)"
+        + "at most \(settings.maxTokens) tokens, seed \(settings.sampling.seed)",
+      "prompt \(settings.style.rawValue), template \(settings.template), "
+        + (settings.system.map { "system message \(quoted($0))" } ?? "no system message"),
     ]
     var header = ["", "Pass@1", "95 % interval", "± problems", "± samples"]
     if settings.samples > 1 { header += ["pass@\(settings.samples)", "majority"] }

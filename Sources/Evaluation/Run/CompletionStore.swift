@@ -7,7 +7,7 @@ import Support
 ///
 /// A running evaluation appends completions to `completions.part.jsonl` as they end. When all are there, it writes
 /// `completions.jsonl` in the order of contestants, problems and samples.
-final class CompletionStore {
+package final class CompletionStore {
   let directory: String
   /// The completions of earlier runs.
   private(set) var saved: [CompletionRecord] = []
@@ -77,7 +77,7 @@ final class CompletionStore {
   }
 
   /// Reads records. Cuts off the unfinished line that a killed run may leave at a journal's end.
-  static func read(_ path: String, isJournal: Bool = false) throws -> [CompletionRecord] {
+  package static func read(_ path: String, isJournal: Bool = false) throws -> [CompletionRecord] {
     let map = try MappedFile(path: path)
     var bytes = map.copy(0..<map.byteCount)
     let newline = UInt8(ascii: "\n")

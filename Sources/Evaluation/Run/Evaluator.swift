@@ -14,7 +14,7 @@ public struct Evaluator: Sendable {
     public let done: Int
     /// Completions wanted.
     public let total: Int
-    /// Tokens drawn in this run.
+    /// Tokens drawn in this run, those of completions that go on included.
     public let tokens: Int
     /// Seconds since this run began.
     public let seconds: Double
@@ -62,20 +62,28 @@ public struct Evaluator: Sendable {
     let groups = missing(records)
     let missingCount = groups.reduce(0) { $0 + $1.samples.count }
     let began = ContinuousClock.now
-    var tokens = 0
+    let drawn = Locked(0)
     var made = 0
     var correct = records.values.count { $0.correct == true }
     func report() {
       let seconds = (ContinuousClock.now - began).inSeconds
       onProgress(
         Progress(
-          done: records.count, total: keys.count, tokens: tokens, seconds: seconds, correct: correct,
+          done: records.count, total: keys.count, tokens: drawn.withLock { $0 }, seconds: seconds,
+          correct: correct,
           secondsLeft: made == 0 ? nil : seconds / Double(made) * Double(missingCount - made)))
     }
     report()
-    let (ended, continuation) = AsyncThrowingStream.makeStream(of: CompletionRecord.self)
+    // Nil is a moment at which progress is told, although nothing ended.
+    let (ended, continuation) = AsyncThrowingStream.makeStream(of: CompletionRecord?.self)
     // An error ends all completions, and none goes on behind it.
     try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask {
+        while !Task.isCancelled {
+          try? await Task.sleep(for: .seconds(1))
+          if case .terminated = continuation.yield(nil) { return }
+        }
+      }
       var next = groups.makeIterator()
       var open = 0
       func startMore() throws {
@@ -84,7 +92,7 @@ public struct Evaluator: Sendable {
           let asking = try start(group)
           tasks.addTask {
             do {
-              try await asking { continuation.yield($0) }
+              try await asking(drawn) { continuation.yield($0) }
             } catch {
               continuation.finish(throwing: error)
             }
@@ -95,15 +103,19 @@ public struct Evaluator: Sendable {
       do {
         try startMore()
         for try await record in ended {
+          guard let record else {
+            report()
+            continue
+          }
           try store.append(record)
           records[record.key] = record
-          tokens += record.tokens
           made += 1
           open -= 1
           if record.correct == true { correct += 1 }
           report()
           try startMore()
         }
+        tasks.cancelAll()
       } catch {
         tasks.cancelAll()
         throw error
@@ -164,7 +176,10 @@ public struct Evaluator: Sendable {
   /// sample, so that only they make a difference.
   private func start(
     _ group: Group
-  ) throws -> @Sendable (_ onRecord: @Sendable (CompletionRecord) -> Void) async throws -> Void {
+  ) throws
+    -> @Sendable (_ drawn: Locked<Int>, _ onRecord: @Sendable (CompletionRecord) -> Void) async throws
+    -> Void
+  {
     let messages = messages(group.problem)
     var request = try assistant.request(
       for: assistant.encode(messages), promptIndex: group.index, sampleIndex: group.samples.lowerBound)
@@ -174,10 +189,13 @@ public struct Evaluator: Sendable {
       adapter: group.contestant.adapter, sampling: settings.sampling, maxTokens: settings.maxTokens)
     let completions = try assistant.engine.generate(request, samples: group.samples.count)
     let prompt = try assistant.prompts.render(messages)
-    return { [assistant, grader] onRecord in
+    return { [assistant, grader] drawn, onRecord in
       var texts = [CompletedText](repeating: .init(), count: group.samples.count)
       for try await element in completions {
+        let before = texts[element.sample].ids.count
         texts[element.sample].add(element.event)
+        let new = texts[element.sample].ids.count - before
+        drawn.withLock { $0 += new }
         guard case .finished = element.event else { continue }
         let text = texts[element.sample]
         onRecord(

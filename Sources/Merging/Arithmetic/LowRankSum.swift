@@ -7,25 +7,18 @@ import TinaRuntime
 struct LowRankSum: Sendable {
   let module: String
   /// The pair of each adapter that has the module, its scale times that of the attachment.
-  let terms: [LowRankPair]
+  var terms: [LowRankPair] = []
+  /// DoRA's magnitude of each row; nil without.
+  var magnitudes: [Float]?
+  /// Where the output's row stands in the checkpoint, whose order the terms have; nil for the same place.
+  var order: (@Sendable (Int) -> Int)?
+
+  init(module: String) { self.module = module }
 
   /// Ranks of all terms together.
   var rank: Int { terms.reduce(0) { $0 + $1.rank } }
   /// Number of inputs.
   var columns: Int { terms[0].inputCount }
-
-  /// The sums of `adapters`, by module.
-  static func all(_ adapters: [AttachedAdapter]) -> [String: LowRankSum] {
-    var terms: [String: [LowRankPair]] = [:]
-    for attached in adapters {
-      for module in attached.adapter.modules {
-        var pair = module.pair
-        pair.scale *= attached.scale
-        terms[module.name, default: []].append(pair)
-      }
-    }
-    return Dictionary(uniqueKeysWithValues: terms.map { ($0, LowRankSum(module: $0, terms: $1)) })
-  }
 
   /// All Aⱼ in the kernel's packed form.
   func packedA() -> [Float] {
@@ -51,7 +44,8 @@ struct LowRankSum: Sendable {
       let (b, scale) = (terms[i].b, terms[i].scale)
       let width = b.shape[1]
       let size = b.elementType.byteSize
-      for (i, row) in rows.enumerated() {
+      for (i, place) in rows.enumerated() {
+        let row = order?(place) ?? place
         unsafe target.withUnsafeMutableBufferPointer { target in
           let part = unsafe target.baseAddress! + i * rank + first
           unsafe tk_to_f32(b.baseAddress + row * width * size, b.elementType.kernel, part, width)
@@ -59,6 +53,22 @@ struct LowRankSum: Sendable {
         }
       }
       first += width
+    }
+  }
+
+  /// Turns what the terms add to some rows, Δ, into what DoRA does to them: m · (W + Δ) / ‖W + Δ‖ − W.
+  func scaleRows(_ rows: Range<Int>, weights: [Float], delta: inout [Float]) {
+    guard let magnitudes else { return }
+    let columns = columns
+    for (i, place) in rows.enumerated() {
+      let range = i * columns..<(i + 1) * columns
+      let squares = range.reduce(0.0) { sum, at in
+        let value = Double(weights[at] + delta[at])
+        return sum + value * value
+      }
+      let magnitude = Double(magnitudes[order?(place) ?? place])
+      let factor = squares == 0 ? 0 : Float(magnitude / squares.squareRoot())
+      for at in range { delta[at] = factor * (weights[at] + delta[at]) - weights[at] }
     }
   }
 }

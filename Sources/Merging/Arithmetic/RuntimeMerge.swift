@@ -34,12 +34,16 @@ public struct RuntimeMerge: Sendable {
       throw MergeError.invalidSetting(
         name: "merged type", found: elementType.rawValue, expected: "f32, f16 or bf16")
     }
-    let sums = LowRankSum.all(adapters)
+    try Merge.checkSum(adapters)
+    let changes = MergedTensors(adapters, into: base.directory)
     var planned: [PlannedTensor] = []
     var offset = 0
-    for weight in base.directory.weights.tensors.values.sorted(by: { $0.name < $1.name }) {
-      guard let sum = sums[OutputPlan.module(weight.name)] else { continue }
-      planned.append(PlannedTensor(source: weight, type: elementType, offset: offset, sum: sum))
+    let weights = base.directory.weights.replacing(changes.newHead.map { [$0.name: $0] } ?? [:])
+    for weight in weights.tensors.values.sorted(by: { $0.name < $1.name }) {
+      let (sum, replaced) = (changes.sums[weight.name], changes.replaced[weight.name])
+      guard sum != nil || replaced != nil || weight.name == changes.newHead?.name else { continue }
+      planned.append(
+        PlannedTensor(source: replaced ?? weight, type: elementType, offset: offset, sum: sum))
       // Kernels like rows that begin at a multiple of 64.
       offset += (planned[planned.count - 1].byteCount + 63) / 64 * 64
     }
@@ -65,7 +69,8 @@ public struct RuntimeMerge: Sendable {
         byteRange: tensor.offset..<tensor.offset + tensor.byteCount)
     }
     model = try Model(
-      base.directory.replacing(merged), threads: base.threads, activations: base.activationChoice)
+      base.directory.replacing(merged, isTied: changes.isTied), threads: base.threads,
+      activations: base.activationChoice)
     modules = measures
     byteCount = offset
     self.elementType = elementType

@@ -22,43 +22,106 @@ enum GGUFMetadata {
       ]
     }
     let config = directory.config
-    guard config.slidingWindow == nil else {
-      throw MergeError.invalidSetting(
-        name: "output", found: "a GGUF file of a model with a sliding window",
-        expected: "a model without one: llama.cpp's qwen2 has none")
-    }
+    let family = config.family
     var metadata: [(key: String, value: GGUFValue)] = [
-      ("general.architecture", .text("qwen2")), ("general.type", .text("model")),
+      ("general.architecture", .text(family)), ("general.type", .text("model")),
     ]
     metadata += sampling(directory.generation)
     let name = URL(fileURLWithPath: directory.path).standardizedFileURL.lastPathComponent
     if !name.isEmpty, name != "/" { metadata.append(("general.name", .text(name))) }
     metadata += [
       ("general.size_label", .text(sizeLabel(parameterCount(directory)))),
-      ("qwen2.block_count", .uint32(UInt32(config.layerCount))),
-      ("qwen2.context_length", .uint32(UInt32(config.maxPositions))),
-      ("qwen2.embedding_length", .uint32(UInt32(config.hiddenSize))),
-      ("qwen2.feed_forward_length", .uint32(UInt32(config.intermediateSize))),
-      ("qwen2.attention.head_count", .uint32(UInt32(config.headCount))),
-      ("qwen2.attention.head_count_kv", .uint32(UInt32(config.keyValueHeadCount))),
-      ("qwen2.rope.freq_base", .float32(Float(config.ropeTheta))),
-      ("qwen2.attention.layer_norm_rms_epsilon", .float32(config.rmsNormEps)),
+      (family + ".block_count", .uint32(UInt32(config.layerCount))),
+      (family + ".context_length", .uint32(UInt32(config.maxPositions))),
+      (family + ".embedding_length", .uint32(UInt32(config.hiddenSize))),
+      (family + ".feed_forward_length", .uint32(UInt32(config.intermediateSize))),
+      (family + ".attention.head_count", .uint32(UInt32(config.headCount))),
+      (family + ".attention.head_count_kv", .uint32(UInt32(config.keyValueHeadCount))),
+      (family + ".rope.freq_base", .float32(Float(config.ropeTheta))),
+      (family + ".attention.layer_norm_rms_epsilon", .float32(config.rmsNormEps)),
     ]
     if config.headDim * config.headCount != config.hiddenSize {
       metadata += [
-        ("qwen2.attention.key_length", .uint32(UInt32(config.headDim))),
-        ("qwen2.attention.value_length", .uint32(UInt32(config.headDim))),
+        (family + ".attention.key_length", .uint32(UInt32(config.headDim))),
+        (family + ".attention.value_length", .uint32(UInt32(config.headDim))),
       ]
     }
+    metadata += try rotary(config) + windows(config)
     metadata += [fileType, version]
     if FileManager.default.fileExists(atPath: directory.path + "/tokenizer.json") {
       metadata += try Tokenizer.ggufMetadata(directory: directory.path, idCount: config.vocabSize)
     } else {
       metadata += [
-        ("qwen2.vocab_size", .uint32(UInt32(config.vocabSize))), ("tokenizer.ggml.model", .text("no_vocab")),
+        (family + ".vocab_size", .uint32(UInt32(config.vocabSize))),
+        ("tokenizer.ggml.model", .text("no_vocab")),
       ]
     }
     return metadata
+  }
+
+  /// What a file of this kind cannot say.
+  static func refusal(_ config: Architecture, _ settings: [String]) -> MergeError {
+    .invalidSetting(
+      name: "output",
+      found: "a GGUF file of a model whose \(settings.joined(separator: " and ")) it can't state",
+      expected: "what llama.cpp's \(config.family) computes: merge into a directory instead")
+  }
+
+  private static func rotary(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)] {
+    let start = config.family + ".rope.scaling."
+    switch config.rotary.scaling {
+    case .none, .llama3, .divided: return []
+    case .linear(let factor):
+      return [(start + "type", .text("linear")), (start + "factor", .float32(Float(factor)))]
+    case .yarn(let factor, let original, let attention, let betaFast, let betaSlow, let truncates):
+      guard truncates else { throw refusal(config, ["rotary scaling"]) }
+      let usual = factor <= 1 ? 1 : 0.1 * log(factor) + 1
+      var keys: [(key: String, value: GGUFValue)] = [
+        (start + "type", .text("yarn")), (start + "factor", .float32(Float(factor))),
+        (start + "original_context_length", .uint32(UInt32(original))),
+      ]
+      if attention != usual { keys.append((start + "attn_factor", .float32(Float(attention / usual)))) }
+      if betaFast != 32 { keys.append((start + "yarn_beta_fast", .float32(Float(betaFast)))) }
+      if betaSlow != 1 { keys.append((start + "yarn_beta_slow", .float32(Float(betaSlow)))) }
+      return keys
+    }
+  }
+
+  /// Windows, where the family has them, and layers without rotation, where they are those that llama.cpp takes.
+  private static func windows(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)]
+  {
+    if config.family == "smollm3" {
+      let usual = config.attention.indices.allSatisfy {
+        (config.attention[$0].rotary != nil) == (($0 + 1) % 4 != 0)
+      }
+      if !usual { throw refusal(config, ["layers without rotation"]) }
+    }
+    guard let window = config.slidingWindow else {
+      if config.family == "gemma3" { throw refusal(config, ["layers without a window"]) }
+      return []
+    }
+    guard config.family == "gemma3" else { throw refusal(config, ["sliding windows"]) }
+    var keys: [(key: String, value: GGUFValue)] = [
+      ("gemma3.attention.sliding_window", .uint32(UInt32(clamping: window)))
+    ]
+    let period = (config.attention.firstIndex { $0.window == nil } ?? config.layerCount) + 1
+    if period != 6 { keys.append(("gemma3.attention.sliding_window_pattern", .uint32(UInt32(period)))) }
+    let local = config.attention.lazy.compactMap { $0.window == nil ? nil : $0.rotary }.first
+    if let local, local.base != 10000 {
+      keys.append(("gemma3.rope.freq_base_swa", .float32(Float(local.base))))
+    }
+    return keys
+  }
+
+  /// The tensor that holds Llama 3's scaling of frequencies; nil without such a scaling.
+  static func divisors(_ config: Architecture) -> Tensor? {
+    let rotary = config.rotary
+    guard case .llama3 = rotary.scaling else { return nil }
+    var unscaled = rotary
+    unscaled.scaling = .none
+    let plain = unscaled.frequencies(width: config.headDim)
+    let divisors = zip(plain, rotary.frequencies(width: config.headDim)).map { $0 / $1 }
+    return Tensor(name: "rope_freqs.weight", shape: [divisors.count], floats: divisors)
   }
 
   private static func sampling(_ generation: GenerationConfig) -> [(key: String, value: GGUFValue)] {

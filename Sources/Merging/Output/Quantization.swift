@@ -34,7 +34,8 @@ public struct Quantization: Sendable {
   ) throws -> QuantizationReport {
     try check()
     if let fault = model.directory.nonFinite().first { throw fault }
-    let plan = try OutputPlan(model.directory, sums: [:], type: type, name: Self.name)
+    let plan = try OutputPlan(
+      model.directory, MergedTensors(into: model.directory), type: type, name: Self.name)
     let place = try MergeDirectory(
       output: output, inputs: [model.directory.path] + model.directory.weights.files,
       replaces: replacesOutput,
@@ -57,7 +58,9 @@ public struct Quantization: Sendable {
       let measures = try writer.write(to: place.file(Self.name))
       try model.checkFiles()
       // What was written must open as a model does.
-      _ = try Model(path: place.file(Self.name), threads: 1)
+      let made = try Model(path: place.file(Self.name), threads: 1)
+      let lost = model.config.arithmeticDifferences(made.config)
+      guard lost.isEmpty else { throw GGUFMetadata.refusal(model.config, lost) }
       let memory = ProcessMemory.privateBytes
       try place.finish(file: Self.name)
       return QuantizationReport(

@@ -18,6 +18,8 @@ struct RowMerger {
   private var values: [Float] = []
   private var before: [Float] = []
   private var after: [Float] = []
+  // The base's rows in the output's order, where that is another.
+  private var ordered: [UInt8] = []
 
   init(rounding: Rounding, measuresRounding: Bool) {
     self.rounding = rounding
@@ -31,8 +33,36 @@ struct RowMerger {
   @unsafe mutating func compute(
     _ tensor: PlannedTensor, _ rows: Range<Int>, into target: UnsafeMutableRawPointer
   ) -> tk_merge_sums? {
+    if let order = tensor.order {
+      gather(tensor.source, rows, order)
+      // The buffer is taken out while its bytes are read.
+      var bytes: [UInt8] = []
+      swap(&bytes, &ordered)
+      defer { swap(&bytes, &ordered) }
+      return unsafe bytes.withUnsafeBytes { bytes in
+        unsafe bytes.baseAddress.flatMap { unsafe compute(tensor, rows, from: $0, into: target) }
+      }
+    }
     let base = tensor.source
     let source = unsafe base.baseAddress + base.elementType.byteCount(rows.lowerBound * base.columns)
+    return unsafe compute(tensor, rows, from: source, into: target)
+  }
+
+  /// Brings the rows that belong to some of the output together.
+  private mutating func gather(_ base: Tensor, _ rows: Range<Int>, _ order: (Int) -> Int) {
+    let width = base.elementType.byteCount(base.columns)
+    ordered.removeAll(keepingCapacity: true)
+    for row in rows {
+      let bytes = unsafe UnsafeRawBufferPointer(start: base.baseAddress + order(row) * width, count: width)
+      unsafe ordered.append(contentsOf: bytes)
+    }
+  }
+
+  @unsafe private mutating func compute(
+    _ tensor: PlannedTensor, _ rows: Range<Int>, from source: UnsafeRawPointer,
+    into target: UnsafeMutableRawPointer
+  ) -> tk_merge_sums? {
+    let base = tensor.source
     let count = rows.count * base.columns
     if tensor.sum == nil, tensor.type == base.elementType {
       unsafe target.copyMemory(from: source, byteCount: tensor.type.byteCount(count))
@@ -62,6 +92,12 @@ struct RowMerger {
       let end = min(start + group, rows.upperBound)
       computeDelta(sum, start..<end)
       let done = (start - rows.lowerBound) * columns
+      if sum.magnitudes != nil {
+        let count = (end - start) * columns
+        Self.grow(&values, to: count)
+        unsafe tk_to_f32(source + type.byteCount(done), type.kernel, &values, count)
+        sum.scaleRows(start..<end, weights: values, delta: &delta)
+      }
       unsafe tk_merge(
         source + type.byteCount(done), type.kernel, delta, (end - start) * columns,
         target + tensor.type.byteCount(done), tensor.type.kernel, rounding, UInt64(start * columns), &sums)
@@ -109,7 +145,10 @@ struct RowMerger {
       let done = (start - rows.lowerBound) * columns
       let target = unsafe output + tensor.type.byteCount(done)
       unsafe tk_dequantise(source + from.byteCount(done), from.kernel, &values, count)
-      if let sum = tensor.sum { computeDelta(sum, start..<end) }
+      if let sum = tensor.sum {
+        computeDelta(sum, start..<end)
+        sum.scaleRows(start..<end, weights: values, delta: &delta)
+      }
       switch (tensor.type.isQuantised, tensor.sum != nil) {
       case (false, true):
         unsafe tk_merge(

@@ -39,7 +39,7 @@ struct CarriedFiles {
   }
 
   /// Copies the files, and `config.json` with the element type that the weights now have.
-  func copy(to target: String, elementType: ElementType?) throws(ModelFilesError) {
+  func copy(to target: String, elementType: ElementType?, isUntied: Bool = false) throws(ModelFilesError) {
     for name in names {
       let file = try MappedFile(path: directory + "/" + name)
       let writer = try FileWriter(path: target + "/" + name)
@@ -48,25 +48,36 @@ struct CarriedFiles {
       try writer.finish()
     }
     let file = try MappedFile(path: directory + "/config.json")
-    try FileWriter.write(try Self.config(file, elementType), to: target + "/config.json")
+    try FileWriter.write(try Self.config(file, elementType, isUntied), to: target + "/config.json")
   }
 
   /// The bytes of `config.json`, unchanged if they say the right type already.
   private static func config(
-    _ file: MappedFile, _ elementType: ElementType?
+    _ file: MappedFile, _ elementType: ElementType?, _ isUntied: Bool
   ) throws(ModelFilesError) -> [UInt8] {
     let bytes = file.copy(0..<file.byteCount)
-    guard let elementType, let object = try JSON.parse(bytes, file: file.path).object else { return bytes }
-    let name =
-      switch elementType {
-      case .f32: "float32"
-      case .f16: "float16"
-      default: "bfloat16"
-      }
-    // transformers 4 writes torch_dtype, transformers 5 dtype.
-    let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
+    guard elementType != nil || isUntied, let object = try JSON.parse(bytes, file: file.path).object else {
+      return bytes
+    }
     var changed = object
-    for key in keys.isEmpty ? ["torch_dtype"] : keys { changed = changed.with(key, .string(name)) }
+    if let elementType {
+      let name =
+        switch elementType {
+        case .f32: "float32"
+        case .f16: "float16"
+        default: "bfloat16"
+        }
+      // transformers 4 writes torch_dtype, transformers 5 dtype.
+      let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
+      for key in keys.isEmpty ? ["torch_dtype"] : keys { changed = changed.with(key, .string(name)) }
+    }
+    if isUntied {
+      let key = "tie_word_embeddings"
+      if let text = object["text_config"]?.object {
+        changed = changed.with("text_config", .object(text.with(key, .bool(false))))
+      }
+      changed = changed.with(key, .bool(false))
+    }
     return changed == object ? bytes : Array((JSONValue.object(changed).text(indent: 2) + "\n").utf8)
   }
 }

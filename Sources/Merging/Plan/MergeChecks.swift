@@ -1,18 +1,17 @@
-public import AdapterFormat
+import AdapterFormat
 import ModelFiles
 public import TinaRuntime
 
 // What forbids a merge, before anything is written or once rounding has shown its loss.
 extension Merge {
-  /// Checks, before an adapter is attached, that it changes no head which is also the embedding.
-  ///
-  /// - Throws: ``MergeError/tiedHead(adapter:base:module:)``.
-  public static func checkHead(_ adapter: Adapter, _ model: Model) throws(MergeError) {
-    guard model.config.tieWordEmbeddings else { return }
-    let heads = ["lm_head", "embed_tokens", "model.embed_tokens"]
-    if let module = adapter.modules.first(where: { heads.contains($0.name) }) {
-      throw .tiedHead(adapter: adapter.path, base: model.directory.path, module: module.name)
-    }
+  /// Refuses several adapters of which one is more than a sum of pairs.
+  static func checkSum(_ adapters: [AttachedAdapter]) throws(MergeError) {
+    guard adapters.count > 1, let other = adapters.first(where: { !$0.adapter.isScalable }) else { return }
+    throw .invalidSetting(
+      name: "adapters",
+      found:
+        "\(adapters.count), of which \(other.adapter.path) has magnitudes (DoRA) or replaces whole parameters",
+      expected: "that one alone: it can't be added to others")
   }
 
   /// The type of GGUF file that holds a base as it is: that of its own float weights.

@@ -8,6 +8,8 @@ struct PlannedTensor: Sendable {
   let offset: Int
   /// What adapters add to it.
   let sum: LowRankSum?
+  /// Where its rows stand in the source; nil for the same order.
+  var order: (@Sendable (Int) -> Int)?
 
   var byteCount: Int { type.byteCount(source.elementCount) }
 }
@@ -31,39 +33,71 @@ struct OutputPlan: Sendable {
   ///
   /// - Parameters:
   ///   - directory: the base.
+  ///   - changes: what is made of its tensors.
   ///   - type: what the matrices are stored as.
   ///   - name: the file's name.
   init(
-    _ directory: StoredModel, sums: [String: LowRankSum], type: GGUFFileType, name: String
+    _ directory: StoredModel, _ changes: MergedTensors, type: GGUFFileType, name: String
   ) throws {
     let metadata = try GGUFMetadata.describing(directory, type: type)
     let config = directory.config
-    var weights: [(weight: Tensor, name: String)] = []
-    for weight in directory.weights.tensors.values {
-      // GGUF has no names for a second copy of a tied head, and for tables that programs compute themselves.
-      if config.tieWordEmbeddings, weight.name == "lm_head.weight" { continue }
-      guard let name = GGUFModel.ggufName(weight.name) else { continue }
-      weights.append((weight, name))
-    }
+    var weights = Self.ggufSources(directory, changes)
     weights.sort { Self.order($0.name) < Self.order($1.name) }
-    let types = weights.map { weight, name in
+    let types = weights.map { weight in
       type.type(
-        of: name, shape: weight.shape, layerCount: config.layerCount, isTied: config.tieWordEmbeddings)
+        of: weight.name, shape: weight.source.shape, layerCount: config.layerCount, isTied: changes.isTied)
     }
     let layout = try GGUFOutputLayout(
       metadata: metadata,
       tensors: zip(weights, types).map {
-        GGUFOutputLayout.Entry(name: $0.name, type: $1, shape: $0.weight.shape)
+        GGUFOutputLayout.Entry(name: $0.name, type: $1, shape: $0.source.shape)
       },
       path: name)
     var planned: [PlannedTensor] = []
-    for ((weight, type), range) in zip(zip(weights.map(\.weight), types), layout.ranges) {
+    for ((weight, type), range) in zip(zip(weights, types), layout.ranges) {
+      var sum = changes.sums[weight.source.name]
+      sum?.order = config.rowOrder(of: weight.source.name, rows: weight.source.shape.first ?? 0)
       planned.append(
         PlannedTensor(
-          source: weight, type: type, offset: range.lowerBound,
-          sum: sums[Self.module(weight.name)]))
+          source: weight.source, type: type, offset: range.lowerBound, sum: sum, order: weight.order))
     }
     files = [PlannedFile(name: name, header: layout.header, tensors: planned, byteCount: layout.byteCount)]
+  }
+
+  /// A tensor under its name in the checkpoint, its name in GGUF, and the order of its rows.
+  private typealias GGUFSource = (source: Tensor, name: String, order: (@Sendable (Int) -> Int)?)
+
+  private static func ggufSources(_ directory: StoredModel, _ changes: MergedTensors) -> [GGUFSource] {
+    let config = directory.config
+    var sources: [GGUFSource] = []
+    func add(_ weight: Tensor) {
+      guard let name = config.ggufName(of: weight.name) else { return }
+      // Rows of matrices are brought in order while they are written; vectors are small enough to copy.
+      let order =
+        weight.shape.count == 2 ? config.rowOrder(of: weight.name, rows: weight.shape[0]) : nil
+      sources.append((order == nil ? config.toGGUF(weight) : weight, name, order))
+    }
+    for weight in directory.gguf?.tensors ?? [] {
+      guard let name = config.checkpointName(ofGGUF: weight.name) else {
+        sources.append((weight, weight.name, nil))
+        continue
+      }
+      if let replaced = changes.replaced[name] {
+        add(replaced)
+      } else {
+        sources.append((weight.renamed(name), weight.name, nil))
+      }
+    }
+    if directory.gguf == nil {
+      for weight in directory.weights.tensors.values {
+        // GGUF has no names for a second copy of a tied head, and for tables that programs compute themselves.
+        if config.tieWordEmbeddings, weight.name == MergedTensors.headName { continue }
+        add(changes.replaced[weight.name] ?? weight)
+      }
+      if let divisors = GGUFMetadata.divisors(config) { sources.append((divisors, divisors.name, nil)) }
+    }
+    if let head = changes.newHead { add(head) }
+    return sources
   }
 
   /// Where a tensor comes in a GGUF file: the embedding, layer by layer, the head.
@@ -74,17 +108,26 @@ struct OutputPlan: Sendable {
   }
 
   /// Lays out safetensors files, divided as the base's or by `shardByteCount`.
-  init(weights: WeightFiles, sums: [String: LowRankSum], settings: MergeSettings) throws(ModelFilesError) {
+  init(
+    weights: WeightFiles, _ changes: MergedTensors, settings: MergeSettings
+  ) throws(ModelFilesError) {
     var groups: [(metadata: [(key: String, value: String)], tensors: [Tensor])] = []
     for path in weights.files {
       let file = try SafetensorsFile(path: path)
+      // What is replaced keeps its place; its type becomes that of the weight which it replaces.
       groups.append((file.metadata, file.tensors))
+    }
+    if let head = changes.newHead {
+      for i in groups.indices { groups[i].tensors.removeAll { $0.name == head.name } }
+      groups[groups.count - 1].tensors.append(head)
     }
     func elementType(_ tensor: Tensor) -> ElementType {
       // Tables that are no weights, such as rotary frequencies, stay as they are.
       guard tensor.elementType.readsAsFloats, !tensor.name.hasSuffix(".rotary_emb.inv_freq")
       else { return tensor.elementType }
-      return settings.elementType ?? tensor.elementType
+      // A new head is stored as the embedding that it was.
+      let own = tensor.name == changes.newHead?.name ? weights[MergedTensors.tableName] : tensor
+      return settings.elementType ?? own?.elementType ?? tensor.elementType
     }
     if let limit = settings.shardByteCount {
       let metadata = groups.first?.metadata ?? []
@@ -106,7 +149,11 @@ struct OutputPlan: Sendable {
       files.append(
         Self.file(
           name: Self.name(i, of: groups.count), metadata: group.metadata,
-          tensors: group.tensors.map { ($0, elementType($0), sums[Self.module($0.name)]) }))
+          tensors: group.tensors.map { tensor in
+            let inner = WeightFiles.innerName(tensor.name)
+            let source = changes.replaced[inner]?.renamed(tensor.name) ?? tensor
+            return (source, elementType(tensor), changes.sums[inner])
+          }))
     }
     self.files = files
   }
@@ -118,12 +165,6 @@ struct OutputPlan: Sendable {
       String(repeating: "0", count: max(0, 5 - String(number).count)) + String(number)
     }
     return "model-\(padded(index + 1))-of-\(padded(count)).safetensors"
-  }
-
-  /// The module whose weight a tensor is, as adapters name it.
-  static func module(_ name: String) -> String {
-    guard name.hasPrefix("model."), name.hasSuffix(".weight") else { return name }
-    return String(name.dropFirst(6).dropLast(7))
   }
 
   private static func file(

@@ -33,6 +33,8 @@ struct MergeVerification: Sendable {
   /// - Throws: ``MergeError/notEquivalent(found:expected:)`` for a difference that rounding does not explain.
   func check(_ path: String, against expected: Expected) throws -> (check: LogitCheck, memory: Int?) {
     let directory = try StoredModel(path: path)
+    let lost = model.config.arithmeticDifferences(directory.config)
+    guard lost.isEmpty else { throw GGUFMetadata.refusal(model.config, lost) }
     var window = LayerWindow(directory)
     defer { window.finish() }
     let merged = try Model(directory, threads: model.threads, activations: .f32)

@@ -5,7 +5,7 @@ public struct StoredModel: Sendable {
   /// The directory or GGUF file, as it was given.
   public let path: String
   /// The settings in `config.json` or in the GGUF file.
-  public let config: Qwen2Config
+  public let config: Architecture
   /// The settings in `generation_config.json`, empty without that file, or in the GGUF file.
   public let generation: GenerationConfig
   /// The weights, mapped.
@@ -47,22 +47,26 @@ public struct StoredModel: Sendable {
     }
     self.path = path
     gguf = nil
-    config = try Qwen2Config(path: path + "/config.json")
+    config = try Architecture(path: path + "/config.json")
     let generationPath = path + "/generation_config.json"
     generation =
       FileManager.default.fileExists(atPath: generationPath)
       ? try GenerationConfig(path: generationPath) : GenerationConfig()
-    weights = try WeightFiles(directory: path)
+    weights = try WeightFiles(directory: path).withoutOuterPrefix()
   }
 
   /// The same model with other numbers in some of its tensors.
-  package func replacing(_ tensors: [String: Tensor]) -> StoredModel {
-    StoredModel(
+  ///
+  /// - Parameter isTied: whether its head is the embedding; nil for as before.
+  package func replacing(_ tensors: [String: Tensor], isTied: Bool? = nil) -> StoredModel {
+    var config = config
+    if let isTied { config.tieWordEmbeddings = isTied }
+    return StoredModel(
       path: path, config: config, generation: generation, weights: weights.replacing(tensors), gguf: gguf)
   }
 
   private init(
-    path: String, config: Qwen2Config, generation: GenerationConfig, weights: WeightFiles, gguf: GGUFFile?
+    path: String, config: Architecture, generation: GenerationConfig, weights: WeightFiles, gguf: GGUFFile?
   ) {
     self.path = path
     self.config = config

@@ -44,6 +44,32 @@ public struct WeightFiles: Sendable {
     WeightFiles(tensors: tensors.merging(others) { $1 }, files: files)
   }
 
+  /// The same weights with the names that a language model has by itself, where it is part of a larger one.
+  ///
+  /// - Throws: ``ModelFilesError`` if two tensors get one name.
+  func withoutOuterPrefix() throws(ModelFilesError) -> WeightFiles {
+    var renamed: [String: Tensor] = [:]
+    for (name, tensor) in tensors {
+      let inner = Self.innerName(name)
+      guard renamed.updateValue(inner == name ? tensor : tensor.renamed(inner), forKey: inner) == nil else {
+        throw ModelFilesError(
+          .badTensor, file: tensor.file?.path ?? "", place: "tensor " + quoted(name),
+          found: "the same name as another without its prefix", expected: "every tensor once")
+      }
+    }
+    return WeightFiles(tensors: renamed, files: files)
+  }
+
+  /// The name that a language model's tensor has by itself.
+  package static func innerName(_ name: String) -> String {
+    let prefixes = [
+      ("language_model.model.", "model."), ("model.language_model.", "model."),
+      ("language_model.lm_head.", "lm_head."),
+    ]
+    let prefix = prefixes.first { name.utf8.starts(with: $0.0.utf8) }
+    return prefix.map { $0.1 + name.dropFirst($0.0.count) } ?? name
+  }
+
   /// Takes tensors under their names in the checkpoint.
   init(tensors: [String: Tensor], files: [String]) {
     self.tensors = tensors

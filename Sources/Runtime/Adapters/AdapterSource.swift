@@ -54,9 +54,10 @@ extension AttachedAdapter {
 
 extension BaseArchitecture {
   /// The part of a model's configuration that names its modules.
-  init(_ config: Qwen2Config) {
+  init(_ config: Architecture) {
     self.init(
-      name: "qwen2", headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
-      layerCount: config.layerCount, vocabularySize: config.vocabSize)
+      name: config.modelType, headCount: config.headCount, keyValueHeadCount: config.keyValueHeadCount,
+      layerCount: config.layerCount, vocabularySize: config.vocabSize,
+      isTied: config.tieWordEmbeddings)
   }
 }

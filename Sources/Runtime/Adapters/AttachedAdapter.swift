@@ -6,6 +6,8 @@ package struct LoRAPair: Sendable {
   package let a: Matrix  // [rank, in]
   package let b: Matrix  // [out, rank]
   package let scale: Float
+  /// What each output is multiplied by, the base's part without its bias included; nil for nothing (DoRA has it).
+  var outputs: Vector?
 
   package init(a: Matrix, b: Matrix, scale: Float) {
     self.a = a
@@ -26,8 +28,11 @@ public final class AttachedAdapter: Sendable {
   private let files: [MappedFile]
   /// Identifies the content, for caches of results.
   let identity = AdapterIdentity()
+  /// What it changes.
+  let binding: AdapterBinding
+
   /// `[layer][Projection.rawValue]`
-  let pairs: [[LoRAPair?]]
+  var pairs: [[LoRAPair?]] { binding.pairs }
 
   /// Binds `adapter` to `model`, all of it or nothing, then runs one probe position with and without it.
   ///
@@ -39,18 +44,25 @@ public final class AttachedAdapter: Sendable {
   /// - Throws: `RuntimeError.otherBase` for another base of the same shape; `.adapterMismatch` for a base of another
   ///   shape, and for every module without a place or of another shape; `.adapterWithoutEffect` when the probe's logits
   ///   do not change though B is not zero, `.adapterNotFinite` when they overflow; `.invalidSetting` for a scale out of
-  ///   ``scaleRange``.
+  ///   ``scaleRange``, and for one other than 1 where magnitudes or whole parameters are not scaled by it.
   public init(
     _ adapter: Adapter, to model: Model, scale: Float = 1, allowBaseMismatch: Bool = false
   ) throws(RuntimeError) {
     guard Self.isScale(scale) else {
       throw .invalidSetting(name: "adapter scale", found: "\(scale)", expected: Self.scaleRange)
     }
+    guard scale == 1 || adapter.isScalable else {
+      throw .invalidSetting(
+        name: "adapter scale", found: "\(scale)",
+        expected:
+          "1: \(adapter.path) has magnitudes (DoRA) or replaces whole parameters, which no factor scales")
+    }
     self.adapter = adapter
     self.scale = scale
     files = Self.files(adapter)
     var notes = try Self.checkBase(adapter, model, allowMismatch: allowBaseMismatch)
-    pairs = try Self.bind(adapter, to: model, scale: scale)
+    try Self.checkFit(adapter, model)
+    binding = try AdapterBinding(adapter, to: model, scale: scale)
     if let reason = adapter.zeroReason {
       notes.append("\(adapter.path): \(reason), so this adapter changes nothing.")
     }
@@ -65,16 +77,16 @@ public final class AttachedAdapter: Sendable {
   /// The factors with which adapters are attached, for messages.
   public static let scaleRange = "0, or a number whose size is from 1e-6 to 1e6"
 
-  init(adapter: Adapter, scale: Float, notes: [String], pairs: [[LoRAPair?]]) {
+  init(adapter: Adapter, scale: Float, notes: [String], binding: AdapterBinding) {
     self.adapter = adapter
     self.scale = scale
     self.notes = notes
-    self.pairs = pairs
+    self.binding = binding
     files = Self.files(adapter)
   }
 
   private static func files(_ adapter: Adapter) -> [MappedFile] {
-    WeightFiles.files(of: adapter.modules.flatMap { [$0.a, $0.b] }).filter(\.isWatched)
+    WeightFiles.files(of: adapter.tensors).filter(\.isWatched)
   }
 
   /// Throws if a file was changed that the matrices are mapped from.
@@ -123,28 +135,13 @@ public final class AttachedAdapter: Sendable {
     }
   }
 
-  private static func bind(
-    _ adapter: Adapter, to model: Model, scale: Float
-  ) throws(RuntimeError) -> [[LoRAPair?]] {
-    let config = model.config
-    let unsupported = AdapterFit.unsupported(adapter)
-    guard unsupported.isEmpty else {
-      throw .unsupportedModules(adapter: adapter.path, violations: unsupported)
-    }
-    let violations = AdapterFit.violations(adapter, config)
+  private static func checkFit(_ adapter: Adapter, _ model: Model) throws(RuntimeError) {
+    let violations = AdapterFit.violations(adapter, model.config)
     guard violations.isEmpty else {
       throw .adapterMismatch(
         adapter: adapter.path, base: model.directory.path, violations: violations,
         named: adapter.baseModelName)
     }
-    var pairs = [[LoRAPair?]](
-      repeating: Array(repeating: nil, count: Projection.allCases.count), count: config.layerCount)
-    for module in adapter.modules {
-      guard let (layer, projection) = AdapterFit.place(module.name) else { continue }
-      pairs[layer][projection.rawValue] = LoRAPair(
-        a: Matrix(module.a), b: Matrix(module.b), scale: module.scale * scale)
-    }
-    return pairs
   }
 
   /// Above this factor of a pair, the probe looks for numbers that overflow, through all layers.
@@ -152,13 +149,14 @@ public final class AttachedAdapter: Sendable {
 
   /// Checks that the adapter changes the logits of one position, to finite ones.
   private func probe(_ model: Model) throws(RuntimeError) {
-    let token = min(model.config.bosTokenID ?? 0, model.config.vocabSize - 1)
+    let token = probeToken(model)
     let layout = CacheLayout(model.config, type: .f32)
     // Two rows in one pass read the base's weights once, and only as far as needed.
     let segments = [nil, self].map { adapter in
       Segment(tokens: [token], cache: SequenceCache(layout), adapter: adapter, logits: 0..<1)
     }
-    let isLarge = pairs.joined().contains { abs($0?.scale ?? 0) > Self.largeScale }
+    let isLarge =
+      !adapter.isScalable || binding.table != nil || binding.all.contains { abs($0.scale) > Self.largeScale }
     switch model.compute.exclusive({ $0.compare(segments, isThorough: isLarge) }) {
     case .differ: break
     case .equal: throw .adapterWithoutEffect(adapter: adapter.path, base: model.directory.path)
@@ -167,4 +165,31 @@ public final class AttachedAdapter: Sendable {
       throw .adapterNotFinite(adapter: adapter.path, base: model.directory.path, scale: scale)
     }
   }
+
+  /// A token whose row changes, where the adapter changes the embedding; else the one that begins a text.
+  private func probeToken(_ model: Model) -> Int {
+    let config = model.config
+    if let table = binding.table {
+      var row = [Float](repeating: 0, count: table.rows.columns)
+      for token in 0..<config.vocabSize {
+        unsafe table.rows.widen(rows: token..<token + 1, into: &row)
+        if row.contains(where: { $0 != 0 }) { return token }
+      }
+    }
+    if let weights = binding.weights, adapter.saved.contains(where: { $0.module == "embed_tokens" }) {
+      var (own, other) = ([Float](repeating: 0, count: config.hiddenSize), [Float]())
+      other = own
+      for token in 0..<config.vocabSize {
+        unsafe weights.embedding.widen(rows: token..<token + 1, into: &own)
+        unsafe model.weights.embedding.widen(rows: token..<token + 1, into: &other)
+        if own != other { return token }
+      }
+    }
+    return min(config.bosTokenID ?? 0, config.vocabSize - 1)
+  }
+}
+
+extension Adapter {
+  /// Whether a factor on top of its scales scales all that it changes.
+  package var isScalable: Bool { saved.isEmpty && modules.allSatisfy { $0.magnitude == nil } }
 }

@@ -7,7 +7,7 @@ public struct PromptEncoder: Sendable {
   /// How conversations are written.
   public let template: ChatTemplate
   /// The text that begins a conversation.
-  private let bosToken: String
+  let bosToken: String
 
   /// Reads the chat template and the token that begins a text from a model's directory or GGUF file.
   ///

@@ -81,7 +81,7 @@ package struct Matrix: Sendable {
 /// A small vector held in float32 for as long as the model lives (norm weights, biases).
 @safe package final class Vector: Sendable {
   package nonisolated(unsafe) let pointer: UnsafeMutablePointer<Float>
-  let count: Int
+  package let count: Int
 
   init(_ values: [Float]) {
     count = values.count

@@ -12,7 +12,7 @@ public final class Model: Sendable {
   public let activations: ActivationType
   /// How that was chosen.
   package let activationChoice: ActivationChoice
-  package let weights: Qwen2Weights
+  package let weights: ModelWeights
   /// The tokens that end an answer, as the model's configuration says.
   public let endTokens: Set<Int>
   let compute: Compute
@@ -23,7 +23,7 @@ public final class Model: Sendable {
   public var kernels: String { unsafe String(cString: tk_isa()) }
 
   /// The architecture's sizes.
-  public var config: Qwen2Config { directory.config }
+  public var config: Architecture { directory.config }
 
   /// Opens the Hugging Face directory at `path` and checks every tensor against `config.json`.
   ///
@@ -46,7 +46,7 @@ public final class Model: Sendable {
     activationChoice = choice
     activations = ActivationType(choice, for: directory.matrixTypes)
     endTokens = Set(directory.eosTokenIDs)
-    weights = try Qwen2Weights(directory, activations: activations)
+    weights = try ModelWeights(directory, activations: activations)
     KernelPaths.shared.prepare(weights.kernelKinds)
     compute = try Compute(ForwardPass(config: directory.config, weights: weights, threads: self.threads))
     files = directory.weights.mappedFiles

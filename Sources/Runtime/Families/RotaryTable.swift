@@ -7,8 +7,9 @@ import ModelFiles
 /// contexts agree with the implementation that the model was trained with. The functions themselves are taken in
 /// double precision and rounded once.
 final class RotaryTable {
-  private let theta: Double
-  private let half: Int
+  private let frequencies: [Float]
+  private let factor: Float
+  private var half: Int { frequencies.count }
   private var positions = 0
   private let cosines = FloatBuffer()
   private let sines = FloatBuffer()
@@ -16,9 +17,9 @@ final class RotaryTable {
   private let negativeSines = FloatBuffer()
   private var negativePositions = 0
 
-  init(_ config: Qwen2Config) {
-    theta = config.ropeTheta
-    half = config.headDim / 2
+  init(_ rotary: Rotary, headDim: Int) {
+    frequencies = rotary.frequencies(width: headDim)
+    factor = rotary.attentionFactor
   }
 
   /// The tables, holding at least `count` positions; with `inverse` those that turn back.
@@ -37,13 +38,11 @@ final class RotaryTable {
   private func grow(to count: Int) {
     let cosine = unsafe cosines.reserve(count * half)
     let sine = unsafe sines.reserve(count * half)
-    let base = Float(theta)
-    for j in 0..<half {
-      let frequency = 1 / powf(base, Float(2 * j) / Float(2 * half))
+    for (j, frequency) in frequencies.enumerated() {
       for position in 0..<count {
         let angle = Double(Float(position) * frequency)
-        unsafe cosine[position * half + j] = Float(cos(angle))
-        unsafe sine[position * half + j] = Float(sin(angle))
+        unsafe cosine[position * half + j] = Float(cos(angle)) * factor
+        unsafe sine[position * half + j] = Float(sin(angle)) * factor
       }
     }
     positions = count

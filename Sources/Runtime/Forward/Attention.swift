@@ -3,12 +3,12 @@ import ModelFiles
 
 /// Attention of rows over the keys and values that their sequences keep, in one parallel region.
 @safe package final class Attention {
-  private let config: Qwen2Config
+  private let config: Architecture
   private let pool: WorkPool
   private var rows: [tk_attention_row] = unsafe []
   private var maxKeys = 0
 
-  init(_ config: Qwen2Config, _ pool: WorkPool) {
+  init(_ config: Architecture, _ pool: WorkPool) {
     self.config = config
     self.pool = pool
   }
@@ -41,7 +41,7 @@ import ModelFiles
       heads: config.headCount, kv_heads: config.keyValueHeadCount, head_dim: config.headDim,
       page_tokens: CacheLayout.pageTokens, key_offset: layout.keyOffset(layer: layer),
       value_offset: layout.valueOffset(layer: layer), type: layout.type.kernelType,
-      scale: 1 / Float(config.headDim).squareRoot())
+      scale: config.queryScale)
     unsafe tk_attention(pool.threads, &shape, rows, rows.count, maxKeys)
     unsafe rows.removeAll(keepingCapacity: true)
     maxKeys = 0

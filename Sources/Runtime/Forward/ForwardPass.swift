@@ -12,7 +12,7 @@ struct Segment {
 
 /// The sampler's forward pass over a batch of rows from any number of sequences and adapters.
 @safe final class ForwardPass {
-  let config: Qwen2Config
+  let config: Architecture
   private let decoder: Decoder
   private let arrays = BlockArrays(keepsAll: false)
   private let lastHidden = FloatBuffer()
@@ -22,7 +22,7 @@ struct Segment {
   var pool: OpaquePointer { unsafe decoder.pool.threads }
 
   /// - Throws: `RuntimeError.threadsUnavailable`.
-  init(config: Qwen2Config, weights: Qwen2Weights, threads: Int) throws(RuntimeError) {
+  init(config: Architecture, weights: ModelWeights, threads: Int) throws(RuntimeError) {
     self.config = config
     decoder = try Decoder(config, weights, threads: threads)
   }
@@ -87,7 +87,7 @@ struct Segment {
   /// Embeds the rows, makes room in their caches, and returns where the blocks' input and output lies.
   private func begin(_ batch: Batch) -> UnsafeMutablePointer<Float> {
     let x = unsafe arrays.input.reserve(batch.tokens.count * config.hiddenSize)
-    unsafe decoder.embed(batch.tokens, into: x)
+    unsafe decoder.embed(batch.tokens, batch.runs, into: x)
     for segment in batch.segments {
       segment.cache.reserve(tokens: segment.cache.count + segment.tokens.count)
     }
@@ -102,7 +102,8 @@ struct Segment {
     let wanted = batch.logitRows
     let output = unsafe logits.reserve(wanted.count * config.vocabSize)
     unsafe decoder.head(
-      wanted, of: x, gathered: lastHidden.reserve(wanted.count * config.hiddenSize), into: output)
+      wanted, batch.headRuns, of: x, gathered: lastHidden.reserve(wanted.count * config.hiddenSize),
+      into: output)
     return unsafe body(output, wanted.count)
   }
 }
@@ -116,6 +117,11 @@ private struct Batch: BlockRows {
   var logitRows: [Int] = []
   /// Runs of neighbouring rows that share an adapter.
   var adapted: [(adapter: AttachedAdapter, rows: Range<Int>)] = []
+  /// All rows, in runs that share what an adapter changes outside of plain pairs on projections.
+  var runs: [AdapterRun] = []
+  /// The same of the rows that want logits, counted from 0.
+  var headRuns: [AdapterRun] = []
+  var weightRuns: [(rows: Range<Int>, weights: ModelWeights?)] = []
   var maxKeys = 0
 
   init(_ segments: [Segment]) {
@@ -127,6 +133,10 @@ private struct Batch: BlockRows {
       positions += segment.tokens.indices.map { UInt32(segment.cache.count + $0) }
       logitRows += segment.logits.map { first + $0 }
       maxKeys = max(maxKeys, segment.cache.count + segment.tokens.count)
+      let binding = segment.adapter?.binding
+      let isOwn = binding?.weights != nil || binding?.hasFactors == true
+      Self.extend(&runs, to: tokens.count, isOwn || binding?.table != nil ? segment.adapter : nil)
+      Self.extend(&headRuns, to: logitRows.count, isOwn || binding?.head != nil ? segment.adapter : nil)
       guard let adapter = segment.adapter else { continue }
       if let last = adapted.last, last.adapter === adapter, last.rows.upperBound == first {
         adapted[adapted.count - 1].rows = last.rows.lowerBound..<tokens.count
@@ -134,6 +144,35 @@ private struct Batch: BlockRows {
         adapted.append((adapter, first..<tokens.count))
       }
     }
+    if runs.contains(where: { $0.adapter?.binding.weights != nil }) {
+      weightRuns = runs.map { ($0.rows, $0.adapter?.binding.weights) }
+    }
+  }
+
+  /// Adds the rows up to `end` to the last run, or as a new one.
+  private static func extend(_ runs: inout [AdapterRun], to end: Int, _ adapter: AttachedAdapter?) {
+    let first = runs.last?.rows.upperBound ?? 0
+    if let last = runs.last, last.adapter === adapter {
+      runs[runs.count - 1].rows = last.rows.lowerBound..<end
+    } else if first < end {
+      runs.append(AdapterRun(adapter: adapter, rows: first..<end))
+    }
+  }
+
+  /// All rows in runs, if some of them need another map than the base's with a low-rank term; else nil.
+  private func ownRuns(_ projection: Projection, layer: Int) -> [AdapterRun]? {
+    let needs = runs.contains { run in
+      guard let adapter = run.adapter else { return false }
+      return adapter.binding.weights != nil || adapter.pairs[layer][projection.rawValue]?.outputs != nil
+    }
+    guard needs else { return nil }
+    var all: [AdapterRun] = []
+    for (adapter, rows) in adapted {
+      Self.extend(&all, to: rows.lowerBound, nil)
+      all.append(AdapterRun(adapter: adapter, rows: rows))
+    }
+    Self.extend(&all, to: tokens.count, nil)
+    return all
   }
 
   @unsafe func project(
@@ -142,6 +181,11 @@ private struct Batch: BlockRows {
   ) {
     for i in unsafe targets.indices {
       let (projection, output) = unsafe targets[i]
+      if let own = ownRuns(projection, layer: layer) {
+        unsafe decoder.addMaps(
+          projection, layer: layer, x: input, own, y: output, accumulates: accumulates)
+        continue
+      }
       unsafe decoder.addMap(
         projection, layer: layer, x: input, count: tokens.count, y: output, accumulates: accumulates)
       for (adapter, rows) in adapted {

@@ -32,7 +32,7 @@ package struct CacheLayout: Sendable {
   /// Layers that a page has room for. When it is 1, each layer's keys and values take the place of the last one's.
   let layerCount: Int
 
-  package init(_ config: Qwen2Config, type: CacheType, layerCount: Int? = nil) {
+  package init(_ config: Architecture, type: CacheType, layerCount: Int? = nil) {
     self.type = type
     width = config.keyWidth
     self.layerCount = layerCount ?? config.layerCount

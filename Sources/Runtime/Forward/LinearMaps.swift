@@ -11,17 +11,31 @@ import CKernels
   private var places: [Int?] = []
   private var innerCount = 0
   private let inner = FloatBuffer()
+  /// Maps whose sums are multiplied before bias and old value join them: they are made in `products` first.
+  private var scaled: [ScaledMap] = unsafe []
+  private var productCount = 0
+  private let products = FloatBuffer()
 
   init(_ pool: WorkPool) { self.pool = pool }
 
   /// Adds a map over `count` rows of `x`, `[count, columns]`, to `y`, `[count, rows]`.
   ///
-  /// - Parameter accumulates: whether `y` is added to instead of being replaced.
+  /// - Parameters:
+  ///   - accumulates: whether `y` is added to instead of being replaced.
+  ///   - factors: what each output's sum is multiplied by, low-rank terms included, the bias not.
   @unsafe package func add(
     _ matrix: Matrix, bias: Vector? = nil, x: UnsafePointer<Float>, count: Int,
     y: UnsafeMutablePointer<Float>,
-    accumulates: Bool = false
+    accumulates: Bool = false, factors: Vector? = nil
   ) {
+    if let factors {
+      unsafe scaled.append(
+        ScaledMap(
+          map: maps.count, place: productCount, y: y, bias: bias, accumulates: accumulates, factors: factors))
+      productCount += count * matrix.rows
+    }
+    let bias = factors == nil ? bias : nil
+    let accumulates = accumulates && factors == nil
     unsafe maps.append(
       tk_linear_args(
         weights: matrix.baseAddress, type: matrix.type, rows: matrix.rows, columns: matrix.columns,
@@ -52,6 +66,8 @@ import CKernels
   package func run() {
     let shared = unsafe inner.reserve(innerCount)
     for (i, place) in places.enumerated() { if let place { unsafe terms[i].u = shared + place } }
+    let made = unsafe products.reserve(productCount)
+    for i in unsafe scaled.indices { unsafe maps[scaled[i].map].y = made + scaled[i].place }
     unsafe terms.withUnsafeBufferPointer { terms in
       var first = 0
       for i in unsafe maps.indices {
@@ -60,9 +76,41 @@ import CKernels
       }
       unsafe tk_linear(pool.threads, maps, maps.count)
     }
+    for i in unsafe scaled.indices {
+      let map = unsafe scaled[i]
+      let count = unsafe maps[map.map].n
+      pool.run(count: count, inPiecesOf: 4) { unsafe map.finish(made + map.place, rows: $0) }
+    }
+    unsafe scaled.removeAll(keepingCapacity: true)
+    productCount = 0
     unsafe maps.removeAll(keepingCapacity: true)
     unsafe terms.removeAll(keepingCapacity: true)
     places.removeAll(keepingCapacity: true)
     innerCount = 0
+  }
+}
+
+/// A map whose sums are multiplied by a factor for each output.
+@unsafe private struct ScaledMap {
+  let map: Int
+  /// Where its sums begin.
+  let place: Int
+  let y: UnsafeMutablePointer<Float>
+  let bias: Vector?
+  let accumulates: Bool
+  let factors: Vector
+
+  /// y (+)= factor · sum + bias, for some rows.
+  func finish(_ sums: UnsafePointer<Float>, rows: Range<Int>) {
+    let width = unsafe factors.count
+    let factor = unsafe factors.pointer
+    for row in rows {
+      let (from, to) = unsafe (sums + row * width, y + row * width)
+      for i in 0..<width {
+        var value = unsafe from[i] * factor[i]
+        if let bias = unsafe bias { value += unsafe bias.pointer[i] }
+        unsafe to[i] = accumulates ? to[i] + value : value
+      }
+    }
   }
 }

@@ -30,7 +30,7 @@ extension ServingError {
       self = .invalid(param: promptField, code: "context_length_exceeded", error.description)
     case .memoryBudgetTooSmall:
       self = .invalid(param: "max_tokens", code: "memory_budget_exceeded", error.description)
-    case .adapterMismatch, .unsupportedModules, .otherBase, .adapterWithoutEffect, .adapterNotFinite:
+    case .adapterMismatch, .otherBase, .adapterWithoutEffect, .adapterNotFinite:
       self = .invalid(param: "lora_path", error.description)
     case .emptyPrompt, .tokenOutOfRange: self = .invalid(param: promptField, error.description)
     case .invalidSetting(let name, _, _): self = .invalid(param: name, error.description)

@@ -57,6 +57,7 @@ final class RequestWork: Sendable {
   /// The first threads take short work alone.
   private let shortThreads: Int
   private let state: Locked<State>
+  private let freed = FreedMemory()
 
   init(cores: Int = ProcessInfo.processInfo.activeProcessorCount) {
     shortThreads = min(max(cores / 4, 1), 4)
@@ -122,6 +123,7 @@ final class RequestWork: Sendable {
       state.isBusy[free] = true
       return free
     }
+    if !isShort { freed.returnSoon() }
     guard let thread else { return }
     threads[thread].async { [self] in
       while let job = next(thread) { job.perform() }

@@ -1,5 +1,4 @@
 import ModelFiles
-import AdapterFormat
 import Problems
 
 /// The problems of a training run.
@@ -35,14 +34,6 @@ struct ProblemSet: Sendable {
 
   /// Each epoch goes through all problems in an order of its own, which depends on (seed, epoch) alone.
   func order(epoch: Int, seed: UInt64) -> [Int] {
-    var order = Array(problems.indices)
-    for i in stride(from: order.count - 1, to: 0, by: -1) {
-      let block = Philox.block(
-        counter: (UInt32(truncatingIfNeeded: i), UInt32(truncatingIfNeeded: epoch), 0x5368_7566, 0),
-        key: (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
-      let word = UInt64(block.0) << 32 | UInt64(block.1)
-      order.swapAt(i, Int(word.multipliedFullWidth(by: UInt64(i + 1)).high))
-    }
-    return order
+    DataOrder.order(problems.count, epoch: epoch, seed: seed)
   }
 }

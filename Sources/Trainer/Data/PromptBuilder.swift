@@ -5,7 +5,8 @@ import Tokenization
 /// Turns problems into requests, and completions into texts that can be judged.
 struct PromptBuilder {
   private let assistant: Assistant
-  private let prompts: PromptEncoder
+  /// How conversations become tokens.
+  let prompts: PromptEncoder
   private let system: String?
   private let maxPromptLength: Int
 

@@ -14,8 +14,10 @@ struct ScoredGroup {
 struct Generation {
   let groups: [ScoredGroup]
   let advantages: [[Double]]
-  /// ln p when sampled, under the loss's temperature; nil when one step learns from them.
+  /// The completions as the loss sees them.
+  let sequences: [[LossSequence]]
+  /// ln p when sampled, under the loss's temperature; nil when nothing is learned between.
   let old: [[[Float]]]?
-  /// ln p under the base; nil if beta is 0.
+  /// ln p under the reference; nil if beta is 0.
   let reference: [[[Float]]]?
 }

@@ -38,13 +38,15 @@ import Support
   struct Values {
     var logProbabilities: [[Float]]
     var entropies: [[Float]]
+    /// Tokens that no other token's probability exceeds.
+    var topCount = 0
   }
 
   /// ln p of every completion token under the base with `adapter`, nil for the base alone.
   func logProbabilities(
-    _ batch: GroupBatch, adapter: LoRAParameters?, temperature: Float = 1
+    _ batch: GroupBatch, adapter: LoRAParameters?, dropout: Dropout = .none, temperature: Float = 1
   ) throws(TrainerError) -> Values {
-    try run(batch, adapter: adapter, dropout: .none, temperature, nil) { _ in nil }
+    try run(batch, adapter: adapter, dropout: dropout, temperature, nil) { _ in nil }
   }
 
   /// ln p of every completion token, and the gradient of Σ weight · ln p added to `gradient`.
@@ -72,7 +74,7 @@ import Support
       adapter: adapter.map {
         AdapterProducts(decoder: decoder, parameters: $0, batch: batch, dropout: dropout)
       }, workspace: workspace)
-    let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.settings.rank ?? 0)
+    let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.maxRank ?? 0)
     let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
     // One record serves every block unless all are kept; then the blocks' inputs are kept, to compute them again.
     while records.count < (keepsAll ? config.layerCount : 1) { records.append(LayerRecord()) }
@@ -96,7 +98,8 @@ import Support
       .head, (ContinuousClock.now - headStart).inSeconds,
       Double((gradient == nil ? 2 : 4) * batch.targets.count * config.vocabSize * width))
     let values = Values(
-      logProbabilities: split(scores.logProbabilities, batch), entropies: split(scores.entropies, batch))
+      logProbabilities: split(scores.logProbabilities, batch), entropies: split(scores.entropies, batch),
+      topCount: scores.topCount)
     guard let gradient, let targets = unsafe targets, let weights = try weights(values) else { return values }
 
     // From here on x holds the gradient with respect to the last block's output.
@@ -128,9 +131,9 @@ import Support
 
   private func split(_ flat: [Float], _ batch: GroupBatch) -> [[Float]] {
     var start = 0
-    return batch.completions.map { completion in
-      defer { start += completion.count }
-      return Array(flat[start..<start + completion.count])
+    return batch.targetCounts.map { count in
+      defer { start += count }
+      return Array(flat[start..<start + count])
     }
   }
 }

@@ -3,55 +3,53 @@ import TinaRuntime
 
 /// GRPO from rewards to a changed adapter: advantages, loss, gradient, optimiser.
 @safe final class PolicyUpdate {
-  let pass: PolicyPass
-  let parameters: LoRAParameters
+  let learner: AdapterLearner
   let settings: UpdateSettings
-  let schedule: LearningRateSchedule
-  let optimizer: AdamW
-  /// Number of passes with dropout so far; each has its own mask.
-  var passes: UInt32 = 0
-  private let gradient: FloatMemory
-  private let exchange: any GradientSum
+  /// What the KL divergence is from; nil for the base.
+  let reference: LoRAParameters?
 
-  /// Matrices and moments, which a checkpoint stores.
-  var memories: [FloatMemory] { [parameters.values, optimizer.first, optimizer.second] }
+  private var pass: PolicyPass { learner.pass }
+  private var parameters: LoRAParameters { learner.parameters }
+  private var loss: PolicyLoss { PolicyLoss(settings: settings.loss) }
 
-  init(
-    _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,
-    _ schedule: LearningRateSchedule, exchange: any GradientSum = SingleProcess()
-  ) {
-    self.exchange = exchange
-    self.pass = pass
-    self.parameters = parameters
+  init(_ learner: AdapterLearner, _ settings: UpdateSettings, reference: LoRAParameters? = nil) {
+    self.learner = learner
     self.settings = settings
-    self.schedule = schedule
-    optimizer = AdamW(settings.optimizer, count: parameters.count)
-    gradient = FloatMemory(parameters.count)
+    self.reference = reference
   }
 
   /// Computes advantages, and log-probabilities that stay fixed over the steps on these completions.
   func prepare(_ groups: [ScoredGroup]) throws(TrainerError) -> Generation {
     var old: [[[Float]]]?
     var reference: [[[Float]]]?
-    if settings.iterations > 1 {
+    if settings.stepsPerGeneration > 1 {
       old = try groups.map { (group) throws(TrainerError) in
         if let sampled = group.sampled { return sampled }
         return try logProbabilities(group, adapter: parameters)
       }
     }
     if settings.loss.beta != 0 {
-      reference = try groups.map { (group) throws(TrainerError) in try logProbabilities(group, adapter: nil) }
+      reference = try groups.map { (group) throws(TrainerError) in
+        try logProbabilities(group, adapter: self.reference)
+      }
     }
+    let advantages = Advantages.compute(groups.map(\.rewards), scaling: settings.scaling)
     return Generation(
-      groups: groups, advantages: Advantages.compute(groups.map(\.rewards), scaling: settings.scaling),
-      old: old, reference: reference)
+      groups: groups, advantages: advantages,
+      sequences: groups.indices.map { g in
+        groups[g].completions.indices.map { i in
+          LossSequence(
+            length: groups[g].completions[i].count, advantage: advantages[g][i],
+            isMasked: settings.masksTruncated && groups[g].isTruncated[i])
+        }
+      }, old: old, reference: reference)
   }
 
   private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError)
     -> [[Float]]
   {
     var result: [[Float]] = []
-    for range in slices(group) {
+    for range in slices(group, group.completions.indices) {
       let batch = GroupBatch(prompt: group.prompt, completions: Array(group.completions[range]))
       result += try pass.logProbabilities(batch, adapter: adapter, temperature: settings.temperature)
         .logProbabilities
@@ -59,139 +57,127 @@ import TinaRuntime
     return result
   }
 
-  /// Divides a group's completions into runs that fit into one pass.
-  private func slices(_ group: ScoredGroup) -> [Range<Int>] {
+  /// Divides some of a group's completions into runs that fit into one pass.
+  private func slices(_ group: ScoredGroup, _ indices: Range<Int>) -> [Range<Int>] {
     var result: [Range<Int>] = []
-    var start = 0
+    var start = indices.lowerBound
     var rows = group.prompt.count
-    for (i, completion) in group.completions.enumerated() {
-      if i > start, rows + completion.count > settings.rowLimit {
+    for i in indices {
+      let count = group.completions[i].count
+      if i > start, rows + count > settings.rowLimit {
         result.append(start..<i)
         start = i
         rows = group.prompt.count
       }
-      rows += completion.count
+      rows += count
     }
-    result.append(start..<group.completions.count)
+    result.append(start..<indices.upperBound)
     return result
   }
 
   /// Takes one optimiser step. A loss or gradient that is not finite leaves the adapter as it is.
   ///
-  /// - Parameter iteration: number of earlier steps on the same generation.
-  /// - Throws: errors of the exchange with other processes, and ``TrainerError`` when a finite step leads to an adapter
-  ///   that is not finite.
-  func step(_ generation: Generation, iteration: Int) throws -> UpdateMetrics {
-    var metrics = UpdateMetrics(
-      learningRate: settings.optimizer.learningRate * schedule.share(optimizer.step))
+  /// - Parameter number: number of earlier steps on the same generation: first one over each of its parts, then once
+  ///   more for each further iteration.
+  /// - Throws: as ``AdapterLearner/step(_:learn:)``.
+  func step(_ generation: Generation, number: Int) throws -> UpdateMetrics {
+    var metrics = UpdateMetrics()
     if settings.loss.beta != 0 { metrics.kl = 0 }
-    pass.clock.reset()
-    gradient.clear()
-    do throws(TrainerError) {
-      try learn(generation, iteration: iteration, &metrics)
-    } catch {
-      guard error.kind == .notFinite else { throw error }
-      // The loss tells the other processes too.
-      metrics.loss = .nan
-      metrics.skipped = error.found
+    return try learner.step(metrics) { (metrics) throws(TrainerError) in
+      try learn(generation, number: number, &metrics)
     }
-    try unsafe exchange.sum(
-      gradient: UnsafeMutableBufferPointer(start: gradient.pointer, count: gradient.count))
-    try exchange.sum(numbers: &metrics.sums)
-    metrics.gradientNorm = gradient.norm
-    metrics.productRate = pass.clock.rate([.maps, .backwardMaps, .head])
-    metrics.passRate = pass.clock.wholeRate
-    if !metrics.loss.isFinite {
-      metrics.skipped = metrics.skipped ?? "the loss is \(metrics.loss)"
-    } else if !metrics.gradientNorm.isFinite {
-      let pair = parameters.pairs.first {
-        !gradient.isFinite($0.a..<$0.a + $0.aCount) || !gradient.isFinite($0.b..<$0.b + $0.bCount)
-      }
-      metrics.skipped =
-        "the gradient's norm is \(metrics.gradientNorm)" + (pair.map { ", not finite in " + $0.name } ?? "")
-    } else {
-      metrics.changeNorm = optimizer.update(
-        parameters.values, gradient: gradient, factor: optimizer.clipFactor(norm: metrics.gradientNorm),
-        rate: metrics.learningRate, pool: pass.pool)
-      guard metrics.changeNorm.isFinite else {
-        throw TrainerError(
-          .notFinite, place: "step \(optimizer.step)", found: "matrices that overflowed",
-          expected: "finite numbers",
-          advice: "Lower learning_rate and go on from the last checkpoint.")
-      }
-    }
-    return metrics
   }
 
   /// Adds up gradient and metrics of this process's share of the step.
   private func learn(
-    _ generation: Generation, iteration: Int, _ metrics: inout UpdateMetrics
+    _ generation: Generation, number: Int, _ metrics: inout UpdateMetrics
   ) throws(TrainerError) {
-    let count = generation.groups.count
-    let sequences = (0..<count).map { g in
-      let group = generation.groups[g]
-      return group.completions.indices.map { i in
-        LossSequence(
-          length: group.completions[i].count, advantage: generation.advantages[g][i],
-          isMasked: settings.masksTruncated && group.isTruncated[i])
-      }
+    let plan = MicroBatches(generation, settings, part: number % settings.parts)
+    let share = 1 / Double(max(plan.count, 1))
+    let mine = learner.exchange.share(ofMicroBatches: plan.count)
+    let least = try leastEntropies(generation, plan, mine)
+    var sums = [LossSums](repeating: LossSums(), count: plan.count)
+    for (g, range) in plan.groups(of: mine) {
+      // Later steps learn with other numbers than those that sampled.
+      let checks = number == 0 && (parameters.settings.dropout == 0 || g == 0)
+      let part = try learn(generation, g, range, plan, least, checks: checks, &metrics)
+      for (m, more) in part { sums[m] = sums[m] + more }
     }
-    let size = settings.groupsPerMicroBatch
-    let microBatches = stride(from: 0, to: count, by: size).map { Array($0..<min($0 + size, count)) }
-    let weights = LossWeights(microBatches.map { $0.flatMap { sequences[$0] } }, settings.loss)
-    let share = 1 / Double(max(microBatches.count, 1))
-    for m in exchange.share(ofMicroBatches: microBatches.count) {
-      var sums = PolicyLoss.Sums()
-      var next = 0
-      for g in microBatches[m] {
-        let size = sequences[g].count
-        sums =
-          try sums
-          + learn(
-            generation, g, sequences[g], Array(weights.weights[m][next..<next + size]),
-            checks: iteration == 0 && (parameters.settings.dropout == 0 || g == 0), &metrics)
-        next += size
-      }
+    for m in mine {
+      let sums = sums[m]
       if !sums.loss.isFinite {
         metrics.skipped = metrics.skipped ?? "the loss of micro-batch \(m + 1) is \(sums.loss)"
       }
       let tokens = Double(max(sums.tokens, 1))
+      let units = Double(max(sums.clipUnits, 1))
       metrics.loss += sums.loss
       metrics.entropy += share * sums.entropy / tokens
       if settings.loss.beta != 0 { metrics.kl? += share * sums.kl / tokens }
-      metrics.lowClipMean += share * Double(sums.lowClipped) / tokens
-      metrics.highClipMean += share * Double(sums.highClipped) / tokens
-      metrics.regionClipMean += share * Double(sums.lowClipped + sums.highClipped) / tokens
+      metrics.lowClipMean += share * Double(sums.lowClipped) / units
+      metrics.highClipMean += share * Double(sums.highClipped) / units
+      metrics.regionClipMean += share * Double(sums.lowClipped + sums.highClipped) / units
       metrics.lowClipMin += share * (sums.lowShares.min() ?? 0)
       metrics.highClipMax += share * (sums.highShares.max() ?? 0)
     }
   }
 
-  /// Adds one group's gradient; returns its part of the loss.
+  /// The entropy below which tokens of each micro-batch have no policy gradient, where the recipe asks for that. A pass
+  /// of its own finds it, under the masks of the pass that learns.
+  private func leastEntropies(
+    _ generation: Generation, _ plan: MicroBatches, _ mine: Range<Int>
+  ) throws(TrainerError) -> [Float?] {
+    var least = [Float?](repeating: nil, count: plan.count)
+    guard settings.loss.topEntropyShare < 1 else { return least }
+    var entropies = [[Float]](repeating: [], count: plan.count)
+    let passes = learner.passes
+    for (g, range) in plan.groups(of: mine) {
+      let group = generation.groups[g]
+      for range in slices(group, range) {
+        let values = try pass.logProbabilities(
+          batch(group, range), adapter: parameters, dropout: learner.nextDropout(),
+          temperature: settings.temperature)
+        for (i, index) in range.enumerated() where !generation.sequences[g][index].isMasked {
+          entropies[plan.microBatch(g, index)] += values.entropies[i]
+        }
+      }
+    }
+    learner.passes = passes
+    for m in mine { least[m] = EntropyQuantile.value(entropies[m], 1 - settings.loss.topEntropyShare) }
+    return least
+  }
+
+  private func batch(_ group: ScoredGroup, _ range: Range<Int>) -> GroupBatch {
+    GroupBatch(
+      prompt: group.prompt, completions: Array(group.completions[range]), firstSequence: range.lowerBound)
+  }
+
+  /// Adds the gradient of some of a group's completions; returns their parts of the loss by micro-batch.
   private func learn(
-    _ generation: Generation, _ g: Int, _ sequences: [LossSequence], _ weights: [Double], checks: Bool,
-    _ metrics: inout UpdateMetrics
-  ) throws(TrainerError) -> PolicyLoss.Sums {
+    _ generation: Generation, _ g: Int, _ indices: Range<Int>, _ plan: MicroBatches, _ least: [Float?],
+    checks: Bool, _ metrics: inout UpdateMetrics
+  ) throws(TrainerError) -> [(Int, LossSums)] {
     let group = generation.groups[g]
-    let loss = PolicyLoss(settings: settings.loss)
-    var total = PolicyLoss.Sums()
-    for range in slices(group) {
-      let batch = GroupBatch(
-        prompt: group.prompt, completions: Array(group.completions[range]), firstSequence: range.lowerBound)
-      passes += 1
-      let dropout = Dropout(probability: parameters.settings.dropout, seed: settings.seed, pass: passes)
+    let loss = loss
+    var total: [(Int, LossSums)] = []
+    for range in slices(group, indices) {
+      let batch = batch(group, range)
+      let dropout = learner.nextDropout()
       let values = try pass.logProbabilities(
-        batch, adapter: parameters, dropout: dropout, temperature: settings.temperature, gradient: gradient
+        batch, adapter: parameters, dropout: dropout, temperature: settings.temperature,
+        gradient: learner.gradient
       ) { values in
         var isZero = true
         var slopes: [[Float]] = []
         for (i, index) in range.enumerated() {
+          let m = plan.microBatch(g, index)
           let (sums, slope) = loss.evaluate(
-            new: values.logProbabilities[i], old: generation.old?[g][index],
-            reference: generation.reference?[g][index], entropies: values.entropies[i],
-            sequence: sequences[index],
-            weight: weights[index])
-          total = total + sums
+            PolicyLoss.Tokens(
+              new: values.logProbabilities[i], old: generation.old?[g][index],
+              reference: generation.reference?[g][index], entropies: values.entropies[i],
+              leastEntropy: least[m]),
+            sequence: generation.sequences[g][index], weight: plan.weight(g, index))
+          if total.last?.0 != m { total.append((m, LossSums())) }
+          total[total.count - 1].1 = total[total.count - 1].1 + sums
           isZero = isZero && slope.allSatisfy { $0 == 0 }
           slopes.append(slope)
         }

@@ -10,6 +10,8 @@ struct UpdateMetrics: Sendable {
   var highClipMean = 0.0
   var highClipMax = 0.0
   var regionClipMean = 0.0
+  /// Share of tokens that were the most probable ones; nil where they were sampled.
+  var accuracy: Double?
   /// Tokens whose log-probability was compared with the sampler's, and how many of them differ in a bit.
   var checkedTokens = 0
   var differingTokens = 0
@@ -26,7 +28,7 @@ struct UpdateMetrics: Sendable {
     get {
       [
         loss, kl ?? 0, entropy, lowClipMean, lowClipMin, highClipMean, highClipMax, regionClipMean,
-        Double(checkedTokens), Double(differingTokens),
+        Double(checkedTokens), Double(differingTokens), accuracy ?? 0,
       ]
     }
     set {
@@ -34,6 +36,7 @@ struct UpdateMetrics: Sendable {
       if kl != nil { kl = newValue[1] }
       (entropy, lowClipMean, lowClipMin) = (newValue[2], newValue[3], newValue[4])
       (highClipMean, highClipMax, regionClipMean) = (newValue[5], newValue[6], newValue[7])
+      if accuracy != nil { accuracy = newValue[10] }
       (checkedTokens, differingTokens) = (Int(newValue[8]), Int(newValue[9]))
     }
   }

@@ -8,8 +8,16 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file.
+  /// SHA-256 of the file, and of the changes if there are any.
   public let digest: String
+  /// `method`: how the adapter learns.
+  public var method = TrainingMethod.grpo
+  /// `init_adapter`: the path of the adapter to start from; nil to start from nothing.
+  public var initAdapter: String?
+  /// `reference`: what the KL divergence is from.
+  public var reference = Reference.base
+  /// Keys of supervised fine-tuning.
+  public var supervision = SupervisionSettings()
   /// `model_name_or_path`: a directory.
   public var model = ""
   /// `model_post_train_dataset_name`: a data set of Tina's; it decides the system prompt.
@@ -58,6 +66,12 @@ public struct Recipe: Sendable {
   public var processes = 1
   /// `num_iterations`: steps on the same completions.
   public var iterations = 1
+  /// Parts of a rollout that a step each learns from: `steps_per_generation` / `gradient_accumulation_steps`.
+  public var rolloutParts = 1
+  /// `dynamic_sampling`: whether groups of equal rewards are replaced by groups of further problems.
+  public var refillsGroups = false
+  /// `dynamic_sampling_max_batches`: how often a step may sample for that.
+  public var maxSamplingRounds = 10
   /// `mask_truncated_completions`.
   public var masksTruncated = false
   /// `scale_logits_by_temperature`: whether the loss divides logits by the temperature, as newer TRL does.
@@ -111,8 +125,16 @@ public struct Recipe: Sendable {
 
   /// Reads a recipe.
   ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - changes: values that stand in the place of the file's.
   /// - Throws: ``TrainerError`` naming a key that is unknown, of the wrong type, out of range, or contradicts another.
-  public init(path: String) throws(TrainerError) {
+  public init(path: String, changes: [RecipeChange] = []) throws(TrainerError) {
+    try self.init(yaml: try Self.text(path), path: path, changes: changes)
+  }
+
+  /// What a recipe's file, or a sweep's, holds.
+  package static func text(_ path: String) throws(TrainerError) -> String {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw TrainerError(
         .recipe, place: path, found: "no readable file", expected: "a recipe in YAML",
@@ -121,21 +143,30 @@ public struct Recipe: Sendable {
     guard data.count <= 1 << 20 else {
       throw TrainerError(.recipe, place: path, found: "\(data.count) bytes", expected: "at most a megabyte")
     }
-    try self.init(yaml: String(decoding: data, as: UTF8.self), path: path)
+    return String(decoding: data, as: UTF8.self)
   }
 
-  init(yaml: String, path: String) throws(TrainerError) {
+  init(yaml: String, path: String, changes: [RecipeChange] = []) throws(TrainerError) {
     self.path = path
-    digest = hexadecimal(Digest.sha256(Array(yaml.utf8)))
+    digest =
+      changes.isEmpty
+      ? hexadecimal(Digest.sha256(Array(yaml.utf8)))
+      : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
+    for change in changes { try reader.change(change) }
     try read(&reader)
     try reader.finish()
+    stated = reader.stated
+    try checkMethod(reader)
   }
 
-  /// Number of prompts of a step.
-  public var promptsPerStep: Int { batchSize * accumulation * processes / generations }
+  /// The keys that the recipe holds a value for.
+  var stated: Set<String> = []
 
   private mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
+    method = try reader.choice("method") ?? method
+    initAdapter = try reader.text("init_adapter")
+    reference = try reader.choice("reference") ?? reference
     model = try reader.text("model_name_or_path") ?? model
     datasetName = try reader.text("model_post_train_dataset_name") ?? datasetName
     datasetPath = try reader.text("dataset_path")
@@ -146,9 +177,10 @@ public struct Recipe: Sendable {
     maxCompletionLength = try reader.integer("max_completion_length", 1...1 << 24) ?? maxCompletionLength
     try readRewards(&reader)
     try lora.read(&reader)
-    try loss.read(&reader)
+    if method == .sft { try supervision.read(&reader) } else { try loss.read(&reader) }
     loss.maxCompletionLength = maxCompletionLength
     try readScaling(&reader)
+    if method == .sft { optimizer.learningRate = 2e-5 }
     try optimizer.read(&reader)
     try readSteps(&reader)
     seed = try reader.integer("seed").map { UInt64($0) } ?? seed
@@ -171,26 +203,11 @@ public struct Recipe: Sendable {
     maxSteps = try reader.integer("max_steps", 1...1 << 40)
     stopStep = try reader.integer("stop_at_step", 1...1 << 40)
     epochs = try reader.number("num_train_epochs", 0...1e6) ?? epochs
-    generations = try reader.integer("num_generations", 2...4096) ?? generations
-    batchSize = try reader.integer("per_device_train_batch_size", 1...65536) ?? generations
-    accumulation = try reader.integer("gradient_accumulation_steps", 1...65536) ?? accumulation
-    processes = try reader.integer("num_processes", 1...65536) ?? processes
-    iterations = try reader.integer("num_iterations", 1...1024) ?? iterations
+    try readBatches(&reader)
     saveSteps = try reader.integer("save_steps", 1...1 << 40) ?? saveSteps
     saveLimit = try reader.integer("save_total_limit", 1...1 << 30)
     evalSteps = try reader.integer("eval_steps", 1...1 << 40)
     evalSamples = try reader.integer("eval_samples", 1...1024) ?? evalSamples
-    let completions = batchSize * accumulation * processes
-    guard batchSize.isMultiple(of: generations) else {
-      throw reader.error(
-        "per_device_train_batch_size", found: "\(batchSize)",
-        expected: "a multiple of num_generations = \(generations)")
-    }
-    guard completions <= 1 << 20 else {
-      throw reader.error(
-        "gradient_accumulation_steps", found: "\(completions) completions a step",
-        expected: "at most \(1 << 20)")
-    }
   }
 
   private mutating func readRewards(_ reader: inout RecipeReader) throws(TrainerError) {
@@ -228,11 +245,6 @@ public struct Recipe: Sendable {
         + "so the published run was plain GRPO. Here it means what it says: advantages are "
         + (typo ? "" : "not ") + "divided by the group's deviation"
         + (typo ? "." : ", and token losses are averaged over the micro-batch (bnpo)."))
-  }
-
-  /// Steps of the learning-rate schedule, for a data set of that many problems.
-  public func totalSteps(problems: Int) -> Int {
-    maxSteps ?? max(1, Int((epochs * Double(problems) / Double(promptsPerStep)).rounded(.up)) * iterations)
   }
 
   /// The schedule over that many steps.

@@ -4,10 +4,12 @@ import Support
 import Yams
 
 /// Takes values out of a recipe by key. A key that no setting took is an error at the end.
-struct RecipeReader {
-  private let path: String
-  private var values: [(key: String, node: Node)]
+package struct RecipeReader {
+  let path: String
+  var values: [(key: String, node: Node)]
   private var asked: [String] = []
+  /// The keys that were taken and hold a value.
+  private(set) var stated: Set<String> = []
 
   /// Keys of Tina's recipes for machinery that this program lacks. They have no effect.
   private static let machinery: Set<String> = [
@@ -22,7 +24,7 @@ struct RecipeReader {
     "per_device_eval_batch_size", "remove_unused_columns", "log_completions", "tina_compat",
   ]
 
-  init(yaml: String, path: String) throws(TrainerError) {
+  package init(yaml: String, path: String) throws(TrainerError) {
     self.path = path
     let yaml = yaml.begins(with: "\u{FEFF}") ? String(yaml.unicodeScalars.dropFirst()) : yaml
     try Self.checkNesting(yaml, path)
@@ -65,7 +67,7 @@ struct RecipeReader {
   }
 
   /// Bounds the nesting, because the parser is recursive.
-  private static func checkNesting(_ yaml: String, _ path: String) throws(TrainerError) {
+  static func checkNesting(_ yaml: String, _ path: String) throws(TrainerError) {
     var brackets = 0
     var marks = 0  // Of sequences and keys in one line.
     var previous: UInt8 = 0
@@ -88,7 +90,7 @@ struct RecipeReader {
 
   /// Bounds what comparing keys costs: aliases of lists as keys are compared as a whole, each by what it stands for,
   /// and Swift compares long runs of combining marks in quadratic time.
-  private static func checkNames(_ yaml: String, _ path: String) throws(TrainerError) {
+  static func checkNames(_ yaml: String, _ path: String) throws(TrainerError) {
     if let offset = yaml.longMarkRun {
       let line = yaml.utf8.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1
       throw TrainerError(
@@ -127,11 +129,11 @@ struct RecipeReader {
     }
   }
 
-  func error(_ key: String, found: String, expected: String, advice: String = "") -> TrainerError {
+  package func error(_ key: String, found: String, expected: String, advice: String = "") -> TrainerError {
     TrainerError(.recipe, place: path + ": " + key, found: found, expected: expected, advice: advice)
   }
 
-  private mutating func take(_ key: String) -> Node? {
+  mutating func take(_ key: String) -> Node? {
     asked.append(key)
     guard let index = values.firstIndex(where: { $0.key == key }) else { return nil }
     let node = values.remove(at: index).node
@@ -140,8 +142,12 @@ struct RecipeReader {
     {
       return nil
     }
+    stated.insert(key)
     return node
   }
+
+  /// Whether a key holds a single value.
+  func isScalar(_ key: String) -> Bool { values.first { $0.key == key }?.node.scalar != nil }
 
   private func scalar(_ key: String, _ node: Node, _ expected: String) throws(TrainerError) -> String {
     guard let scalar = node.scalar, scalar.string.utf8.count <= 65536 else {
@@ -152,7 +158,7 @@ struct RecipeReader {
 
   // MARK: Values; nil where the recipe lacks the key
 
-  mutating func text(_ key: String) throws(TrainerError) -> String? {
+  package mutating func text(_ key: String) throws(TrainerError) -> String? {
     guard let node = take(key) else { return nil }
     return try scalar(key, node, "a text")
   }
@@ -164,7 +170,8 @@ struct RecipeReader {
   }
 
   /// The case that `text` names.
-  func value<T: RawRepresentable & CaseIterable>(_ key: String, _ text: String) throws(TrainerError) -> T
+  package func value<T: RawRepresentable & CaseIterable>(_ key: String, _ text: String) throws(TrainerError)
+    -> T
   where T.RawValue == String {
     if let value = T(rawValue: text) { return value }
     let names = T.allCases.map(\.rawValue)
@@ -173,7 +180,7 @@ struct RecipeReader {
       advice: Nearest.advice(text, names))
   }
 
-  mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
+  package mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
     guard let node = take(key) else { return nil }
     let text = try scalar(key, node, "true or false")
     guard let value = Self.flags[text.lowercased()] else {
@@ -189,7 +196,7 @@ struct RecipeReader {
 
   private static let flags = ["true": true, "false": false, "yes": true, "no": false]
 
-  mutating func texts(_ key: String) throws(TrainerError) -> [String]? {
+  package mutating func texts(_ key: String) throws(TrainerError) -> [String]? {
     try items(key, "a list of names")?.map { (item) throws(TrainerError) in
       try scalar(key, item, "a list of names")
     }
@@ -223,16 +230,16 @@ struct RecipeReader {
     return result
   }
 
-  mutating func number(
+  package mutating func number(
     _ key: String, _ range: ClosedRange<Double> = Self.anyNumber
   ) throws(TrainerError) -> Double? {
     guard let node = take(key) else { return nil }
     return try number(key, node, range)
   }
 
-  static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
+  package static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
 
-  private func number(
+  func number(
     _ key: String, _ node: Node, _ range: ClosedRange<Double> = Self.anyNumber
   ) throws(TrainerError) -> Double {
     let text = try scalar(key, node, "a number")
@@ -243,7 +250,7 @@ struct RecipeReader {
     return value
   }
 
-  mutating func integer(
+  package mutating func integer(
     _ key: String, _ range: ClosedRange<Int> = 0...1 << 53
   ) throws(TrainerError) -> Int? {
     guard let node = take(key) else { return nil }
@@ -264,10 +271,18 @@ struct RecipeReader {
   }
 
   /// - Throws: an error for the first key that no setting took.
-  func finish() throws(TrainerError) {
-    guard let unknown = values.first(where: { !Self.machinery.contains($0.key) }) else { return }
+  func finish() throws(TrainerError) { try finish(machinery: Self.machinery) }
+
+  /// - Parameter machinery: keys that may be there without effect.
+  package func finish(machinery: Set<String>) throws(TrainerError) {
+    guard let unknown = values.first(where: { !machinery.contains($0.key) }) else { return }
+    if let method = Recipe.otherMethod(of: unknown.key) {
+      throw error(
+        unknown.key, found: "a key of method: \(method.rawValue)", expected: "keys of the recipe's method",
+        advice: "Leave it out, or set method: \(method.rawValue).")
+    }
     throw error(
       unknown.key, found: "a key that no setting has", expected: "the name of a setting",
-      advice: Nearest.advice(unknown.key, asked + Self.machinery))
+      advice: Nearest.advice(unknown.key, asked + machinery))
   }
 }

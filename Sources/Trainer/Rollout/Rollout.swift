@@ -12,8 +12,21 @@ struct Rollout {
   /// `[component][group][completion]`
   var values: [[[Double?]]] = []
   var tokens = 0
+  /// Problems asked, those included whose groups were left out.
+  var asked = 0
   /// Seconds of sampling and scoring.
   var seconds = 0.0
+
+  /// - Parameter components: number of the reward's components.
+  init(_ components: Int) { values = [[[Double?]]](repeating: [], count: components) }
+
+  /// Adds a group of another rollout; tokens and asked problems are counted apart.
+  mutating func append(_ other: Rollout, _ group: Int) {
+    groups.append(other.groups[group])
+    texts.append(other.texts[group])
+    problems.append(other.problems[group])
+    for component in values.indices { values[component].append(other.values[component][group]) }
+  }
 
   var lengths: [Int] { groups.flatMap { $0.completions.map(\.count) } }
   var truncated: [Bool] { groups.flatMap(\.isTruncated) }

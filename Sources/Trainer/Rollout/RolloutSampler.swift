@@ -21,13 +21,45 @@ struct RolloutSampler {
 
   /// Samples and scores the groups of a rollout.
   ///
-  /// - Parameter number: number of the rollout within the run, from 0. It decides which problems come next.
-  func sample(_ set: ProblemSet, number: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
+  /// With dynamic sampling, groups whose rewards are all equal are left out, and further problems are asked in their
+  /// place, as DAPO does. What is still missing after the recipe's number of rounds is filled with such groups.
+  ///
+  /// - Parameter first: the place of the rollout's first problem within the run.
+  func sample(_ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
     let start = ContinuousClock.now
-    let places = number * recipe.promptsPerStep..<(number + 1) * recipe.promptsPerStep
-    var rollout = Rollout()
+    let wanted = recipe.promptsPerStep
+    var rollout = Rollout(reward.components.count)
+    guard recipe.refillsGroups else {
+      rollout = try await sample(set, first..<first + wanted, adapter)
+      rollout.seconds = (ContinuousClock.now - start).inSeconds
+      return rollout
+    }
+    var flat = Rollout(reward.components.count)
+    for _ in 0..<recipe.maxSamplingRounds where rollout.groups.count < wanted {
+      let place = first + rollout.asked
+      let more = try await sample(set, place..<place + wanted - rollout.groups.count, adapter)
+      for g in more.groups.indices {
+        if Advantages.deviation(more.groups[g].rewards) < 1e-8 {
+          flat.append(more, g)
+        } else {
+          rollout.append(more, g)
+        }
+      }
+      rollout.tokens += more.tokens
+      rollout.asked += more.asked
+    }
+    for g in flat.groups.indices.prefix(wanted - rollout.groups.count) { rollout.append(flat, g) }
+    rollout.seconds = (ContinuousClock.now - start).inSeconds
+    return rollout
+  }
+
+  /// Samples and scores the groups of the problems at some places of the run.
+  private func sample(
+    _ set: ProblemSet, _ places: Range<Int>, _ adapter: AttachedAdapter
+  ) async throws -> Rollout {
+    var rollout = Rollout(reward.components.count)
+    rollout.asked = places.count
     rollout.problems = set.problems(at: places, seed: recipe.seed)
-    rollout.values = reward.components.map { _ in [] }
     let requests = zip(places, rollout.problems).map { request($1, adapter, promptIndex: $0) }
     let all = try await source.complete(requests, samples: recipe.generations)
     for (g, completions) in all.enumerated() {
@@ -43,7 +75,6 @@ struct RolloutSampler {
           isTruncated: completions.map { $0.reason != .stop }, rewards: reward.totals(values),
           sampled: sampled(completions)))
     }
-    rollout.seconds = (ContinuousClock.now - start).inSeconds
     return rollout
   }
 

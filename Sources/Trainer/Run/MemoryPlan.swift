@@ -13,33 +13,47 @@ struct MemoryPlan {
   let cacheBytes: Int
   let notes: [String]
 
-  /// - Throws: ``TrainerError`` when a single longest completion does not fit.
-  init(_ recipe: Recipe, _ model: Model, limit: Int?) throws(TrainerError) {
+  /// - Parameters:
+  ///   - modules: what is trained.
+  ///   - keepsReference: whether the adapter that the run starts from stays in memory.
+  /// - Throws: ``TrainerError`` when a single longest completion or document does not fit.
+  init(
+    _ recipe: Recipe, _ modules: [TrainedModule], _ model: Model, keepsReference: Bool = false, limit: Int?
+  ) throws(TrainerError) {
     let config = model.config
     let total = limit ?? MachineMemory.available * 7 / 10
     // Matrices, gradient and two moments.
-    let state = 4 * 4 * (try LoRAParameters.count(recipe.lora, for: config))
+    let state = 4 * (keepsReference ? 5 : 4) * LoRAParameters.count(modules, for: config)
     // A row while blocks are recomputed: every block's input, one record, and the gradients.
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)
-      + LayerRecord.bytes(rows: 1, config, rank: recipe.lora.rank)
-      + 4 * (3 * config.intermediateSize + 4 * config.hiddenSize)
+      + LayerRecord.bytes(rows: 1, config, rank: modules.maxRank)
+      + 4 * (3 * config.intermediateSize + 5 * config.hiddenSize)
     let head = 4 * HeadPass.chunk * (config.vocabSize + 3 * config.hiddenSize)
     let keyBytes = 2 * 2 * config.keyWidth * config.layerCount
-    let sequence = recipe.maxPromptLength + recipe.maxCompletionLength
-    let cache = keyBytes * (recipe.maxPromptLength + recipe.generations * recipe.maxCompletionLength)
+    let sampled = recipe.maxPromptLength + recipe.maxCompletionLength
+    let sequence = recipe.method == .sft ? recipe.supervision.maxLength : sampled
+    // Supervised fine-tuning samples for held-out problems alone.
+    let cache =
+      recipe.method == .sft
+      ? (recipe.heldOutPath == nil ? 0 : keyBytes * sampled)
+      : keyBytes * (recipe.maxPromptLength + recipe.generations * recipe.maxCompletionLength)
     let needed = state + head + row * sequence + cache
     guard needed <= total else {
       throw TrainerError(
         .resources, place: "memory", found: "\(total >> 20) MiB for this run",
-        expected: "\(needed >> 20) MiB for one completion of \(recipe.maxCompletionLength) tokens",
-        advice: "Lower max_completion_length or num_generations, or give --memory if more is free.")
+        expected: recipe.method == .sft
+          ? "\(needed >> 20) MiB for one document of \(sequence) tokens"
+          : "\(needed >> 20) MiB for one completion of \(recipe.maxCompletionLength) tokens",
+        advice: recipe.method == .sft
+          ? "Lower max_length, or give --memory if more is free."
+          : "Lower max_completion_length or num_generations, or give --memory if more is free.")
     }
     let rest = total - state - head - cache
     // A run that resumes keeps its own limit, whatever memory is free then.
     rowLimit = max(sequence, min(8192, rest / 2 / row))
     activationBytes = max(0, rest - row * rowLimit)
-    cacheBytes = max(cache, min(total / 4, 8 * cache))
+    cacheBytes = max(cache, min(total / 4, (recipe.method == .sft ? 64 : 8) * cache))
     notes = [
       String(
         format:

@@ -6,15 +6,17 @@ import Support
 /// A run's folder and its checkpoints.
 ///
 /// A folder `checkpoint-N` is whole or absent. It holds `adapter.tina` and the state from which the run continues.
-struct RunFolder {
-  let path: String
+package struct RunFolder {
+  package let path: String
   /// Seed of the initial adapter; a `.tina` file may store differences from it.
   let seed: UInt64
 
   private static let partialPrefix = ".partial-checkpoint-"
 
+  package init(path: String, seed: UInt64) { (self.path, self.seed) = (path, seed) }
+
   /// Steps of all whole checkpoints, ascending.
-  var steps: [Int] {
+  package var steps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.compactMap { name in
       guard name.hasPrefix("checkpoint-"), let step = Int(name.dropFirst(11)), step >= 0 else { return nil }
@@ -23,7 +25,7 @@ struct RunFolder {
   }
 
   func checkpoint(_ step: Int) -> String { path + "/checkpoint-\(step)" }
-  func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
+  package func adapter(_ step: Int) -> String { checkpoint(step) + "/adapter.tina" }
   private func partial(_ step: Int) -> String { path + "/" + Self.partialPrefix + "\(step)" }
 
   /// Makes the folder and keeps other processes out of it.
@@ -81,7 +83,7 @@ struct RunFolder {
   ///
   /// - Parameter parent: the checkpoint from which the adapter's file stores differences; nil for a whole file.
   func save(
-    _ state: RunState, _ update: PolicyUpdate, _ archive: AdapterArchive, parent: Int?, peft: Bool
+    _ state: RunState, _ learner: AdapterLearner, _ archive: AdapterArchive, parent: Int?, peft: Bool
   ) throws {
     let (target, partial) = (checkpoint(state.step), partial(state.step))
     let files = FileManager.default
@@ -102,7 +104,7 @@ struct RunFolder {
       if peft { try archive.export(.peft, to: partial + "/peft") }
       let writer = try FileWriter(path: partial + "/optimizer.bin")
       var digest = Digest()
-      for memory in update.memories {
+      for memory in learner.memories {
         let bytes = memory.bytes
         try writer.write(bytes.bytes)
         digest.update(bytes.bytes)
@@ -163,10 +165,10 @@ struct RunFolder {
   }
 
   /// Puts a checkpoint's matrices and moments back.
-  func restore(_ update: PolicyUpdate, _ state: RunState) throws {
+  func restore(_ learner: AdapterLearner, _ state: RunState) throws {
     let path = checkpoint(state.step) + "/optimizer.bin"
     let file = try MappedFile(path: path, .copied)
-    let memories = update.memories
+    let memories = learner.memories
     let size = memories[0].bytes.byteCount
     guard file.byteCount == memories.count * size else {
       throw damaged(path, found: "\(file.byteCount) bytes", expected: "\(memories.count * size)")
@@ -185,8 +187,8 @@ struct RunFolder {
       unsafe UnsafeMutableRawPointer(memory.pointer).copyMemory(
         from: file.baseAddress + i * size, byteCount: size)
     }
-    update.optimizer.step = state.optimizerSteps
-    update.passes = state.passes
+    learner.optimizer.step = state.optimizerSteps
+    learner.passes = state.passes
   }
 
   private func damaged(_ file: String, found: String, expected: String) -> TrainerError {

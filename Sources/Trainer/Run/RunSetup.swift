@@ -3,6 +3,7 @@ import Foundation
 import ModelFiles
 import Problems
 import TinaRuntime
+import Tokenization
 
 /// What a run needs, opened and checked before anything is computed.
 struct RunSetup {
@@ -11,10 +12,14 @@ struct RunSetup {
   /// What samples in this process.
   let engine: Engine
   let builder: PromptBuilder
-  let problems: ProblemSet
+  let data: TrainingData
   let heldOut: ProblemSet?
   let base: BaseIdentity
   let plan: MemoryPlan
+  /// The adapter that the run starts from; nil to start from nothing.
+  let start: StartingAdapter?
+  /// What is trained.
+  let modules: [TrainedModule]
   /// Steps of the learning-rate schedule.
   let totalSteps: Int
   /// The step after which the run ends.
@@ -33,26 +38,31 @@ struct RunSetup {
         .recipe, place: recipe.path + ": dataset_path", found: "no data set", expected: "a file of problems",
         advice: "Give one with --data, as JSON lines with problem and solution or answer.")
     }
-    problems = try ProblemSet(path: recipe.resolve(dataset))
-    heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in
-      try ProblemSet(path: recipe.resolve(path))
-    }
-    totalSteps = recipe.totalSteps(problems: problems.problems.count)
-    stopStep = min(recipe.stopStep ?? totalSteps, totalSteps)
-    base = try BaseIdentity(of: StoredBase(model.directory))
-    if recipe.rewards.contains(where: \.kind.needsAnswer),
-      let index = problems.problems.firstIndex(where: { $0.gold == nil })
-    {
+    start = try recipe.initAdapter.map { try StartingAdapter(path: $0, recipe, model) }
+    if recipe.reference == .initial, start == nil {
       throw TrainerError(
-        .data, place: "\(problems.path), problem \(index + 1)", found: "no answer",
-        expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
+        .recipe, place: recipe.path + ": reference", found: "init without an adapter to start from",
+        expected: "init_adapter, or reference: base",
+        advice: "KL from the beginning of a new adapter is KL from the base.")
     }
-    plan = try MemoryPlan(recipe, model, limit: options.memory)
+    modules = try start?.modules ?? recipe.lora.modules(for: model.config)
+    plan = try MemoryPlan(
+      recipe, modules, model, keepsReference: recipe.reference == .initial, limit: options.memory)
     let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
     engine = Engine(
       model: model, cacheType: options.cacheType, contextLimit: context, batchLimit: 256,
       memoryBudget: plan.cacheBytes, speculation: options.speculation)
     builder = try PromptBuilder(recipe, engine)
+    data = try TrainingData(path: recipe.resolve(dataset), recipe, builder, model)
+    heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in
+      try ProblemSet(path: recipe.resolve(path))
+    }
+    totalSteps = recipe.totalSteps(problems: data.count)
+    // A rollout is learned from as a whole, so that a run goes on where one begins.
+    let rollout = recipe.method == .grpo ? recipe.stepsPerRollout : 1
+    let stop = recipe.stopStep.map { ($0 + rollout - 1) / rollout * rollout } ?? totalSteps
+    stopStep = min(stop, totalSteps)
+    base = try BaseIdentity(of: StoredBase(model.directory))
   }
 
   private static func checkBase(_ model: Model) throws(TrainerError) {
@@ -85,16 +95,16 @@ struct RunSetup {
   /// The state in which a new run begins.
   var firstState: RunState {
     RunState(
-      recipe: recipe.digest, data: problems.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit, activations: recipe.activations)
+      recipe: recipe.digest, data: data.digest, base: base.digestText, seed: recipe.seed,
+      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest)
   }
 
   /// What the report of a run says of it: `about.json`.
   var about: JSONObject {
     JSONObject([
       ("base", .string(NSString(string: model.directory.path).lastPathComponent)),
-      ("data", .string(recipe.datasetName)), ("algorithm", .string("grpo")),
-      ("loss_type", .string(recipe.loss.type.rawValue)), ("seed", .string("\(recipe.seed)")),
+      ("data", .string(recipe.datasetName)), ("algorithm", .string(recipe.method.rawValue)),
+      ("loss_type", .string(recipe.lossName)), ("seed", .string("\(recipe.seed)")),
       ("template", .string(builder.about.template)),
       ("system", builder.about.system.map { .string($0) } ?? .null),
     ])
@@ -102,20 +112,99 @@ struct RunSetup {
 
   /// The adapter after a step, as files hold it, with a record of its training.
   func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
-    let training = JSONObject([
-      ("algorithm", .string("grpo")), ("step", JSONValue(step)), ("recipe_sha256", .string(recipe.digest)),
-      ("loss_type", .string(recipe.loss.type.rawValue)),
-      ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
-      ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),
-      ("data", .string(recipe.datasetName)), ("data_sha256", .string(problems.digest)),
-      ("seed", JSONValue(Int(clamping: recipe.seed))), ("activations", .string(recipe.activations.rawValue)),
-    ])
+    let rewards: [(key: String, value: JSONValue)] =
+      recipe.method == .sft
+      ? []
+      : [
+        ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
+        ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),
+      ]
+    var training = JSONObject(
+      [
+        ("algorithm", .string(recipe.method.rawValue)), ("step", JSONValue(step)),
+        ("recipe_sha256", .string(recipe.digest)), ("loss_type", .string(recipe.lossName)),
+      ] + rewards + [
+        ("data", .string(recipe.datasetName)), ("data_sha256", .string(data.digest)),
+        ("seed", JSONValue(Int(clamping: recipe.seed))),
+        ("activations", .string(recipe.activations.rawValue)),
+      ])
+    if let start { training = training.with("init", .object(start.ancestry)) }
     let name = NSString(string: model.directory.path).lastPathComponent
     return parameters.archive(baseModelName: name, base: base, training: training)
   }
 }
 
+/// What a run learns from.
+enum TrainingData {
+  case problems(ProblemSet)
+  case documents(DocumentSet)
+
+  init(path: String, _ recipe: Recipe, _ builder: PromptBuilder, _ model: Model) throws {
+    guard recipe.method == .grpo else {
+      let end = try Tokenizer.eosToken(path: model.directory.path)
+      self = .documents(try DocumentSet(path: path, recipe, builder.prompts, endText: end))
+      return
+    }
+    let set = try ProblemSet(path: path)
+    if recipe.rewards.contains(where: \.kind.needsAnswer),
+      let index = set.problems.firstIndex(where: { $0.gold == nil })
+    {
+      throw TrainerError(
+        .data, place: "\(set.path), problem \(index + 1)", found: "no answer",
+        expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
+    }
+    self = .problems(set)
+  }
+
+  /// SHA-256 of the file.
+  var digest: String {
+    switch self {
+    case .problems(let set): set.digest
+    case .documents(let set): set.digest
+    }
+  }
+
+  /// Number of problems, or of places for documents.
+  var count: Int {
+    switch self {
+    case .problems(let set): set.problems.count
+    case .documents(let set): set.places.count
+    }
+  }
+
+  /// Facts that a person should know.
+  var notes: [String] {
+    switch self {
+    case .problems: []
+    case .documents(let set): set.notes
+    }
+  }
+}
+
 extension Recipe {
+  /// Completions that a step learns from.
+  package var completionsPerStep: Int { promptsPerStep * generations }
+
+  /// The steps that a run makes, and the number of its held-out problems. Reads files of problems where it must.
+  package func plannedSize() throws(TrainerError) -> (steps: Int, heldOut: Int) {
+    var problems = 0
+    if maxSteps == nil {
+      guard let datasetPath else {
+        throw TrainerError(
+          .recipe, place: path + ": dataset_path", found: "no data set", expected: "a file of problems")
+      }
+      problems = try ProblemSet(path: resolve(datasetPath)).problems.count
+    }
+    let total = totalSteps(problems: problems)
+    let heldOut = try heldOutPath.map { (path) throws(TrainerError) in
+      try ProblemSet(path: resolve(path)).problems.count
+    }
+    return (min(stopStep ?? total, total), heldOut ?? 0)
+  }
+
+  /// The loss that the recipe's method has.
+  var lossName: String { method == .sft ? supervision.loss.rawValue : loss.type.rawValue }
+
   /// Resolves a path in the recipe: as it stands if such a file exists, otherwise from the recipe's folder.
   fileprivate func resolve(_ name: String) -> String {
     if name.hasPrefix("/") || FileManager.default.fileExists(atPath: name) { return name }

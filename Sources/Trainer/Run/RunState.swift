@@ -13,6 +13,10 @@ struct RunState {
   let rowLimit: Int
   /// Nil in checkpoints from before this was kept, which are of float32.
   let activations: Recipe.TrainedActivations?
+  /// The content of the adapter that the run started from; nil if it started from nothing.
+  let origin: String?
+  /// Problems asked so far, where groups are refilled; nil where the step tells them.
+  var asked: Int?
   var skipped = 0
   var tokens = 0
   var spentSeconds = 0.0
@@ -23,6 +27,9 @@ struct RunState {
   var json: JSONObject {
     let activations: [(key: String, value: JSONValue)] =
       activations.map { [("activations", .string($0.rawValue))] } ?? []
+    let origin: [(key: String, value: JSONValue)] =
+      origin.map { [("init_adapter_digest", .string($0))] } ?? []
+    let asked: [(key: String, value: JSONValue)] = asked.map { [("asked_problems", JSONValue($0))] } ?? []
     return JSONObject(
       [
         ("step", JSONValue(step)), ("optimizer_steps", JSONValue(optimizerSteps)),
@@ -31,7 +38,7 @@ struct RunState {
         ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
         ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
         ("spent_seconds", JSONValue(spentSeconds)),
-      ] + activations)
+      ] + activations + origin + asked)
   }
 
   /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
@@ -55,7 +62,9 @@ struct RunState {
       activations = type
     }
     self.init(
-      recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit, activations: activations)
+      recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit, activations: activations,
+      origin: object["init_adapter_digest"]?.string)
+    asked = object["asked_problems"]?.int
     (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
     (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
     digest = object["sha256"]?.string
@@ -63,8 +72,9 @@ struct RunState {
 
   init(
     recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int,
-    activations: Recipe.TrainedActivations?
+    activations: Recipe.TrainedActivations?, origin: String? = nil
   ) {
+    self.origin = origin
     (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
     self.activations = activations
   }
@@ -82,6 +92,7 @@ struct RunState {
     let pairs = [
       ("recipe", recipe, other.recipe), ("data set", data, other.data), ("base", base, other.base),
       ("seed", "\(seed)", "\(other.seed)"),
+      ("adapter to start from", origin ?? "none", other.origin ?? "none"),
     ]
     for (what, found, expected) in pairs where found != expected {
       throw TrainerError(

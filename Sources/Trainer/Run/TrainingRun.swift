@@ -3,7 +3,7 @@ import ModelFiles
 import Support
 public import TinaRuntime
 
-/// A GRPO run: this process samples, scores and learns, on one copy of the weights.
+/// A training run: this process samples, scores and learns, on one copy of the weights.
 public final class TrainingRun {
   private let setup: RunSetup
   private let options: TrainingOptions
@@ -12,6 +12,7 @@ public final class TrainingRun {
   private var lock: FolderLock?
   private let sampler: RolloutSampler
   private let parameters: LoRAParameters
+  private let learner: AdapterLearner
   private let update: PolicyUpdate
   private var state: RunState
   private var journal: RunJournal
@@ -42,7 +43,7 @@ public final class TrainingRun {
     gradients: any GradientSum = SingleProcess()
   ) throws {
     let setup = try RunSetup(recipe, model, options)
-    parameters = try LoRAParameters(recipe.lora, for: model.config)
+    parameters = LoRAParameters(setup.start?.settings ?? recipe.lora, setup.modules, for: model.config)
     folder = RunFolder(path: options.output, seed: recipe.seed)
     lock = try folder.lock()
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
@@ -50,18 +51,30 @@ public final class TrainingRun {
     state = last ?? setup.firstState
     sampler = RolloutSampler(
       recipe, setup.builder, completions ?? LocalCompletions(setup.engine))
-    update = PolicyUpdate(
+    learner = AdapterLearner(
       try PolicyPass(model, cacheType: options.cacheType, activationLimit: setup.plan.activationBytes),
-      parameters, UpdateSettings(recipe, rowLimit: state.rowLimit),
-      recipe.schedule(totalSteps: setup.totalSteps), exchange: gradients)
+      parameters, recipe.optimizer, recipe.schedule(totalSteps: setup.totalSteps), seed: recipe.seed,
+      exchange: gradients)
+    var reference: LoRAParameters?
+    if recipe.reference == .initial, let start = setup.start {
+      let frozen = LoRAParameters(start.settings, setup.modules, for: model.config)
+      start.write(to: frozen)
+      reference = frozen
+    }
+    update = PolicyUpdate(
+      learner, UpdateSettings(recipe, rowLimit: state.rowLimit), reference: reference)
     if let last {
-      try folder.restore(update, last)
+      try folder.restore(learner, last)
+    } else if let start = setup.start {
+      start.write(to: parameters)
     } else {
       parameters.initialise(seed: recipe.seed)
     }
     journal = try RunJournal(folder, goingOnAfter: last?.step)
     check = SignalCheck(recipe, isIgnored: options.ignoresMissingSignal)
-    notes = recipe.notes + setup.plan.notes + (last.map { ["going on after step \($0.step)"] } ?? [])
+    notes =
+      recipe.notes + (recipe.lossNote.map { [$0] } ?? []) + (setup.start?.notes ?? []) + setup.data.notes
+      + setup.plan.notes + (last.map { ["going on after step \($0.step)"] } ?? [])
     self.setup = setup
     self.options = options
   }
@@ -70,7 +83,8 @@ public final class TrainingRun {
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
     if lock == nil { lock = try folder.lock() }
     defer { lock = nil }
-    if state.step == 0 { try await evaluateHeldOut() }
+    // A process that was killed may have saved a checkpoint without evaluating it.
+    if isEvaluated(state.step), !journal.evaluated.contains(state.step) { try await evaluateHeldOut() }
     var reason =
       setup.stopStep < setup.totalSteps
       ? "this was the step to stop at; \(setup.totalSteps) are planned"
@@ -81,7 +95,10 @@ public final class TrainingRun {
         break
       }
       let before = state.step
-      try await learnFromRollout()
+      switch setup.data {
+      case .problems(let problems): try await learnFromRollout(problems)
+      case .documents(let documents): try learn(from: documents)
+      }
       let crossed = { (every: Int) in before / every != self.state.step / every }
       let isEnd = state.step >= setup.stopStep
       if crossed(recipe.saveSteps) || isEnd || stop.isMade { try save(isLast: isEnd || stop.isMade) }
@@ -99,37 +116,76 @@ public final class TrainingRun {
   }
 
   /// Samples completions once, and takes the recipe's number of steps on them.
-  private func learnFromRollout() async throws {
+  private func learnFromRollout(_ problems: ProblemSet) async throws {
     var start = ContinuousClock.now
-    let rollout = try await sampler.sample(
-      setup.problems, number: state.step / recipe.iterations, attached())
+    let first = state.asked ?? state.step / recipe.stepsPerRollout * recipe.promptsPerStep
+    let rollout = try await sampler.sample(problems, from: first, attached())
+    if recipe.refillsGroups { state.asked = first + rollout.asked }
     try check.check(rollout, step: state.step + 1)
     let generation = try update.prepare(rollout.groups)
-    for iteration in 0..<recipe.iterations where state.step < setup.stopStep {
-      let metrics = try update.step(generation, iteration: iteration)
+    for number in 0..<recipe.stepsPerRollout where state.step < setup.stopStep {
+      let metrics = try update.step(generation, number: number)
       // Nothing is kept that was learnt from weights that changed.
       try setup.model.checkFiles()
       state.step += 1
-      try record(metrics, rollout, seconds: (ContinuousClock.now - start).inSeconds)
+      let seconds = (ContinuousClock.now - start).inSeconds
+      state.tokens += rollout.tokens
+      try record(
+        StepReport(
+          recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout, seconds: seconds,
+          adapterNorm: parameters.values.norm, flops: StepFlops(setup.model, parameters)))
       start = .now
     }
   }
 
-  private func record(_ metrics: UpdateMetrics, _ rollout: Rollout, seconds: Double) throws {
+  /// Takes one step on the next documents.
+  private func learn(from documents: DocumentSet) throws {
+    let start = ContinuousClock.now
+    let batches = documents.microBatches(step: state.step, recipe)
+    let update = SupervisedUpdate(learner: learner, loss: recipe.supervision.loss, rowLimit: state.rowLimit)
+    let metrics = try update.step(batches)
+    try setup.model.checkFiles()
+    state.step += 1
+    let seconds = (ContinuousClock.now - start).inSeconds
+    let tokens = batches.reduce(0) { $0 + $1.reduce(0) { $0 + $1.tokens.count } }
+    state.tokens += tokens
+    try record(
+      SupervisedReport(
+        state: spent(seconds, metrics), metrics: metrics,
+        epoch: Double(state.step) / Double(recipe.stepsPerEpoch(documents: documents.places.count)),
+        documents: batches.reduce(0) { $0 + $1.count }, flops: operations(of: batches), tokens: tokens, seconds: seconds,
+        adapterNorm: parameters.values.norm))
+  }
+
+  private func operations(of batches: [[Document]]) -> [(String, Double)] {
+    let groups = batches.joined().map { document in
+      (prompt: document.tokens.count - document.labelCount, completions: [document.labelCount])
+    }
+    return StepFlops(setup.model, parameters).values(groups, samples: false, hasReference: false)
+  }
+
+  /// The state, with a step's time and whether it was made.
+  private func spent(_ seconds: Double, _ metrics: UpdateMetrics) -> RunState {
     state.spentSeconds += seconds
-    state.tokens += rollout.tokens
     if metrics.skipped != nil { state.skipped += 1 }
-    let report = StepReport(
-      recipe: recipe, state: state, metrics: metrics, rollout: rollout, seconds: seconds,
-      adapterNorm: parameters.values.norm)
+    return state
+  }
+
+  private func record(_ report: some StepRecord) throws {
     try journal.write(
       report, line: report.line(stopStep: setup.stopStep, dollarsPerHour: options.dollarsPerHour))
-    try check.check(metrics, step: state.step)
+    try check.check(report.metrics, step: state.step)
   }
 
   private func evaluateHeldOut() async throws {
     guard let heldOut = setup.heldOut else { return }
     try journal.write(try await sampler.evaluate(heldOut, attached()), step: state.step)
+  }
+
+  /// Whether an undisturbed run evaluates the adapter after a step.
+  private func isEvaluated(_ step: Int) -> Bool {
+    let before = max(step - recipe.iterations, 0)
+    return step == 0 || step >= setup.stopStep || recipe.evalSteps.map { before / $0 != step / $0 } ?? false
   }
 
   /// The adapter as it is now, for the sampler.
@@ -147,10 +203,10 @@ public final class TrainingRun {
     // A checkpoint that only a stop has made is no parent: files are then the same as without the stop.
     let earlier = folder.steps.filter { $0 < state.step && isPlanned($0) }
     let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0
-    state.optimizerSteps = update.optimizer.step
-    state.passes = update.passes
+    state.optimizerSteps = learner.optimizer.step
+    state.passes = learner.passes
     try folder.save(
-      state, update, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
+      state, learner, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
       peft: options.peft)
     try removeOldCheckpoints()
   }
@@ -171,6 +227,7 @@ public final class TrainingRun {
 
   /// Whether a run that nobody stops saves a checkpoint at a step.
   private func isPlanned(_ step: Int) -> Bool {
-    step / recipe.saveSteps != max(step - recipe.iterations, 0) / recipe.saveSteps || step == setup.totalSteps
+    step / recipe.saveSteps != max(step - (recipe.method == .grpo ? recipe.stepsPerRollout : 1), 0)
+      / recipe.saveSteps || step == setup.totalSteps
   }
 }

@@ -49,22 +49,25 @@ struct NamedAdapter: ExpressibleByArgument {
 
   let name: String
   let source: AdapterSource
+  /// Whether the name was given.
+  let isNamed: Bool
 
   init?(argument: String) {
     let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     // A path with "=" in it, such as a folder of a run's settings, is no name.
     if parts.count == 2, !parts[0].contains("/"), !parts[0].isEmpty, !parts[0].hasSuffix(":layers") {
       guard let source = AdapterSource(argument: String(parts[1])) else { return nil }
-      self.init(name: String(parts[0]), source)
+      self.init(name: String(parts[0]), source, isNamed: true)
     } else {
       guard let source = AdapterSource(argument: argument) else { return nil }
       self.init(source)
     }
   }
 
-  private init(name: String, _ source: AdapterSource) {
+  private init(name: String, _ source: AdapterSource, isNamed: Bool = false) {
     self.name = name
     self.source = source
+    self.isNamed = isNamed
   }
 
   /// Names an adapter by the last part of its path.

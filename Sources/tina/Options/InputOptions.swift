@@ -33,12 +33,12 @@ struct BaseOptions: ParsableArguments {
   }
 
   /// The base's sizes, as a base of `tina run`; nil if none is named.
-  func config() throws -> Qwen2Config? {
+  func config() throws -> Architecture? {
     guard let path = try base.map({ try HubAccess.path($0, want: .description) }) else { return nil }
-    if path.hasSuffix(".json") { return try Qwen2Config(path: path) }
+    if path.hasSuffix(".json") { return try Architecture(path: path) }
     var isDirectory: ObjCBool = false
     let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
     return exists && isDirectory.boolValue
-      ? try Qwen2Config(path: path + "/config.json") : try StoredModel(path: path).config
+      ? try Architecture(path: path + "/config.json") : try StoredModel(path: path).config
   }
 }

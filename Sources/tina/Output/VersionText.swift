@@ -32,8 +32,7 @@ enum VersionText {
   /// The path in use, and those that this processor has besides it.
   private static func kernels() -> String {
     let used = unsafe String(cString: tk_isa())
-    let others = paths.filter { unsafe $0 != used && tk_isa_select($0) }
-    _ = unsafe tk_isa_select(used)
+    let others = paths.filter { unsafe $0 != used && tk_isa_exists($0) }
     return others.isEmpty ? used : "\(used) (also here: \(others.joined(separator: ", ")))"
   }
 }

@@ -1,3 +1,4 @@
+import AdapterFormat
 import ModelFiles
 import Support
 import TinaRuntime
@@ -6,12 +7,44 @@ import TinaRuntime
 public struct LoRASettings: Sendable, Equatable {
   /// Inner dimension of each pair.
   public var rank: Int
-  /// The scale is `alpha / rank`.
+  /// The scale is `alpha / rank`, or `alpha / √rank` with rsLoRA.
   public var alpha: Double
   /// Probability of dropping an element of a module's input; at most 0.99.
   public var dropout: Double
   /// Names of the targeted projections, as PEFT has them: `q_proj`, ..., `down_proj`.
   public var targets: [String]
+  /// `use_rslora`: whether the scale is `alpha / √rank`.
+  public var isRankStabilised = false
+  /// `layers_to_transform`: the layers with an adapter, ascending; all when nil.
+  public var layers: [Int]?
+  /// `rank_pattern`: ranks of modules that a pattern names, instead of ``rank``.
+  public var rankPatterns: [PatternValue] = []
+  /// `alpha_pattern`: alphas of modules that a pattern names, instead of ``alpha``.
+  public var alphaPatterns: [PatternValue] = []
+  /// `init_lora_weights`: how A begins. B is zero.
+  public var initialisation = Initialisation.uniform
+
+  /// A number for the modules whose paths end in what a pattern matches.
+  public struct PatternValue: Sendable, Equatable {
+    /// PEFT's pattern, a regular expression over the end of a module's path.
+    public let pattern: String
+    /// The number.
+    public let value: Double
+
+    /// Makes a rule.
+    public init(_ pattern: String, _ value: Double) {
+      self.pattern = pattern
+      self.value = value
+    }
+  }
+
+  /// How the matrices A begin.
+  public enum Initialisation: String, Sendable, CaseIterable {
+    /// Uniform on (-1/√in, 1/√in), as PEFT draws it.
+    case uniform = "true"
+    /// Normal with the deviation 1 / rank.
+    case gaussian
+  }
 
   /// Tina's settings by default.
   public init(
@@ -24,40 +57,72 @@ public struct LoRASettings: Sendable, Equatable {
     self.targets = targets
   }
 
-  mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
-    rank = try reader.integer("lora_r") ?? rank
-    alpha = try reader.number("lora_alpha") ?? alpha
-    dropout = try reader.number("lora_dropout") ?? dropout
-    targets = try reader.texts("lora_target_modules") ?? targets
-    try check(reader.error)
-  }
-
-  /// - Parameter bad: makes the error from key, found, expected and advice.
-  /// - Throws: ``TrainerError`` for unknown targets and numbers out of range.
-  func check(
-    _ bad: (String, String, String, String) -> TrainerError = {
-      TrainerError(.recipe, place: $0, found: $1, expected: $2, advice: $3)
-    }
-  ) throws(TrainerError) {
-    guard (1...1024).contains(rank) else { throw bad("lora_r", "\(rank)", "1 to 1024", "") }
-    guard alpha > 0, alpha <= 1e6 else {
-      throw bad("lora_alpha", "\(alpha)", "a number above 0, at most 1000000", "")
-    }
-    guard dropout >= 0, dropout <= 0.99 else { throw bad("lora_dropout", "\(dropout)", "0 to 0.99", "") }
-    for target in targets where !Self.names.contains(target) {
-      throw bad(
-        "lora_target_modules", String(target.prefix(100)), "some of " + Self.names.joined(separator: ", "),
-        Nearest.advice(target, Self.names))
-    }
-    guard !targets.isEmpty else { throw bad("lora_target_modules", "no name", "at least one", "") }
-    guard Set(targets).count == targets.count else {
-      throw bad("lora_target_modules", "a name twice", "each name once", "")
-    }
-  }
-
   /// The names that targets may have.
   static let names = Projection.allCases.map(\.name)
 
   /// The targeted maps, in the order in which they are stored.
   var projections: [Projection] { Projection.allCases.filter { targets.contains($0.name) } }
+
+  /// The modules of an adapter for `config`, by layer and then in the order q, k, v, o, gate, up, down.
+  ///
+  /// - Throws: ``TrainerError`` for unknown targets, layers that the base lacks, and numbers out of range.
+  func modules(for config: Architecture) throws(TrainerError) -> [TrainedModule] {
+    try check()
+    if let last = layers?.last, last >= config.layerCount {
+      throw Self.error(
+        "layers_to_transform", "\(last)", "layers below \(config.layerCount), the base's number")
+    }
+    let (ranks, alphas) = (
+      try Patterns("rank_pattern", rankPatterns), try Patterns("alpha_pattern", alphaPatterns)
+    )
+    var modules: [TrainedModule] = []
+    for layer in layers ?? Array(0..<config.layerCount) {
+      for projection in projections {
+        let path = "model." + projection.module(layer: layer)
+        let rank = ranks[path].map { Int($0) } ?? rank
+        let alpha = alphas[path] ?? alpha
+        let divisor = isRankStabilised ? Double(rank).squareRoot() : Double(rank)
+        modules.append(
+          TrainedModule(
+            layer: layer, projection: projection, rank: rank, alpha: alpha, scale: Float(alpha / divisor),
+            origin: isRankStabilised ? .alphaOverRootRank : .alphaOverRank))
+      }
+    }
+    if let unused = ranks.unused(by: modules) ?? alphas.unused(by: modules) {
+      throw Self.error(
+        unused.key, "\(quoted(unused.pattern)), which matches no trained module",
+        "the end of a module's path, such as layers.0.self_attn.q_proj or q_proj")
+    }
+    return modules
+  }
+
+  private static func error(_ key: String, _ found: String, _ expected: String) -> TrainerError {
+    TrainerError(.recipe, place: key, found: found, expected: expected)
+  }
+
+  /// Compiled patterns; the first that matches a path decides, as in PEFT.
+  private struct Patterns {
+    let key: String
+    let rules: [(text: String, pattern: ModulePattern, value: Double)]
+
+    init(_ key: String, _ values: [PatternValue]) throws(TrainerError) {
+      self.key = key
+      rules = try values.map { (rule) throws(TrainerError) in
+        do throws(ModulePattern.Unsupported) {
+          return (rule.pattern, try ModulePattern(rule.pattern, .suffix), rule.value)
+        } catch {
+          throw LoRASettings.error(
+            key, "\(quoted(rule.pattern)): \(error.reason)", "a pattern without look-around and references")
+        }
+      }
+    }
+
+    subscript(path: String) -> Double? { rules.first { $0.pattern.matches(path) }?.value }
+
+    /// The first pattern that no module's path matches.
+    func unused(by modules: [TrainedModule]) -> (key: String, pattern: String)? {
+      rules.first { rule in !modules.contains { rule.pattern.matches("model." + $0.name) } }
+        .map { (key, $0.text) }
+    }
+  }
 }

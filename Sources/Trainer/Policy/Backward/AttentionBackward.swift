@@ -30,7 +30,8 @@ extension BlockPass {
       q: record.arrays.queries.start, k: record.arrays.keys.start,
       v: record.arrays.values.start, output: record.arrays.attended.start, dOutput: dOutput,
       dq: dq,
-      queryWidth: width, keyWidth: keyWidth, headDim: config.headDim, window: config.window(layer: index))
+      queryWidth: width, keyWidth: keyWidth, headDim: config.headDim, scale: config.queryScale,
+      window: config.window(layer: index))
     let group = config.headCount / config.keyValueHeadCount
     // The longest pieces first, so that threads end at about the same time.
     let segments = batch.segments.indices.sorted { batch.segments[$0].count > batch.segments[$1].count }
@@ -98,6 +99,7 @@ extension BlockPass {
   let queryWidth: Int
   let keyWidth: Int
   let headDim: Int
+  let scale: Float
   let window: Int?
 
   static let block = 96  // query rows at a time
@@ -124,7 +126,6 @@ extension BlockPass {
     _ firstRow: Int, _ height: Int, seen: Int, _ parts: [AttentionPart], _ qColumn: Int, _ kColumn: Int,
     _ p: UnsafeMutablePointer<Float>
   ) {
-    let scale = 1 / Float(headDim).squareRoot()
     let width = seen + height
     let dS = unsafe p + height * width
     let qBlock = unsafe q + firstRow * queryWidth + qColumn

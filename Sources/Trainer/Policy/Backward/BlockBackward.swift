@@ -16,24 +16,23 @@ extension BlockPass {
     let hidden = config.hiddenSize
     let inner = config.intermediateSize
 
-    // MLP: y = m + down(silu(gate(h)) * up(h)), h = norm(m).
+    // MLP: y = m + down(activation(gate(h)) * up(h)), h = norm(m).
     let dp = unsafe workspace.product.reserve(n * inner)
     let du = unsafe workspace.up.reserve(n * inner)
     let dh = unsafe workspace.normed.reserve(n * hidden)
+    let dDown = unsafe addedBackward(layer[.feedForwardOutput], record.arrays.feedForwardOutput, dx)
     unsafe mapBackward(
-      [(.down, UnsafePointer(dx))], index, record, input: record.arrays.product.start, gradient,
-      into: dp)
-    unsafe swigluBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
+      [(.down, dDown)], index, record, input: record.arrays.product.start, gradient, into: dp)
+    unsafe activationBackward(record, dp: dp, du: du)  // dp becomes the gradient of the gate
     unsafe mapBackward(
       [(.gate, UnsafePointer(dp)), (.up, UnsafePointer(du))], index, record,
       input: record.arrays.middleNormed.start, gradient, into: dh)
-    unsafe normBackward(record.arrays.middle.start, layer.postAttentionNorm.pointer, dh, into: dx)
+    unsafe normBackward(record.arrays.middle, layer[.feedForward], dh, rows: n, into: dx)
 
     // Attention: m = x + o(attention(q, k, v)), of h = norm(x).
     let da = unsafe workspace.attended.reserve(n * queryWidth)
-    unsafe mapBackward(
-      [(.o, UnsafePointer(dx))], index, record, input: record.arrays.attended.start, gradient,
-      into: da)
+    let dO = unsafe addedBackward(layer[.attentionOutput], record.arrays.attentionOutput, dx)
+    unsafe mapBackward([(.o, dO)], index, record, input: record.arrays.attended.start, gradient, into: da)
     let dq = unsafe workspace.queries.reserve(n * queryWidth)
     let dkv = unsafe workspace.keysAndValues.reserve(2 * n * keyWidth)
     let dv = unsafe dkv + n * keyWidth
@@ -41,12 +40,26 @@ extension BlockPass {
       unsafe attentionBackward(index, record, dOutput: da, dq: dq, dk: dkv, dv: dv)
     }
     let rows = RecordedRows(pass: self, record: record)
-    unsafe decoder.rotate(dq, heads: config.headCount, rows, inverse: true)
-    unsafe decoder.rotate(dkv, heads: config.keyValueHeadCount, rows, inverse: true)
+    unsafe decoder.rotate(dq, heads: config.headCount, rows, layer: index, inverse: true)
+    unsafe decoder.rotate(dkv, heads: config.keyValueHeadCount, rows, layer: index, inverse: true)
+    let (queryRows, keyRows) = (n * config.headCount, n * config.keyValueHeadCount)
+    unsafe normBackward(
+      record.arrays.rawQueries, layer[.query], dq, rows: queryRows, into: dq, adds: false)
+    unsafe normBackward(record.arrays.rawKeys, layer[.key], dkv, rows: keyRows, into: dkv, adds: false)
     unsafe mapBackward(
       [(.q, UnsafePointer(dq)), (.k, UnsafePointer(dkv)), (.v, UnsafePointer(dv))], index, record,
       input: record.arrays.normed.start, gradient, into: needsInput ? dh : nil)
-    if needsInput { unsafe normBackward(record.arrays.input.start, layer.inputNorm.pointer, dh, into: dx) }
+    if needsInput { unsafe normBackward(record.arrays.input, layer[.input], dh, rows: n, into: dx) }
+  }
+
+  /// The gradient with respect to what a projection adds to the residual stream, given that of the sum.
+  @unsafe private func addedBackward(
+    _ norm: Vector?, _ added: FloatBuffer, _ dx: UnsafeMutablePointer<Float>
+  ) -> UnsafePointer<Float> {
+    guard norm != nil else { return unsafe UnsafePointer(dx) }
+    let result = unsafe workspace.added.reserve(batch.rowCount * config.hiddenSize)
+    unsafe normBackward(added, norm, dx, rows: batch.rowCount, into: result, adds: false)
+    return unsafe UnsafePointer(result)
   }
 
   /// Adds the pairs' gradients of maps that share an input, and writes dX = Σ dY · (W + scale · B · A).
@@ -97,8 +110,8 @@ extension BlockPass {
     }
   }
 
-  /// Replaces `dp`, the gradient of silu(gate) * up, by that of the gate, and writes that of up.
-  @unsafe private func swigluBackward(
+  /// Replaces `dp`, the gradient of activation(gate) * up, by that of the gate, and writes that of up.
+  @unsafe private func activationBackward(
     _ record: LayerRecord, dp: UnsafeMutablePointer<Float>, du: UnsafeMutablePointer<Float>
   ) {
     let count = batch.rowCount * config.intermediateSize
@@ -106,30 +119,37 @@ extension BlockPass {
     let u = unsafe record.arrays.up.start
     pool.run(count: count, inPiecesOf: 16384) { range in
       let start = range.lowerBound
-      unsafe tk_swiglu_backward(g + start, u + start, dp + start, du + start, range.count)
+      switch config.activation {
+      case .silu: unsafe tk_swiglu_backward(g + start, u + start, dp + start, du + start, range.count)
+      case .geluTanh: unsafe tk_geglu_backward(g + start, u + start, dp + start, du + start, range.count)
+      }
     }
   }
 
-  /// Adds the gradient with respect to the input of y = x / rms(x) * weight to `dx`.
+  /// Adds the gradient with respect to the input of y = x / rms(x) * weight to `dx`, or writes it there without `adds`.
+  /// Without weights there is no norm.
   @unsafe func normBackward(
-    _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-    into dx: UnsafeMutablePointer<Float>
+    _ input: FloatBuffer, _ weight: Vector?, _ dy: UnsafePointer<Float>, rows: Int,
+    into dx: UnsafeMutablePointer<Float>, adds: Bool = true
   ) {
-    let width = config.hiddenSize
+    guard let weight else { return }
+    let x = unsafe input.start
+    let width = weight.count
     let epsilon = config.rmsNormEps
-    pool.run(count: batch.rowCount, inPiecesOf: 16) { rows in
+    pool.run(count: rows, inPiecesOf: 16) { rows in
       for row in rows {
         unsafe rmsNormBackward(
-          x + row * width, weight, dy + row * width, width, epsilon, into: dx + row * width)
+          x + row * width, weight.pointer, dy + row * width, width, epsilon, into: dx + row * width,
+          adds: adds)
       }
     }
   }
 }
 
-/// Adds the gradient of one row's RMS norm to `dx`.
+/// Adds the gradient of one row's RMS norm to `dx`, or writes it there, which may be `dy`.
 @unsafe func rmsNormBackward(
   _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ width: Int,
-  _ epsilon: Float, into dx: UnsafeMutablePointer<Float>
+  _ epsilon: Float, into dx: UnsafeMutablePointer<Float>, adds: Bool = true
 ) {
   var square = 0.0
   var mixed = 0.0
@@ -140,5 +160,9 @@ extension BlockPass {
   let inverse = 1 / (square / Double(width) + Double(epsilon)).squareRoot()
   let factor = Float(inverse * inverse * inverse * mixed / Double(width))
   let scale = Float(inverse)
-  for i in 0..<width { unsafe dx[i] += scale * weight[i] * dy[i] - factor * x[i] }
+  if adds {
+    for i in 0..<width { unsafe dx[i] += scale * weight[i] * dy[i] - factor * x[i] }
+  } else {
+    for i in 0..<width { unsafe dx[i] = scale * weight[i] * dy[i] - factor * x[i] }
+  }
 }

@@ -10,7 +10,7 @@ struct BlockPass {
   let adapter: AdapterProducts?
   let workspace: Workspace
 
-  var config: Qwen2Config { decoder.config }
+  var config: Architecture { decoder.config }
   var pool: WorkPool { decoder.pool }
   var queryWidth: Int { config.queryWidth }
   var keyWidth: Int { config.keyWidth }
@@ -27,6 +27,7 @@ struct BlockPass {
     let up = FloatBuffer()
     var queries: FloatBuffer { up }
     let normed = FloatBuffer()
+    let added = FloatBuffer()
     let keysAndValues = FloatBuffer()
     let keyParts = FloatBuffer()
     let valueParts = FloatBuffer()
@@ -40,7 +41,8 @@ struct BlockPass {
   /// again, `output` is nil.
   @unsafe func forward(_ index: Int, _ record: LayerRecord, output: UnsafeMutablePointer<Float>?) {
     unsafe decoder.block(index, RecordedRows(pass: self, record: record), record.arrays, output: output)
-    if unsafe output == nil, let adapter,
+    // With a norm on the MLP's output, the block computes that projection anyway.
+    if unsafe output == nil, config.norms[.feedForwardOutput] == nil, let adapter,
       let pair = adapter.parameters.places[index][Projection.down.rawValue]
     {
       unsafe adapter.inner(

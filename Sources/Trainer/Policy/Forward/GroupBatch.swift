@@ -11,6 +11,8 @@ struct GroupBatch {
   let positions: [UInt32]
   /// For each completion token in order: the row whose logits predict it, and the token.
   let targets: [(row: Int, token: Int)]
+  /// Number of targets of each completion.
+  let targetCounts: [Int]
   /// Each row's sequence, for dropout: 0 for the prompt, 1 + index for a completion.
   let sequences: [UInt32]
 
@@ -39,6 +41,38 @@ struct GroupBatch {
     self.positions = positions
     self.sequences = sequences
     self.targets = targets
+    targetCounts = completions.map(\.count)
+  }
+
+  /// Documents side by side, none of which attends to another: completions of an empty prompt. Only labelled tokens are
+  /// targets.
+  init(documents: [Document]) {
+    var segments = [0..<0]
+    var tokens: [Int] = []
+    var positions: [UInt32] = []
+    var sequences: [UInt32] = []
+    var targets: [(row: Int, token: Int)] = []
+    var counts: [Int] = []
+    for (index, document) in documents.enumerated() {
+      let first = tokens.count
+      let before = targets.count
+      tokens += document.tokens.dropLast()
+      for offset in 1..<document.tokens.count {
+        positions.append(UInt32(offset - 1))
+        if document.isLabelled[offset] { targets.append((first + offset - 1, document.tokens[offset])) }
+      }
+      sequences += [UInt32](repeating: UInt32(1 + index), count: document.tokens.count - 1)
+      segments.append(first..<tokens.count)
+      counts.append(targets.count - before)
+    }
+    prompt = []
+    completions = documents.map(\.tokens)
+    self.segments = segments
+    self.tokens = tokens
+    self.positions = positions
+    self.sequences = sequences
+    self.targets = targets
+    targetCounts = counts
   }
 
   var rowCount: Int { tokens.count }

@@ -29,6 +29,8 @@ struct HeadPass {
     var logProbabilities: [Float]
     /// Entropy in nats at each target's position.
     var entropies: [Float]
+    /// Targets that no other token's logit exceeds; 0 unless gradients are wanted.
+    var topCount = 0
   }
 
   private var pool: WorkPool { decoder.pool }
@@ -96,6 +98,19 @@ struct HeadPass {
   ) {
     let factor = 1 / temperature
     let logProbabilities = scores.logProbabilities
+    var isTop = [Bool](repeating: false, count: wantsGradient ? targets.count : 0)
+    if wantsGradient {
+      unsafe isTop.withUnsafeMutableBufferPointer { isTop in
+        pool.run(targets.count) { i in
+          let row = unsafe logits + i * vocabulary
+          let own = unsafe row[batch.targets[targets.lowerBound + i].token]
+          var exceeding = 0
+          for j in 0..<vocabulary { unsafe exceeding += row[j] > own ? 1 : 0 }
+          unsafe isTop[i] = exceeding == 0
+        }
+      }
+      scores.topCount += isTop.count { $0 }
+    }
     unsafe scores.entropies.withUnsafeMutableBufferPointer { entropies in
       pool.run(targets.count) { i in
         let row = unsafe logits + i * vocabulary

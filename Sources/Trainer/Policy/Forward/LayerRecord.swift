@@ -8,7 +8,7 @@ struct LayerRecord {
   let inner = Projection.allCases.map { _ in FloatBuffer() }
 
   /// Bytes of a record of `rows` rows, apart from the input.
-  static func bytes(rows: Int, _ config: Qwen2Config, rank: Int) -> Int {
+  static func bytes(rows: Int, _ config: Architecture, rank: Int) -> Int {
     4 * rows * (BlockArrays.rowCount(config) + Projection.allCases.count * rank)
   }
 }

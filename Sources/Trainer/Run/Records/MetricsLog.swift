@@ -3,10 +3,10 @@ import ModelFiles
 import Problems
 
 /// Writes a run's numbers to `metrics.jsonl` and TensorBoard's files, and completions to `samples.jsonl`.
-struct MetricsLog {
-  struct Line {
-    let step: Int
-    let values: [String: Double]
+package struct MetricsLog {
+  package struct Line: Sendable {
+    package let step: Int
+    package let values: [String: Double]
   }
 
   let folder: String
@@ -46,7 +46,7 @@ struct MetricsLog {
     }
   }
 
-  static func lines(_ path: String) -> [Line] {
+  package static func lines(_ path: String) -> [Line] {
     objects(path).compactMap { object in
       guard let step = object["step"]?.int else { return nil }
       var values: [String: Double] = [:]

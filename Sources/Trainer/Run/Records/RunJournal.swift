@@ -7,6 +7,8 @@ struct RunJournal {
   private var log: MetricsLog
   private(set) var marks = RunMarks()
   private(set) var transition = PhaseTransition()
+  /// Steps with a score on the held-out problems.
+  private(set) var evaluated: Set<Int> = []
   /// Receives one line a step.
   var onLine: (String) -> Void = { _ in }
 
@@ -14,27 +16,29 @@ struct RunJournal {
   init(_ folder: RunFolder, goingOnAfter step: Int?) throws {
     self.folder = folder
     log = MetricsLog(folder: folder.path)
-    try log.cut(after: step ?? 0)
+    // Before the first checkpoint, nothing stays.
+    try log.cut(after: step ?? -1)
     guard step != nil else { return }
     marks = RunMarks(readFrom: folder.path)
     for line in MetricsLog.lines(folder.path + "/metrics.jsonl") { observe(line) }
   }
 
   /// Records a step.
-  mutating func write(_ report: StepReport, line: String) throws {
+  mutating func write(_ report: some StepRecord, line: String) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
     let values = report.values
     try log.write(step: step, values)
-    try log.writeSamples(step: step, report.rollout)
+    if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
     observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))
     onLine(line)
   }
 
   /// Records a score on the held-out problems, and marks the best checkpoint.
   mutating func write(_ score: HeldOutScore, step: Int) throws {
+    evaluated.insert(step)
     try log.write(step: step, [("eval/pass_at_1", score.pass), ("eval/format", score.format)])
     if score.pass > marks.bestPass, folder.steps.contains(step) {
       marks.best = step
@@ -50,6 +54,7 @@ struct RunJournal {
 
   /// Feeds the detector of the phase transition; after a resumption also with the earlier steps.
   private mutating func observe(_ line: MetricsLog.Line) {
+    if line.values["eval/pass_at_1"] != nil { evaluated.insert(line.step) }
     guard let format = line.values["rewards/format_reward/mean"],
       let length = line.values["completions/mean_length"],
       transition.add(step: line.step, format: format, length: length), let turn = transition.turn

@@ -1,13 +1,21 @@
 import ModelFiles
 
 /// Checkpoints that stand out, in `marks.json`.
-struct RunMarks {
-  var best: Int?
+package struct RunMarks {
+  package var best: Int?
   var bestPass = -1.0
-  var transition: Int?
-  var beforeTransition: Int?
+  package var transition: Int?
+  package var beforeTransition: Int?
 
   init() {}
+
+  /// Reads what an earlier process marked.
+  package init(allOf folder: String) {
+    self.init(readFrom: folder)
+    let object = (try? JSON.parse(path: folder + "/marks.json"))?.object
+    transition = object?["transition_step"]?.int
+    beforeTransition = object?["last_before_transition"]?.int
+  }
 
   /// Reads the best checkpoint that an earlier process marked. The metrics tell the transition again.
   init(readFrom folder: String) {

@@ -1,6 +1,6 @@
 import Foundation
 public import ModelFiles
-import Reporting
+package import Reporting
 import Support
 
 /// A run's curves and sample completions as one HTML page, which needs no other file.
@@ -24,7 +24,8 @@ public enum RunReport {
       if !names.contains(name) { names.append(name) }
     }
     names += [
-      "eval/pass_at_1", "eval/format", "completions/mean_length", "completions/clipped_ratio", "kl",
+      "eval/pass_at_1", "eval/format", "loss", "mean_token_accuracy", "completions/mean_length",
+      "completions/clipped_ratio", "kl",
       "grad_norm",
       "adapter_norm", "entropy", "frac_reward_zero_std", "learning_rate", "tokens_per_second",
       "speed/product_gflops",
@@ -86,13 +87,15 @@ public enum RunReport {
   }
 
   /// What a number is called, and how its axis is.
-  private static func axis(_ name: String) -> (title: String, unit: Axis.Unit) {
+  package static func axis(_ name: String) -> (title: String, unit: Axis.Unit) {
     switch name {
     case "eval/pass_at_1": ("held-out problems solved", .percent)
     case "eval/format": ("held-out answers in the format", .percent)
     case "completions/mean_length": ("tokens", .plain)
     case "completions/clipped_ratio": ("completions cut off", .percent)
     case "frac_reward_zero_std": ("groups of one reward", .percent)
+    case "loss": ("loss", .plain)
+    case "mean_token_accuracy": ("most probable tokens", .percent)
     case "entropy": ("nats a token", .plain)
     case "kl": ("nats a token", .plain)
     case "tokens_per_second": ("tokens/s", .plain)

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A step's numbers under TRL's names, and its line for people.
-struct StepReport {
+struct StepReport: StepRecord {
   let recipe: Recipe
   /// The run's state after the step.
   let state: RunState
@@ -10,8 +10,10 @@ struct StepReport {
   let seconds: Double
   /// Norm of the adapter's matrices.
   let adapterNorm: Double
+  let flops: StepFlops
 
-  /// Names and numbers, in the order of the log.
+  var sampled: Rollout? { rollout }
+
   var values: [(String, Double)] {
     let lengths = rollout.lengths.map(Double.init)
     let ended = zip(lengths, rollout.truncated).filter { !$0.1 }.map(\.0)
@@ -26,15 +28,27 @@ struct StepReport {
       ("completions/mean_terminated_length", mean(ended)),
       ("completions/min_terminated_length", ended.min() ?? 0),
       ("completions/max_terminated_length", ended.max() ?? 0), ("entropy", metrics.entropy),
-      ("clip_ratio/low_mean", metrics.lowClipMean), ("clip_ratio/low_min", metrics.lowClipMin),
-      ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
-      ("clip_ratio/region_mean", metrics.regionClipMean), ("num_tokens", Double(state.tokens)),
+      ("num_tokens", Double(state.tokens)),
       ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / max(seconds, 1e-6)),
       ("speed/rollout_seconds", rollout.seconds), ("adapter_norm", adapterNorm),
       ("update_norm", metrics.changeNorm), ("sampling/checked_tokens", Double(metrics.checkedTokens)),
       ("sampling/differing_tokens", Double(metrics.differingTokens)),
       ("skipped_steps", Double(state.skipped)),
     ]
+    if recipe.loss.type == .cispo {
+      values.append(("cispo_clip_ratio", metrics.highClipMean))
+    } else {
+      values += [
+        ("clip_ratio/low_mean", metrics.lowClipMean), ("clip_ratio/low_min", metrics.lowClipMin),
+        ("clip_ratio/high_mean", metrics.highClipMean), ("clip_ratio/high_max", metrics.highClipMax),
+        ("clip_ratio/region_mean", metrics.regionClipMean),
+      ]
+    }
+    if recipe.refillsGroups { values.append(("sampling/asked_problems", Double(rollout.asked))) }
+    let isFirst = (state.step - 1).isMultiple(of: recipe.stepsPerRollout)
+    values += flops.values(
+      rollout.groups.map { ($0.prompt.count, $0.completions.map(\.count)) }, samples: isFirst,
+      hasReference: isFirst && recipe.loss.beta != 0, share: 1 / Double(recipe.rolloutParts))
     if let kl = metrics.kl { values.append(("kl", kl)) }
     if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
     if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }
@@ -51,7 +65,6 @@ struct StepReport {
     return Double(flat) / Double(max(rollout.groups.count, 1))
   }
 
-  /// One line for people.
   func line(stopStep: Int, dollarsPerHour: Double) -> String {
     let v = Dictionary(values) { $1 }
     let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }

@@ -27,7 +27,7 @@ struct Eval: AsyncParsableCommand {
 
       EXAMPLES:
         tina eval --adapter Models/pico/adapter --samples 8
-        tina eval ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter checkpoint-450 --adapter checkpoint-500 \
+        tina eval ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter early=checkpoint-450 --adapter checkpoint-500 \
       --benchmark aime24 --data benchmarks --samples 10
         tina eval --replay tina-eval-aime24-0123456789ab
       """)
@@ -39,8 +39,8 @@ struct Eval: AsyncParsableCommand {
   @Option(
     name: .customLong("adapter"),
     help: ArgumentHelp(
-      "An adapter, with a factor after @ if wanted; repeatable.", valueName: "adapter"))
-  var adapters: [AdapterSource] = []
+      "An adapter, with a name before = and a factor after @ if wanted; repeatable.", valueName: "adapter"))
+  var adapters: [NamedAdapter] = []
 
   @OptionGroup var attaching: AttachOptions
   @OptionGroup var merging: MergedOptions
@@ -102,6 +102,11 @@ struct Eval: AsyncParsableCommand {
   @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
+    let given = adapters.compactMap { $0.isNamed ? $0.name : nil } + (base ? ["base"] : [])
+    if let twice = given.first(where: { name in given.count { $0 == name } > 1 }) {
+      throw ValidationError(
+        "--adapter: found the name \(twice) twice (the base alone is called base); expected each name once.")
+    }
     if samples < 1 { throw ValidationError("--samples: found \(samples), expected 1 or more.") }
     try namingOption { () throws(RuntimeError) in
       try AnswerSettings(sampling: parameters, maxTokens: maxTokens).validate()
@@ -128,7 +133,7 @@ struct Eval: AsyncParsableCommand {
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
-    let path = try ModelLocator.path(model, for: adapters)
+    let path = try ModelLocator.path(model, for: adapters.map(\.source))
     try HubAccess.fetchBenchmark(benchmark, folder: data)
     let benchmark = try Benchmark(
       HubAccess.data(benchmark), folder: data, model: path, style: prompt)
@@ -189,17 +194,8 @@ struct Eval: AsyncParsableCommand {
   /// The base and the adapters, each under its own name.
   private func contestants(_ model: Model) throws -> [Contestant] {
     var all = base ? [Contestant(name: "base", adapter: nil, digest: nil)] : []
-    for source in adapters {
-      let attached = try attaching.attach(source, to: model)
-      var name = URL(fileURLWithPath: source.path).deletingPathExtension().lastPathComponent
-      if source.scale != 1 { name += "@\(source.scale)" }
-      let parent = URL(fileURLWithPath: source.path).deletingLastPathComponent().lastPathComponent
-      if all.contains(where: { $0.name == name }) { name = parent + "/" + name }
-      var number = 2
-      while all.contains(where: { $0.name == name }) {
-        name += " (\(number))"
-        number += 1
-      }
+    for (name, adapter) in zip(ContestantNames.names(adapters), adapters) {
+      let attached = try attaching.attach(adapter.source, to: model)
       all.append(
         Contestant(name: name, adapter: attached, digest: attached.adapter.contentDigest().description))
     }

@@ -1,13 +1,18 @@
 public import ArgumentParser
 import Foundation
+import Hub
 import TinaRuntime
 public import Trainer
 
 extension Recipe.TrainedActivations: ExpressibleByArgument {}
+extension RecipeChange: ExpressibleByArgument {
+  /// Reads `key=value`.
+  public init?(argument: String) { self.init(argument) }
+}
 
 struct Train: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Trains an adapter with GRPO, as a recipe says.",
+    abstract: "Trains an adapter as a recipe says: with GRPO, or on given texts.",
     discussion: """
       The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/guide/train.md. Rollouts and steps \
       happen in this process on one copy of the weights. When the output folder holds a run of the same recipe, data \
@@ -18,6 +23,9 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/pico.yaml
         tina train Recipes/tina-open-rs2.yaml --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B --data open-rs.jsonl
         tina train Recipes/pico.yaml --output runs/second --seed 7
+        tina train Recipes/pico.yaml --output runs/rank-4 --set lora_r=4 --set lora_alpha=16
+        tina train Recipes/pico-sft.yaml
+        tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-64/adapter.tina
         tina report runs/second
       """)
 
@@ -31,8 +39,19 @@ struct Train: AsyncParsableCommand {
     help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.", completion: .lines)
   var data: String?
 
+  @Option(
+    help: "Starts from an adapter of any format, instead of the recipe's init_adapter.",
+    completion: .modelOrAdapter)
+  var from: AdapterSource?
+
   @Option(help: "The run's folder; runs/ and the recipe's name unless given.", completion: .directory)
   var output: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "A value in the place of the recipe's, in YAML; repeatable.", valueName: "key=value"))
+  var changes: [RecipeChange] = []
 
   @Option(help: "Instead of the recipe's seed.")
   var seed: UInt64?
@@ -80,9 +99,25 @@ struct Train: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var recipe = try Recipe(path: recipe)
+    var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
+    if let from {
+      guard from.scale == 1, from.layers == nil else {
+        throw CommandError(
+          "--from: found a factor or layers; expected a whole adapter, to go on from as it is.")
+      }
+      recipe.initAdapter = from.path
+    }
+    recipe.initAdapter = try recipe.initAdapter.map { name in
+      // A recipe's path may be relative to the recipe.
+      let beside = NSString(string: NSString(string: recipe.path).deletingLastPathComponent)
+        .appendingPathComponent(name)
+      let files = FileManager.default
+      let isBeside =
+        from == nil && !files.fileExists(atPath: expandingTilde(name)) && files.fileExists(atPath: beside)
+      return isBeside ? beside : try HubAccess.path(name, want: .adapter)
+    }
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.seed = seed }
     if let activations { recipe.activations = activations }

@@ -39,6 +39,12 @@ struct Bench: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "With --make: the shape, one of " + RandomModel.shapes.map(\.name).joined(separator: ", ") + ".",
+      valueName: "shape"), completion: .list(RandomModel.shapes.map(\.name)))
+  var shape: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Write a random adapter of rank 32 for the model, and measure nothing.", valueName: "dir"),
     completion: .directory)
   var makeAdapter: String?
@@ -66,6 +72,14 @@ struct Bench: AsyncParsableCommand {
       throw ValidationError(
         "--adapter belongs to --merged; the cost of attached adapters is measured anyway.")
     }
+    if let shape {
+      guard make != nil else { throw ValidationError("--shape belongs to --make.") }
+      guard RandomModel.shapes.contains(where: { $0.name == shape }) else {
+        throw ValidationError(
+          "--shape: found \(shape), expected one of " + RandomModel.shapes.map(\.name).joined(separator: ", ")
+            + ".")
+      }
+    }
     if make != nil, model != nil { throw ValidationError("--make makes its own model: name none.") }
   }
 
@@ -75,12 +89,13 @@ struct Bench: AsyncParsableCommand {
         throw CommandError(
           "\(make): found a model there already. Name another directory, or measure that one.")
       }
-      try RandomModel.write(config: RandomModel.shape1B5, to: make)
+      try RandomModel.write(
+        config: RandomModel.shapes.first { $0.name == shape }?.config ?? RandomModel.shape1B5, to: make)
     }
     let settings = try UserSettings.current()
     let path = try make ?? ModelLocator.path(model, settings: settings)
     if let makeAdapter {
-      let config = try Qwen2Config(path: path + "/config.json")
+      let config = try Architecture(path: path + "/config.json")
       try RandomModel.writeAdapter(rank: 32, for: config, seed: 1, to: makeAdapter)
     }
     if make != nil || makeAdapter != nil { return }

@@ -140,7 +140,6 @@ struct MergeCommand: AsyncParsableCommand {
       }
       let adapter = try source.open(for: model)
       for note in adapter.notes { Terminal.note("note: " + note) }
-      try Merge.checkHead(adapter, model)
       adapters.append(
         try AttachedAdapter(
           adapter, to: model, scale: source.scale, allowBaseMismatch: source.allowBaseMismatch))

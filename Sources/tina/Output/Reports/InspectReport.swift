@@ -9,7 +9,7 @@ struct InspectReport {
   let tina: TinaFile?
   let pairs: [PairAnalysis]
   /// The base that the adapter is meant for, if it is named, or why it is none.
-  let base: Result<Qwen2Config?, any Error>
+  let base: Result<Architecture?, any Error>
 
   private var archive: AdapterArchive { file.archive }
   private var byteCount: Int { Figures.byteCount(of: file.files) }
@@ -49,7 +49,8 @@ struct InspectReport {
       ["base", baseText],
     ]
     if let training = archive.training {
-      rows.append(["training", JSONValue.object(training).text()])
+      rows.append(["training", JSONValue.object(training.with("init", nil)).text()])
+      rows += Self.ancestors(of: training)
     }
     let bits = archive.parameterCount > 0 ? 8 * Double(byteCount) / Double(archive.parameterCount) : 0
     rows.append([
@@ -93,6 +94,23 @@ struct InspectReport {
           }, left: [1, 2, 3])
     }
     return lines
+  }
+
+  /// The adapters that training started from, the last one first.
+  private static func ancestors(of training: JSONObject) -> [[String]] {
+    var rows: [[String]] = []
+    var next = training["init"]?.object
+    while let ancestor = next, rows.count < 100 {
+      let own = ancestor["training"]?.object
+      let facts = [
+        printable(ancestor["name"]?.string ?? "an adapter"),
+        ancestor["content_digest"]?.string.map { "digest " + printable(String($0.prefix(16))) + "…" },
+        own.map { JSONValue.object($0.with("init", nil)).text() },
+      ]
+      rows.append(["started from", facts.compactMap(\.self).joined(separator: ", ")])
+      next = own?["init"]?.object
+    }
+    return rows
   }
 
   private var pairLines: [String] {

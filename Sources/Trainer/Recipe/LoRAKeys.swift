@@ -1,0 +1,73 @@
+import ModelFiles
+import Support
+
+extension LoRASettings {
+  /// Ranks that an adapter's pair may have.
+  static let ranks = 1...1024
+
+  mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
+    rank = try reader.integer("lora_r") ?? rank
+    alpha = try reader.number("lora_alpha") ?? alpha
+    dropout = try reader.number("lora_dropout") ?? dropout
+    targets = try reader.words("lora_target_modules") ?? targets
+    if targets == ["all-linear"] { targets = LoRASettings().targets }
+    isRankStabilised = try reader.flag("use_rslora") ?? isRankStabilised
+    if let found = try reader.numbers("layers_to_transform", 0...1e6) {
+      guard found.allSatisfy({ $0.rounded() == $0 }), Set(found).count == found.count, !found.isEmpty else {
+        throw reader.error(
+          "layers_to_transform", found: found.map { "\($0)" }.joined(separator: ", "),
+          expected: "the numbers of layers, each once, counted from 0")
+      }
+      layers = found.map { Int($0) }.sorted()
+    }
+    rankPatterns = try reader.patterns("rank_pattern", 1...1024)
+    for rule in rankPatterns where rule.value.rounded() != rule.value {
+      throw reader.error("rank_pattern: " + rule.pattern, found: "\(rule.value)", expected: "a whole number")
+    }
+    alphaPatterns = try reader.patterns("alpha_pattern", 1e-6...1e6)
+    try readInitialisation(&reader)
+    try check(reader.error)
+  }
+
+  private mutating func readInitialisation(_ reader: inout RecipeReader) throws(TrainerError) {
+    let key = "init_lora_weights"
+    guard let text = try reader.text(key) else { return }
+    switch text.lowercased() {
+    case "true", "yes": initialisation = .uniform
+    case "gaussian": initialisation = .gaussian
+    case let name where name.hasPrefix("pissa") || ["olora", "corda", "loftq"].contains(name):
+      throw reader.error(
+        key, found: text, expected: "true or gaussian",
+        advice:
+          "\(text) takes the beginning of the adapter out of the base's weights, so that the adapter fits a base "
+          + "that is no file. Here the base stays as it is.")
+    default:
+      throw reader.error(
+        key, found: text, expected: "true or gaussian", advice: Nearest.advice(text, ["true", "gaussian"]))
+    }
+  }
+
+  /// - Parameter bad: makes the error from key, found, expected and advice.
+  /// - Throws: ``TrainerError`` for unknown targets and numbers out of range.
+  func check(
+    _ bad: (String, String, String, String) -> TrainerError = {
+      TrainerError(.recipe, place: $0, found: $1, expected: $2, advice: $3)
+    }
+  ) throws(TrainerError) {
+    guard Self.ranks.contains(rank) else { throw bad("lora_r", "\(rank)", "1 to 1024", "") }
+    guard alpha > 0, alpha <= 1e6 else {
+      throw bad("lora_alpha", "\(alpha)", "a number above 0, at most 1000000", "")
+    }
+    guard dropout >= 0, dropout <= 0.99 else { throw bad("lora_dropout", "\(dropout)", "0 to 0.99", "") }
+    for target in targets where !Self.names.contains(target) {
+      throw bad(
+        "lora_target_modules", String(target.prefix(100)),
+        "all-linear, or some of " + Self.names.joined(separator: ", "),
+        Nearest.advice(target, Self.names))
+    }
+    guard !targets.isEmpty else { throw bad("lora_target_modules", "no name", "at least one", "") }
+    guard Set(targets).count == targets.count else {
+      throw bad("lora_target_modules", "a name twice", "each name once", "")
+    }
+  }
+}
