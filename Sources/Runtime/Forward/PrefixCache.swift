@@ -76,7 +76,9 @@ final class PrefixCache {
         guard Int32(truncatingIfNeeded: a) == b else { break }
         count += 1
       }
-      if count > best?.count ?? 0 { best = (child, count) }
+      // Of equals the one used last: a dictionary's order would decide anew each time what is evicted later.
+      guard count > 0, (count, child.lastUse) > (best?.count ?? 0, best?.node.lastUse ?? 0) else { continue }
+      best = (child, count)
     }
     guard let (node, count) = best else { return nil }
     touch(node)
