@@ -184,7 +184,7 @@ struct RefusalTests {
   @Test("one error lists everything that is wrong")
   func allViolations() {
     var test = TestAdapter()
-    test.settings["use_dora"] = "true"
+    test.settings["layer_replication"] = "[[0,4],[2,5]]"
     test.settings["bias"] = "\"all\""
     test.settings["use_magic"] = "1"
     test.tensors[0].shape = [5, 3]
@@ -192,7 +192,7 @@ struct RefusalTests {
     test.tensors.append(
       TestTensor(name: "base_model.model.model.layers.0.self_attn.q_proj.lora_B.bias", shape: [2]))
     test.refuse(
-      "6 violations, nothing was loaded", "use_dora", "\"bias\"", "use_magic", "[5, 3]", "type I8",
+      "6 violations, nothing was loaded", "layer_replication", "\"bias\"", "use_magic", "[5, 3]", "type I8",
       "lora_bias",
       count: 6)
   }

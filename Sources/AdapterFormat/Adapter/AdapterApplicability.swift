@@ -65,10 +65,7 @@ struct AdapterApplicability {
         "Configuration and weights are of different adapters.")
     }
     let whole = all.filter { if case .full = $0.content { true } else { $0.tinaKind == .bias } }
-    let isThere = { (name: String) in
-      whole.contains { ".\($0.path.isEmpty ? $0.module : $0.path).".contains("." + name + ".") }
-    }
-    if let absent = settings.modulesToSave.first(where: { !isThere($0) }) {
+    if let absent = settings.modulesToSave.first(where: { name in !whole.contains { $0.isIn(name) } }) {
       add(
         "modules_to_save", "the tensors of these modules in the file: there is none of \(quoted(absent))",
         "The file is incomplete: save the adapter again.")
@@ -124,6 +121,15 @@ struct AdapterApplicability {
           expected: "\(own) rows",
           advice: "Name the base with the resized vocabulary, or resize this one first."))
     }
+    // The embedding and the head come along unasked where the vocabulary was resized.
+    if let settings, parameter != "bias", !table, !settings.modulesToSave.contains(where: entry.isIn) {
+      violations.append(
+        .init(
+          .badTensor, file: file, place: "tensor " + quoted(entry.peftNames[0]),
+          found: "a whole module that modules_to_save does not name",
+          expected: "only modules that training targeted",
+          advice: "Configuration and weights are of different adapters."))
+    }
     guard violations.count == before else { return }
     saved.append(SavedParameter(module: entry.module, parameter: parameter, tensor: tensor))
     entries.append(entry)
@@ -170,5 +176,12 @@ struct AdapterApplicability {
         .unsupported("c_attn"), file: file, place: "module " + quoted(first),
         found: "GPT-2's fused projection c_attn of queries, keys and values, in \(fused.count) modules",
         expected: "one module for each projection", advice: "Adapters of GPT-2 cannot be applied here."))
+  }
+}
+
+extension AdapterEntry {
+  /// Whether `name`, as `modules_to_save` has it, is its module or one around it.
+  fileprivate func isIn(_ name: String) -> Bool {
+    ".\(path.isEmpty ? module : path).".contains("." + name + ".")
   }
 }

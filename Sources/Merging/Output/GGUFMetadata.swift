@@ -22,6 +22,8 @@ enum GGUFMetadata {
       ]
     }
     let config = directory.config
+    let lost = unstated(config)
+    guard lost.isEmpty else { throw refusal(config, lost) }
     let family = config.family
     var metadata: [(key: String, value: GGUFValue)] = [
       ("general.architecture", .text(family)), ("general.type", .text("model")),
@@ -46,7 +48,7 @@ enum GGUFMetadata {
         (family + ".attention.value_length", .uint32(UInt32(config.headDim))),
       ]
     }
-    metadata += try rotary(config) + windows(config)
+    metadata += rotary(config) + windows(config)
     metadata += [fileType, version]
     if FileManager.default.fileExists(atPath: directory.path + "/tokenizer.json") {
       metadata += try Tokenizer.ggufMetadata(directory: directory.path, idCount: config.vocabSize)
@@ -67,14 +69,37 @@ enum GGUFMetadata {
       expected: "what llama.cpp's \(config.family) computes: merge into a directory instead")
   }
 
-  private static func rotary(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)] {
+  /// The settings that a file of the family has no keys for.
+  private static func unstated(_ config: Architecture) -> [String] {
+    var names: [String] = []
+    let isGemma = config.family == "gemma3"
+    let takesBiases = ["llama", "smollm3"].contains(config.family)
+    let usualBiases: Set<Projection> = config.family == "qwen2" ? [.q, .k, .v] : []
+    if !takesBiases, config.biases != usualBiases { names.append("biases") }
+    // llama.cpp takes it from the width of heads; only the 27B has another.
+    let scale = 1 / Float(config.headDim).squareRoot()
+    if isGemma, config.layerCount != 62, abs(config.queryScale - scale) > 1e-6 * scale {
+      names.append("query scale")
+    }
+    if case .yarn(_, _, _, _, _, let truncates) = config.rotary.scaling, !truncates {
+      names.append("rotary scaling")
+    }
+    let isUsual = config.attention.indices.allSatisfy {
+      (config.attention[$0].rotary != nil) == (($0 + 1) % 4 != 0)
+    }
+    if config.family == "smollm3", !isUsual { names.append("layers without rotation") }
+    if isGemma, config.slidingWindow == nil { names.append("layers without a window") }
+    if !isGemma, config.slidingWindow != nil { names.append("sliding windows") }
+    return names
+  }
+
+  private static func rotary(_ config: Architecture) -> [(key: String, value: GGUFValue)] {
     let start = config.family + ".rope.scaling."
     switch config.rotary.scaling {
     case .none, .llama3, .divided: return []
     case .linear(let factor):
       return [(start + "type", .text("linear")), (start + "factor", .float32(Float(factor)))]
-    case .yarn(let factor, let original, let attention, let betaFast, let betaSlow, let truncates):
-      guard truncates else { throw refusal(config, ["rotary scaling"]) }
+    case .yarn(let factor, let original, let attention, let betaFast, let betaSlow, _):
       let usual = factor <= 1 ? 1 : 0.1 * log(factor) + 1
       var keys: [(key: String, value: GGUFValue)] = [
         (start + "type", .text("yarn")), (start + "factor", .float32(Float(factor))),
@@ -87,20 +112,9 @@ enum GGUFMetadata {
     }
   }
 
-  /// Windows, where the family has them, and layers without rotation, where they are those that llama.cpp takes.
-  private static func windows(_ config: Architecture) throws(MergeError) -> [(key: String, value: GGUFValue)]
-  {
-    if config.family == "smollm3" {
-      let usual = config.attention.indices.allSatisfy {
-        (config.attention[$0].rotary != nil) == (($0 + 1) % 4 != 0)
-      }
-      if !usual { throw refusal(config, ["layers without rotation"]) }
-    }
-    guard let window = config.slidingWindow else {
-      if config.family == "gemma3" { throw refusal(config, ["layers without a window"]) }
-      return []
-    }
-    guard config.family == "gemma3" else { throw refusal(config, ["sliding windows"]) }
+  /// Windows, where the family has them.
+  private static func windows(_ config: Architecture) -> [(key: String, value: GGUFValue)] {
+    guard let window = config.slidingWindow else { return [] }
     var keys: [(key: String, value: GGUFValue)] = [
       ("gemma3.attention.sliding_window", .uint32(UInt32(clamping: window)))
     ]

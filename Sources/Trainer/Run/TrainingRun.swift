@@ -132,7 +132,8 @@ public final class TrainingRun {
       state.tokens += rollout.tokens
       try record(
         StepReport(
-          recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout, seconds: seconds,
+          recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout,
+          seconds: seconds,
           adapterNorm: parameters.values.norm, flops: StepFlops(setup.model, parameters)))
       start = .now
     }

@@ -148,7 +148,7 @@ struct GGUFInterchangeTests {
   func refusals() {
     let archive = testArchive([("layers.0.mlp.up_proj", 2, 1)])
     expectExportRefusal(archive, .gguf, "base is not identified", "--base")
-    expectExportRefusal(archive, .gguf, base: BaseArchitecture(name: "gemma3"), "\"gemma3\"")
+    expectExportRefusal(archive, .gguf, base: BaseArchitecture(name: "gemma2"), "\"gemma2\"")
     expectExportRefusal(archive, .gguf, base: BaseArchitecture(name: "llama"), "unknown number of heads")
     expectExportRefusal(
       testArchive([("layers.0.mlp.router", 2, 1)]), .gguf, base: Self.qwen, "layers.0.mlp.router",
