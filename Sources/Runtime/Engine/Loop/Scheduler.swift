@@ -31,17 +31,21 @@ final class Scheduler {
   }
 
   /// Takes out jobs that were cancelled; `tell` gets each.
+  ///
+  /// Each job is asked once: callers cancel at any time, and a job must not leave without its caller being told.
   func removeCancelled(_ tell: (ScheduledJob) -> Void) {
-    for scheduled in waiting where scheduled.job.isCancelled {
+    waiting.removeAll { scheduled in
+      guard scheduled.job.isCancelled else { return false }
       leaveWaiting(scheduled)
       tell(scheduled)
+      return true
     }
-    waiting.removeAll(where: \.job.isCancelled)
-    for scheduled in running where scheduled.job.isCancelled {
+    running.removeAll { scheduled in
+      guard scheduled.job.isCancelled else { return false }
       end(scheduled)
       tell(scheduled)
+      return true
     }
-    running.removeAll(where: \.job.isCancelled)
   }
 
   /// Takes out jobs that have ended.
