@@ -204,6 +204,27 @@ import Testing
     #expect(rest[1].ids.count == 9 && rest[2].ids.count == 9)
   }
 
+  /// A caller that cancels and reads on is told the end, at whatever moment it cancels.
+  @Test(.timeLimit(.minutes(2))) func whoeverCancelsIsTold() async throws {
+    let engine = Engine(model: model, batchLimit: 4)
+    for round in 0..<40 {
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        for i in 0..<40 {
+          let completion = try engine.generate(
+            GenerationRequest(
+              prompt: [1, 2, 3], .init(sampling: .init(seed: UInt64(i)), maxTokens: 100), endTokens: []))
+          tasks.addTask {
+            for _ in 0..<(i * round) % 23 { await Task.yield() }
+            completion.cancel()
+            let text = try await completion.collect()
+            #expect(text.reason == .cancelled || text.ids.count == 100)
+          }
+        }
+        try await tasks.waitForAll()
+      }
+    }
+  }
+
   // MARK: Prefixes
 
   /// Prompts with one beginning compute it once, whether they come together or one after another.
