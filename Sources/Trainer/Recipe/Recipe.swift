@@ -155,7 +155,7 @@ public struct Recipe: Sendable {
     var reader = try RecipeReader(yaml: yaml, path: path)
     for change in changes { try reader.change(change) }
     try read(&reader)
-    try reader.finish()
+    try reader.finish { Self.otherMethod(of: $0)?.rawValue }
     stated = reader.stated
     try checkMethod(reader)
   }

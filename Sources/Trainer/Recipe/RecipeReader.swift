@@ -12,7 +12,7 @@ package struct RecipeReader {
   private(set) var stated: Set<String> = []
 
   /// Keys of Tina's recipes for machinery that this program lacks. They have no effect.
-  private static let machinery: Set<String> = [
+  package static let machinery: Set<String> = [
     "model_post_train_type", "model_post_train_dataset_config", "attn_implementation", "use_peft", "bf16",
     "fp16",
     "use_vllm", "vllm_device", "vllm_gpu_memory_utilization", "vllm_max_model_len", "vllm_dtype",
@@ -270,16 +270,18 @@ package struct RecipeReader {
     }
   }
 
+  /// - Parameters:
+  ///   - machinery: keys that may be there without effect; those of Tina's recipes by default.
+  ///   - method: the method that has a key which this recipe's lacks.
   /// - Throws: an error for the first key that no setting took.
-  func finish() throws(TrainerError) { try finish(machinery: Self.machinery) }
-
-  /// - Parameter machinery: keys that may be there without effect.
-  package func finish(machinery: Set<String>) throws(TrainerError) {
+  package func finish(
+    machinery: Set<String> = Self.machinery, method: (String) -> String? = { _ in nil }
+  ) throws(TrainerError) {
     guard let unknown = values.first(where: { !machinery.contains($0.key) }) else { return }
-    if let method = Recipe.otherMethod(of: unknown.key) {
+    if let method = method(unknown.key) {
       throw error(
-        unknown.key, found: "a key of method: \(method.rawValue)", expected: "keys of the recipe's method",
-        advice: "Leave it out, or set method: \(method.rawValue).")
+        unknown.key, found: "a key of method: \(method)", expected: "keys of the recipe's method",
+        advice: "Leave it out, or set method: \(method).")
     }
     throw error(
       unknown.key, found: "a key that no setting has", expected: "the name of a setting",
