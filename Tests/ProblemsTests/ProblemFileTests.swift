@@ -99,14 +99,15 @@ import Testing
     let marks = String(repeating: "\u{323}\u{307}", count: 1 << 16)
     let strange = #"{"messages": [{"role": "\#(marks)", "content": "x"}, {"role": "user", "content": "x"}]}"#
     let turns = #"{"messages": [{"role": "user", "content": "\#(marks)"}], "answer": "\#(marks)#### 1"}"#
-    let start = ContinuousClock.now
-    #expect(throws: ProblemError.self) { try read(strange) }
-    // Out of the macro, which would describe every part of an expression that fails.
-    let conversations = try read(turns).count
-    let problems = try read(#"{"problem": "\#(marks)", "solution": "\#(marks)\\boxed{\#(marks)}"}"#).count
-    #expect(conversations == 1 && problems == 1)
-    #expect(throws: ProblemError.self) { try read(#"{"problem": "P", "id": "\#(marks)", "answer": "1"}"#) }
-    #expect(ContinuousClock.now - start < .seconds(10))
+    let seconds = try processorSeconds {
+      #expect(throws: ProblemError.self) { try read(strange) }
+      // Out of the macro, which would describe every part of an expression that fails.
+      let conversations = try read(turns).count
+      let problems = try read(#"{"problem": "\#(marks)", "solution": "\#(marks)\\boxed{\#(marks)}"}"#).count
+      #expect(conversations == 1 && problems == 1)
+      #expect(throws: ProblemError.self) { try read(#"{"problem": "P", "id": "\#(marks)", "answer": "1"}"#) }
+    }
+    #expect(seconds < 10)
   }
 
   @Test func multipleChoiceHidesTheRightAnswer() throws {

@@ -31,29 +31,32 @@
             ("GET http://evil.example/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 403),
             ("GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
           ]
-          let began = ContinuousClock.now
           for (text, status) in cases {
             let client = try RawClient(port: port)
             client.send(text)
             let reply = client.read { $0.hasSuffix("}") || $0.hasSuffix("</html>\n") }
             #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(60)): \(reply.prefix(80))")
           }
-          #expect((ContinuousClock.now - began).inSeconds < 60)
         }
       }
     }
 
-    /// The time of a request begins with its first byte, not when its head is whole.
+    /// The time of a request begins with its first byte: neither more of its head nor a whole head begins it again.
     @Test func aSlowRequestHasOneDeadline() async throws {
-      try await withServer({ $0.receiveSeconds = 3 }) { port, _, _ in
+      try await withServer({ $0.receiveSeconds = 1 }) { port, _, _ in
         try await offPool {
-          let client = try RawClient(port: port)
-          let began = ContinuousClock.now
-          client.send("POST /tokenize HTTP/1.1\r\nHost: local")
-          usleep(2_000_000)
-          client.send("host\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n12")
-          #expect(client.read() == "")
-          #expect((2.9..<4.8).contains((ContinuousClock.now - began).inSeconds))
+          let head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+          for begin in [head + "X: ", head + "Content-Length: 2000\r\n\r\n"] {
+            let client = try RawClient(port: port)
+            client.send(begin)
+            var pieces = 0
+            while pieces < 1000, client.send("1") {
+              usleep(100_000)
+              pieces += 1
+            }
+            #expect((1..<1000).contains(pieces))
+            #expect(client.read() == "")
+          }
         }
       }
     }
@@ -74,11 +77,9 @@
               "Connection: close\r\n"))
           eventually { service.work.waiting > 0 }
           for path in ["/health", "/metrics"] {
-            let began = ContinuousClock.now
             let client = try RawClient(port: port)
             client.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(client.read { $0.contains("ok") || $0.contains("tina_build_info") }.contains("200 OK"))
-            #expect((ContinuousClock.now - began).inSeconds < 60)
           }
           for _ in 0..<threads { gate.signal() }
           #expect(busy.read().contains(#""count":"#))

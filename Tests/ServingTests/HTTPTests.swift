@@ -36,7 +36,8 @@
       isOpen = false
     }
 
-    func send(_ text: String) {
+    /// Whether the server took all of it.
+    @discardableResult func send(_ text: String) -> Bool {
       let bytes = Array(text.utf8)
       var sent = 0
       while sent < bytes.count {
@@ -44,9 +45,10 @@
           unsafe Foundation.send(
             file, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
         }
-        if count <= 0 { return }
+        if count <= 0 { return false }
         sent += count
       }
+      return true
     }
 
     /// Reads until `isEnough`, or until the server closes.

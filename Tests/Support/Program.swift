@@ -63,19 +63,21 @@ package enum Program {
   }
 
   /// Runs `tina` with `arguments` in `folder` and feeds it `input`. With a `fileLimit`, in KiB, writing more into one
-  /// file fails, as on a full disk.
+  /// file fails, as on a full disk; with a `secondLimit`, more processor time ends the program.
   package static func run(
     _ arguments: [String], input: String = "", in folder: String? = nil, environment: [String: String] = [:],
-    fileLimit: Int? = nil, program: URL? = nil
+    fileLimit: Int? = nil, secondLimit: Int? = nil, program: URL? = nil
   ) throws -> Result {
     let process = Process()
     process.executableURL = try program ?? executable()
     process.arguments = arguments
-    if let fileLimit {
+    // The signal is ignored, so that the write fails with an error.
+    let limits = [fileLimit.map { "trap '' XFSZ; ulimit -f \($0)" }, secondLimit.map { "ulimit -t \($0)" }]
+      .compactMap(\.self)
+    if !limits.isEmpty {
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
-      // The signal is ignored, so that the write fails with an error.
-      process.arguments =
-        ["-c", "trap '' XFSZ; ulimit -f \(fileLimit); exec \"$@\"", "bash", try executable().path] + arguments
+      let script = limits.joined(separator: "; ") + "; exec \"$@\""
+      process.arguments = ["-c", script, "bash", try executable().path] + arguments
     }
     process.currentDirectoryURL =
       folder.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory

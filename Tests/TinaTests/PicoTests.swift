@@ -141,14 +141,15 @@ struct PicoTests {
       #"{"prompt": "a", "\#(marks)": 1}"#, #"{"messages": [{"role": "\#(marks)", "content": "a"}]}"#,
       #"{"prompt": "a", "adapter": "\#(marks)"}"#, #"{"prompt": "\#(marks)"}"#,
     ]
-    let start = ContinuousClock.now
     let result = try Program.run(
-      ["run", pico, "--jsonl", "-", "--max-tokens", "1"], input: lines.joined(separator: "\n"))
+      ["run", pico, "--jsonl", "-", "--max-tokens", "1"], input: lines.joined(separator: "\n"),
+      secondLimit: 20)
     #expect(result.status == 1 && result.output.split(separator: "\n").count == 4)
     let ids =
-      try Program.run(["tokenize", pico, "-"], input: #"{"text": "\#(marks)"}"#).object()["ids"] as? [Int]
+      try Program.run(["tokenize", pico, "-"], input: #"{"text": "\#(marks)"}"#, secondLimit: 20).object()[
+        "ids"]
+      as? [Int]
     #expect(ids?.count ?? 0 > 1 << 16)
-    #expect(ContinuousClock.now - start < .seconds(20))
   }
 
   @Test func scoresAreThoseOfTheSampler() throws {

@@ -45,8 +45,8 @@ import Testing
   func aMegabyteOfMarksTakesLessThanASecond(mark: String) {
     let text = Array(("o" + String(repeating: mark, count: (1 << 20) / mark.utf8.count) + "한x").utf8)
     var result: [UInt8] = []
-    let time = ContinuousClock().measure { result = NormalForm.composed(text[...]) }
-    #expect(time < .seconds(10))
+    let seconds = processorSeconds { result = NormalForm.composed(text[...]) }
+    #expect(seconds < 10)
     #expect(result.count > 1 << 18)
   }
 }
@@ -64,8 +64,8 @@ import Testing
   func aMegabyteOfOneThingIsEncodedInTime(piece: String) {
     let text = String(repeating: piece, count: (1 << 20) / piece.utf8.count)
     var ids: [Int] = []
-    let time = ContinuousClock().measure { ids = tokenizer.encode(text) }
-    #expect(time < .seconds(10) && !ids.isEmpty)
+    let seconds = processorSeconds { ids = tokenizer.encode(text) }
+    #expect(seconds < 10 && !ids.isEmpty)
   }
 
   @Test func encodingStopsWhenItIsCancelled() {
@@ -85,10 +85,10 @@ import Testing
   @Test func thinkingIsFoundAmongMarks() {
     var splitter = ThinkingText(opened: false)
     let marks = String(repeating: "\u{323}\u{307}", count: 1 << 16)
-    let time = ContinuousClock().measure {
+    let seconds = processorSeconds {
       let pieces = splitter.append("<think>" + marks + "</think>x") + splitter.finish()
       #expect(pieces.map(\.isTag) == [true, false, true, false])
     }
-    #expect(time < .seconds(10))
+    #expect(seconds < 10)
   }
 }

@@ -94,10 +94,9 @@ import Testing
   @Test(arguments: ["a", " ", "ab", "\n", "1", "é", "'", "a "])
   func longTextsTakeLinearTime(unit: String) {
     let text = String(repeating: unit, count: 400_000)
-    let start = ContinuousClock.now
-    let count = tokenizer.encode(text).count
-    #expect(count > 1000)
-    #expect(ContinuousClock.now - start < .seconds(20))
+    var count = 0
+    let seconds = processorSeconds { count = tokenizer.encode(text).count }
+    #expect(count > 1000 && seconds < 20)
   }
 
   @Test func realTokenizersMatchTheirGoldenIDs() throws {
