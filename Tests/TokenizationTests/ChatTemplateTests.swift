@@ -48,7 +48,11 @@ import Testing
     }
     if let file = shared("tokenizer-r1-distill-qwen-1.5b/templates/tina_chat_template.py") {
       let source = try String(contentsOfFile: file, encoding: .utf8)
-      #expect(ChatTemplate(recognising: source) == .deepSeekR1Plain)
+      // The file holds two templates.
+      let second = try #require(source.range(of: "REASON_CHAT_TEMPLATE"))
+      #expect(ChatTemplate(recognising: String(source[second.lowerBound...])) == .deepSeekR1Plain)
+      #expect(ChatTemplate(recognising: String(source[..<second.lowerBound])) == .zephyr)
+      #expect(ChatTemplate(recognising: source) == nil)
     }
   }
 

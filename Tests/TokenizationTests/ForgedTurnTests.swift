@@ -84,8 +84,9 @@ import Testing
         "rstrip": .bool(false),
       ])
     }
+    let folder = TemporaryFolder()
     let tokenizer = try Tokenizer(
-      path: TemporaryFolder().write(
+      path: folder.write(
         "tokenizer.json",
         JSONValue.object(json.with("added_tokens", .array(added)).with("post_processor", .null)).text()))
     func count(_ content: String) throws -> [Int: Int] {

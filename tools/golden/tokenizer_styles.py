@@ -33,9 +33,9 @@ def hostile(count, seed):
     return made + runs
 
 
-def trained(tokenizer, size, alphabet):
+def trained(tokenizer, size, alphabet, limit):
     tokenizer.train_from_iterator(texts.texts(1500, seed=1), trainers.BpeTrainer(
-        vocab_size=size, initial_alphabet=alphabet, limit_alphabet=64, show_progress=False))
+        vocab_size=size, initial_alphabet=alphabet, limit_alphabet=limit, show_progress=False))
     return json.loads(tokenizer.to_str())["model"]
 
 
@@ -43,7 +43,7 @@ def byte_level(pre_tokenizer, ignore_merges, missing=()):
     """Byte-level BPE; `missing` bytes are no tokens, as in SmolLM2."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer
-    model = trained(tokenizer, 420, pre_tokenizers.ByteLevel.alphabet())
+    model = trained(tokenizer, 420, pre_tokenizers.ByteLevel.alphabet(), 256)
     vocab = {text: i for i, text in enumerate(t for t in model["vocab"] if t not in missing)}
     merges = [tuple(m) for m in model["merges"] if not any(c in "".join(m) for c in missing)]
     vocab = {t: i for i, t in enumerate(t for t in vocab if not any(c in t for c in missing))}
@@ -63,9 +63,9 @@ def pieces():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Replace(" ", MARK)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(MARK, "merged_with_next")
-    vocab = trained(tokenizer, 330, [])["vocab"]
+    vocab = trained(tokenizer, 330, [], 64)["vocab"]
     single = [t for t in vocab if len(t) == 1]
-    return [t for t in sorted(vocab, key=vocab.get) if len(t) > 1] + [MARK * 2, MARK * 3] + sorted(single)
+    return [t for t in sorted(vocab, key=vocab.get) if len(t) > 1] + [MARK * 2, MARK * 3, "s>"] + sorted(single)
 
 
 def scored():
@@ -82,7 +82,8 @@ def scored():
 def metaspace(style, tokens, scores):
     vocab = {t: i for i, t in enumerate(tokens)}
     merged = {t: s for t, s in zip(tokens, scores) if not (t.startswith("<0x") or t in ("<unk>", "<s>", "</s>"))}
-    merges = generate_merges(vocab, merged)
+    # A merge may make a special token, which no message may spell with it.
+    merges = generate_merges(vocab, merged) + ([("<", "s>")] if style == "first" else [])
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     strip = [decoders.Strip(" ", 1, 0)]
     if style == "llama2":
@@ -142,7 +143,7 @@ golden = dict(texts=corpus, styles={})
 for name, tokenizer in styles.items():
     model = json.loads(tokenizer.to_str())
     (FOLDER / f"{name}.json").write_text(json.dumps(model, ensure_ascii=False, separators=(",", ":")))
-    encoded = [tokenizer.encode(text).ids for text in corpus]
+    encoded = [tokenizer.encode(text, add_special_tokens=False).ids for text in corpus]
     decoded = [tokenizer.decode(ids, skip_special_tokens=False) for ids in encoded]
     golden["styles"][name] = dict(
         ids=encoded,
