@@ -20,7 +20,10 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let ids = tokenizer.encode(text, addSpecialTokens: false)
   let messages = [ChatMessage(role: .system, content: piece), ChatMessage(role: .user, content: text)]
   for template in [ChatTemplate.deepSeekR1Plain, .deepSeekR1Think, .chatML(defaultSystem: nil)] {
-    let prompt = tokenizer.encode(template.parts(messages, bosToken: ""))
+    guard let parts = try? template.parts(messages, bosToken: "") else {
+      preconditionFailure("a conversation of these templates is refused")
+    }
+    let prompt = tokenizer.encode(parts)
     let expected = template == .chatML(defaultSystem: nil) ? 0 : 1
     precondition(prompt.count(where: { $0 == user }) == expected, "a message made a turn")
   }

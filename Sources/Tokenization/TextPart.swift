@@ -6,14 +6,15 @@ public enum AddedTokenUse: Sendable {
   case all
   /// `<think>` and `</think>`: what the model said before, and what the system tells it.
   case thinking
-  /// None: what others say, who must not speak for the model.
+  /// None but white space and HTML's tags: what others say, who must not speak for the model.
   case none
 
   func allows(_ token: AddedToken) -> Bool {
     switch self {
     case .all: true
-    case .thinking: ["<think>", "</think>"].contains { token.content.elementsEqual($0.utf8) }
-    case .none: false
+    case .thinking:
+      token.isHarmless || ["<think>", "</think>"].contains { token.content.elementsEqual($0.utf8) }
+    case .none: token.isHarmless
     }
   }
 }

@@ -8,6 +8,10 @@ public enum TokenizationError: Error, Sendable, Equatable {
   case unsupported(file: String, place: String, found: String, expected: String)
   /// The chat template is not a known one.
   case unknownTemplate(file: String, found: String)
+  /// The chat template has no form for a conversation.
+  case conversation(template: String, found: String, expected: String)
+  /// The chat template does not have an option, or not with this value.
+  case templateOption(template: String, option: String, found: String, expected: String)
 }
 
 extension TokenizationError: CustomStringConvertible {
@@ -22,9 +26,14 @@ extension TokenizationError: CustomStringConvertible {
       """
     case .unknownTemplate(let file, let found):
       """
-      \(file): chat_template: found \(found), expected one of DeepSeek-R1's two templates or Qwen's ChatML. \
+      \(file): chat_template: found \(found), expected one of DeepSeek-R1, Qwen, Qwen3, SmolLM2, SmolLM3, \
+      Llama 2, Llama 3, Gemma or Zephyr. \
       Write the whole prompt yourself and pass --raw.
       """
+    case .conversation(let template, let found, let expected):
+      "chat template \(template): found \(found), expected \(expected)."
+    case .templateOption(let template, let option, let found, let expected):
+      "\(option) of the chat template \(template): found \(found), expected \(expected)."
     }
   }
 }

@@ -1,16 +1,13 @@
 import Foundation
 
-/// Turns texts into token ids and back, as `tokenizer.json` says: byte-level BPE with Qwen2's rules.
+/// Turns texts into token ids and back, as `tokenizer.json` or a GGUF file says: byte-level BPE, or SentencePiece's.
 public struct Tokenizer: Sendable {
-  private let vocabulary: Vocabulary
-  private let encoder: BytePairEncoder
-  private let normalizesNFC: Bool
-  private let ignoresMerges: Bool
-  private let prefix: [Int]
-  private let suffix: [Int]
+  private let rules: TokenizerFile
   private let rawMatcher: AddedTokenMatcher  // on the text as given
   private let normalizedMatcher: AddedTokenMatcher  // on the normalised text
   private let addedByID: [Int: AddedToken]
+  /// Tokens of the vocabulary that no text may spell.
+  private let marks: Set<Int>
 
   /// Highest known id + 1.
   public let idCount: Int
@@ -34,25 +31,23 @@ public struct Tokenizer: Sendable {
   }
 
   private init(_ file: TokenizerFile) {
-    vocabulary = file.vocabulary
-    encoder = file.encoder
-    normalizesNFC = file.normalizesNFC
-    ignoresMerges = file.ignoresMerges
-    prefix = file.prefix
-    suffix = file.suffix
+    rules = file
     rawMatcher = AddedTokenMatcher(file.added.filter { !$0.isNormalized })
-    normalizedMatcher = AddedTokenMatcher(file.added.filter(\.isNormalized))
+    normalizedMatcher = AddedTokenMatcher(
+      file.added.filter(\.isNormalized).map { $0.spelled(file.normalizer.form($0.content)) })
     addedByID = Dictionary(file.added.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    marks = Set(file.added.filter { $0.isUnspellable && file.vocabulary.token($0.id) != nil }.map(\.id))
     idCount = max(file.vocabulary.idCount, (file.added.map(\.id).max() ?? -1) + 1)
   }
 
   /// Whether some token has this id.
-  public func isKnown(_ id: Int) -> Bool { addedByID[id] != nil || vocabulary.token(id) != nil }
+  public func isKnown(_ id: Int) -> Bool { addedByID[id] != nil || rules.vocabulary.token(id) != nil }
 
   /// The id of a token given by its text; nil when no single token is that text.
   public func id(of token: String) -> Int? {
     let bytes = Array(token.utf8)
-    return addedByID.values.first { $0.content == bytes }?.id ?? vocabulary.id(bytes[...])
+    if let added = addedByID.values.first(where: { $0.content == bytes }) { return added.id }
+    return rules.vocabulary.id(rules.spelling == .byteLevel ? bytes[...] : Metaspace.marked(bytes[...])[...])
   }
 
   /// The text of one token, its damaged UTF-8 repaired; nil for an unknown id.
@@ -76,8 +71,10 @@ public struct Tokenizer: Sendable {
   }
 
   /// The ids of parts that are read as one text, each with the added tokens that it may hold.
-  public func encode(_ parts: [TextPart], addSpecialTokens: Bool = false) -> [Int] {
-    whole(JoinedText(parts), addSpecialTokens)
+  ///
+  /// - Parameter continues: whether a text comes before it, so that SentencePiece's tokenizers write no space.
+  public func encode(_ parts: [TextPart], addSpecialTokens: Bool = false, continues: Bool = false) -> [Int] {
+    (try? encode(JoinedText(parts), addSpecialTokens, continues: continues) { false }) ?? []
   }
 
   /// The same, given up soon after `isCancelled` says so.
@@ -103,28 +100,29 @@ public struct Tokenizer: Sendable {
   }
 
   private func encode(
-    _ text: JoinedText, _ addSpecialTokens: Bool, _ isCancelled: () -> Bool
+    _ text: JoinedText, _ addSpecialTokens: Bool, continues: Bool = false, _ isCancelled: () -> Bool
   ) throws(CancellationError) -> [Int] {
     var ids: [Int] = []
     ids.reserveCapacity(text.bytes.count / 3 + 8)
     var stop = CancellationCheck()
     rawMatcher.split(text.bytes, 0..<text.bytes.count, parts: text.parts) { range in
-      if let normalized = normalized(text, range, &stop, isCancelled) {
-        encodePlain(normalized, 0..<normalized.bytes.count, into: &ids, &stop, isCancelled)
+      let place = range.lowerBound > 0 ? Metaspace.Place.within : continues ? .continued : .start
+      if let normalized = normalized(text, range, place, &stop, isCancelled) {
+        encodePlain(normalized, 0..<normalized.bytes.count, place, into: &ids, &stop, isCancelled)
       } else {
-        encodePlain(text, range, into: &ids, &stop, isCancelled)
+        encodePlain(text, range, place, into: &ids, &stop, isCancelled)
       }
     } token: { id in
       ids.append(id)
     }
     if stop.isStopped { throw CancellationError() }
     guard addSpecialTokens else { return ids }
-    return (ids.starts(with: prefix) ? [] : prefix) + ids + suffix
+    return (ids.starts(with: rules.prefix) ? [] : rules.prefix) + ids + rules.suffix
   }
 
   private func encodePlain(
-    _ text: JoinedText, _ range: Range<Int>, into ids: inout [Int], _ stop: inout CancellationCheck,
-    _ isCancelled: () -> Bool
+    _ text: JoinedText, _ range: Range<Int>, _ place: Metaspace.Place, into ids: inout [Int],
+    _ stop: inout CancellationCheck, _ isCancelled: () -> Bool
   ) {
     var pieces: [(range: Range<Int>, token: Int?)] = []
     if normalizedMatcher.isEmpty {
@@ -136,29 +134,40 @@ public struct Tokenizer: Sendable {
         pieces.append((0..<0, $0))
       }
     }
-    let bytes = text.bytes
+    var symbols: [Int32] = []
     for piece in pieces {
       if let token = piece.token {
         ids.append(token)
         continue
       }
-      PreTokenizer.split(bytes, piece.range) { word in
+      var (bytes, plain) = (text.bytes, piece.range)
+      if let prefix = rules.marking {
+        let isFirst = plain.lowerBound == range.lowerBound
+        bytes = Metaspace.spelled(text, plain, prefix, isFirst ? place : .within).bytes
+        plain = 0..<bytes.count
+      }
+      rules.splitting.split(bytes, plain) { [bytes] word in
         guard !stop.after(word.count, isCancelled) else { return }
-        if ignoresMerges, let id = vocabulary.id(bytes[word]) {
+        if rules.ignoresMerges, let id = rules.vocabulary.id(bytes[word]), !marks.contains(id) {
           ids.append(id)
-        } else if !encoder.encode(bytes[word], into: &ids, isCancelled) {
-          stop.isStopped = true
+          return
         }
+        rules.first.write(bytes[word], rules.vocabulary, into: &symbols)
+        if !rules.encoder.encode(symbols, into: &ids, isCancelled) { stop.isStopped = true }
       }
     }
   }
 
-  /// The NFC form of a piece, part by part; nil when it has that form already.
+  /// The normal form of a piece, part by part; nil when it has that form already.
   private func normalized(
-    _ text: JoinedText, _ range: Range<Int>, _ stop: inout CancellationCheck, _ isCancelled: () -> Bool
+    _ text: JoinedText, _ range: Range<Int>, _ place: Metaspace.Place, _ stop: inout CancellationCheck,
+    _ isCancelled: () -> Bool
   ) -> JoinedText? {
+    if case .metaspace(let prefix) = rules.normalizer {
+      return Metaspace.spelled(text, range, prefix, place)
+    }
     // Below U+0300 nothing composes: lead bytes up to 0xCB.
-    guard normalizesNFC, text.bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
+    guard rules.normalizer == .nfc, text.bytes[range].contains(where: { $0 >= 0xCC }) else { return nil }
     var result = JoinedText()
     for (piece, use) in text.pieces(range) {
       var form: [UInt8] = []
@@ -180,15 +189,26 @@ public struct Tokenizer: Sendable {
   // MARK: Decoding
 
   /// The text of `ids`. Bytes that are not UTF-8 become U+FFFD; unknown ids are skipped.
-  public func decode(_ ids: [Int], skipSpecialTokens: Bool = false) -> String {
+  ///
+  /// - Parameter continues: whether a text comes before it. SentencePiece's tokenizers write a space before every text,
+  ///   which is left out at the beginning of a text, and only there.
+  public func decode(_ ids: [Int], skipSpecialTokens: Bool = false, continues: Bool = false) -> String {
+    guard rules.spelling == .byteLevel else {
+      var decoder = streamingDecoder(skipSpecialTokens: skipSpecialTokens, continues: continues)
+      var text = ""
+      for id in ids { text += decoder.append(id) }
+      return text + decoder.finish()
+    }
     var result: [UInt8] = []
     for id in ids { append(id, to: &result, skipSpecialTokens) }
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// A decoder for ids that come one by one.
-  public func streamingDecoder(skipSpecialTokens: Bool = false) -> StreamingDecoder {
-    StreamingDecoder(tokenizer: self, skipSpecialTokens: skipSpecialTokens)
+  /// A decoder for ids that come one by one. The parameters are those of ``decode(_:skipSpecialTokens:continues:)``.
+  public func streamingDecoder(skipSpecialTokens: Bool = false, continues: Bool = false) -> StreamingDecoder {
+    StreamingDecoder(
+      tokenizer: self, skipSpecialTokens: skipSpecialTokens,
+      dropsSpace: rules.spelling == .metaspace(dropsFirstSpace: true) && !continues)
   }
 
   func append(_ id: Int, to bytes: inout [UInt8], _ skipSpecialTokens: Bool) {
@@ -197,11 +217,26 @@ public struct Tokenizer: Sendable {
   }
 
   private func bytes(of id: Int) -> ArraySlice<UInt8>? {
-    guard let added = addedByID[id] else { return vocabulary.token(id) }
+    guard rules.spelling == .byteLevel else {
+      guard let text = addedByID[id]?.content[...] ?? rules.vocabulary.token(id) else { return nil }
+      return (Metaspace.byte(text).map { [$0] } ?? Metaspace.spaced(text))[...]
+    }
+    guard let added = addedByID[id] else { return rules.vocabulary.token(id) }
     var spelled: [UInt8] = []
     // The byte-level decoder decodes an added token too, where all its characters are of the byte alphabet.
     return ByteAlphabet.decode(added.content[...], into: &spelled) ? spelled[...] : added.content[...]
   }
+
+  /// Whether a token spells a byte, as SentencePiece's do for characters that are no token.
+  func spellsByte(_ id: Int) -> Bool {
+    guard rules.spelling != .byteLevel, let text = addedByID[id]?.content[...] ?? rules.vocabulary.token(id)
+    else {
+      return false
+    }
+    return Metaspace.byte(text) != nil
+  }
+
+  var isByteLevel: Bool { rules.spelling == .byteLevel }
 }
 
 /// Asks now and then whether work is still wanted.
@@ -217,44 +252,5 @@ private struct CancellationCheck {
       isStopped = isCancelled()
     }
     return isStopped
-  }
-}
-
-/// Decodes ids one by one. Its results together equal what `decode` returns for all ids; none ends within a
-/// character.
-public struct StreamingDecoder: Sendable {
-  private let tokenizer: Tokenizer
-  private let skipSpecialTokens: Bool
-  private var held: [UInt8] = []  // the bytes of an incomplete character
-
-  init(tokenizer: Tokenizer, skipSpecialTokens: Bool) {
-    self.tokenizer = tokenizer
-    self.skipSpecialTokens = skipSpecialTokens
-  }
-
-  /// The text that this id completes; may be empty.
-  public mutating func append(_ id: Int) -> String {
-    tokenizer.append(id, to: &held, skipSpecialTokens)
-    let complete = held.count - incompleteTail()
-    let text = String(decoding: held[..<complete], as: UTF8.self)
-    held.removeFirst(complete)
-    return text
-  }
-
-  /// The rest: an incomplete character, as U+FFFD.
-  public mutating func finish() -> String {
-    defer { held = [] }
-    return String(decoding: held, as: UTF8.self)
-  }
-
-  /// How many bytes at the end begin a character that more bytes could complete.
-  private func incompleteTail() -> Int {
-    for back in 1...3 where back <= held.count {
-      let byte = held[held.count - back]
-      if byte & 0xC0 == 0x80 { continue }
-      let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
-      return length > back ? back : 0
-    }
-    return 0
   }
 }

@@ -56,7 +56,7 @@ private let mixed = tiny("gguf/quantised.gguf")
     for text in ["What is 17 + 25? <think>\n", "é\u{301} <｜User｜>x<｜Assistant｜>", " \n\n  12345 tokens"] {
       #expect(own.tokenizer.encode(text) == reference.tokenizer.encode(text))
       let messages = [ChatMessage(role: .user, content: text)]
-      #expect(own.encode(messages) == reference.encode(messages))
+      #expect(try own.encode(messages) == reference.encode(messages))
     }
     let (a, b) = (try StoredModel(path: file), try StoredModel(path: pico))
     #expect(a.generation.temperature.map { Float($0) } == b.generation.temperature.map { Float($0) })

@@ -116,7 +116,7 @@ import Tokenization
     }
     let target = folder.path("tokenizer.gguf")
     for (key, value) in [
-      ("tokenizer.ggml.pre", GGUFValue.text("llama-bpe")), ("tokenizer.ggml.model", .text("llama")),
+      ("tokenizer.ggml.pre", GGUFValue.text("tekken")), ("tokenizer.ggml.model", .text("llama")),
       ("tokenizer.ggml.merges", .array(.string, [.text("no such")])),
       ("tokenizer.ggml.token_type", .array(.int32, [.int32(1)])),
     ] {

@@ -8,6 +8,8 @@ import Testing
 @Suite struct ClientFieldTests {
   static let chatFields = [
     #""best_of": 1"#, #""echo": false"#, #""ignore_eos": false"#, #""chat_template_kwargs": {}"#, #""n": 1"#,
+    #""chat_template_kwargs": {"enable_thinking": true}"#,
+    #""chat_template_kwargs": {"enable_thinking": null}"#,
     #""logit_bias": {}"#, #""user": "u""#, #""metadata": {"a": "b"}"#, #""store": false"#,
     #""service_tier": "auto""#, #""parallel_tool_calls": true"#, #""tools": []"#, #""tool_choice": "none""#,
     #""response_format": {"type": "text"}"#, #""stream_options": {"include_usage": false}"#,
@@ -32,7 +34,10 @@ import Testing
 
   @Test(arguments: [
     (#""echo": true"#, "echo"), (#""ignore_eos": true"#, "ignore_eos"),
-    (#""chat_template_kwargs": {"enable_thinking": false}"#, "chat_template_kwargs"),
+    (#""chat_template_kwargs": {"thinking": false}"#, "chat_template_kwargs.thinking"),
+    (#""chat_template_kwargs": {"enable_thinking": "no"}"#, "chat_template_kwargs.enable_thinking"),
+    (#""chat_template_kwargs": {"date_string": 5}"#, "chat_template_kwargs.date_string"),
+    (#""chat_template_kwargs": []"#, "chat_template_kwargs"),
     (
       #""stream": true, "stream_options": {"continuous_usage_stats": true}"#,
       "stream_options.continuous_usage_stats"

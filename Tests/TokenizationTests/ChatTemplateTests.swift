@@ -11,25 +11,25 @@ import Testing
     ChatMessage(role: .user, content: "2+2?"),
   ]
 
-  @Test func deepSeekTemplates() {
-    let plain = ChatTemplate.deepSeekR1Plain.render(Self.conversation, bosToken: "<B>")
+  @Test func deepSeekTemplates() throws {
+    let plain = try ChatTemplate.deepSeekR1Plain.render(Self.conversation, bosToken: "<B>")
     #expect(
       plain == "<B>Be brief.<｜User｜>1+1?<｜Assistant｜><think>\neasy\n</think>\n\n2<｜end▁of▁sentence｜>"
         + "<｜User｜>2+2?<｜Assistant｜>")
-    let think = ChatTemplate.deepSeekR1Think.render(Self.conversation, bosToken: "<B>")
+    let think = try ChatTemplate.deepSeekR1Think.render(Self.conversation, bosToken: "<B>")
     #expect(
       think == "<B>Be brief.<｜User｜>1+1?<｜Assistant｜>\n\n2<｜end▁of▁sentence｜><｜User｜>2+2?"
         + "<｜Assistant｜><think>\n")
     #expect(ChatTemplate.deepSeekR1Think.opensThinking && !ChatTemplate.deepSeekR1Plain.opensThinking)
   }
 
-  @Test func chatML() {
-    let own = ChatTemplate.chatML(defaultSystem: "Default.").render(Self.conversation, bosToken: "")
+  @Test func chatML() throws {
+    let own = try ChatTemplate.chatML(defaultSystem: "Default.").render(Self.conversation, bosToken: "")
     #expect(
       own == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n"
         + "<|im_start|>assistant\n<think>\neasy\n</think>\n\n2<|im_end|>\n<|im_start|>user\n2+2?<|im_end|>\n"
         + "<|im_start|>assistant\n")
-    let standard = ChatTemplate.chatML(defaultSystem: "Default.").render(
+    let standard = try ChatTemplate.chatML(defaultSystem: "Default.").render(
       [ChatMessage(role: .user, content: "hi")], bosToken: "", addGenerationPrompt: false)
     #expect(standard == "<|im_start|>system\nDefault.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n")
   }
@@ -48,7 +48,11 @@ import Testing
     }
     if let file = shared("tokenizer-r1-distill-qwen-1.5b/templates/tina_chat_template.py") {
       let source = try String(contentsOfFile: file, encoding: .utf8)
-      #expect(ChatTemplate(recognising: source) == .deepSeekR1Plain)
+      // The file holds two templates.
+      let second = try #require(source.range(of: "REASON_CHAT_TEMPLATE"))
+      #expect(ChatTemplate(recognising: String(source[second.lowerBound...])) == .deepSeekR1Plain)
+      #expect(ChatTemplate(recognising: String(source[..<second.lowerBound])) == .zephyr)
+      #expect(ChatTemplate(recognising: source) == nil)
     }
   }
 

@@ -17,7 +17,7 @@ public struct Assistant: Sendable {
   /// tokens are drawn unless this is changed.
   public var settings: AnswerSettings
   /// The chat template, or the reason why there is none.
-  private let conversation: Result<PromptEncoder, any Error>
+  private var conversation: Result<PromptEncoder, any Error>
 
   /// Opens a model and, if given, an adapter.
   ///
@@ -65,6 +65,19 @@ public struct Assistant: Sendable {
   /// - Throws: `TokenizationError` or `ModelFilesError` when the model's chat template is missing or unknown.
   public var prompts: PromptEncoder { get throws { try conversation.get() } }
 
+  /// What the chat template lets a conversation choose. What it has no use for is refused where a conversation is
+  /// written.
+  public var chatOptions: ChatOptions {
+    get { (try? conversation.get())?.options ?? ChatOptions() }
+    set {
+      conversation = conversation.map { encoder in
+        var encoder = encoder
+        encoder.options = newValue
+        return encoder
+      }
+    }
+  }
+
   /// The token ids of a conversation that the model is to continue.
   ///
   /// - Throws: `RuntimeError.emptyPrompt` for no message; as ``prompts``.
@@ -96,6 +109,7 @@ public struct Assistant: Sendable {
 
   /// The text of a completion's tokens, without those that end it and other special ones.
   public func text(of ids: [Int]) -> String {
-    tokenizer.decode(ids.filter { !model.endTokens.contains($0) }, skipSpecialTokens: true)
+    tokenizer.decode(
+      ids.filter { !model.endTokens.contains($0) }, skipSpecialTokens: true, continues: true)
   }
 }

@@ -6,8 +6,11 @@ public struct PromptEncoder: Sendable {
   public let tokenizer: Tokenizer
   /// How conversations are written.
   public let template: ChatTemplate
-  /// The text that begins a conversation.
-  let bosToken: String
+  /// What the template lets a request choose.
+  public var options = ChatOptions()
+  /// The texts that begin and end a conversation.
+  private let bosToken: String
+  private let eosToken: String
 
   /// Reads the chat template and the token that begins a text from a model's directory or GGUF file.
   ///
@@ -20,23 +23,42 @@ public struct PromptEncoder: Sendable {
     self.tokenizer = tokenizer
     self.template = try template ?? ChatTemplate(directory: directory)
     bosToken = try Tokenizer.bosToken(path: directory)
+    eosToken = try Tokenizer.eosToken(path: directory)
+  }
+
+  /// The template's name, and whether it is told to think, for results.
+  public var name: String {
+    guard template.switchesThinking, let thinking = options.thinking else { return template.name }
+    return template.name + (thinking ? "-thinking" : "-not-thinking")
   }
 
   /// The text of a conversation that the assistant continues.
-  public func render(_ messages: [ChatMessage]) -> String { template.render(messages, bosToken: bosToken) }
+  ///
+  /// - Throws: `TokenizationError` for a conversation or options that the template has no form for.
+  public func render(_ messages: [ChatMessage]) throws(TokenizationError) -> String {
+    try parts(messages).map(\.text).joined()
+  }
 
   /// The token ids of a conversation that the assistant continues.
   ///
   /// What the messages say is text, also where it spells a special token: no message begins another one's turn.
-  public func encode(_ messages: [ChatMessage]) -> [Int] {
+  ///
+  /// - Throws: as ``render(_:)``.
+  public func encode(_ messages: [ChatMessage]) throws(TokenizationError) -> [Int] {
     // The template writes the special tokens itself; the tokenizer must not add its own.
-    tokenizer.encode(template.parts(messages, bosToken: bosToken))
+    tokenizer.encode(try parts(messages))
   }
 
   /// The same, given up soon after `isCancelled` says so.
   ///
-  /// - Throws: `CancellationError` then.
-  public func encode(_ messages: [ChatMessage], isCancelled: () -> Bool) throws(CancellationError) -> [Int] {
-    try tokenizer.encode(template.parts(messages, bosToken: bosToken), isCancelled: isCancelled)
+  /// - Throws: `CancellationError` then; as ``render(_:)``.
+  public func encode(_ messages: [ChatMessage], isCancelled: () -> Bool) throws -> [Int] {
+    try tokenizer.encode(try parts(messages), isCancelled: isCancelled)
+  }
+
+  /// The parts of a conversation, which the assistant continues unless told otherwise.
+  func parts(_ messages: [ChatMessage], continued: Bool = true) throws(TokenizationError) -> [TextPart] {
+    try template.parts(
+      messages, bosToken: bosToken, eosToken: eosToken, options: options, addGenerationPrompt: continued)
   }
 }

@@ -15,7 +15,7 @@ struct TextAssembler {
 
   /// - Parameter silent: tokens that give no text.
   init(_ tokenizer: Tokenizer, stops: [String], silent: Set<Int>) {
-    decoder = tokenizer.streamingDecoder(skipSpecialTokens: true)
+    decoder = tokenizer.streamingDecoder(skipSpecialTokens: true, continues: true)
     texts = stops
     self.stops = stops.map { Array($0.utf8) }
     self.silent = silent

@@ -5,6 +5,8 @@ import Tokenization
 struct ChatRequest: Sendable {
   let model: String
   let messages: [ChatMessage]
+  /// What the template is told.
+  let options: ChatOptions
   let sampling: SamplingFields
   /// Nil for as many as there is room for.
   let maxTokens: Int?
@@ -16,6 +18,7 @@ struct ChatRequest: Sendable {
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     model = try fields.requiredWord("model")
     messages = try Conversation.messages(&fields, limits)
+    options = try Conversation.options(&fields)
     sampling = try SamplingFields(&fields, limits)
     maxTokens = try Self.maxTokens(&fields, limits)
     let wanted = try fields.flag("logprobs") ?? false

@@ -23,6 +23,16 @@ enum Conversation {
     return messages
   }
 
+  /// What the template is told, under `chat_template_kwargs`: the arguments that some template here has.
+  static func options(_ fields: inout RequestFields) throws(ServingError) -> ChatOptions {
+    guard let value = fields.value("chat_template_kwargs") else { return ChatOptions() }
+    var inner = try RequestFields(value, prefix: "chat_template_kwargs.")
+    let options = ChatOptions(
+      thinking: try inner.flag("enable_thinking"), date: try inner.word("date_string"))
+    try inner.finish()
+    return options
+  }
+
   /// A message, whose parts may be of the types `texts`.
   static func message(
     _ value: JSONValue, _ prefix: String, texts: [String]

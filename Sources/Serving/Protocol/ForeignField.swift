@@ -113,7 +113,7 @@ struct ForeignField: Sendable {
 
   /// How a conversation becomes a prompt.
   static let templates: [ForeignField] =
-    all("chat_template_kwargs documents chat_template", .empty)
+    all("documents chat_template", .empty)
     + all("add_generation_prompt", .flag(true))
     + all("continue_final_message add_special_tokens", .flag(false))
 

@@ -6,6 +6,8 @@ import Tokenization
 struct ResponsesRequest: Sendable {
   let model: String
   let messages: [ChatMessage]
+  /// What the template is told.
+  let options: ChatOptions
   let sampling: SamplingFields
   /// Nil for as many as there is room for.
   let maxTokens: Int?
@@ -21,6 +23,7 @@ struct ResponsesRequest: Sendable {
     instructions = try fields.text("instructions")
     let system = instructions.map { [ChatMessage(role: .system, content: $0)] } ?? []
     messages = system + (try Self.input(&fields, limits))
+    options = try Conversation.options(&fields)
     sampling = try SamplingFields(&fields, limits)
     maxTokens = try fields.integer("max_output_tokens", 1...(limits.maxTokens ?? .max)) ?? limits.maxTokens
     metadata = fields.value("metadata") ?? .record([:])

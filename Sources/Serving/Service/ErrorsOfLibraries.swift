@@ -11,9 +11,24 @@ extension ServingError {
     case let error as RuntimeError: self.init(error, promptField: "prompt")
     case let error as AdapterError: self = .invalid(param: "lora_path", error.description)
     case let error as ModelFilesError: self = .invalid(error.description)
-    default:
-      self.init(
-        500, "server_error", fault: "\(error)", "something went wrong inside the server. Its log says what.")
+    case let error as TokenizationError: self.init(error)
+    default: self = .inside(error)
+    }
+  }
+
+  /// What is not the client's to know.
+  private static func inside(_ error: any Error) -> ServingError {
+    ServingError(
+      500, "server_error", fault: "\(error)", "something went wrong inside the server. Its log says what.")
+  }
+
+  /// What an error of the chat template means to a client.
+  init(_ error: TokenizationError) {
+    switch error {
+    case .templateOption(_, let option, _, _):
+      self = .invalid(param: "chat_template_kwargs." + option, "chat_template_kwargs.\(error)")
+    case .conversation: self = .invalid(param: "messages", error.description)
+    case .file, .unsupported, .unknownTemplate: self = .inside(error)
     }
   }
 

@@ -71,6 +71,18 @@ public final class Service: Sendable {
     }
   }
 
+  /// How conversations are written that choose something of the template.
+  ///
+  /// - Throws: `ServingError` also for what the template has no use for.
+  func encoder(_ options: ChatOptions) throws(ServingError) -> PromptEncoder {
+    var encoder = try prompts
+    do throws(TokenizationError) {
+      try encoder.template.check(options)
+    } catch { throw ServingError(error) }
+    encoder.options = options
+    return encoder
+  }
+
   /// Refuses new requests for answers; those that have come are finished.
   public func drain() { admission.drain() }
 

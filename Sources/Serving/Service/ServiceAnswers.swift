@@ -11,7 +11,7 @@ extension Service {
       try ChatRequest(&fields, limits)
     }
     let model = try await adapters.resolve(wanted.model)
-    let encoder = try prompts
+    let encoder = try encoder(wanted.options)
     let (prompt, prediction) = try await work.run(bytes: request.body.count) { [tokenizer] sign in
       (
         try encoder.encode(wanted.messages) { sign.isCancelled },
@@ -57,7 +57,7 @@ extension Service {
       try ResponsesRequest(&fields, limits)
     }
     let model = try await adapters.resolve(wanted.model)
-    let encoder = try prompts
+    let encoder = try encoder(wanted.options)
     let plan = GenerationPlan(
       prompts: try await work.run(bytes: request.body.count) { sign in
         [try encoder.encode(wanted.messages) { sign.isCancelled }]

@@ -97,7 +97,7 @@ extension Service {
   /// What `/tokenize` is asked for.
   private enum Wanted: Sendable {
     case text(String, addsSpecialTokens: Bool)
-    case conversation([ChatMessage])
+    case conversation([ChatMessage], ChatOptions)
   }
 
   func tokenize(_ request: ServerRequest) async throws -> WholeReply {
@@ -109,20 +109,22 @@ extension Service {
       if let prompt = try fields.text("prompt") {
         wanted = .text(prompt, addsSpecialTokens: try fields.flag("add_special_tokens") ?? true)
       } else {
-        wanted = .conversation(try Conversation.messages(&fields, limits))
+        wanted = .conversation(
+          try Conversation.messages(&fields, limits), try Conversation.options(&fields))
         try fields.foreign(ForeignField.templates + [ForeignField("tools", .empty)])
       }
       try fields.finish()
       return (model, wanted, wantsTexts)
     }
     if let model { _ = try await adapters.resolve(model) }
-    let encoder: PromptEncoder? = if case .conversation = wanted { try prompts } else { nil }
+    let encoder: PromptEncoder? =
+      if case .conversation(_, let options) = wanted { try self.encoder(options) } else { nil }
     return try await work.run(bytes: request.body.count) { [tokenizer, limit = engine.contextLimit] sign in
       let ids =
         switch wanted {
         case .text(let text, let special):
           try tokenizer.encode(text, addSpecialTokens: special) { sign.isCancelled }
-        case .conversation(let messages): try encoder?.encode(messages) { sign.isCancelled } ?? []
+        case .conversation(let messages, _): try encoder?.encode(messages) { sign.isCancelled } ?? []
         }
       return WholeReply(
         .record([

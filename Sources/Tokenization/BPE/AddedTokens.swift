@@ -7,6 +7,44 @@ struct AddedToken: Sendable {
   let stripsLeft: Bool
   let stripsRight: Bool
   let isNormalized: Bool
+  /// Whether anybody's text may hold it: white space, and HTML's tags, which Gemma has as tokens.
+  let isHarmless: Bool
+
+  init(
+    id: Int, content: [UInt8], isSpecial: Bool, isSingleWord: Bool = false, stripsLeft: Bool = false,
+    stripsRight: Bool = false, isNormalized: Bool = false
+  ) {
+    self.id = id
+    self.content = content
+    self.isSpecial = isSpecial
+    self.isSingleWord = isSingleWord
+    self.stripsLeft = stripsLeft
+    self.stripsRight = stripsRight
+    self.isNormalized = isNormalized
+    isHarmless = !isSpecial && (Self.isBlank(content) || Self.tags.contains(content))
+  }
+
+  /// Whether no merge may make it. Where it may be used it is matched before anything merges, and elsewhere it is text.
+  var isUnspellable: Bool { !isHarmless && !isSingleWord }
+
+  /// The same token in another spelling.
+  func spelled(_ content: [UInt8]) -> AddedToken {
+    AddedToken(
+      id: id, content: content, isSpecial: isSpecial, isSingleWord: isSingleWord, stripsLeft: stripsLeft,
+      stripsRight: stripsRight, isNormalized: isNormalized)
+  }
+
+  private static func isBlank(_ content: [UInt8]) -> Bool {
+    let blanks = Metaspace.spaced(content[...])
+    return !blanks.isEmpty && blanks.allSatisfy { " \t\n\r".utf8.contains($0) }
+  }
+
+  /// Tags that are no template's marks: `<s>` ends and begins texts elsewhere.
+  private static let tags: Set<[UInt8]> = Set(
+    """
+    table caption thead tbody tfoot tr th td h1 h2 h3 h4 h5 h6 blockquote strong em b i u sub sup code a html body \
+    img span bbox ul li div iframe footer
+    """.split(separator: " ").flatMap { [Array("<\($0)>".utf8), Array("</\($0)>".utf8)] })
 }
 
 /// Finds added tokens in a text, leftmost and then longest.
@@ -38,7 +76,7 @@ struct AddedTokenMatcher: Sendable {
     var part = 0
     while i < range.upperBound {
       while part + 1 < parts.count, parts[part].end <= i { part += 1 }
-      guard parts[part].use != .none, !byFirstByte[Int(bytes[i])].isEmpty,
+      guard !byFirstByte[Int(bytes[i])].isEmpty,
         let found = match(bytes, i, min(range.upperBound, parts[part].end), parts[part].use)
       else {
         i += 1

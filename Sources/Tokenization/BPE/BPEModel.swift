@@ -4,13 +4,20 @@ import ModelFiles
 struct BPEModel {
   let vocabulary: Vocabulary
   let encoder: BytePairEncoder
+  let first: FirstTokens
   private(set) var ignoresMerges = false
 
   /// The most tokens, and the most merges: several times what the largest vocabularies have.
   private static let maximumCount = 1 << 21
 
   /// Reads the next object of `reader`. The vocabulary may come after the merges.
-  init(_ reader: inout JSONReader) throws {
+  ///
+  /// - Parameters:
+  ///   - unit: bytes for vocabularies in GPT-2's alphabet, scalars for SentencePiece's.
+  ///   - marks: ids of added tokens that no merge may make, or a text could spell them.
+  init(_ reader: inout JSONReader, _ unit: FirstTokens.Unit, marks: Set<Int>) throws {
+    var unknown: String?
+    var (fusesUnknown, fallsBack) = (false, false)
     var entries: [(text: JSONReader.Text, id: Int)] = []
     var merges: [(left: JSONReader.Text, right: JSONReader.Text?)] = []
     let file = reader.file
@@ -55,9 +62,16 @@ struct BPEModel {
         switch name {
         case "type":
           guard value.word == "BPE" else { throw refuse("type", value.summary, "BPE") }
-        case "byte_fallback", "fuse_unk":
-          guard value.isNull || value.bool == false else { throw refuse(name, value.summary, "false") }
-        case "dropout", "unk_token":
+        case "byte_fallback":
+          fallsBack = value.bool ?? false
+          guard !fallsBack || unit == .scalars else {
+            throw refuse(name, value.summary, "false beside ByteLevel")
+          }
+        case "fuse_unk": fusesUnknown = value.bool ?? false
+        case "unk_token":
+          guard value.isNull || value.string != nil else { throw refuse(name, value.summary, "a token") }
+          unknown = value.string
+        case "dropout":
           guard value.isNull else { throw refuse(name, value.summary, "null") }
         case "continuing_subword_prefix", "end_of_word_suffix":
           guard value.isNull || value.word == "" else { throw refuse(name, value.summary, "empty") }
@@ -71,30 +85,38 @@ struct BPEModel {
     for entry in entries {
       // An added token may be outside the byte alphabet; it stands for its own UTF-8 bytes.
       let text = Self.bytes(reader, entry.text)
-      let isSpelled = ByteAlphabet.decode(text, into: &scratch)
+      let isSpelled = unit == .bytes && ByteAlphabet.decode(text, into: &scratch)
       guard vocabulary.add(isSpelled ? scratch[...] : text, id: entry.id) else {
         throw refuse(
           "vocab", "\(quoted(reader.decoded(entry.text))) or its id \(entry.id) twice", "each once")
       }
     }
-    var byteTokens: [Int32] = []
-    for byte in UInt8.min...UInt8.max {
-      guard let id = vocabulary.id([byte][...]) else {
-        throw refuse("vocab", "no token for the byte \(byte)", "all 256 bytes")
+    let unknownID = try unknown.map { token in
+      guard let id = vocabulary.id(Array(token.utf8)[...]) else {
+        throw refuse("unk_token", quoted(token), "a token of the vocabulary")
       }
-      byteTokens.append(Int32(id))
+      return id
     }
-    encoder = try Self.encoder(reader, merges, vocabulary, byteTokens)
+    first = FirstTokens(
+      unit, vocabulary,
+      byteTokens: unit == .scalars && !fallsBack ? [Int32](repeating: -1, count: 256) : nil,
+      unknown: unknownID, fusesUnknown: fusesUnknown)
+    encoder = try Self.encoder(reader, merges, vocabulary, unit, marks)
     self.vocabulary = vocabulary
   }
 
   private static func encoder(
     _ reader: JSONReader, _ merges: [(left: JSONReader.Text, right: JSONReader.Text?)],
-    _ vocabulary: Vocabulary, _ byteTokens: [Int32]
+    _ vocabulary: Vocabulary, _ unit: FirstTokens.Unit, _ marks: Set<Int>
   ) throws -> BytePairEncoder {
-    var encoder = BytePairEncoder(byteTokens: byteTokens, mergeCount: merges.count)
+    var encoder = BytePairEncoder(mergeCount: merges.count)
     var left: [UInt8] = []
     var right: [UInt8] = []
+    func spell(_ text: ArraySlice<UInt8>, into bytes: inout [UInt8]) -> Bool {
+      if unit == .bytes { return ByteAlphabet.decode(text, into: &bytes) }
+      bytes = Array(text)
+      return true
+    }
     for (rank, merge) in merges.enumerated() {
       func refuse(_ found: String, _ expected: String) -> TokenizationError {
         .unsupported(file: reader.file, place: "model: merges[\(rank)]", found: found, expected: expected)
@@ -109,7 +131,7 @@ struct BPEModel {
         }
         (leftText, rightText) = (first[..<space], first[(space + 1)...])
       }
-      guard ByteAlphabet.decode(leftText, into: &left), ByteAlphabet.decode(rightText, into: &right),
+      guard spell(leftText, into: &left), spell(rightText, into: &right),
         let leftID = vocabulary.id(left[...]), let rightID = vocabulary.id(right[...]),
         let merged = vocabulary.id((left + right)[...])
       else {
@@ -117,7 +139,7 @@ struct BPEModel {
           quoted(String(decoding: first, as: UTF8.self)), "tokens of the vocabulary that make another of them"
         )
       }
-      encoder.add(leftID, rightID, rank: rank, token: merged)
+      if !marks.contains(merged) { encoder.add(leftID, rightID, rank: rank, token: merged) }
     }
     return encoder
   }

@@ -1,17 +1,14 @@
 /// Byte-pair merging over token ids.
 struct BytePairEncoder: Sendable {
-  /// The token of each byte.
-  private let byteTokens: [Int32]
   // Open addressing: a pair of tokens, its rank, and the token that it becomes.
   private var keys: [UInt64]
   private var values: [UInt64]  // rank << 32 | token
   private let mask: Int
   private static let empty = UInt64.max
 
-  init(byteTokens: [Int32], mergeCount: Int) {
+  init(mergeCount: Int) {
     var size = 64
     while size < 2 * mergeCount + 2 { size *= 2 }
-    self.byteTokens = byteTokens
     keys = Array(repeating: Self.empty, count: size)
     values = Array(repeating: 0, count: size)
     mask = size - 1
@@ -40,10 +37,10 @@ struct BytePairEncoder: Sendable {
     return keys[slot] == key ? values[slot] : .max
   }
 
-  /// Appends the tokens of one word; false, and too many tokens, once `isCancelled` says so.
-  func encode(_ word: ArraySlice<UInt8>, into result: inout [Int], _ isCancelled: () -> Bool) -> Bool {
-    if word.count == 1 {
-      result.append(Int(byteTokens[Int(word[word.startIndex])]))
+  /// Appends what the first tokens of a word merge to; false, and too many tokens, once `isCancelled` says so.
+  func encode(_ word: [Int32], into result: inout [Int], _ isCancelled: () -> Bool) -> Bool {
+    if word.count <= 1 {
+      if let only = word.first { result.append(Int(only)) }
     } else if word.count <= 48 {
       encodeShort(word, into: &result)
     } else {
@@ -53,12 +50,12 @@ struct BytePairEncoder: Sendable {
   }
 
   /// Searches the lowest rank again after each merge: the fastest way for ordinary words.
-  private func encodeShort(_ word: ArraySlice<UInt8>, into result: inout [Int]) {
+  private func encodeShort(_ word: [Int32], into result: inout [Int]) {
     unsafe withUnsafeTemporaryAllocation(of: (token: Int32, merge: UInt64).self, capacity: word.count) {
       symbols in
       var count = 0
-      for byte in word {
-        unsafe symbols[count] = (byteTokens[Int(byte)], .max)
+      for token in word {
+        unsafe symbols[count] = (token, .max)
         count += 1
       }
       for i in 0..<count - 1 { unsafe symbols[i].merge = merge(symbols[i].token, symbols[i + 1].token) }
@@ -83,10 +80,8 @@ struct BytePairEncoder: Sendable {
   }
 
   /// Uses a linked list and a heap of candidate merges: n log n for any text.
-  private func encodeLong(
-    _ word: ArraySlice<UInt8>, into result: inout [Int], _ isCancelled: () -> Bool
-  ) -> Bool {
-    var tokens = word.map { byteTokens[Int($0)] }
+  private func encodeLong(_ word: [Int32], into result: inout [Int], _ isCancelled: () -> Bool) -> Bool {
+    var tokens = word
     let count = tokens.count
     var next = (0..<count).map { Int32($0 + 1) }
     var previous = (0..<count).map { Int32($0 - 1) }

@@ -16,11 +16,10 @@ extension Tokenizer {
     let path = directory + "/tokenizer.json"
     let file = try TokenizerFile(path: path)
     do {
+      let split = try split(file, path)
       let source = try TokenizerSource(path: path, idCount: idCount, added: file.added)
       var metadata: [(key: String, value: GGUFValue)] = [
-        ("tokenizer.ggml.model", .text("gpt2")),
-        // Both split alike; the name tells llama.cpp the family.
-        ("tokenizer.ggml.pre", .text(file.prefix.isEmpty ? "qwen2" : "deepseek-r1-qwen")),
+        ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(split)),
         ("tokenizer.ggml.tokens", .array(.string, source.tokens)),
         ("tokenizer.ggml.token_type", .array(.int32, source.types)),
         ("tokenizer.ggml.merges", .array(.string, source.merges)),
@@ -34,6 +33,24 @@ extension Tokenizer {
     } catch {
       preconditionFailure("only the errors above are thrown")
     }
+  }
+
+  /// The name of the way in which words are split.
+  private static func split(_ file: TokenizerFile, _ path: String) throws -> String {
+    let known = GGUFSplit.all.first {
+      $0.splitting == file.splitting && $0.ignoresMerges == file.ignoresMerges
+        // Some of Qwen's relatives leave NFC out; llama.cpp has none at all.
+        && ($0.normalizer == file.normalizer || file.normalizer == .none)
+    }
+    guard file.spelling == .byteLevel, let known else {
+      throw TokenizationError.unsupported(
+        file: path, place: "pre_tokenizer and normalizer", found: "a combination that GGUF has no name for",
+        expected:
+          "that of Qwen2, Llama 3, SmolLM2 or GPT-2; a GGUF file of SentencePiece's tokens needs their scores"
+      )
+    }
+    // Both split alike; the name tells llama.cpp the family.
+    return known.splitting == .words(numbers: 1) && !file.prefix.isEmpty ? "deepseek-r1-qwen" : known.names[0]
   }
 
   /// Special ids, whether they are added to a text, and the chat template.

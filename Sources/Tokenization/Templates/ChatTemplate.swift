@@ -2,30 +2,6 @@ import Foundation
 import ModelFiles
 import Support
 
-/// One turn of a conversation.
-public struct ChatMessage: Sendable, Equatable {
-  /// Who speaks.
-  public enum Role: String, Sendable {
-    /// Instructions for the whole conversation.
-    case system
-    /// The person.
-    case user
-    /// The model.
-    case assistant
-  }
-
-  /// Who speaks.
-  public let role: Role
-  /// What is said.
-  public let content: String
-
-  /// A turn.
-  public init(role: Role, content: String) {
-    self.role = role
-    self.content = content
-  }
-}
-
 /// The known chat templates, written in Swift: no template language runs.
 ///
 /// Marks that its relatives lack identify a model's template. A template without such marks, or with marks of two
@@ -38,6 +14,18 @@ public enum ChatTemplate: Sendable, Equatable {
   case deepSeekR1Think
   /// Qwen's ChatML, with the system text of conversations that have none; nil writes none.
   case chatML(defaultSystem: String?)
+  /// Qwen3's ChatML: thinking can be switched off, and that of earlier turns is left out.
+  case qwen3
+  /// SmolLM3's ChatML: a header with the mode of thinking, which the system message can switch.
+  case smolLM3(SmolLM3Header)
+  /// Llama 3's headers; from Llama 3.1 on a system message names two dates.
+  case llama3(isDated: Bool)
+  /// Llama 2's `[INST]`.
+  case llama2
+  /// Gemma's turns; from Gemma 3 on the system message begins the first turn.
+  case gemma(foldsSystem: Bool)
+  /// Zephyr's, which TinyLlama has too.
+  case zephyr
 
   /// A short name, for results.
   public var name: String {
@@ -45,6 +33,12 @@ public enum ChatTemplate: Sendable, Equatable {
     case .deepSeekR1Plain: "deepseek-r1"
     case .deepSeekR1Think: "deepseek-r1-think"
     case .chatML: "chatml"
+    case .qwen3: "qwen3"
+    case .smolLM3: "smollm3"
+    case .llama3: "llama-3"
+    case .llama2: "llama-2"
+    case .gemma: "gemma"
+    case .zephyr: "zephyr"
     }
   }
 
@@ -83,118 +77,89 @@ public enum ChatTemplate: Sendable, Equatable {
     return value?.array?.first { $0.object?["name"]?.word == "default" }?.object?["template"]?.string
   }
 
-  /// Recognises a template's Jinja source; nil if it is not a known one.
-  init?(recognising source: String) {
-    func has(_ mark: String) -> Bool { source.firstRange(ofBytes: mark) != nil }
-    let isDeepSeek = has("<｜User｜>") && has("<｜Assistant｜>") && has("<｜end▁of▁sentence｜>")
-    let isChatML = has("<|im_start|>") && has("<|im_end|>")
-    if isDeepSeek, !isChatML {
-      // Later DeepSeek models switch thinking on and off, close it in the prompt, or put text between turns.
-      if has("<｜Assistant｜></think>") || has("thinking") || has("<｜User｜>\\n") { return nil }
-      let opens = has("'<｜Assistant｜><think>\\n'")
-      let strips = has("split('</think>')[-1]")
-      switch (opens, strips) {
-      case (true, true): self = .deepSeekR1Think
-      case (false, false) where has("'<｜Assistant｜>'}}"): self = .deepSeekR1Plain
-      default: return nil
-      }
-    } else if isChatML, !isDeepSeek {
-      guard has("<|im_start|>assistant\\n'"), !has("<think>"), !has("enable_thinking"), !has("reasoning")
-      else {
-        return nil
-      }
-      self = .chatML(defaultSystem: Self.defaultSystem(source))
-    } else {
-      return nil
-    }
-  }
-
-  /// The literal text in `<|im_start|>system\n…<|im_end|>` of the template.
-  private static func defaultSystem(_ source: String) -> String? {
-    var rest = source[...]
-    while let start = rest.firstRange(ofBytes: "<|im_start|>system\\n") {
-      rest = rest[start.upperBound...]
-      if let end = rest.firstRange(ofBytes: "<|im_end|>") {
-        let text = rest[..<end.lowerBound]
-        if !text.isEmpty, !text.utf8.contains(UInt8(ascii: "'")), !text.utf8.contains(UInt8(ascii: "{")) {
-          return String(text)
-        }
-      }
-    }
-    // Qwen2.5 has the text as a separate string, in the branch for tools.
-    guard let start = source.firstRange(ofBytes: "{{- 'You are ") else { return nil }
-    let text = source[start.upperBound...].utf8.prefix { $0 != UInt8(ascii: "'") }
-    return "You are " + String(Substring(text))
-  }
-
   /// Whether the prompt opens the thinking, so that the model's answer begins inside it.
   public var opensThinking: Bool { self == .deepSeekR1Think }
+
+  /// Whether a request can switch the thinking on and off.
+  public var switchesThinking: Bool {
+    switch self {
+    case .qwen3, .smolLM3: true
+    default: false
+    }
+  }
+
+  /// Whether the template names a day.
+  public var isDated: Bool {
+    switch self {
+    case .llama3(let isDated): isDated
+    case .smolLM3(let header): header.isDated
+    default: false
+    }
+  }
+
+  /// Refuses options that the template has no use for.
+  ///
+  /// - Throws: `TokenizationError.templateOption`.
+  public func check(_ options: ChatOptions) throws(TokenizationError) {
+    if let thinking = options.thinking, !switchesThinking, !(thinking && opensThinking) {
+      throw .templateOption(
+        template: name, option: "enable_thinking", found: "\(thinking)",
+        expected: "none: this template has no switch for thinking")
+    }
+    guard let date = options.date else { return }
+    guard isDated else {
+      throw .templateOption(
+        template: name, option: "date_string", found: quoted(date),
+        expected: "none: this template names no date")
+    }
+    guard (1...64).contains(date.utf8.count), date.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) else {
+      throw .templateOption(
+        template: name, option: "date_string", found: quoted(date), expected: "1 to 64 characters of ASCII")
+    }
+  }
 
   /// The text of a conversation, as the model expects it.
   ///
   /// - Parameters:
   ///   - messages: the conversation, oldest first.
-  ///   - bosToken: text of the token that begins every text; DeepSeek's templates write it.
+  ///   - bosToken: text of the token that begins every text; most templates write it.
+  ///   - eosToken: text of the token that ends every text; those of Llama 2 and Zephyr write it.
+  ///   - options: what the template lets a request choose.
   ///   - addGenerationPrompt: whether the model is to answer next.
-  public func render(_ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true) -> String
-  {
-    parts(messages, bosToken: bosToken, addGenerationPrompt: addGenerationPrompt).map(\.text).joined()
+  /// - Throws: `TokenizationError` for a conversation that the template has no form for, and for options that it does
+  ///   not have.
+  public func render(
+    _ messages: [ChatMessage], bosToken: String, eosToken: String = "", options: ChatOptions = ChatOptions(),
+    addGenerationPrompt: Bool = true
+  ) throws(TokenizationError) -> String {
+    try parts(
+      messages, bosToken: bosToken, eosToken: eosToken, options: options,
+      addGenerationPrompt: addGenerationPrompt
+    ).map(\.text).joined()
   }
 
   /// The text in parts: the template's own, which holds the marks of turns, and what the messages say, where a mark is
   /// text like any other. So no message can begin another one's turn.
   ///
-  /// The parameters are those of ``render(_:bosToken:addGenerationPrompt:)``. What the model or the system says
-  /// may hold the marks of thinking.
+  /// The parameters and errors are those of ``render(_:bosToken:eosToken:options:addGenerationPrompt:)``. What the
+  /// model or the system says may hold the marks of thinking.
   public func parts(
-    _ messages: [ChatMessage], bosToken: String, addGenerationPrompt: Bool = true
-  ) -> [TextPart] {
+    _ messages: [ChatMessage], bosToken: String, eosToken: String = "", options: ChatOptions = ChatOptions(),
+    addGenerationPrompt: Bool = true
+  ) throws(TokenizationError) -> [TextPart] {
+    try check(options)
+    var turns = TemplateTurns(
+      self, messages, bos: bosToken, eos: eosToken, options, addsGenerationPrompt: addGenerationPrompt)
     switch self {
-    case .deepSeekR1Plain, .deepSeekR1Think: deepSeek(messages, bosToken, addGenerationPrompt)
-    case .chatML(let system): chatML(messages, system, addGenerationPrompt)
+    case .deepSeekR1Plain, .deepSeekR1Think: turns.deepSeek(opensThinking: opensThinking)
+    case .chatML(let system): turns.chatML(defaultSystem: system)
+    case .qwen3: turns.qwen3()
+    case .smolLM3(let header): try turns.smolLM3(header)
+    case .llama3(let isDated): turns.llama3(isDated: isDated)
+    case .llama2: try turns.llama2()
+    case .gemma(let foldsSystem): try turns.gemma(foldsSystem: foldsSystem)
+    case .zephyr: try turns.zephyr()
     }
+    return turns.parts
   }
-
-  private func deepSeek(_ messages: [ChatMessage], _ bos: String, _ generation: Bool) -> [TextPart] {
-    // The last system message counts, wherever it stands.
-    var parts = [TextPart(bos, .all)]
-    if let system = messages.last(where: { $0.role == .system }) { parts.append(system.part) }
-    for message in messages {
-      switch message.role {
-      case .system: continue
-      case .user: parts += [TextPart("<｜User｜>", .all), message.part]
-      case .assistant:
-        var content = message.part
-        if opensThinking, let end = content.text.lastRange(ofBytes: "</think>") {
-          content.text = String(content.text[end.upperBound...])
-        }
-        parts += [TextPart("<｜Assistant｜>", .all), content, TextPart("<｜end▁of▁sentence｜>", .all)]
-      }
-    }
-    if generation {
-      parts.append(TextPart(opensThinking ? "<｜Assistant｜><think>\n" : "<｜Assistant｜>", .all))
-    }
-    return parts
-  }
-
-  private func chatML(_ messages: [ChatMessage], _ system: String?, _ generation: Bool) -> [TextPart] {
-    var parts: [TextPart] = []
-    if messages.first?.role != .system, let system {
-      parts.append(TextPart("<|im_start|>system\n\(system)<|im_end|>\n", .all))
-    }
-    for message in messages {
-      parts += [
-        TextPart("<|im_start|>\(message.role.rawValue)\n", .all), message.part,
-        TextPart("<|im_end|>\n", .all),
-      ]
-    }
-    if generation { parts.append(TextPart("<|im_start|>assistant\n", .all)) }
-    return parts
-  }
-}
-
-extension ChatMessage {
-  /// What is said, and the added tokens that whoever says it may use.
-  /// Training's system prompts show the marks of thinking.
-  fileprivate var part: TextPart { TextPart(content, role == .user ? .none : .thinking) }
 }

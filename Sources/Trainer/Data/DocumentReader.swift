@@ -1,4 +1,5 @@
 import Problems
+import Support
 import TinaRuntime
 import Tokenization
 
@@ -10,15 +11,15 @@ final class DocumentReader {
   private let prompts: PromptEncoder
   /// Ends a plain text; empty if the model has no such text.
   private let endText: String
-  /// What the template writes behind an assistant's message.
-  private let turnEnd: [Int]
+  /// What the template writes before and behind an assistant's message; nil if it has no form for one.
+  private let frame: (start: String, end: String)?
   /// Whether a conversation became several documents.
   private(set) var hasSplit = false
 
   init(settings: SupervisionSettings, system: String?, _ prompts: PromptEncoder, endText: String) {
     (self.settings, self.prompts, self.endText) = (settings, prompts, endText)
     self.system = system.flatMap { $0.isEmpty ? nil : $0 }
-    turnEnd = prompts.assistantEnd
+    frame = try? prompts.answerFrame
   }
 
   /// The documents of a record: one, unless the template writes earlier answers otherwise than new ones.
@@ -57,13 +58,25 @@ final class DocumentReader {
       answersFrom == nil
       ? settings.isAssistantOnly == false
       : settings.isCompletionOnly == false && settings.isAssistantOnly != true
-    if wantsAll { return [Document(prompts.encodeWhole(messages), labelledFrom: 0)] }
     let answers = messages.indices.filter { messages[$0].role == .assistant && $0 >= start }
-    guard !answers.isEmpty else {
+    guard wantsAll || !answers.isEmpty else {
       throw file.error(index, found: "no turn of the assistant", expected: "an answer to learn from")
     }
-    let turns = answers.map {
-      (prompt: prompts.encode(Array(messages[..<$0])), answer: answer(messages[$0].content))
+    do throws(TokenizationError) {
+      if wantsAll { return [Document(try prompts.encodeWhole(messages), labelledFrom: 0)] }
+      return try documents(messages, answers)
+    } catch {
+      throw file.error(index, found: "a conversation that can't be written", expected: "\(error)")
+    }
+  }
+
+  /// The documents of a conversation's answers.
+  private func documents(
+    _ messages: [ChatMessage], _ answers: [Int]
+  ) throws(TokenizationError) -> [Document] {
+    var turns: [(prompt: [Int], answer: [Int])] = []
+    for index in answers {
+      turns.append((try prompts.encode(Array(messages[..<index])), answer(messages[index].content)))
     }
     // All turns are one document if each prompt goes on from the answer before it.
     var tokens: [Int] = []
@@ -87,7 +100,11 @@ final class DocumentReader {
     if prompts.template.opensThinking, text.utf8.starts(with: opening.utf8) {
       text = String(text.unicodeScalars.dropFirst(opening.unicodeScalars.count))
     }
-    return prompts.tokenizer.encode([TextPart(text, .thinking)]) + turnEnd
+    var start = frame?.start ?? ""
+    // Thinking that is written stands for thinking that is left out.
+    if start.begins(with: "<think>"), text.begins(with: "<think>") { start = "" }
+    return prompts.tokenizer.encode(
+      [TextPart(start, .all), TextPart(text, .thinking), TextPart(frame?.end ?? "", .all)], continues: true)
   }
 }
 

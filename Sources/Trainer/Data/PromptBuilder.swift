@@ -12,18 +12,22 @@ struct PromptBuilder {
 
   /// - Throws: `TokenizationError` or `ModelFilesError` for a tokenizer or chat template that is missing or unknown.
   init(_ recipe: Recipe, _ engine: Engine) throws {
-    assistant = try Assistant(engine, template: recipe.promptTemplate == .reason ? .deepSeekR1Plain : nil)
+    var assistant = try Assistant(
+      engine, template: recipe.promptTemplate == .reason ? .deepSeekR1Plain : nil)
+    assistant.chatOptions.thinking = recipe.thinking
     prompts = try assistant.prompts
+    try prompts.template.check(prompts.options)
+    self.assistant = assistant
     system = recipe.systemPrompt ?? TinaPrompts.system(dataset: recipe.datasetName)
     maxPromptLength = recipe.maxPromptLength
   }
 
   /// What reports name: the template, and the system message before problems that bring none.
-  var about: (template: String, system: String?) { (prompts.template.name, system) }
+  var about: (template: String, system: String?) { (prompts.name, system) }
 
   /// A request for completions of a problem.
-  func request(_ problem: Problem, _ settings: AnswerSettings, promptIndex: Int) -> GenerationRequest {
-    var request = assistant.request(for: prompt(problem), promptIndex: promptIndex)
+  func request(_ problem: Problem, _ settings: AnswerSettings, promptIndex: Int) throws -> GenerationRequest {
+    var request = assistant.request(for: try prompt(problem), promptIndex: promptIndex)
     request.settings = settings
     // Whole texts are decoded here, not token by token on the engine's thread.
     request.tokenizer = nil
@@ -31,13 +35,13 @@ struct PromptBuilder {
   }
 
   /// The prompt's ids, its beginning cut off if it is too long, as TRL does.
-  private func prompt(_ problem: Problem) -> [Int] {
+  private func prompt(_ problem: Problem) throws -> [Int] {
     let messages =
       ((problem.system ?? system).flatMap { $0.isEmpty ? nil : [ChatMessage(role: .system, content: $0)] }
         ?? [])
       + problem.earlier.map { ChatMessage(role: $0.isUser ? .user : .assistant, content: $0.text) }
       + [ChatMessage(role: .user, content: problem.text)]
-    return Array(prompts.encode(messages).suffix(maxPromptLength))
+    return Array(try prompts.encode(messages).suffix(maxPromptLength))
   }
 
   /// What rewards read: the completion's text after the `<think>` that the prompt may end in.

@@ -30,6 +30,8 @@ public struct Recipe: Sendable {
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
   public var promptTemplate = PromptTemplate.reason
+  /// `chat_template_kwargs: enable_thinking`: whether the model thinks, where its template has a switch.
+  public var thinking: Bool?
   /// `rl_post_train_reward_funcs` and `_weights`.
   public var rewards = [WeightedReward(.format, weight: 1), WeightedReward(.accuracy, weight: 1)]
   /// Numbers of the rewards' formulas.
@@ -173,6 +175,7 @@ public struct Recipe: Sendable {
     heldOutPath = try reader.text("eval_dataset_path")
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
+    thinking = try reader.flag("chat_template_kwargs", "enable_thinking")
     maxPromptLength = try reader.integer("max_prompt_length", 1...1 << 24) ?? maxPromptLength
     maxCompletionLength = try reader.integer("max_completion_length", 1...1 << 24) ?? maxCompletionLength
     try readRewards(&reader)

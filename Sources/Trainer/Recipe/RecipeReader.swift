@@ -182,6 +182,10 @@ package struct RecipeReader {
 
   package mutating func flag(_ key: String) throws(TrainerError) -> Bool? {
     guard let node = take(key) else { return nil }
+    return try flag(key, node)
+  }
+
+  private func flag(_ key: String, _ node: Node) throws(TrainerError) -> Bool {
     let text = try scalar(key, node, "true or false")
     guard let value = Self.flags[text.lowercased()] else {
       throw error(key, found: text, expected: "true or false")
@@ -218,14 +222,26 @@ package struct RecipeReader {
   mutating func number(
     _ key: String, _ inner: String, _ range: ClosedRange<Double>
   ) throws(TrainerError) -> Double? {
+    guard let value = try only(key, inner) else { return nil }
+    return try number(key + ": " + inner, value, range)
+  }
+
+  /// A flag under the only key that a mapping may have.
+  mutating func flag(_ key: String, _ inner: String) throws(TrainerError) -> Bool? {
+    guard let value = try only(key, inner) else { return nil }
+    return try flag(key + ": " + inner, value)
+  }
+
+  /// The value under the only key that a mapping may have.
+  private mutating func only(_ key: String, _ inner: String) throws(TrainerError) -> Node? {
     guard let node = take(key) else { return nil }
     guard let mapping = node.mapping else { throw error(key, found: "something else", expected: "a mapping") }
-    var result: Double?
+    var result: Node?
     for (name, value) in mapping {
       guard name.string == inner else {
         throw error(key, found: "the key \(name.string ?? "?")", expected: inner)
       }
-      result = try number(key + ": " + inner, value, range)
+      result = value
     }
     return result
   }

@@ -60,7 +60,7 @@ struct RolloutSampler {
     var rollout = Rollout(reward.components.count)
     rollout.asked = places.count
     rollout.problems = set.problems(at: places, seed: recipe.seed)
-    let requests = zip(places, rollout.problems).map { request($1, adapter, promptIndex: $0) }
+    let requests = try zip(places, rollout.problems).map { try request($1, adapter, promptIndex: $0) }
     let all = try await source.complete(requests, samples: recipe.generations)
     for (g, completions) in all.enumerated() {
       let prompt = requests[g].prompt
@@ -84,9 +84,10 @@ struct RolloutSampler {
     return zip(said, completions).allSatisfy { $0.count == $1.ids.count } ? said : nil
   }
 
-  private func request(_ problem: Problem, _ adapter: AttachedAdapter, promptIndex: Int) -> GenerationRequest
+  private func request(_ problem: Problem, _ adapter: AttachedAdapter, promptIndex: Int) throws
+    -> GenerationRequest
   {
-    builder.request(
+    try builder.request(
       problem,
       AnswerSettings(adapter: adapter, sampling: recipe.sampling, maxTokens: recipe.maxCompletionLength),
       promptIndex: promptIndex)
@@ -107,8 +108,8 @@ struct RolloutSampler {
   /// Samples and grades held-out problems.
   func evaluate(_ set: ProblemSet, _ adapter: AttachedAdapter) async throws -> HeldOutScore {
     var score = HeldOutScore()
-    let requests = set.problems.enumerated().map { index, problem in
-      request(problem, adapter, promptIndex: 1 << 30 | index)
+    let requests = try set.problems.enumerated().map { index, problem in
+      try request(problem, adapter, promptIndex: 1 << 30 | index)
     }
     let all = try await source.complete(requests, samples: recipe.evalSamples)
     for (problem, completions) in zip(set.problems, all) {

@@ -61,6 +61,8 @@ struct Eval: AsyncParsableCommand {
   @Option(help: "How problems are asked: plain, math or choice; the benchmark's own way unless given.")
   var prompt: Benchmark.PromptStyle?
 
+  @OptionGroup var thinking: ThinkingOptions
+
   @Option(help: "A system message that comes before each problem.")
   var system: String?
 
@@ -148,9 +150,10 @@ struct Eval: AsyncParsableCommand {
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    let assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
+    var assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
+    try thinking.apply(to: &assistant)
     let settings = EvaluationSettings(
-      benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
+      benchmark: benchmark, problems: problems, template: try assistant.prompts.name, system: system,
       samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),
       sampling: parameters,
       cacheType: compute.cacheType, activations: model.activations,

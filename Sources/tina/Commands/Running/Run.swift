@@ -37,6 +37,8 @@ struct Run: AsyncParsableCommand {
   @OptionGroup(title: "Computing") var compute: ComputeOptions
   @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
+  @OptionGroup var thinking: ThinkingOptions
+
   @Option(help: "A system message that comes before the prompt.")
   var system: String?
 
@@ -62,6 +64,9 @@ struct Run: AsyncParsableCommand {
   func validate() throws {
     if noSpecial, !raw {
       throw ValidationError("--no-special is for --raw: a chat's tokens are its template's.")
+    }
+    if raw, thinking.think != nil {
+      throw ValidationError("--raw leaves out the chat template, and its switch for thinking is part of it.")
     }
     if raw, system != nil { throw ValidationError("--raw leaves out the chat, and --system is part of it.") }
     if jsonl != nil {
@@ -104,6 +109,7 @@ struct Run: AsyncParsableCommand {
       compute.engine(placed, speculation: speculation.remembering), adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
+    try thinking.apply(to: &assistant)
     sampling.apply(to: &assistant)
     let piped = try input?.text(assistant.tokenizer, context: assistant.engine.contextLimit)
     let text = [prompt, piped].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: raw ? "" : "\n\n")

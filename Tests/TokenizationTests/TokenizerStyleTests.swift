@@ -1,0 +1,173 @@
+import Foundation
+import ModelFiles
+import TestSupport
+import Testing
+
+@testable import Tokenization
+
+/// The tokenizers of all families, against Hugging Face tokenizers (tools/golden/tokenizer_styles.py).
+@Suite struct TokenizerStyleTests {
+  static let styles = ["llama3", "smollm", "gpt2", "llama2", "first", "words", "gemma"]
+  let texts: [String]
+  let golden: JSONObject
+
+  init() throws {
+    let file = try #require(try JSON.parse(path: fixture("styles/golden.json")).object)
+    texts = file["texts"]?.array?.compactMap(\.string) ?? []
+    golden = try #require(file["styles"]?.object)
+  }
+
+  private func tokenizer(_ style: String) throws -> Tokenizer {
+    try Tokenizer(path: fixture("styles/\(style).json"))
+  }
+
+  private func ids(_ value: JSONValue?) -> [Int] { value?.array?.compactMap(\.int) ?? [] }
+
+  private func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+
+  @Test(arguments: styles) func textsGiveTheReferencesIDs(style: String) throws {
+    let tokenizer = try tokenizer(style)
+    let expected = try #require(golden[style]?.object)
+    let lists = expected["ids"]?.array ?? []
+    #expect(texts.count > 80 && lists.count == texts.count)
+    for (text, (list, decoded)) in zip(texts, zip(lists, expected["decoded"]?.array ?? [])) {
+      #expect(tokenizer.encode(text, addSpecialTokens: false) == ids(list), "\(quoted(text))")
+      let found = tokenizer.decode(ids(list))
+      #expect(same(found, decoded.string ?? text), "\(quoted(text)): \(quoted(found))")
+    }
+  }
+
+  @Test(arguments: styles) func tokensInAnyOrderGiveTheReferencesTexts(style: String) throws {
+    let tokenizer = try tokenizer(style)
+    let cases = golden[style]?.object?["odd"]?.array ?? []
+    #expect(cases.count == 40)
+    for item in cases {
+      let (list, text) = (ids(item.array?.first), item.array?.last?.string ?? "")
+      #expect(same(tokenizer.decode(list), text), "\(list)")
+      var decoder = tokenizer.streamingDecoder()
+      var pieces = ""
+      for id in list { pieces.unicodeScalars += decoder.append(id).unicodeScalars }
+      pieces.unicodeScalars += decoder.finish().unicodeScalars
+      #expect(same(pieces, text), "\(list)")
+    }
+  }
+
+  @Test func someTextsBeginWithAToken() throws {
+    for (style, token) in [("llama3", "<|begin_of_text|>"), ("llama2", "<s>"), ("gemma", "<s>")] {
+      let tokenizer = try tokenizer(style)
+      let plain = tokenizer.encode("a", addSpecialTokens: false)
+      #expect(tokenizer.encode("a") == [try #require(tokenizer.id(of: token))] + plain)
+    }
+    #expect(try tokenizer("smollm").encode("a").count == 1)
+  }
+
+  /// A GGUF file has scores instead of merges.
+  @Test func scoresGiveTheIDsOfMerges() throws {
+    let scored = try Tokenizer(directory: fixture("styles/scored.gguf"))
+    let merged = try tokenizer("llama2")
+    for text in texts {
+      #expect(scored.encode(text) == merged.encode(text), "\(quoted(text))")
+      #expect(same(scored.decode(scored.encode(text)), merged.decode(merged.encode(text))), "\(quoted(text))")
+    }
+  }
+
+  /// What goes on behind a prompt keeps the space that a text's beginning leaves out.
+  @Test func continuationsKeepTheirFirstSpace() throws {
+    let tokenizer = try tokenizer("llama2")
+    let ids = tokenizer.encode("a b", addSpecialTokens: false)
+    #expect(tokenizer.decode(ids) == "a b" && tokenizer.decode(ids, continues: true) == " a b")
+    #expect(tokenizer.id(of: " ") == tokenizer.id(of: "▁"))
+  }
+
+  /// Texts of others hold white space and HTML's tags as the model's own do, and nothing else.
+  @Test(arguments: styles) func marksInTextsOfOthersAreText(style: String) throws {
+    let tokenizer = try tokenizer(style)
+    let marks = ["<s>", "</s>", "<unk>", "<|eot_id|>", "<|begin_of_text|>", "<start_of_turn>", "[INST]"]
+    let ids = marks.filter { tokenizer.encode([TextPart($0, .all)]).count == 1 }.map { tokenizer.id(of: $0) }
+    #expect(ids.contains(tokenizer.id(of: "<s>")))
+    for text in texts + marks {
+      let found = tokenizer.encode([TextPart(text, .none)])
+      #expect(!found.contains { ids.contains($0) }, "\(quoted(text))")
+    }
+    let plain = "a\n\nb\t\t<td>c  d"
+    #expect(tokenizer.encode([TextPart(plain, .none)]) == tokenizer.encode(plain, addSpecialTokens: false))
+  }
+
+  /// No text takes quadratic time, also where nothing cuts it into words.
+  @Test(
+    arguments: ["llama2", "gemma", "smollm", "llama3"],
+    [" ", "a", "\n", "1", "é", "\u{F1234}", "a ", " 1", "<"])
+  func longTextsTakeLinearTime(style: String, unit: String) throws {
+    let tokenizer = try tokenizer(style)
+    let text = String(repeating: unit, count: 200_000 / unit.utf8.count)
+    let time = ContinuousClock().measure { #expect(tokenizer.encode(text).count > 100) }
+    #expect(time < .seconds(60))
+  }
+
+  // MARK: Refusals
+
+  private func refusal(_ style: String, _ old: String, _ new: String) throws -> String {
+    let source = try String(contentsOfFile: fixture("styles/\(style).json"), encoding: .utf8)
+    let changed = source.replacingOccurrences(of: old, with: new)
+    try #require(changed != source, "the change did nothing")
+    let folder = TemporaryFolder()
+    do {
+      _ = try Tokenizer(path: folder.write("tokenizer.json", changed))
+      return ""
+    } catch { return error.description }
+  }
+
+  @Test(arguments: [
+    ("llama3", #"{1,3}"#, #"{1,2}"#, "pattern"),
+    ("llama3", #""use_regex":false"#, #""use_regex":true"#, "use_regex"),
+    ("smollm", #""individual_digits":true"#, #""individual_digits":false"#, "individual_digits"),
+    ("gpt2", #""add_prefix_space":false"#, #""add_prefix_space":true"#, "add_prefix_space"),
+    ("llama2", #""prepend":"▁""#, #""prepend":"_""#, "Prepend"),
+    ("llama2", #""type":"Fuse""#, #""type":"WordPiece""#, "WordPiece"),
+    ("llama2", #""start":1"#, #""start":2"#, "Strip"),
+    ("first", #""prepend_scheme":"first""#, #""prepend_scheme":"last""#, "prepend_scheme"),
+    ("first", #""replacement":"▁""#, #""replacement":"_""#, "replacement"),
+    ("gemma", #""type":"Replace","pattern":{"String":" "},"content":"▁""#, #""type":"NFKC""#, "NFKC"),
+    ("gemma", #""unk_token":"<unk>""#, #""unk_token":"<none>""#, "unk_token"),
+  ])
+  func whatIsOtherIsNamed(style: String, old: String, new: String, name: String) throws {
+    let found = try refusal(style, old, new)
+    #expect(found.contains(name), "\(found)")
+  }
+
+  @Test func damageIsAnErrorNeverACrash() throws {
+    var random = SeededGenerator(4)
+    let folder = TemporaryFolder()
+    for name in ["first.json", "llama3.json", "scored.gguf"] {
+      let source = try [UInt8](Data(contentsOf: URL(filePath: fixture("styles/\(name)"))))
+      for _ in 0..<60 {
+        var bytes = source
+        for _ in 0..<3 { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
+        let path = folder.write(name, bytes)
+        if let tokenizer = (try? Tokenizer(directory: path)) ?? (try? Tokenizer(path: path)) {
+          _ = tokenizer.decode(tokenizer.encode("1 + 1 = 2  \u{F1234} é"))
+        }
+      }
+    }
+  }
+
+  @Test func hostileScoresAreRefused() throws {
+    let file = try GGUFFile(path: fixture("styles/scored.gguf"))
+    let count = file["tokenizer.ggml.tokens"]?.array?.count ?? 0
+    let folder = TemporaryFolder()
+    for (key, value) in [
+      ("tokenizer.ggml.scores", GGUFValue.array(.float32, [.float32(1)])),
+      ("tokenizer.ggml.scores", .array(.float32, Array(repeating: .float32(.nan), count: count))),
+      ("tokenizer.ggml.add_space_prefix", .uint32(1)), ("tokenizer.ggml.bos_token_id", .uint32(1 << 20)),
+      ("tokenizer.ggml.tokens", .array(.string, Array(repeating: .text("a"), count: count))),
+    ] {
+      let target = folder.path("changed.gguf")
+      try GGUFWriter.write(
+        metadata: file.metadata.filter { $0.key != key } + [(key, value)], tensors: [], to: target)
+      do {
+        _ = try Tokenizer(directory: target)
+        Issue.record("\(key) accepted")
+      } catch { #expect(error.description.contains(key), "\(error)") }
+    }
+  }
+}
