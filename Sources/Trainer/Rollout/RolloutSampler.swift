@@ -9,10 +9,15 @@ struct RolloutSampler {
   let recipe: Recipe
   let builder: PromptBuilder
   let source: any CompletionSource
+  /// Rewards of one's own, in the order of the recipe.
+  private let own: [any Reward]
   private let reward: RewardFunction
   private let grader = Grader()
 
-  init(_ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource) {
+  init(
+    _ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource, own: [any Reward] = []
+  ) {
+    self.own = own
     self.recipe = recipe
     self.builder = builder
     self.source = source
@@ -46,6 +51,7 @@ struct RolloutSampler {
         }
       }
       rollout.tokens += more.tokens
+      if let wait = more.rewardWait { rollout.rewardWait = (rollout.rewardWait ?? 0) + wait }
       rollout.asked += more.asked
     }
     for g in flat.groups.indices.prefix(wanted - rollout.groups.count) { rollout.append(flat, g) }
@@ -61,11 +67,13 @@ struct RolloutSampler {
     rollout.asked = places.count
     rollout.problems = set.problems(at: places, seed: recipe.seed)
     let requests = zip(places, rollout.problems).map { request($1, adapter, promptIndex: $0) }
-    let all = try await source.complete(requests, samples: recipe.generations)
+    let (all, ownValues) = try await complete(requests, &rollout)
     for (g, completions) in all.enumerated() {
       let prompt = requests[g].prompt
-      let texts = completions.map { builder.text($0.ids) }
-      let values = score(texts, completions.map(\.ids.count), rollout.problems[g])
+      let needsVerdicts = reward.components.contains(where: \.needsAnswer)
+      let inputs = inputs(completions, rollout.problems[g], graded: needsVerdicts)
+      let texts = inputs.map(\.text)
+      let values = reward.values(inputs, own: ownValues[g])
       for (i, row) in values.enumerated() { rollout.values[i].append(row) }
       rollout.texts.append(texts)
       rollout.tokens += prompt.count + completions.reduce(0) { $0 + $1.ids.count }
@@ -92,16 +100,49 @@ struct RolloutSampler {
       promptIndex: promptIndex)
   }
 
-  /// `[component][completion]`
-  private func score(_ texts: [String], _ tokens: [Int], _ problem: Problem) -> [[Double?]] {
-    let needsAnswer = reward.components.contains { $0.kind.needsAnswer }
-    let gold = needsAnswer ? problem.gold.map { grader.prepare(gold: $0) } : nil
-    return reward.values(
-      zip(texts, tokens).map { text, count in
-        RewardInput(
-          text: text, gold: problem.gold, tokens: count,
-          isCorrect: gold.flatMap { grader.grade($0, prediction: text).isEqual })
-      })
+  /// Completes requests; rewards of one's own are at work while others are sampled.
+  ///
+  /// - Returns: the completions, and `[group][own reward][completion]`.
+  private func complete(
+    _ requests: [GenerationRequest], _ rollout: inout Rollout
+  ) async throws -> ([[CompletedText]], [[[Double?]]]) {
+    guard !own.isEmpty else {
+      let all = try await source.complete(requests, samples: recipe.generations)
+      return (all, all.map { _ in [] })
+    }
+    let scores = OwnScores(own)
+    let problems = rollout.problems
+    let needsVerdicts = own.contains(where: \.needsVerdicts)
+    do {
+      let all = try await source.complete(requests, samples: recipe.generations) { g, completions in
+        let problem = problems[g]
+        scores.begin(
+          g,
+          RewardGroup(
+            prompt: problem.text, answer: problem.answer, columns: problem.columns,
+            completions: inputs(completions, problem, graded: needsVerdicts)))
+      }
+      let start = ContinuousClock.now
+      var values: [[[Double?]]] = []
+      for g in all.indices { values.append(try await scores.values(g)) }
+      rollout.rewardWait = (ContinuousClock.now - start).inSeconds
+      return (all, values)
+    } catch {
+      scores.cancel()
+      throw error
+    }
+  }
+
+  /// A problem's completions as rewards see them.
+  private func inputs(_ completions: [CompletedText], _ problem: Problem, graded: Bool) -> [RewardInput] {
+    let gold = graded ? problem.gold.map { grader.prepare(gold: $0) } : nil
+    return completions.map { completion in
+      let text = builder.text(completion.ids)
+      return RewardInput(
+        text: text, gold: problem.gold, tokens: completion.ids.count,
+        isCorrect: gold.flatMap { grader.grade($0, prediction: text).isEqual },
+        finishReason: completion.reason.rawValue)
+    }
   }
 
   /// Samples and grades held-out problems.
