@@ -21,14 +21,18 @@ struct ShortAnswer: Reward {
 ///     swift run example-reward [FOLDER]
 @main
 enum OwnRewardExample {
-  static func main() async throws {
-    let folder = CommandLine.arguments.dropFirst().first ?? "runs/example-reward"
+  static func train(into folder: String) async throws -> TrainingResult {
     var recipe = try Recipe(path: "Recipes/pico.yaml")
     recipe.stopStep = 2
     let run = try TrainingRun(
       recipe, model: try Model(path: "Models/pico"), options: TrainingOptions(output: folder),
       rewards: [OwnReward(ShortAnswer(), weight: 0.5)])
     run.onLine = { print($0) }
-    print(try await run.run().adapter)
+    return try await run.run()
+  }
+
+  static func main() async throws {
+    let result = try await train(into: CommandLine.arguments.dropFirst().first ?? "runs/example-reward")
+    print(result.adapter)
   }
 }

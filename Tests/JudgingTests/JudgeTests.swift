@@ -106,7 +106,7 @@ import Testing
   ])
   func killedProcessesAreAskedAgain(death: String) async throws {
     let script = ScriptedJudge.loop(
-      "first = not os.path.isRunning(sys.argv[1] + '/was'); open(sys.argv[1] + '/was', 'w').close()",
+      "first = not os.path.exists(sys.argv[1] + '/was'); open(sys.argv[1] + '/was', 'w').close()",
       judge: "open(sys.argv[1] + '/lines', 'a').write(line)\nif first: \(death)\n" + Self.lengths)
     let scripted = try ScriptedJudge(script)
     #expect(try await scripted.judge.values([completion("abc"), completion("")]) == [3, 0])
@@ -189,7 +189,7 @@ import Testing
         judge: """
           signals = dict(l.split(':') for l in open('/proc/self/status') if l.startswith('Sig'))
           inherited = [f for f in os.listdir('/proc/self/fd') if int(f) > 2]
-          files = [f for f in inherited if os.path.isRunning('/proc/self/fd/' + f)]
+          files = [f for f in inherited if os.path.exists('/proc/self/fd/' + f)]
           blocked = int(signals['SigBlk'], 16)
           os.write(2, (str(files) + str(signals)).encode())
           """ + "\n" + ScriptedJudge.values("[len(files), blocked, int(signals['SigIgn'], 16) & ~0x1001000]"))

@@ -18,7 +18,7 @@ struct ScriptedJudge {
     for line in sys.stdin:
         batch = json.loads(line)
         number, completions = batch["batch"], batch["completions"]
-        \(judge.split(separator: "\n").joined(separator: "\n        "))
+        \(judge.split(separator: "\n").joined(separator: "\n    "))
     """
   }
 
