@@ -46,6 +46,21 @@ public final class Judge: Sendable {
     }
   }
 
+  /// Judges a batch that is chosen when its turn comes, without holding up Swift's own threads.
+  ///
+  /// - Parameters:
+  ///   - next: chooses the batch; `done` gets its number beside the values.
+  ///   - done: called once, on the judge's thread.
+  package func answer(
+    _ next: @escaping @Sendable () -> (number: Int, completions: [JudgedCompletion]),
+    done: @escaping @Sendable (Int, Result<[Double?], any Error>) -> Void
+  ) {
+    _ = worker.start { [self] in
+      let (number, completions) = next()
+      done(number, Result { try unsafe answer(completions) })
+    }
+  }
+
   /// Ends the process, which may finish what it is doing, and waits for it.
   public func end() async {
     _ = try? await worker.run { [self] in

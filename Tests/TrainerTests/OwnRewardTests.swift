@@ -16,7 +16,7 @@ import Testing
   /// A command in Python: `before` each batch, then the value of each completion.
   private static func script(_ value: String, before: String = "pass") -> String {
     """
-    import json, os, sys
+    import json, os, sys, time
     here = os.path.dirname(sys.argv[0])
     for line in sys.stdin:
         batch = json.loads(line)
@@ -38,22 +38,28 @@ import Testing
     try Data(contentsOf: URL(fileURLWithPath: result.adapter))
   }
 
-  /// A command that computes a built-in reward trains the adapter that the built-in one trains.
-  @Test func commandsCountAsBuiltInRewardsDo() async throws {
+  /// A command that computes a built-in reward trains the adapter that the built-in one trains, whether learning waits
+  /// for it or begins before its last value.
+  @Test(arguments: [
+    [:], ["scale_rewards": "batch"], ["dynamic_sampling": "true"], ["num_iterations": "2", "beta": "0.04"],
+    ["steps_per_generation": "4", "per_device_train_batch_size": "2"],
+  ])
+  func commandsCountAsBuiltInRewardsDo(keys: [String: String]) async throws {
     let scratch = TemporaryFolder()
-    let path = scratch.write("format.py", Self.script(Self.format))
+    let path = scratch.write("format.py", Self.script(Self.format, before: "time.sleep(0.05)"))
     let (builtIn, own) = (
-      ShortRun(["max_completion_length": "64"]), ShortRun(Self.keys(path))
+      ShortRun(keys.merging(["max_completion_length": "64"]) { $1 }), ShortRun(Self.keys(path, keys))
     )
-    _ = try await builtIn.run(stopAt: 3)
-    _ = try await own.run(stopAt: 3)
-    #expect(try own.adapter(3) == builtIn.adapter(3))
+    let last = try await builtIn.run(stopAt: 3).step
+    #expect(try await own.run(stopAt: 3).step == last)
+    #expect(try own.adapter(last) == builtIn.adapter(last))
     for (mine, theirs) in zip(own.lines, builtIn.lines) {
+      #expect(mine.values["reward"] == theirs.values["reward"])
       #expect(mine.values["rewards/command/mean"] == theirs.values["rewards/format_reward/mean"])
       #expect(mine.values["rewards/accuracy_reward/std"] == theirs.values["rewards/accuracy_reward/std"])
       #expect(mine.values["speed/reward_wait_seconds"] != nil)
     }
-    let training = try TinaFile(path: own.files.adapter(3)).archive().training
+    let training = try TinaFile(path: own.files.adapter(last)).archive().training
     #expect(training?["rewards"]?.array?.compactMap(\.string) == ["command", "accuracy"])
     let named = training?["reward_commands"]?.object?["command"]?.object
     #expect(named?["command"]?.array?.count == 2 && named?["files"]?.object?[path]?.string?.count == 64)
@@ -97,11 +103,10 @@ import Testing
 
   /// No step is made from what a broken command says; what was saved before stays, and the run can go on.
   @Test(arguments: [
-    ("sys.exit('out of credit')", JudgeErrorKind.ended, "out of credit"),
-    ("completions.pop()", .reply, "3 values"), ("print('thinking')", .reply, "thinking"),
-    ("completions[0]['tokens'] = float('inf')", .reply, "completion 1"),
+    ("sys.exit('out of credit')", "out of credit"), ("completions.pop()", "3 values"),
+    ("print('thinking')", "thinking"), ("completions[0]['tokens'] = float('inf')", "completion 1"),
   ])
-  func brokenCommandsStopTheRun(fault: String, kind: JudgeErrorKind, part: String) async throws {
+  func brokenCommandsStopTheRun(fault: String, part: String) async throws {
     let scratch = TemporaryFolder()
     let broken = "if os.path.exists(here + '/broken'): \(fault)"
     let path = scratch.write("judge.py", Self.script("c['tokens'] / 100", before: broken))
@@ -111,8 +116,8 @@ import Testing
     do {
       _ = try await short.run(stopAt: 4)
       Issue.record("the run went on")
-    } catch let error as JudgeError {
-      #expect(error.kind == kind && error.description.contains(part), "\(error)")
+    } catch let error as TrainerError {
+      #expect(error.kind == .reward && error.description.contains(part), "\(error)")
     }
     #expect(short.files.steps.last == 2)
     try FileManager.default.removeItem(atPath: scratch.path("broken"))

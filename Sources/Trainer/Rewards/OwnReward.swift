@@ -60,12 +60,34 @@ struct CommandReward: Reward {
   var name: String { judge.command.name }
 
   func values(_ group: RewardGroup) async throws -> [Double?] {
-    try await judge.values(
-      group.completions.map {
-        JudgedCompletion(
-          prompt: group.prompt, completion: $0.text, answer: group.answer, finishReason: $0.finishReason,
-          tokens: $0.tokens, columns: group.columns)
-      })
+    do {
+      return try await judge.values(group.judged)
+    } catch {
+      throw TrainerError(judging: error, name)
+    }
+  }
+}
+
+extension RewardGroup {
+  /// The completions as commands read them.
+  var judged: [JudgedCompletion] {
+    completions.map {
+      JudgedCompletion(
+        prompt: prompt, completion: $0.text, answer: answer, finishReason: $0.finishReason,
+        tokens: $0.tokens, columns: columns)
+    }
+  }
+}
+
+extension TrainerError {
+  /// Why a command has no value for a group.
+  init(judging error: any Error, _ name: String) {
+    if let error = error as? JudgeError {
+      self = error.restated(TrainerErrorKind.reward)
+    } else {
+      self.init(
+        .reward, place: "command " + name, found: "that it was told to end", expected: "values for a group")
+    }
   }
 }
 

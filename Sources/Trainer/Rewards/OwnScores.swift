@@ -1,3 +1,4 @@
+import Foundation
 import ModelFiles
 import Support
 
@@ -5,37 +6,78 @@ import Support
 final class OwnScores: Sendable {
   private typealias Work = Task<[Double?], any Error>
 
-  private let rewards: [any Reward]
-  /// By group, then by reward.
-  private let work = Locked<[Int: [Work]]>([:])
+  /// One reward and its values.
+  private enum Source: Sendable {
+    case command(CommandLane)
+    /// By group.
+    case program(any Reward, Locked<[Int: Work]>)
+  }
+
+  private let sources: [Source]
 
   /// - Parameter rewards: in the order of the recipe.
-  init(_ rewards: [any Reward]) { self.rewards = rewards }
+  init(_ rewards: [any Reward]) {
+    sources = rewards.map { reward in
+      if let command = reward as? CommandReward { return .command(CommandLane(command.judge)) }
+      return .program(reward, Locked([:]))
+    }
+  }
+
+  /// Whether values can be waited for outside of Swift's concurrency: all rewards are commands.
+  var canBlock: Bool {
+    sources.allSatisfy { if case .command = $0 { true } else { false } }
+  }
 
   /// Begins with a group.
   func begin(_ index: Int, _ group: RewardGroup) {
-    let tasks = rewards.map { reward in Task { try await Self.values(reward, group) } }
-    work.withLock { $0[index] = tasks }
+    for source in sources {
+      switch source {
+      case .command(let lane): lane.begin(index, group)
+      case .program(let reward, let work):
+        let task = Task { try await Self.values(reward, group) }
+        work.withLock { $0[index] = task }
+      }
+    }
   }
 
   /// Waits for the values of a group that was begun, `[reward][completion]`.
   func values(_ index: Int) async throws -> [[Double?]] {
-    let tasks = work.withLock { $0[index] ?? [] }
-    var values: [[Double?]] = []
-    for task in tasks {
-      values.append(
-        try await withTaskCancellationHandler {
-          try await task.value
-        } onCancel: {
-          cancel()
-        })
+    try await withTaskCancellationHandler {
+      var values: [[Double?]] = []
+      for source in sources {
+        switch source {
+        case .command(let lane):
+          values.append(
+            try await withCheckedThrowingContinuation { continuation in
+              DispatchQueue.global().async {
+                continuation.resume(with: Result { try lane.values(index) })
+              }
+            })
+        case .program(_, let work): values.append(try await work.withLock { $0[index] }?.value ?? [])
+        }
+      }
+      return values
+    } onCancel: {
+      cancel()
     }
+  }
+
+  /// Blocks until a group that was begun has its values, where all rewards are commands.
+  func blockingValues(_ index: Int) throws(TrainerError) -> [[Double?]] {
+    var values: [[Double?]] = []
+    for case .command(let lane) in sources { values.append(try lane.values(index)) }
     return values
   }
 
   /// Gives up everything that was begun.
   func cancel() {
-    for task in work.withLock({ $0.values.flatMap { $0 } }) { task.cancel() }
+    for source in sources {
+      switch source {
+      case .command(let lane): lane.cancel()
+      case .program(_, let work):
+        for task in work.withLock({ $0.values.map { $0 } }) { task.cancel() }
+      }
+    }
   }
 
   /// - Throws: ``TrainerError`` unless there is a finite number or nothing for each completion.

@@ -29,13 +29,18 @@ struct RolloutSampler {
   /// With dynamic sampling, groups whose rewards are all equal are left out, and further problems are asked in their
   /// place, as DAPO does. What is still missing after the recipe's number of rounds is filled with such groups.
   ///
-  /// - Parameter first: the place of the rollout's first problem within the run.
-  func sample(_ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
+  /// - Parameters:
+  ///   - first: the place of the rollout's first problem within the run.
+  ///   - defers: whether rewards of commands may be missing still, where no group's advantages need another's.
+  func sample(
+    _ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter, defers: Bool = false
+  ) async throws -> Rollout {
     let start = ContinuousClock.now
     let wanted = recipe.promptsPerStep
     var rollout = Rollout(reward.components.count)
     guard recipe.refillsGroups else {
-      rollout = try await sample(set, first..<first + wanted, adapter)
+      rollout = try await sample(
+        set, first..<first + wanted, adapter, defers: defers && recipe.scaling != .batch)
       rollout.seconds = (ContinuousClock.now - start).inSeconds
       return rollout
     }
@@ -61,19 +66,23 @@ struct RolloutSampler {
 
   /// Samples and scores the groups of the problems at some places of the run.
   private func sample(
-    _ set: ProblemSet, _ places: Range<Int>, _ adapter: AttachedAdapter
+    _ set: ProblemSet, _ places: Range<Int>, _ adapter: AttachedAdapter, defers: Bool = false
   ) async throws -> Rollout {
     var rollout = Rollout(reward.components.count)
     rollout.asked = places.count
     rollout.problems = set.problems(at: places, seed: recipe.seed)
     let requests = zip(places, rollout.problems).map { request($1, adapter, promptIndex: $0) }
-    let (all, ownValues) = try await complete(requests, &rollout)
+    let scores = OwnScores(own)
+    let all = try await complete(requests, rollout.problems, scores)
+    let needsVerdicts = reward.components.contains(where: \.needsAnswer)
+    let groups = zip(all, rollout.problems).map { inputs($0, $1, graded: needsVerdicts) }
+    let isPending = defers && !own.isEmpty && scores.canBlock
+    let ownValues = isPending ? all.map { _ in [] } : try await values(scores, &rollout)
+    if isPending { rollout.pending = PendingRewards(scores, reward, recipe.scaling, groups) }
     for (g, completions) in all.enumerated() {
       let prompt = requests[g].prompt
-      let needsVerdicts = reward.components.contains(where: \.needsAnswer)
-      let inputs = inputs(completions, rollout.problems[g], graded: needsVerdicts)
-      let texts = inputs.map(\.text)
-      let values = reward.values(inputs, own: ownValues[g])
+      let texts = groups[g].map(\.text)
+      let values = reward.values(groups[g], own: ownValues[g])
       for (i, row) in values.enumerated() { rollout.values[i].append(row) }
       rollout.texts.append(texts)
       rollout.tokens += prompt.count + completions.reduce(0) { $0 + $1.ids.count }
@@ -100,21 +109,14 @@ struct RolloutSampler {
       promptIndex: promptIndex)
   }
 
-  /// Completes requests; rewards of one's own are at work while others are sampled.
-  ///
-  /// - Returns: the completions, and `[group][own reward][completion]`.
+  /// Completes requests; rewards of one's own begin with each group while others are sampled.
   private func complete(
-    _ requests: [GenerationRequest], _ rollout: inout Rollout
-  ) async throws -> ([[CompletedText]], [[[Double?]]]) {
-    guard !own.isEmpty else {
-      let all = try await source.complete(requests, samples: recipe.generations)
-      return (all, all.map { _ in [] })
-    }
-    let scores = OwnScores(own)
-    let problems = rollout.problems
+    _ requests: [GenerationRequest], _ problems: [Problem], _ scores: OwnScores
+  ) async throws -> [[CompletedText]] {
+    guard !own.isEmpty else { return try await source.complete(requests, samples: recipe.generations) }
     let needsVerdicts = own.contains(where: \.needsVerdicts)
     do {
-      let all = try await source.complete(requests, samples: recipe.generations) { g, completions in
+      return try await source.complete(requests, samples: recipe.generations) { g, completions in
         let problem = problems[g]
         scores.begin(
           g,
@@ -122,11 +124,21 @@ struct RolloutSampler {
             prompt: problem.text, answer: problem.answer, columns: problem.columns,
             completions: inputs(completions, problem, graded: needsVerdicts)))
       }
+    } catch {
+      scores.cancel()
+      throw error
+    }
+  }
+
+  /// Waits for rewards of one's own, `[group][own reward][completion]`.
+  private func values(_ scores: OwnScores, _ rollout: inout Rollout) async throws -> [[[Double?]]] {
+    guard !own.isEmpty else { return rollout.problems.map { _ in [] } }
+    do {
       let start = ContinuousClock.now
       var values: [[[Double?]]] = []
-      for g in all.indices { values.append(try await scores.values(g)) }
+      for g in rollout.problems.indices { values.append(try await scores.values(g)) }
       rollout.rewardWait = (ContinuousClock.now - start).inSeconds
-      return (all, values)
+      return values
     } catch {
       scores.cancel()
       throw error

@@ -143,13 +143,16 @@ public final class TrainingRun {
   private func learnFromRollout(_ problems: ProblemSet) async throws {
     var start = ContinuousClock.now
     let first = state.asked ?? state.step / recipe.stepsPerRollout * recipe.promptsPerStep
-    let rollout = try await sampler.sample(problems, from: first, attached())
-    for note in judges.flatMap({ $0.takeNotes() }) { journal.onLine(note) }
+    // The first step is made only if its rewards can teach something; then learning need not wait for the last one.
+    let defers = state.step > 0 || options.ignoresMissingSignal
+    var rollout = try await sampler.sample(problems, from: first, attached(), defers: defers)
     if recipe.refillsGroups { state.asked = first + rollout.asked }
     try check.check(rollout, step: state.step + 1)
-    let generation = try update.prepare(rollout.groups)
+    let generation = try update.prepare(rollout.groups, pending: rollout.pending)
     for number in 0..<recipe.stepsPerRollout where state.step < setup.stopStep {
       let metrics = try update.step(generation, number: number)
+      if let pending = rollout.pending { rollout = try pending.complete(rollout) }
+      for note in judges.flatMap({ $0.takeNotes() }) { journal.onLine(note) }
       // Nothing is kept that was learnt from weights that changed.
       try setup.model.checkFiles()
       state.step += 1
