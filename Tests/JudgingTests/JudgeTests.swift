@@ -191,13 +191,15 @@ import Testing
           inherited = [f for f in os.listdir('/proc/self/fd') if int(f) > 2]
           files = [f for f in inherited if os.path.exists('/proc/self/fd/' + f)]
           blocked = int(signals['SigBlk'], 16)
-          os.write(2, (str(files) + str(signals)).encode())
+          links = [os.readlink('/proc/self/fd/' + f) for f in files]
+          open(sys.argv[1] + '/found', 'w').write(str(links) + str(signals))
           """ + "\n" + ScriptedJudge.values("[len(files), blocked, int(signals['SigIgn'], 16) & ~0x1001000]"))
       let scripted = try ScriptedJudge(script)
       signal(SIGHUP, SIG_IGN)
       defer { signal(SIGHUP, SIG_DFL) }
       let three = [completion(""), completion(""), completion("")]
-      #expect(try await scripted.judge.values(three) == [0, 0, 0])
+      let values = try await scripted.judge.values(three)
+      #expect(values == [0, 0, 0], "\(values.map { $0 ?? -1 }) \(scripted.text("found"))")
     }
   #endif
 }
