@@ -96,6 +96,8 @@ let package = Package(
       name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
     .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
     .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: house),
+    .target(name: "CChild", cSettings: houseC),
+    .target(name: "Judging", dependencies: ["CChild", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
     .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(
@@ -104,13 +106,13 @@ let package = Package(
     .target(
       name: "Evaluation",
       dependencies: [
-        "AdapterFormat", "Grading", "ModelFiles", "Problems", "Reporting", "Support", "Tokenization",
-        "TinaRuntime",
+        "AdapterFormat", "Grading", "Judging", "ModelFiles", "Problems", "Reporting", "Support",
+        "Tokenization", "TinaRuntime",
       ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
+        "AdapterFormat", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Reporting", "Support",
         "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -135,8 +137,8 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
+        "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Judging", "Measuring",
+        "Merging", "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
         "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -155,6 +157,9 @@ let package = Package(
     .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),
     .executableTarget(name: "example-compare", dependencies: ["AdapterFormat"], path: "Examples/compare"),
     .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
+    .executableTarget(
+      name: "example-reward", dependencies: ["TinaRuntime", "Trainer"], path: "Examples/reward",
+      exclude: ["near_answer.py", "last_number.py"]),
 
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
@@ -177,6 +182,9 @@ let package = Package(
     .testTarget(
       name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
+    .testTarget(
+      name: "JudgingTests", dependencies: ["Judging", "ModelFiles", "Support", "TestSupport"],
+      swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
@@ -184,8 +192,8 @@ let package = Package(
     .testTarget(
       name: "TrainerTests",
       dependencies: [
-        "AdapterFormat", "CKernels", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Tokenization",
-        "Trainer",
+        "AdapterFormat", "CKernels", "Judging", "ModelFiles", "Problems", "TestSupport", "TinaRuntime",
+        "Tokenization", "Trainer",
       ], exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "SweepingTests",

@@ -205,6 +205,8 @@ def seeds():
         "lr_scheduler_kwargs: {min_lr_rate: 0.1}\nrl_post_train_reward_weights: [1, .5]\n" + marks * 9 + ": 'x'\n",
     )):
         yield "recipe", str(i), text.encode()
+    for i, values in enumerate(("[]", "[1, -0.25, null]", "[true, false, 1e9]", "[NaN, Infinity, \"\\u001b[31m\"]")):
+        yield "judge", str(i), f'{{"batch": 7, "values": {values}}}'.encode()
     head = (b"POST /v1/chat/completions?x HTTP/1.1\r\nHost: localhost:8000\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer key\r\nContent-Length: 5\r\nOrigin: https://a.example\r\n"
             b"Access-Control-Request-Headers: x-a, b\r\nExpect: 100-continue\r\n\r\n")

@@ -25,14 +25,17 @@ public struct ProblemFile: Sendable {
   ///   GSM8K's `… #### 18` gives 18.
   /// - The id is `id`, `unique_id` or `idx`, or else the place in the file.
   ///
+  /// - Parameter keepsColumns: whether problems keep all members of their records, for graders and rewards of one's
+  ///   own.
   /// - Throws: `ProblemError` naming the record.
-  public init(_ path: String, for purpose: Purpose) throws(ProblemError) {
+  public init(_ path: String, for purpose: Purpose, keepsColumns: Bool = false) throws(ProblemError) {
     let bytes = try Self.contents(path)
     digest = hexadecimal(Digest.sha256(bytes))
     var problems: [Problem] = []
     var ids: Set<[UInt8]> = []
     for record in try Self.records(bytes, path) {
-      let problem = try record.problem(index: problems.count)
+      var problem = try record.problem(index: problems.count)
+      if keepsColumns { problem.columns = record.value.object }
       if purpose == .evaluation {
         guard problem.answer != nil else {
           throw record.error(
@@ -98,7 +101,8 @@ public struct ProblemFile: Sendable {
     return records
   }
 
-  /// Problems as JSON lines, in the layout that ``init(_:for:)`` reads back; worked solutions are left out.
+  /// Problems as JSON lines, in the layout that ``init(_:for:)`` reads back; worked solutions are left out. Columns
+  /// that were kept are one member, `columns`.
   public static func lines(_ problems: [Problem]) -> String {
     problems.map { problem in
       var members: [(String, JSONValue)] = [("id", .string(problem.id))]
@@ -120,6 +124,7 @@ public struct ProblemFile: Sendable {
           ))
       }
       if let answer = problem.answer { members.append(("answer", .string(answer))) }
+      if let columns = problem.columns { members.append(("columns", .object(columns))) }
       return JSONValue.object(JSONObject(members)).text() + "\n"
     }.joined()
   }

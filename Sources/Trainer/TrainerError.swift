@@ -13,6 +13,8 @@ public enum TrainerErrorKind: Sendable, Equatable {
   case resources
   /// A number is NaN or infinite.
   case notFinite
+  /// A reward of one's own is no number for each completion, or has no name.
+  case reward
   /// The rewards or completions would teach nothing.
   case noSignal
   /// A checkpoint or run folder can't be read, or belongs to another run.

@@ -3,6 +3,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Hub
+import Judging
 import Merging
 import ModelFiles
 import Support
@@ -54,6 +55,7 @@ enum Ending {
     }
     QuietTerminal.end()
     TemporaryPaths.removeAll()
+    RunningChildren.killAll()
     let lost = MessageLog.standardError.finish()
     if lost > 0 { tellLost(lost) }
     _exit(code)

@@ -46,13 +46,16 @@ public struct Benchmark: Sendable {
   ///     goes before the hub's cache.
   ///   - model: the model's directory, for its own held-out problems.
   ///   - style: how problems are asked; nil for the benchmark's own way.
+  ///   - keepsColumns: whether problems keep all members of their records, for a command that judges.
   /// - Throws: `EvaluationError` when it is not found; `ProblemError` naming the record that can't be read.
-  public init(_ named: String, folder: String?, model: String, style: PromptStyle?) throws {
+  public init(
+    _ named: String, folder: String?, model: String, style: PromptStyle?, keepsColumns: Bool = false
+  ) throws {
     let location = try BenchmarkLocator(folder: folder, model: model).locate(named)
     name = location.name
     path = location.path
     self.style = style ?? location.style
-    problems = try ProblemFile(location.path, for: .evaluation).problems
+    problems = try ProblemFile(location.path, for: .evaluation, keepsColumns: keepsColumns).problems
   }
 
   /// The repositories of data on the hub that hold a benchmark, the best first. Nil for one that is on this machine,

@@ -19,6 +19,7 @@ public struct SummaryTable {
       "prompt \(settings.style.rawValue), template \(settings.template), "
         + (settings.system.map { "system message \(quoted($0))" } ?? "no system message"),
     ]
+    if let command = settings.grader?["command"] { lines.append("judged by the command " + command.text()) }
     var header = ["", "Pass@1", "95 % interval", "± problems", "± samples"]
     if settings.samples > 1 { header += ["pass@\(settings.samples)", "majority"] }
     header += ["format", "truncated", "tokens"]

@@ -47,13 +47,14 @@ public struct CompletionRecord: Sendable, Equatable {
 
   /// Grades the completion again.
   public mutating func grade(gold: String, grader: Grader) {
-    // R1's template writes the opening tag at the prompt's end; the grader needs it.
-    let opened = prompt.ends(with: "<think>\n")
-    let verdict = grader.grade(gold: gold, prediction: (opened ? "<think>\n" : "") + completion)
+    let verdict = grader.grade(gold: gold, prediction: judgedText)
     extracted = verdict.extracted
     correct = verdict.isEqual
     isWellFormed = ThinkingFormat.isKept(by: completion)
   }
+
+  /// What is judged. R1's template writes the opening tag at the prompt's end; graders need it.
+  var judgedText: String { (prompt.ends(with: "<think>\n") ? "<think>\n" : "") + completion }
 
   /// The record as a line of JSON, without the line's end.
   public var line: String { JSONValue.object(object).text() }

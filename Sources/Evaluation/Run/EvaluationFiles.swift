@@ -4,6 +4,12 @@ public import Problems
 
 /// Writes an evaluation's results into its directory.
 public enum EvaluationFiles {
+  /// Writes `settings.json` anew, after other verdicts were asked for.
+  public static func write(_ settings: EvaluationSettings, in folder: EvaluationFolder) throws {
+    try CompletionStore.write(
+      JSONValue.object(settings.object).text(indent: 2) + "\n", to: folder.path + "/settings.json")
+  }
+
   /// Writes `summary.json`, `report.html` and the completions with their present verdicts.
   ///
   /// Each file is written whole or not at all.

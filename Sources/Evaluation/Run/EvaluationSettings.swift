@@ -31,19 +31,23 @@ public struct EvaluationSettings: Sendable {
   public let base: String
   /// Name, digest and factor of each contestant.
   public let contestants: [(name: String, digest: String?, scale: Float)]
+  /// The command that judges, with digests of its files; nil for Tina's own grader.
+  public var grader: JSONObject?
 
   /// Makes settings.
   public init(
     benchmark: Benchmark, problems: [Problem], template: String, system: String?, samples: Int,
     maxTokens: Int,
     sampling: SamplingParameters, cacheType: CacheType, activations: ActivationType, base: String,
-    contestants: [Contestant]
+    contestants: [Contestant], grader: JSONObject? = nil
   ) {
+    self.grader = grader
     self.benchmark = benchmark.name
     style = benchmark.style
     self.problems = Digest.text(
       of: problems.flatMap {
         [$0.id, $0.text, $0.answer, $0.system].compactMap(\.self) + $0.earlier.map(\.text)
+          + ($0.columns.map { [JSONValue.object($0).text()] } ?? [])
       })
     problemCount = problems.count
     self.template = template
@@ -61,6 +65,7 @@ public struct EvaluationSettings: Sendable {
   public var object: JSONObject {
     let activations: [(key: String, value: JSONValue)] =
       activations.map { [("activations", .string($0.rawValue))] } ?? []
+    let grader: [(key: String, value: JSONValue)] = grader.map { [("grader", .object($0))] } ?? []
     return JSONObject(
       [
         ("benchmark", .string(benchmark)), ("prompt", .string(style.rawValue)),
@@ -84,7 +89,7 @@ public struct EvaluationSettings: Sendable {
                 ]))
             })
         ),
-      ])
+      ] + grader)
   }
 
   /// Reads settings that ``object`` wrote.
@@ -140,6 +145,10 @@ public struct EvaluationSettings: Sendable {
       }
       return (name, value.object?["digest"]?.string, Float(scale))
     }
+    grader = try saved["grader"].map { value in
+      guard let object = value.object else { throw wrong("grader", "an object") }
+      return object
+    }
   }
 
   /// A short name for these settings.
@@ -147,7 +156,10 @@ public struct EvaluationSettings: Sendable {
 
   /// The settings of a saved evaluation that differ from these, with both values.
   func differences(from saved: JSONObject) -> [String] {
-    object.members.compactMap { key, value in
+    var object = object
+    // What judged there and not here is a difference too.
+    if grader == nil, saved["grader"] != nil { object = object.with("grader", .null) }
+    return object.members.compactMap { key, value in
       let found = saved[key] ?? .null
       return found == value ? nil : "\(key): \(found.summary) there, \(value.summary) now"
     }

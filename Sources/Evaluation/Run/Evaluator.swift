@@ -1,5 +1,6 @@
 import Foundation
 public import Grading
+public import Judging
 import ModelFiles
 public import Problems
 import Support
@@ -33,12 +34,17 @@ public struct Evaluator: Sendable {
   let contestants: [Contestant]
   let settings: EvaluationSettings
   let grader: Grader
+  let judge: Judge?
 
   /// Makes an evaluator; nothing is computed yet.
+  ///
+  /// - Parameter judge: says what is right in the grader's place; the settings name it.
   public init(
     assistant: Assistant, problems: [Problem], style: Benchmark.PromptStyle,
-    contestants: [Contestant], settings: EvaluationSettings, grader: Grader
+    contestants: [Contestant], settings: EvaluationSettings, grader: Grader,
+    judge: Judge? = nil
   ) {
+    self.judge = judge
     self.assistant = assistant
     self.problems = problems
     self.style = style
@@ -122,7 +128,8 @@ public struct Evaluator: Sendable {
       }
     }
     // Completions of earlier runs get their present verdicts.
-    let all = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
+    let all = SavedEvaluation.regraded(
+      keys.compactMap { records[$0] }, problems: problems, grader: grader, keepsVerdicts: judge != nil)
     try store.finish(all)
     return all
   }
@@ -189,7 +196,7 @@ public struct Evaluator: Sendable {
       adapter: group.contestant.adapter, sampling: settings.sampling, maxTokens: settings.maxTokens)
     let completions = try assistant.engine.generate(request, samples: group.samples.count)
     let prompt = try assistant.prompts.render(messages)
-    return { [assistant, grader] drawn, onRecord in
+    return { [assistant, grader, judge] drawn, onRecord in
       var texts = [CompletedText](repeating: .init(), count: group.samples.count)
       for try await element in completions {
         let before = texts[element.sample].ids.count
@@ -198,15 +205,16 @@ public struct Evaluator: Sendable {
         drawn.withLock { $0 += new }
         guard case .finished = element.event else { continue }
         let text = texts[element.sample]
-        onRecord(
-          CompletionRecord(
-            key: .init(
-              contestant: group.contestant.name, id: group.problem.id,
-              sample: group.samples.lowerBound + element.sample),
-            prompt: prompt,
-            completion: assistant.text(of: text.ids), tokens: text.ids.count,
-            finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
-            grader: grader))
+        var record = CompletionRecord(
+          key: .init(
+            contestant: group.contestant.name, id: group.problem.id,
+            sample: group.samples.lowerBound + element.sample),
+          prompt: prompt,
+          completion: assistant.text(of: text.ids), tokens: text.ids.count,
+          finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
+          grader: grader)
+        if let judge { record.correct = try await judge.verdict(record, group.problem) }
+        onRecord(record)
       }
     }
   }

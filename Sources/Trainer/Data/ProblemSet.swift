@@ -7,11 +7,12 @@ struct ProblemSet: Sendable {
   let digest: String
   let problems: [Problem]
 
+  /// - Parameter keepsColumns: whether problems keep all members of their records.
   /// - Throws: ``TrainerError`` naming the record that can't be read.
-  init(path: String) throws(TrainerError) {
+  init(path: String, keepsColumns: Bool = false) throws(TrainerError) {
     self.path = path
     do throws(ProblemError) {
-      let file = try ProblemFile(path, for: .training)
+      let file = try ProblemFile(path, for: .training, keepsColumns: keepsColumns)
       (digest, problems) = (file.digest, file.problems)
     } catch {
       throw TrainerError(

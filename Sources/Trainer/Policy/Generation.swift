@@ -5,7 +5,7 @@ struct ScoredGroup {
   /// Whether a completion was cut off at the length limit.
   let isTruncated: [Bool]
   /// Total rewards; nil where every component is undecided.
-  let rewards: [Double?]
+  var rewards: [Double?]
   /// The sampler's log-probabilities under the loss's temperature; nil when the source tells none.
   let sampled: [[Float]]?
 }
@@ -20,4 +20,14 @@ struct Generation {
   let old: [[[Float]]]?
   /// ln p under the reference; nil if beta is 0.
   let reference: [[[Float]]]?
+  /// What knows the advantages, if they are not there yet.
+  var pending: PendingRewards?
+
+  /// A group's completions as the loss sees them, with their advantages.
+  func sequences(of group: Int) throws(TrainerError) -> [LossSequence] {
+    guard let pending else { return sequences[group] }
+    return zip(sequences[group], try pending.advantages(group)).map {
+      LossSequence(length: $0.length, advantage: $1, isMasked: $0.isMasked)
+    }
+  }
 }

@@ -19,7 +19,11 @@ import TinaRuntime
   }
 
   /// Computes advantages, and log-probabilities that stay fixed over the steps on these completions.
-  func prepare(_ groups: [ScoredGroup]) throws(TrainerError) -> Generation {
+  ///
+  /// - Parameter pending: what the advantages are asked from instead, each group's when it is learnt from.
+  func prepare(
+    _ groups: [ScoredGroup], pending: PendingRewards? = nil
+  ) throws(TrainerError) -> Generation {
     var old: [[[Float]]]?
     var reference: [[[Float]]]?
     if settings.stepsPerGeneration > 1 {
@@ -42,7 +46,7 @@ import TinaRuntime
             length: groups[g].completions[i].count, advantage: advantages[g][i],
             isMasked: settings.masksTruncated && groups[g].isTruncated[i])
         }
-      }, old: old, reference: reference)
+      }, old: old, reference: reference, pending: pending)
   }
 
   private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError)
@@ -165,7 +169,9 @@ import TinaRuntime
       let values = try pass.logProbabilities(
         batch, adapter: parameters, dropout: dropout, temperature: settings.temperature,
         gradient: learner.gradient
-      ) { values in
+      ) { (values) throws(TrainerError) in
+        // After the forward pass: until now, commands had time to value the group.
+        let sequences = try generation.sequences(of: g)
         var isZero = true
         var slopes: [[Float]] = []
         for (i, index) in range.enumerated() {
@@ -175,7 +181,7 @@ import TinaRuntime
               new: values.logProbabilities[i], old: generation.old?[g][index],
               reference: generation.reference?[g][index], entropies: values.entropies[i],
               leastEntropy: least[m]),
-            sequence: generation.sequences[g][index], weight: plan.weight(g, index))
+            sequence: sequences[index], weight: plan.weight(g, index))
           if total.last?.0 != m { total.append((m, LossSums())) }
           total[total.count - 1].1 = total[total.count - 1].1 + sums
           isZero = isZero && slope.allSatisfy { $0 == 0 }

@@ -1,4 +1,5 @@
 import Foundation
+public import Judging
 public import ModelFiles
 public import TinaRuntime
 import Yams
@@ -32,8 +33,10 @@ public struct Recipe: Sendable {
   public var promptTemplate = PromptTemplate.reason
   /// `chat_template_kwargs: enable_thinking`: whether the model thinks, where its template has a switch.
   public var thinking: Bool?
-  /// `rl_post_train_reward_funcs` and `_weights`.
+  /// `rl_post_train_reward_funcs` and `_weights`, with the commands.
   public var rewards = [WeightedReward(.format, weight: 1), WeightedReward(.accuracy, weight: 1)]
+  /// `reward_command`: the programs behind rewards of one's own.
+  public var rewardCommands: [JudgeCommand] = []
   /// Numbers of the rewards' formulas.
   public var rewardSettings = RewardSettings()
   /// `lora_r`, `lora_alpha`, `lora_dropout`, `lora_target_modules`.
@@ -211,26 +214,6 @@ public struct Recipe: Sendable {
     saveLimit = try reader.integer("save_total_limit", 1...1 << 30)
     evalSteps = try reader.integer("eval_steps", 1...1 << 40)
     evalSamples = try reader.integer("eval_samples", 1...1024) ?? evalSamples
-  }
-
-  private mutating func readRewards(_ reader: inout RecipeReader) throws(TrainerError) {
-    let key = "rl_post_train_reward_funcs"
-    let names = try reader.texts(key) ?? rewards.map(\.kind.rawValue)
-    let weights = try reader.numbers("rl_post_train_reward_weights", -1e6...1e6) ?? names.map { _ in 1 }
-    guard names.count == weights.count else {
-      throw reader.error(
-        "rl_post_train_reward_weights", found: "\(weights.count) weights",
-        expected: "\(names.count), one for each reward")
-    }
-    guard !names.isEmpty else { throw reader.error(key, found: "no reward", expected: "at least one") }
-    guard Set(names).count == names.count else {
-      throw reader.error(key, found: "a reward twice", expected: "each reward at most once")
-    }
-    rewards = try zip(names, weights).map { (name, weight) throws(TrainerError) in
-      WeightedReward(try reader.value(key, name), weight: weight)
-    }
-    try rewardSettings.read(&reader)
-    rewardSettings.maxCompletionTokens = maxCompletionLength
   }
 
   /// Reads `scale_rewards` as in TRL, and `scale_reward`, which published recipes write and TRL ignores.

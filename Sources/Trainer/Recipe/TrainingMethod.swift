@@ -54,7 +54,8 @@ public struct SupervisionSettings: Sendable, Equatable {
 
 extension Recipe {
   private static let policyKeys = [
-    "rl_post_train_reward_funcs", "rl_post_train_reward_weights", "num_generations", "num_iterations",
+    "rl_post_train_reward_funcs", "rl_post_train_reward_weights", "reward_funcs", "reward_weights",
+    "reward_command", "reward_timeout", "reward_restarts", "num_generations", "num_iterations",
     "scale_rewards", "scale_reward", "mask_truncated_completions", "scale_logits_by_temperature", "reference",
     "dynamic_sampling", "dynamic_sampling_max_batches", "steps_per_generation", "generation_batch_size",
   ]

@@ -10,13 +10,18 @@ public struct RewardInput: Sendable {
   public let tokens: Int
   /// Whether the answer is right; nil if undecided.
   public let isCorrect: Bool?
+  /// `stop` or `length`.
+  public let finishReason: String
 
   /// Makes an input.
-  public init(text: String, gold: String?, tokens: Int, isCorrect: Bool?) {
+  public init(
+    text: String, gold: String?, tokens: Int, isCorrect: Bool?, finishReason: String = "stop"
+  ) {
     self.text = text
     self.gold = gold
     self.tokens = tokens
     self.isCorrect = isCorrect
+    self.finishReason = finishReason
   }
 
   /// The text's length in Unicode scalars, as Python counts it.
@@ -54,16 +59,31 @@ public enum RewardKind: String, Sendable, CaseIterable {
 
 /// A component with its weight.
 public struct WeightedReward: Sendable, Equatable {
-  /// Which component.
-  public let kind: RewardKind
+  /// What recipes call it.
+  public let name: String
+  /// Which component; nil for a reward of one's own.
+  public let kind: RewardKind?
   /// Its factor in the sum.
   public let weight: Double
 
   /// Makes a weighted component.
   public init(_ kind: RewardKind, weight: Double) {
+    name = kind.rawValue
     self.kind = kind
     self.weight = weight
   }
+
+  /// A reward of one's own.
+  public init(own name: String, weight: Double) {
+    self.name = name
+    kind = nil
+    self.weight = weight
+  }
+
+  /// The name under which it is logged.
+  var loggedName: String { kind?.loggedName ?? name }
+  /// Whether its value depends on the answer being right.
+  var needsAnswer: Bool { kind?.needsAnswer ?? false }
 }
 
 /// The sum of weighted components over a group of completions of one prompt.
@@ -80,8 +100,14 @@ public struct RewardFunction: Sendable {
   }
 
   /// The components' values, `[component][completion]`; nil where undecided.
-  public func values(_ group: [RewardInput]) -> [[Double?]] {
-    components.map { value($0.kind, group) }
+  ///
+  /// - Parameter own: those of rewards of one's own, in their order.
+  public func values(_ group: [RewardInput], own: [[Double?]] = []) -> [[Double?]] {
+    var next = own.makeIterator()
+    return components.map { component in
+      guard let kind = component.kind else { return next.next() ?? group.map { _ in nil } }
+      return value(kind, group)
+    }
   }
 
   /// The weighted sums over decided values; nil for a completion without any.

@@ -8,6 +8,24 @@ public protocol CompletionSource: Sendable {
   ///
   /// - Returns: each request's completions, in the order of their sample numbers.
   func complete(_ requests: [GenerationRequest], samples: Int) async throws -> [[CompletedText]]
+
+  /// The same, and tells the completions of each request, by its place, as soon as they may be judged.
+  func complete(
+    _ requests: [GenerationRequest], samples: Int,
+    onGroup: @escaping @Sendable (Int, [CompletedText]) -> Void
+  ) async throws -> [[CompletedText]]
+}
+
+extension CompletionSource {
+  /// Tells all completions at the end.
+  public func complete(
+    _ requests: [GenerationRequest], samples: Int,
+    onGroup: @escaping @Sendable (Int, [CompletedText]) -> Void
+  ) async throws -> [[CompletedText]] {
+    let all = try await complete(requests, samples: samples)
+    for (index, completions) in all.enumerated() { onGroup(index, completions) }
+    return all
+  }
 }
 
 /// This process's engine, which reads the trained matrices in place.
@@ -23,5 +41,25 @@ public struct LocalCompletions: CompletionSource {
     var result: [[CompletedText]] = []
     for group in running { result.append(try await group.collect()) }
     return result
+  }
+
+  /// As above; each group is told when its last completion ends.
+  public func complete(
+    _ requests: [GenerationRequest], samples: Int,
+    onGroup: @escaping @Sendable (Int, [CompletedText]) -> Void
+  ) async throws -> [[CompletedText]] {
+    let running = try requests.map { try engine.generate($0, samples: samples) }
+    return try await withThrowingTaskGroup(of: (Int, [CompletedText]).self) { tasks in
+      for (index, group) in running.enumerated() {
+        tasks.addTask {
+          let completions = try await group.collect()
+          onGroup(index, completions)
+          return (index, completions)
+        }
+      }
+      var result = [[CompletedText]](repeating: [], count: running.count)
+      for try await (index, completions) in tasks { result[index] = completions }
+      return result
+    }
   }
 }

@@ -16,6 +16,10 @@ struct Rollout {
   var asked = 0
   /// Seconds of sampling and scoring.
   var seconds = 0.0
+  /// Seconds of waiting for rewards of one's own after the last token; nil without such rewards.
+  var rewardWait: Double?
+  /// Where ``values`` and the groups' rewards come from, if they are not there yet.
+  var pending: PendingRewards?
 
   /// - Parameter components: number of the reward's components.
   init(_ components: Int) { values = [[[Double?]]](repeating: [], count: components) }

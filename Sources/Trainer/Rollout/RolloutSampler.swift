@@ -9,10 +9,15 @@ struct RolloutSampler {
   let recipe: Recipe
   let builder: PromptBuilder
   let source: any CompletionSource
+  /// Rewards of one's own, in the order of the recipe.
+  private let own: [any Reward]
   private let reward: RewardFunction
   private let grader = Grader()
 
-  init(_ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource) {
+  init(
+    _ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource, own: [any Reward] = []
+  ) {
+    self.own = own
     self.recipe = recipe
     self.builder = builder
     self.source = source
@@ -24,13 +29,18 @@ struct RolloutSampler {
   /// With dynamic sampling, groups whose rewards are all equal are left out, and further problems are asked in their
   /// place, as DAPO does. What is still missing after the recipe's number of rounds is filled with such groups.
   ///
-  /// - Parameter first: the place of the rollout's first problem within the run.
-  func sample(_ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter) async throws -> Rollout {
+  /// - Parameters:
+  ///   - first: the place of the rollout's first problem within the run.
+  ///   - defers: whether rewards of commands may be missing still, where no group's advantages need another's.
+  func sample(
+    _ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter, defers: Bool = false
+  ) async throws -> Rollout {
     let start = ContinuousClock.now
     let wanted = recipe.promptsPerStep
     var rollout = Rollout(reward.components.count)
     guard recipe.refillsGroups else {
-      rollout = try await sample(set, first..<first + wanted, adapter)
+      rollout = try await sample(
+        set, first..<first + wanted, adapter, defers: defers && recipe.scaling != .batch)
       rollout.seconds = (ContinuousClock.now - start).inSeconds
       return rollout
     }
@@ -46,6 +56,7 @@ struct RolloutSampler {
         }
       }
       rollout.tokens += more.tokens
+      if let wait = more.rewardWait { rollout.rewardWait = (rollout.rewardWait ?? 0) + wait }
       rollout.asked += more.asked
     }
     for g in flat.groups.indices.prefix(wanted - rollout.groups.count) { rollout.append(flat, g) }
@@ -55,17 +66,23 @@ struct RolloutSampler {
 
   /// Samples and scores the groups of the problems at some places of the run.
   private func sample(
-    _ set: ProblemSet, _ places: Range<Int>, _ adapter: AttachedAdapter
+    _ set: ProblemSet, _ places: Range<Int>, _ adapter: AttachedAdapter, defers: Bool = false
   ) async throws -> Rollout {
     var rollout = Rollout(reward.components.count)
     rollout.asked = places.count
     rollout.problems = set.problems(at: places, seed: recipe.seed)
     let requests = try zip(places, rollout.problems).map { try request($1, adapter, promptIndex: $0) }
-    let all = try await source.complete(requests, samples: recipe.generations)
+    let scores = OwnScores(own)
+    let all = try await complete(requests, rollout.problems, scores)
+    let needsVerdicts = reward.components.contains(where: \.needsAnswer)
+    let groups = zip(all, rollout.problems).map { inputs($0, $1, graded: needsVerdicts) }
+    let isPending = defers && !own.isEmpty && scores.canBlock
+    let ownValues = isPending ? all.map { _ in [] } : try await values(scores, &rollout)
+    if isPending { rollout.pending = PendingRewards(scores, reward, recipe.scaling, groups) }
     for (g, completions) in all.enumerated() {
       let prompt = requests[g].prompt
-      let texts = completions.map { builder.text($0.ids) }
-      let values = score(texts, completions.map(\.ids.count), rollout.problems[g])
+      let texts = groups[g].map(\.text)
+      let values = reward.values(groups[g], own: ownValues[g])
       for (i, row) in values.enumerated() { rollout.values[i].append(row) }
       rollout.texts.append(texts)
       rollout.tokens += prompt.count + completions.reduce(0) { $0 + $1.ids.count }
@@ -93,16 +110,52 @@ struct RolloutSampler {
       promptIndex: promptIndex)
   }
 
-  /// `[component][completion]`
-  private func score(_ texts: [String], _ tokens: [Int], _ problem: Problem) -> [[Double?]] {
-    let needsAnswer = reward.components.contains { $0.kind.needsAnswer }
-    let gold = needsAnswer ? problem.gold.map { grader.prepare(gold: $0) } : nil
-    return reward.values(
-      zip(texts, tokens).map { text, count in
-        RewardInput(
-          text: text, gold: problem.gold, tokens: count,
-          isCorrect: gold.flatMap { grader.grade($0, prediction: text).isEqual })
-      })
+  /// Completes requests; rewards of one's own begin with each group while others are sampled.
+  private func complete(
+    _ requests: [GenerationRequest], _ problems: [Problem], _ scores: OwnScores
+  ) async throws -> [[CompletedText]] {
+    guard !own.isEmpty else { return try await source.complete(requests, samples: recipe.generations) }
+    let needsVerdicts = own.contains(where: \.needsVerdicts)
+    do {
+      return try await source.complete(requests, samples: recipe.generations) { g, completions in
+        let problem = problems[g]
+        scores.begin(
+          g,
+          RewardGroup(
+            prompt: problem.text, answer: problem.answer, columns: problem.columns,
+            completions: inputs(completions, problem, graded: needsVerdicts)))
+      }
+    } catch {
+      scores.cancel()
+      throw error
+    }
+  }
+
+  /// Waits for rewards of one's own, `[group][own reward][completion]`.
+  private func values(_ scores: OwnScores, _ rollout: inout Rollout) async throws -> [[[Double?]]] {
+    guard !own.isEmpty else { return rollout.problems.map { _ in [] } }
+    do {
+      let start = ContinuousClock.now
+      var values: [[[Double?]]] = []
+      for g in rollout.problems.indices { values.append(try await scores.values(g)) }
+      rollout.rewardWait = (ContinuousClock.now - start).inSeconds
+      return values
+    } catch {
+      scores.cancel()
+      throw error
+    }
+  }
+
+  /// A problem's completions as rewards see them.
+  private func inputs(_ completions: [CompletedText], _ problem: Problem, graded: Bool) -> [RewardInput] {
+    let gold = graded ? problem.gold.map { grader.prepare(gold: $0) } : nil
+    return completions.map { completion in
+      let text = builder.text(completion.ids)
+      return RewardInput(
+        text: text, gold: problem.gold, tokens: completion.ids.count,
+        isCorrect: gold.flatMap { grader.grade($0, prediction: text).isEqual },
+        finishReason: completion.reason.rawValue)
+    }
   }
 
   /// Samples and grades held-out problems.

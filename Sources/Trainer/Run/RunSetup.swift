@@ -1,7 +1,9 @@
 import AdapterFormat
 import Foundation
+import Judging
 import ModelFiles
 import Problems
+import Support
 import TinaRuntime
 import Tokenization
 
@@ -24,6 +26,8 @@ struct RunSetup {
   let totalSteps: Int
   /// The step after which the run ends.
   let stopStep: Int
+  /// The commands of rewards, with the digests of their files.
+  private let rewardCommands: JSONObject
 
   /// - Parameter options: what is not the recipe's.
   /// - Throws: ``TrainerError`` for a recipe, base, data set or machine that does not fit the run; errors of tokenizer
@@ -31,6 +35,8 @@ struct RunSetup {
   init(_ recipe: Recipe, _ model: Model, _ options: TrainingOptions) throws {
     self.recipe = recipe
     self.model = model
+    rewardCommands = JSONObject(
+      recipe.rewardCommands.map { (key: $0.name, value: .object($0.identity)) })
     try Self.checkBase(model)
     try Self.checkActivations(recipe, model)
     guard let dataset = recipe.datasetPath else {
@@ -96,7 +102,13 @@ struct RunSetup {
   var firstState: RunState {
     RunState(
       recipe: recipe.digest, data: data.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest)
+      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest,
+      rewards: recipe.ownRewards, rewardFiles: rewardFiles)
+  }
+
+  /// A digest of the commands of rewards and of the files that they name; nil if there are none.
+  private var rewardFiles: String? {
+    rewardCommands.keys.isEmpty ? nil : Digest.text(of: [JSONValue.object(rewardCommands).text()])
   }
 
   /// What the report of a run says of it: `about.json`.
@@ -112,13 +124,15 @@ struct RunSetup {
 
   /// The adapter after a step, as files hold it, with a record of its training.
   func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
+    let commands: [(key: String, value: JSONValue)] =
+      rewardCommands.keys.isEmpty ? [] : [("reward_commands", .object(rewardCommands))]
     let rewards: [(key: String, value: JSONValue)] =
       recipe.method == .sft
       ? []
       : [
-        ("rewards", .array(recipe.rewards.map { .string($0.kind.rawValue) })),
+        ("rewards", .array(recipe.rewards.map { .string($0.name) })),
         ("reward_weights", .array(recipe.rewards.map { JSONValue($0.weight) })),
-      ]
+      ] + commands
     var training = JSONObject(
       [
         ("algorithm", .string(recipe.method.rawValue)), ("step", JSONValue(step)),
@@ -145,8 +159,8 @@ enum TrainingData {
       self = .documents(try DocumentSet(path: path, recipe, builder.prompts, endText: end))
       return
     }
-    let set = try ProblemSet(path: path)
-    if recipe.rewards.contains(where: \.kind.needsAnswer),
+    let set = try ProblemSet(path: path, keepsColumns: recipe.rewards.contains { $0.kind == nil })
+    if recipe.rewards.contains(where: \.needsAnswer),
       let index = set.problems.firstIndex(where: { $0.gold == nil })
     {
       throw TrainerError(
@@ -200,6 +214,12 @@ extension Recipe {
       try ProblemSet(path: resolve(path)).problems.count
     }
     return (min(stopStep ?? total, total), heldOut ?? 0)
+  }
+
+  /// The rewards of one's own and their weights, for a run's state; nil if there are none.
+  fileprivate var ownRewards: String? {
+    let own = rewards.filter { $0.kind == nil }.map { "\($0.name)=\($0.weight)" }
+    return own.isEmpty ? nil : own.joined(separator: ",")
   }
 
   /// The loss that the recipe's method has.

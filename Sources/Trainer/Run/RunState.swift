@@ -15,6 +15,10 @@ struct RunState {
   let activations: Recipe.TrainedActivations?
   /// The content of the adapter that the run started from; nil if it started from nothing.
   let origin: String?
+  /// Rewards of one's own with their weights; nil without any.
+  let rewards: String?
+  /// A digest of the files that reward commands name; nil without any.
+  var rewardFiles: String?
   /// Problems asked so far, where groups are refilled; nil where the step tells them.
   var asked: Int?
   var skipped = 0
@@ -29,6 +33,10 @@ struct RunState {
       activations.map { [("activations", .string($0.rawValue))] } ?? []
     let origin: [(key: String, value: JSONValue)] =
       origin.map { [("init_adapter_digest", .string($0))] } ?? []
+    let rewards: [(key: String, value: JSONValue)] =
+      [("own_rewards", self.rewards), ("reward_files_sha256", rewardFiles)].compactMap { key, text in
+        text.map { (key, .string($0)) }
+      }
     let asked: [(key: String, value: JSONValue)] = asked.map { [("asked_problems", JSONValue($0))] } ?? []
     return JSONObject(
       [
@@ -38,7 +46,7 @@ struct RunState {
         ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
         ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
         ("spent_seconds", JSONValue(spentSeconds)),
-      ] + activations + origin + asked)
+      ] + activations + origin + rewards + asked)
   }
 
   /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
@@ -63,7 +71,8 @@ struct RunState {
     }
     self.init(
       recipe: recipe, data: data, base: base, seed: seed, rowLimit: rowLimit, activations: activations,
-      origin: object["init_adapter_digest"]?.string)
+      origin: object["init_adapter_digest"]?.string, rewards: object["own_rewards"]?.string,
+      rewardFiles: object["reward_files_sha256"]?.string)
     asked = object["asked_problems"]?.int
     (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
     (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
@@ -72,9 +81,12 @@ struct RunState {
 
   init(
     recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int,
-    activations: Recipe.TrainedActivations?, origin: String? = nil
+    activations: Recipe.TrainedActivations?, origin: String? = nil, rewards: String? = nil,
+    rewardFiles: String? = nil
   ) {
     self.origin = origin
+    self.rewards = rewards
+    self.rewardFiles = rewardFiles
     (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
     self.activations = activations
   }
@@ -93,6 +105,7 @@ struct RunState {
       ("recipe", recipe, other.recipe), ("data set", data, other.data), ("base", base, other.base),
       ("seed", "\(seed)", "\(other.seed)"),
       ("adapter to start from", origin ?? "none", other.origin ?? "none"),
+      ("reward of its own", rewards ?? "none", other.rewards ?? "none"),
     ]
     for (what, found, expected) in pairs where found != expected {
       throw TrainerError(

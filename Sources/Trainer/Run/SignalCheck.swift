@@ -33,7 +33,7 @@ struct SignalCheck {
       guard let first = all.first, all.allSatisfy({ $0 == first }) else { continue }
       let sample = rollout.texts.first?.first ?? ""
       throw TrainerError(
-        .noSignal, place: "step 1: the reward " + component.kind.rawValue,
+        .noSignal, place: "step 1: the reward " + component.name,
         found: "\(first.map { "\($0)" } ?? "undecided") for all \(all.count) completions",
         expected: "values that differ",
         advice: "A constant component teaches nothing. The first completion ended in: "

@@ -1,4 +1,5 @@
 import AdapterFormat
+import Judging
 import ModelFiles
 import Support
 public import TinaRuntime
@@ -11,6 +12,8 @@ public final class TrainingRun {
   /// Held from the beginning to the end of the run.
   private var lock: FolderLock?
   private let sampler: RolloutSampler
+  /// The processes of reward commands.
+  private let judges: [Judge]
   private let parameters: LoRAParameters
   private let learner: AdapterLearner
   private let update: PolicyUpdate
@@ -37,11 +40,15 @@ public final class TrainingRun {
   ///   - options: what the recipe does not hold.
   ///   - completions: the source of completions; an engine of this process when nil.
   ///   - gradients: how the processes of a run add up their gradients.
-  /// - Throws: ``TrainerError``, and the errors of model, tokenizer and files.
+  ///   - rewards: rewards beside the recipe's.
+  /// - Throws: ``TrainerError``, `JudgeError` for a reward command that is not there, and the errors of model,
+  ///   tokenizer and files.
   public init(
     _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
-    gradients: any GradientSum = SingleProcess()
+    gradients: any GradientSum = SingleProcess(), rewards: [OwnReward] = []
   ) throws {
+    let recipe = try recipe.adding(rewards)
+    judges = try recipe.rewardCommands.map { (command) throws(JudgeError) in try Judge(command) }
     let setup = try RunSetup(recipe, model, options)
     parameters = LoRAParameters(setup.start?.settings ?? recipe.lora, setup.modules, for: model.config)
     folder = RunFolder(path: options.output, seed: recipe.seed)
@@ -49,8 +56,10 @@ public final class TrainingRun {
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
     try RunFolder.write(setup.about, to: options.output + "/about.json")
     state = last ?? setup.firstState
+    state.rewardFiles = setup.firstState.rewardFiles
     sampler = RolloutSampler(
-      recipe, setup.builder, completions ?? LocalCompletions(setup.engine))
+      recipe, setup.builder, completions ?? LocalCompletions(setup.engine),
+      own: recipe.ownRewards(judges, rewards))
     learner = AdapterLearner(
       try PolicyPass(model, cacheType: options.cacheType, activationLimit: setup.plan.activationBytes),
       parameters, recipe.optimizer, recipe.schedule(totalSteps: setup.totalSteps), seed: recipe.seed,
@@ -75,6 +84,9 @@ public final class TrainingRun {
     notes =
       recipe.notes + (recipe.lossNote.map { [$0] } ?? []) + (setup.start?.notes ?? []) + setup.data.notes
       + setup.plan.notes + (last.map { ["going on after step \($0.step)"] } ?? [])
+      + (last.map { $0.rewardFiles != setup.firstState.rewardFiles } ?? false
+        ? ["the files of a reward command are others than when this run was saved; it goes on with them"]
+        : [])
     self.setup = setup
     self.options = options
   }
@@ -83,6 +95,18 @@ public final class TrainingRun {
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
     if lock == nil { lock = try folder.lock() }
     defer { lock = nil }
+    for judge in judges { judge.start() }
+    do {
+      let result = try await steps(until: stop)
+      for judge in judges { await judge.end() }
+      return result
+    } catch {
+      for judge in judges { judge.cancel() }
+      throw error
+    }
+  }
+
+  private func steps(until stop: StopRequest) async throws -> TrainingResult {
     // A process that was killed may have saved a checkpoint without evaluating it.
     if isEvaluated(state.step), !journal.evaluated.contains(state.step) { try await evaluateHeldOut() }
     var reason =
@@ -119,12 +143,16 @@ public final class TrainingRun {
   private func learnFromRollout(_ problems: ProblemSet) async throws {
     var start = ContinuousClock.now
     let first = state.asked ?? state.step / recipe.stepsPerRollout * recipe.promptsPerStep
-    let rollout = try await sampler.sample(problems, from: first, attached())
+    // The first step is made only if its rewards can teach something; then learning need not wait for the last one.
+    let defers = state.step > 0 || options.ignoresMissingSignal
+    var rollout = try await sampler.sample(problems, from: first, attached(), defers: defers)
     if recipe.refillsGroups { state.asked = first + rollout.asked }
     try check.check(rollout, step: state.step + 1)
-    let generation = try update.prepare(rollout.groups)
+    let generation = try update.prepare(rollout.groups, pending: rollout.pending)
     for number in 0..<recipe.stepsPerRollout where state.step < setup.stopStep {
       let metrics = try update.step(generation, number: number)
+      if let pending = rollout.pending { rollout = try pending.complete(rollout) }
+      for note in judges.flatMap({ $0.takeNotes() }) { journal.onLine(note) }
       // Nothing is kept that was learnt from weights that changed.
       try setup.model.checkFiles()
       state.step += 1

@@ -49,13 +49,14 @@ struct StepReport: StepRecord {
     values += flops.values(
       rollout.groups.map { ($0.prompt.count, $0.completions.map(\.count)) }, samples: isFirst,
       hasReference: isFirst && recipe.loss.beta != 0, share: 1 / Double(recipe.rolloutParts))
+    if let wait = rollout.rewardWait { values.append(("speed/reward_wait_seconds", wait)) }
     if let kl = metrics.kl { values.append(("kl", kl)) }
     if let rate = metrics.productRate { values.append(("speed/product_gflops", rate)) }
     if let rate = metrics.passRate { values.append(("speed/pass_gflops", rate)) }
     for (component, rows) in zip(recipe.rewards, rollout.values) {
       let all = rows.flatMap { $0 }
-      values.append(("rewards/\(component.kind.loggedName)/mean", mean(all.compactMap { $0 })))
-      values.append(("rewards/\(component.kind.loggedName)/std", Advantages.deviation(all)))
+      values.append(("rewards/\(component.loggedName)/mean", mean(all.compactMap { $0 })))
+      values.append(("rewards/\(component.loggedName)/std", Advantages.deviation(all)))
     }
     return values
   }
@@ -69,8 +70,8 @@ struct StepReport: StepRecord {
     let v = Dictionary(values) { $1 }
     let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }
     let parts = recipe.rewards.map { component in
-      let name = "rewards/" + component.kind.loggedName
-      return component.kind.rawValue + " " + f("%.2f", name + "/mean") + " ± " + f("%.2f", name + "/std")
+      let name = "rewards/" + component.loggedName
+      return component.name + " " + f("%.2f", name + "/mean") + " ± " + f("%.2f", name + "/std")
     }
     let left = Double(stopStep - state.step) * state.spentSeconds / Double(max(state.step, 1))
     return [

@@ -4,8 +4,10 @@ public import Evaluation
 import Foundation
 import Hub
 import Grading
+import Judging
 import ModelFiles
 import Problems
+import Support
 import TinaRuntime
 import Tokenization
 
@@ -30,6 +32,7 @@ struct Eval: AsyncParsableCommand {
         tina eval ~/models/DeepSeek-R1-Distill-Qwen-1.5B --adapter early=checkpoint-450 --adapter checkpoint-500 \
       --benchmark aime24 --data benchmarks --samples 10
         tina eval --replay tina-eval-aime24-0123456789ab
+        tina eval --grader-command 'python3 Examples/reward/last_number.py'
       """)
 
   @Argument(
@@ -97,6 +100,15 @@ struct Eval: AsyncParsableCommand {
     completion: .directory)
   var replay: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A program that says which answers are right: words between blanks, or a JSON list of texts.",
+      valueName: "command"))
+  var graderCommand: String?
+
+  @Option(help: "Seconds that the program may take for an answer.")
+  var graderTimeout = JudgeCommand.usualTimeLimit
+
   @Flag(help: "Print every completion as a line of JSON, and the summary as the last.")
   var json = false
 
@@ -117,6 +129,9 @@ struct Eval: AsyncParsableCommand {
     if merging.merged != nil, adapters.count != 1 || base {
       throw ValidationError("--merged evaluates one --adapter alone: give one, and --no-base.")
     }
+    do { _ = try command() } catch {
+      throw ValidationError("--grader-command: \(errorText(error))")
+    }
     if !base, adapters.isEmpty, replay == nil {
       throw ValidationError("--no-base leaves nobody to evaluate: give an --adapter.")
     }
@@ -126,19 +141,41 @@ struct Eval: AsyncParsableCommand {
     SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed)
   }
 
+  private func command() throws -> JudgeCommand? {
+    guard let graderCommand else { return nil }
+    return try JudgeCommand(
+      name: "grader", try JudgeCommand.words(graderCommand), timeLimit: graderTimeout)
+  }
+
   func run() async throws {
     let grader = Grader()
+    let judge = try command().map { try Judge($0) }
+    judge?.start()
     if let replay {
       // A folder that is not there is told of, not made.
-      let saved = try SavedEvaluation(directory: replay, grader: grader)
-      try report(saved.records, saved.settings, saved.problems, in: EvaluationFolder(replay), grader)
+      var saved = try SavedEvaluation(directory: replay, grader: grader)
+      let folder: EvaluationFolder
+      if let judge {
+        folder = try EvaluationFolder(replay)
+        saved = try await saved.judged(by: judge)
+        try EvaluationFiles.write(saved.settings, in: folder)
+        await finish(judge)
+      } else {
+        if let named = saved.settings.grader?["command"] {
+          throw CommandError(
+            "\(replay): found an evaluation that the command \(named.text()) judged; expected --grader-command "
+              + "with it, or with another.")
+        }
+        folder = try EvaluationFolder(replay)
+      }
+      try report(saved.records, saved.settings, saved.problems, in: folder, grader)
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
     let path = try ModelLocator.path(model, for: adapters.map(\.source))
     try HubAccess.fetchBenchmark(benchmark, folder: data)
     let benchmark = try Benchmark(
-      HubAccess.data(benchmark), folder: data, model: path, style: prompt)
+      HubAccess.data(benchmark), folder: data, model: path, style: prompt, keepsColumns: judge != nil)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
     let opened = try compute.model(path, activations: .int8)
     var contestants = try contestants(opened)
@@ -158,20 +195,26 @@ struct Eval: AsyncParsableCommand {
       sampling: parameters,
       cacheType: compute.cacheType, activations: model.activations,
       base: try opened.directory.weightsDigest(),
-      contestants: contestants)
+      contestants: contestants, grader: judge?.command.identity)
     let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
     let evaluator = Evaluator(
       assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
-      settings: settings, grader: grader)
+      settings: settings, grader: grader, judge: judge)
     var last: Evaluator.Progress?
     let records = try await evaluator.run(in: folder) { progress in
       last = progress
       Terminal.progress(Self.line(progress))
     }
     Terminal.progress("")
+    if let judge { await finish(judge) }
     let timing = EvaluationTiming(folder)
     if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: baseName(path)) }
     try report(records, settings, problems, in: folder, grader)
+  }
+
+  private func finish(_ judge: Judge) async {
+    await judge.end()
+    for note in judge.takeNotes() { Terminal.note(note) }
   }
 
   private func report(

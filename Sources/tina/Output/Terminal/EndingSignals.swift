@@ -1,4 +1,5 @@
 import Foundation
+import Judging
 import Support
 import TerminalChat
 
@@ -56,6 +57,7 @@ enum EndingSignals {
   static func end(by number: Int32) -> Never {
     QuietTerminal.end()
     TemporaryPaths.removeAll()
+    RunningChildren.killAll()
     _ = MessageLog.standardError.finish()
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
