@@ -178,7 +178,8 @@ let package = Package(
       name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "ProblemsTests", dependencies: ["ModelFiles", "Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "TestSupport"], swiftSettings: house),
     .testTarget(

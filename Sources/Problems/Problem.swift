@@ -1,3 +1,5 @@
+public import ModelFiles
+
 /// One problem, with its right answer where the file gives one.
 public struct Problem: Sendable, Equatable {
   /// Names it within its file.
@@ -12,6 +14,9 @@ public struct Problem: Sendable, Equatable {
   public let answer: String?
   /// A worked solution that ends in the answer.
   public let solution: String?
+
+  /// All members of the record, as the file has them; nil unless it was read for training.
+  public internal(set) var columns: JSONObject?
 
   /// One turn before the question.
   public struct Turn: Sendable, Equatable {

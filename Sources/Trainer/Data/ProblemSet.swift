@@ -7,11 +7,12 @@ struct ProblemSet: Sendable {
   let digest: String
   let problems: [Problem]
 
+  /// - Parameter names: members of other names than the usual ones.
   /// - Throws: ``TrainerError`` naming the record that can't be read.
-  init(path: String) throws(TrainerError) {
+  init(path: String, names: DataColumns = DataColumns()) throws(TrainerError) {
     self.path = path
     do throws(ProblemError) {
-      let file = try ProblemFile(path, for: .training)
+      let file = try ProblemFile(path, for: .training, names: names)
       (digest, problems) = (file.digest, file.problems)
     } catch {
       throw TrainerError(

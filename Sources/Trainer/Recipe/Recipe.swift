@@ -1,5 +1,6 @@
 import Foundation
 public import ModelFiles
+public import Problems
 public import TinaRuntime
 import Yams
 import Support
@@ -26,6 +27,8 @@ public struct Recipe: Sendable {
   public var datasetPath: String?
   /// `eval_dataset_path`: held-out problems.
   public var heldOutPath: String?
+  /// `dataset_prompt_column` and its like: members of records that have other names than usual.
+  public var columns = DataColumns()
   /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
@@ -171,6 +174,7 @@ public struct Recipe: Sendable {
     datasetName = try reader.text("model_post_train_dataset_name") ?? datasetName
     datasetPath = try reader.text("dataset_path")
     heldOutPath = try reader.text("eval_dataset_path")
+    try columns.read(&reader, method)
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
     maxPromptLength = try reader.integer("max_prompt_length", 1...1 << 24) ?? maxPromptLength

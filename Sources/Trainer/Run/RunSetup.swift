@@ -55,7 +55,7 @@ struct RunSetup {
     builder = try PromptBuilder(recipe, engine)
     data = try TrainingData(path: recipe.resolve(dataset), recipe, builder, model)
     heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in
-      try ProblemSet(path: recipe.resolve(path))
+      try ProblemSet(path: recipe.resolve(path), names: recipe.heldOutColumns)
     }
     totalSteps = recipe.totalSteps(problems: data.count)
     // A rollout is learned from as a whole, so that a run goes on where one begins.
@@ -145,7 +145,7 @@ enum TrainingData {
       self = .documents(try DocumentSet(path: path, recipe, builder.prompts, endText: end))
       return
     }
-    let set = try ProblemSet(path: path)
+    let set = try ProblemSet(path: path, names: recipe.columns)
     if recipe.rewards.contains(where: \.kind.needsAnswer),
       let index = set.problems.firstIndex(where: { $0.gold == nil })
     {
@@ -193,14 +193,17 @@ extension Recipe {
         throw TrainerError(
           .recipe, place: path + ": dataset_path", found: "no data set", expected: "a file of problems")
       }
-      problems = try ProblemSet(path: resolve(datasetPath)).problems.count
+      problems = try ProblemSet(path: resolve(datasetPath), names: columns).problems.count
     }
     let total = totalSteps(problems: problems)
     let heldOut = try heldOutPath.map { (path) throws(TrainerError) in
-      try ProblemSet(path: resolve(path)).problems.count
+      try ProblemSet(path: resolve(path), names: heldOutColumns).problems.count
     }
     return (min(stopStep ?? total, total), heldOut ?? 0)
   }
+
+  /// The names for the held-out problems: those of the data set, unless that holds documents.
+  var heldOutColumns: DataColumns { method == .grpo ? columns : DataColumns() }
 
   /// The loss that the recipe's method has.
   var lossName: String { method == .sft ? supervision.loss.rawValue : loss.type.rawValue }

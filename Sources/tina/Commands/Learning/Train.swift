@@ -36,7 +36,8 @@ struct Train: AsyncParsableCommand {
   var model: String?
 
   @Option(
-    help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.", completion: .lines)
+    help: "Problems as JSON lines, a JSON array or CSV, instead of the recipe's dataset_path.",
+    completion: .lines)
   var data: String?
 
   @Option(
@@ -102,6 +103,7 @@ struct Train: AsyncParsableCommand {
     var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
+    recipe.heldOutPath = try recipe.heldOutPath.map { try HubAccess.data($0) }
     if let from {
       guard from.scale == 1, from.layers == nil else {
         throw CommandError(
