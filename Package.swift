@@ -110,7 +110,7 @@ let package = Package(
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
+        "AdapterFormat", "CBuild", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
         "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),

@@ -1,7 +1,7 @@
 import ModelFiles
 import Support
 
-/// Problems from JSON lines, a JSON array or a table (CSV), in the layouts of mathematical benchmarks and training sets.
+/// Problems from JSON lines, a JSON array or a table (CSV), in the layouts of benchmarks and training sets.
 public struct ProblemFile: Sendable {
   /// What the problems are read for.
   public enum Purpose: Sendable {

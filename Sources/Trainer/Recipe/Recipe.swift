@@ -9,7 +9,7 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file, and of the changes if there are any.
+  /// SHA-256 of the file, and of the changes if there are any. A run's `recipe.yaml` has that of the run's recipe.
   public let digest: String
   /// `method`: how the adapter learns.
   public var method = TrainingMethod.grpo
@@ -99,6 +99,8 @@ public struct Recipe: Sendable {
   public var evalSteps: Int?
   /// `eval_samples`: completions of a held-out problem.
   public var evalSamples = 1
+  /// `dollars_per_hour`: what an hour of the machines costs; nil where nobody says.
+  public var dollarsPerHour: Double?
   /// Facts about the reading of the recipe that a person should know, one sentence each.
   public var notes: [String] = []
 
@@ -153,10 +155,11 @@ public struct Recipe: Sendable {
     self.path = path
     digest =
       changes.isEmpty
-      ? hexadecimal(Digest.sha256(Array(yaml.utf8)))
+      ? ResolvedRecipe.origin(of: yaml) ?? hexadecimal(Digest.sha256(Array(yaml.utf8)))
       : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
     for change in changes { try reader.change(change) }
+    given = reader.plain
     try read(&reader)
     try reader.finish { Self.otherMethod(of: $0)?.rawValue }
     stated = reader.stated
@@ -165,6 +168,8 @@ public struct Recipe: Sendable {
 
   /// The keys that the recipe holds a value for.
   var stated: Set<String> = []
+  /// Keys and values as they stand in the recipe.
+  private(set) var given: [(key: String, value: JSONValue)] = []
 
   private mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
     method = try reader.choice("method") ?? method
@@ -195,6 +200,7 @@ public struct Recipe: Sendable {
     sampling.topP = try reader.number("top_p", 1e-6...1).map { Float($0) } ?? sampling.topP
     sampling.minP = try reader.number("min_p", 0...1).map { Float($0) } ?? sampling.minP
     activations = try reader.choice("activations") ?? activations
+    dollarsPerHour = try reader.number("dollars_per_hour", 0...1e9)
     masksTruncated = try reader.flag("mask_truncated_completions") ?? masksTruncated
     scalesLogits = try reader.flag("scale_logits_by_temperature") ?? scalesLogits
   }

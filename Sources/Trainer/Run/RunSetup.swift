@@ -96,22 +96,13 @@ struct RunSetup {
   var firstState: RunState {
     RunState(
       recipe: recipe.digest, data: data.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest)
-  }
-
-  /// What the report of a run says of it: `about.json`.
-  var about: JSONObject {
-    JSONObject([
-      ("base", .string(NSString(string: model.directory.path).lastPathComponent)),
-      ("data", .string(recipe.datasetName)), ("algorithm", .string(recipe.method.rawValue)),
-      ("loss_type", .string(recipe.lossName)), ("seed", .string("\(recipe.seed)")),
-      ("template", .string(builder.about.template)),
-      ("system", builder.about.system.map { .string($0) } ?? .null),
-    ])
+      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest, flops: 0)
   }
 
   /// The adapter after a step, as files hold it, with a record of its training.
-  func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
+  ///
+  /// - Parameter flops: floating-point operations up to the step.
+  func archive(_ parameters: LoRAParameters, step: Int, flops: Double?) -> AdapterArchive {
     let rewards: [(key: String, value: JSONValue)] =
       recipe.method == .sft
       ? []
@@ -127,7 +118,7 @@ struct RunSetup {
         ("data", .string(recipe.datasetName)), ("data_sha256", .string(data.digest)),
         ("seed", JSONValue(Int(clamping: recipe.seed))),
         ("activations", .string(recipe.activations.rawValue)),
-      ])
+      ] + (flops.map { [("flops", JSONValue($0))] } ?? []))
     if let start { training = training.with("init", .object(start.ancestry)) }
     let name = NSString(string: model.directory.path).lastPathComponent
     return parameters.archive(baseModelName: name, base: base, training: training)
@@ -154,6 +145,14 @@ enum TrainingData {
         expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
     }
     self = .problems(set)
+  }
+
+  /// The file.
+  var path: String {
+    switch self {
+    case .problems(let set): set.path
+    case .documents(let set): set.path
+    }
   }
 
   /// SHA-256 of the file.

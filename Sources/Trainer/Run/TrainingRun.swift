@@ -47,7 +47,12 @@ public final class TrainingRun {
     folder = RunFolder(path: options.output, seed: recipe.seed)
     lock = try folder.lock()
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
-    try RunFolder.write(setup.about, to: options.output + "/about.json")
+    let about = options.output + "/about.json"
+    try RunFolder.write(
+      setup.about(
+        goingOnAfter: last?.step ?? 0, last.flatMap { _ in try? JSON.object(path: about) }, options),
+      to: about)
+    try RunFolder.write(setup.resolved.text, to: options.output + "/" + ResolvedRecipe.name)
     state = last ?? setup.firstState
     sampler = RolloutSampler(
       recipe, setup.builder, completions ?? LocalCompletions(setup.engine))
@@ -168,14 +173,18 @@ public final class TrainingRun {
 
   /// The state, with a step's time and whether it was made.
   private func spent(_ seconds: Double, _ metrics: UpdateMetrics) -> RunState {
+    if let price = recipe.dollarsPerHour {
+      state.dollars = (state.dollars ?? state.spentSeconds / 3600 * price) + seconds / 3600 * price
+    }
     state.spentSeconds += seconds
     if metrics.skipped != nil { state.skipped += 1 }
     return state
   }
 
   private func record(_ report: some StepRecord) throws {
-    try journal.write(
-      report, line: report.line(stopStep: setup.stopStep, dollarsPerHour: options.dollarsPerHour))
+    let step = report.values.first { $0.0 == "flops/step" }?.1 ?? 0
+    state.flops = state.flops.map { $0 + step }
+    try journal.write(report, line: report.line(stopStep: setup.stopStep), totals: state.costs)
     try check.check(report.metrics, step: state.step)
   }
 
@@ -208,7 +217,8 @@ public final class TrainingRun {
     state.optimizerSteps = learner.optimizer.step
     state.passes = learner.passes
     try folder.save(
-      state, learner, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
+      state, learner, setup.archive(parameters, step: state.step, flops: state.flops),
+      parent: needsNoOther ? nil : earlier.last,
       peft: options.peft)
     try removeOldCheckpoints()
   }

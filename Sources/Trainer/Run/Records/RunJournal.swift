@@ -24,12 +24,16 @@ struct RunJournal {
   }
 
   /// Records a step.
-  mutating func write(_ report: some StepRecord, line: String) throws {
+  ///
+  /// - Parameters:
+  ///   - line: tells it to people.
+  ///   - totals: what the run has taken so far.
+  mutating func write(_ report: some StepRecord, line: String, totals: [(String, Double)]) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
-    let values = report.values
+    let values = report.values + totals
     try log.write(step: step, values)
     if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
     observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))
