@@ -99,6 +99,14 @@ struct RunSetup {
       rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest, flops: 0)
   }
 
+  /// Remarks on the run before its first step.
+  func advice(_ advice: inout RunAdvice) -> [RunAdvice.Note] {
+    advice.beforeTheRun(
+      recipe, recipe.schedule(totalSteps: totalSteps),
+      adapter: (rank: modules.maxRank, parameters: modules.reduce(0) { $0 + $1.count(model.config) }),
+      told: data.told(recipe, steps: totalSteps))
+  }
+
   /// The adapter after a step, as files hold it, with a record of its training.
   ///
   /// - Parameter flops: floating-point operations up to the step.
@@ -171,6 +179,18 @@ enum TrainingData {
     }
   }
 
+  /// About how many bits a run of that many steps is told: one by a completion's reward, one by a token that counts.
+  func told(_ recipe: Recipe, steps: Int) -> Int {
+    switch self {
+    case .problems:
+      return (steps + recipe.stepsPerRollout - 1) / recipe.stepsPerRollout * recipe.completionsPerStep
+    case .documents(let set):
+      let tokens = set.places.reduce(0) { $0 + $1.reduce(0) { $0 + $1.labelCount } }
+      let share = min(1, Double(steps) * Double(recipe.stepSize) / Double(max(set.places.count, 1)))
+      return Int(Double(tokens) * share)
+    }
+  }
+
   /// Facts that a person should know.
   var notes: [String] {
     switch self {
@@ -192,13 +212,24 @@ extension Recipe {
         throw TrainerError(
           .recipe, place: path + ": dataset_path", found: "no data set", expected: "a file of problems")
       }
-      problems = try ProblemSet(path: resolve(datasetPath), names: columns).problems.count
+      problems = try recordCount(resolve(datasetPath))
     }
     let total = totalSteps(problems: problems)
     let heldOut = try heldOutPath.map { (path) throws(TrainerError) in
       try ProblemSet(path: resolve(path), names: heldOutColumns).problems.count
     }
     return (min(stopStep ?? total, total), heldOut ?? 0)
+  }
+
+  /// Problems of a file, or records of documents.
+  private func recordCount(_ path: String) throws(TrainerError) -> Int {
+    guard method == .sft else { return try ProblemSet(path: path, names: columns).problems.count }
+    do throws(ProblemError) {
+      return try TextRecords(path, names: columns).count
+    } catch {
+      throw TrainerError(
+        .data, place: error.location, found: error.found, expected: error.expected, advice: error.remedy)
+    }
   }
 
   /// The names for the held-out problems: those of the data set, unless that holds documents.

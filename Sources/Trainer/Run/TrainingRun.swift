@@ -75,11 +75,13 @@ public final class TrainingRun {
     } else {
       parameters.initialise(seed: recipe.seed)
     }
-    journal = try RunJournal(folder, goingOnAfter: last?.step)
+    journal = try RunJournal(
+      folder, RunAdvice(recipe, totalSteps: setup.totalSteps), goingOnAfter: last?.step)
+    let advice = try journal.advise { setup.advice(&$0) }
     check = SignalCheck(recipe, isIgnored: options.ignoresMissingSignal)
     notes =
       recipe.notes + (recipe.lossNote.map { [$0] } ?? []) + (setup.start?.notes ?? []) + setup.data.notes
-      + setup.plan.notes + (last.map { ["going on after step \($0.step)"] } ?? [])
+      + setup.plan.notes + advice + (last.map { ["going on after step \($0.step)"] } ?? [])
     self.setup = setup
     self.options = options
   }

@@ -49,9 +49,14 @@ public enum RunReport {
       return "<h3>Step \(sample["step"]?.int ?? 0), reward \(reward)</h3>"
         + "<p>\(text("problem"))</p><pre>\(text("completion"))</pre>"
     }
+    let notes = MetricsLog.objects(folder + "/" + MetricsLog.notes).map { note in
+      let step = note["step"]?.int ?? 0
+      return "<li>\(step > 0 ? "Step \(step): " : "")\(htmlEscaped(note["note"]?.string ?? ""))</li>"
+    }
     return ReportFrame(title: origin.title).page(
       """
       <h1>\(htmlEscaped(origin.title))</h1><p class="lead">\(htmlEscaped(facts.joined(separator: " · ")))</p>
+      \(notes.isEmpty ? "" : "<h2>Notes</h2><ul>\(notes.joined())</ul>")
       <div class="plots">\(charts.joined(separator: "\n"))</div>
       <h2>Completions over time</h2>
       \(samples.joined(separator: "\n"))
