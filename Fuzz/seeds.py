@@ -205,6 +205,11 @@ def seeds():
         "lr_scheduler_kwargs: {min_lr_rate: 0.1}\nrl_post_train_reward_weights: [1, .5]\n" + marks * 9 + ": 'x'\n",
     )):
         yield "recipe", str(i), text.encode()
+    for i, text in enumerate((
+        "\ufeffid,problem,answer\r\n1,\"a \"\"b\"\",\r\nc\",2\r\n\r\n\"x\",,\"\"",
+        "problem;answer\n\u00e9;1\n", "problem\tanswer\rx\t[{'role'\r", marks * 20 + ",b\n1,2\n",
+    )):
+        yield "table", str(i), text.encode()
     head = (b"POST /v1/chat/completions?x HTTP/1.1\r\nHost: localhost:8000\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer key\r\nContent-Length: 5\r\nOrigin: https://a.example\r\n"
             b"Access-Control-Request-Headers: x-a, b\r\nExpect: 100-continue\r\n\r\n")
