@@ -112,8 +112,8 @@ let package = Package(
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Reporting", "Support",
-        "Tokenization", "TinaRuntime",
+        "AdapterFormat", "CBuild", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Reporting",
+        "Support", "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
@@ -186,7 +186,8 @@ let package = Package(
       name: "JudgingTests", dependencies: ["Judging", "ModelFiles", "Support", "TestSupport"],
       swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "ProblemsTests", dependencies: ["ModelFiles", "Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "TestSupport"], swiftSettings: house),
     .testTarget(

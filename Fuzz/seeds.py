@@ -207,6 +207,11 @@ def seeds():
         yield "recipe", str(i), text.encode()
     for i, values in enumerate(("[]", "[1, -0.25, null]", "[true, false, 1e9]", "[NaN, Infinity, \"\\u001b[31m\"]")):
         yield "judge", str(i), f'{{"batch": 7, "values": {values}}}'.encode()
+    for i, text in enumerate((
+        "\ufeffid,problem,answer\r\n1,\"a \"\"b\"\",\r\nc\",2\r\n\r\n\"x\",,\"\"",
+        "problem;answer\n\u00e9;1\n", "problem\tanswer\rx\t[{'role'\r", marks * 20 + ",b\n1,2\n",
+    )):
+        yield "table", str(i), text.encode()
     head = (b"POST /v1/chat/completions?x HTTP/1.1\r\nHost: localhost:8000\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer key\r\nContent-Length: 5\r\nOrigin: https://a.example\r\n"
             b"Access-Control-Request-Headers: x-a, b\r\nExpect: 100-continue\r\n\r\n")

@@ -14,7 +14,7 @@ public struct Problem: Sendable, Equatable {
   public let answer: String?
   /// A worked solution that ends in the answer.
   public let solution: String?
-  /// All members of the record, where the reader was asked to keep them.
+  /// All members of the record, as the file has them, where the reader was asked to keep them.
   public var columns: JSONObject?
 
   /// One turn before the question.

@@ -30,20 +30,19 @@ package struct TextRecords: Sendable {
   /// The SHA-256 of the file's bytes, in hexadecimal.
   package let digest: String
   private let records: [ProblemRecord]
-  private let textField: String
+  private let names: DataColumns
 
   /// Number of records.
   package var count: Int { records.count }
 
-  /// Reads a file of JSON lines or a JSON array.
+  /// Reads a file of JSON lines, a JSON array or a table (CSV).
   ///
-  /// - Parameter textField: the member that holds a whole text.
+  /// - Parameter names: members of other names, and the one that holds a whole text.
   /// - Throws: `ProblemError` for a file that can't be read.
-  package init(_ path: String, textField: String) throws(ProblemError) {
-    let bytes = try ProblemFile.contents(path)
-    digest = hexadecimal(Digest.sha256(bytes))
-    records = try ProblemFile.records(bytes, path)
-    self.textField = textField
+  package init(_ path: String, names: DataColumns) throws(ProblemError) {
+    let file = try RecordFile(path, names)
+    (digest, records) = (file.digest, file.records)
+    self.names = names
   }
 
   /// An error about a record.
@@ -59,24 +58,40 @@ package struct TextRecords: Sendable {
     guard let object = record.value.object else {
       throw record.error("no object but \(record.value.summary)", "an object")
     }
-    if let prompt = object["prompt"], let completion = object["completion"] {
-      if let prompt = prompt.string, let completion = completion.string {
-        return .completion(prompt: prompt, completion: completion)
+    if let name = names.messages {
+      let value = try record.member(object, name, "dataset_messages_column")
+      guard let messages = value.array else {
+        throw record.error("\(value.summary) in \(quoted(name))", "a list of messages")
       }
-      guard let before = prompt.array, let after = completion.array else {
-        throw record.error("a prompt and a completion of two kinds", "two texts, or two lists of messages")
-      }
-      let turns = try turns(before, "prompt", record)
-      return .conversation(turns + (try self.turns(after, "completion", record)), answersFrom: turns.count)
+      return .conversation(try turns(messages, name, record), answersFrom: nil)
     }
+    if let completion = try completion(object, record) { return completion }
     for key in ["messages", "conversations"] {
       guard let messages = object[key]?.array else { continue }
       return .conversation(try turns(messages, key, record), answersFrom: nil)
     }
-    if let text = object[textField]?.string { return .text(text) }
+    if let text = object[names.text]?.string { return .text(text) }
     throw record.error(
-      "no messages, no prompt with a completion and no \(textField) (the members are \(record.members))",
-      "one of these, as in data for TRL's SFTTrainer")
+      "no messages, no prompt with a completion and no \(names.text) (the members are \(record.members))",
+      "one of these, as in data for TRL's SFTTrainer; or dataset_prompt_column and its like name the columns")
+  }
+
+  /// A prompt and what follows it; nil if the record has no such members and no recipe names them.
+  private func completion(_ object: JSONObject, _ record: ProblemRecord) throws(ProblemError) -> Content? {
+    let (promptName, completionName) = (names.prompt ?? "prompt", names.completion ?? "completion")
+    if names.prompt != nil || names.completion != nil {
+      _ = try record.member(object, promptName, "dataset_prompt_column")
+      _ = try record.member(object, completionName, "dataset_completion_column")
+    }
+    guard let prompt = object[promptName], let completion = object[completionName] else { return nil }
+    if let prompt = prompt.string, let completion = completion.string {
+      return .completion(prompt: prompt, completion: completion)
+    }
+    guard let before = prompt.array, let after = completion.array else {
+      throw record.error("a prompt and a completion of two kinds", "two texts, or two lists of messages")
+    }
+    let turns = try turns(before, promptName, record)
+    return .conversation(turns + (try self.turns(after, completionName, record)), answersFrom: turns.count)
   }
 
   private func turns(

@@ -86,13 +86,7 @@ import Testing
     for text in [#"{"problem": "P", "answer": NaN}"#, #"{"problem": NaN, "answer": "1"}"#] {
       #expect(throws: ProblemError.self) { try read(text) }
     }
-    do {
-      _ = try read("\u{FEFF}problem,answer\n1+1,2\n")
-      Issue.record("a table was read")
-    } catch let error as ProblemError {
-      #expect(error.description.contains("CSV") && error.description.contains("columns problem, answer"))
-      #expect(error.description.contains("JSON lines") && !error.description.contains("damaged"))
-    }
+    #expect(try read("\u{FEFF}problem,answer\n1+1,2\n").map(\.answer) == ["2"])
   }
 
   @Test func marksTakeNoTime() throws {

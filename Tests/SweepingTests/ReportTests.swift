@@ -83,6 +83,25 @@ import Testing
     #expect(!JSONValue.object(json).text().contains("nan"))
   }
 
+  /// Each run's folder holds every key. What follows from a sweep's own is no difference.
+  @Test func defaultsThatFollowAreNoDifferences() throws {
+    let temporary = TemporaryFolder()
+    let folder = temporary.path
+    for (count, seed) in [(4, 1), (8, 1), (4, 2), (8, 2)] {
+      let run = folder + "/\(count)-\(seed)"
+      try make(run, set: [("num_generations", "\(count)")], seed: seed, steps: 3, right: nil)
+      try "num_generations: \(count)\nper_device_train_batch_size: \(count)\nbeta: 0\n".write(
+        toFile: run + "/recipe.yaml", atomically: true, encoding: .utf8)
+    }
+    let runs = try ["4-1", "8-1", "4-2", "8-2"].map { (name) throws in
+      try RunRecord(folder + "/" + name, name: name)
+    }
+    let sweep = RunComparison("", runs, base: nil, dollarsPerHour: nil, order: ["num_generations"])
+    #expect(sweep.keys == ["num_generations"] && sweep.arms.count == 2)
+    let others = RunComparison("", runs, base: nil, dollarsPerHour: nil)
+    #expect(others.keys == ["num_generations", "per_device_train_batch_size"])
+  }
+
   @Test func runsWithoutEvaluationHaveCurvesAllTheSame() throws {
     let temporary = TemporaryFolder()
     let folder = temporary.path

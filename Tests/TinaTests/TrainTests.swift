@@ -63,6 +63,9 @@ struct TrainTests {
       FileManager.default.contents(atPath: scratch.path($0 + "/checkpoint-4/adapter.tina"))
     }
     #expect(last[0] != nil && last[0] == last[1])
+    // What the run took is told of its checkpoints.
+    let inspected = try Program.run(["inspect", scratch.path("whole/checkpoint-4/adapter.tina")])
+    #expect(inspected.output.contains("took") && inspected.output.contains("floating-point operations"))
     // Checkpoints of the middle are differences, and a converted one needs no other.
     let verified = try Program.run(["verify", scratch.path("whole/checkpoint-3/adapter.tina")])
     #expect(verified.status == 0, "\(verified.errors)")

@@ -117,12 +117,20 @@ import Testing
       {"prompt": "c \\ud83d\\ude00", "answer": 7.5e2}
 
       """
+    let table = """
+      id,problem,"answer",more
+      1,"What is ""1"" + 1,
+      please?",2,[x]
+      2,b\u{e9},3,
+      3,c,4,"[{""role"": ""user"", ""content"": ""x""}]"
+
+      """
     let array = "[" + lines.split(separator: "\n").joined(separator: ", ") + "]"
     var dice = SeededGenerator(11)
     var refused = 0
     for i in 0..<600 {
-      let text = Self.mutated(i % 2 == 0 ? lines : array, &dice)
-      let path = folder.write("problems.jsonl", text)
+      let text = Self.mutated([lines, array, table][i % 3], &dice)
+      let path = folder.write(i % 3 == 2 ? "problems.csv" : "problems.jsonl", text)
       do throws(TrainerError) {
         let set = try ProblemSet(path: path)
         #expect(!set.problems.isEmpty && set.problems.allSatisfy { !$0.text.isEmpty })

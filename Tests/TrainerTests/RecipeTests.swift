@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Problems
 import TestSupport
 import Testing
@@ -124,6 +125,29 @@ import Testing
     var unused = recipe.lora
     unused.rankPatterns = [.init("layers.9.q_proj", 4)]
     #expect(throws: TrainerError.self) { try unused.modules(for: try Model(path: pico, threads: 1).config) }
+  }
+
+  @Test func columnsHaveNames() throws {
+    let recipe = try Recipe(
+      yaml: "dataset_prompt_column: q\ndataset_answer_column: a\ndataset_system_column: s", path: "r.yaml")
+    #expect(recipe.columns.prompt == "q" && recipe.columns.answer == "a" && recipe.columns.system == "s")
+    let folder = TemporaryFolder()
+    let path = folder.write("p.csv", "q,a,s,level\n1 + 1,2,Be short.,easy\n")
+    let set = try ProblemSet(path: path, names: recipe.columns)
+    #expect(set.problems.map(\.gold) == ["$2$"] && set.problems[0].system == "Be short.")
+    #expect(set.problems[0].columns?["level"]?.string == "easy")
+    let documents = try Recipe(
+      yaml: "method: sft\ndataset_prompt_column: q\ndataset_completion_column: c", path: "r.yaml")
+    #expect(documents.columns.completion == "c" && documents.heldOutColumns == DataColumns())
+    for (yaml, part) in [
+      ("dataset_prompt_column: q\ndataset_messages_column: m", "a conversation, or a prompt"),
+      ("method: sft\ndataset_answer_column: a", "method: grpo"),
+      ("dataset_completion_column: c", "method: sft"),
+      ("dataset_answer_column: \"\"", "1 to 1024"), ("dataset_promt_column: q", "dataset_prompt_column"),
+    ] {
+      let error = #expect(throws: TrainerError.self) { try Recipe(yaml: yaml, path: "r.yaml") }
+      #expect("\(String(describing: error))".contains(part), "\(String(describing: error))")
+    }
   }
 
   /// Tina's schedule: lr0 · s / W, then a cosine down to a tenth.

@@ -78,11 +78,12 @@ struct BenchmarkLocator {
   static func ranked(_ paths: [String]) -> [String] {
     let files = paths.filter { path in
       let name = path.split(separator: "/").last ?? ""
-      return [".jsonl", ".json", ".parquet"].contains(where: name.hasSuffix)
+      return [".jsonl", ".json", ".csv", ".parquet"].contains(where: name.hasSuffix)
         && !name.hasPrefix("dataset_info")
     }
     func rank(_ path: String) -> Int {
-      (path.hasSuffix(".jsonl") ? 0 : path.hasSuffix(".json") ? 1 : 2) + (path.contains("test") ? 0 : 4)
+      (path.hasSuffix(".jsonl") ? 0 : path.hasSuffix(".json") ? 1 : path.hasSuffix(".csv") ? 2 : 3)
+        + (path.contains("test") ? 0 : 4)
     }
     return files.sorted { (rank($0), $0) < (rank($1), $1) }
   }

@@ -98,11 +98,24 @@ package struct RunComparison: Sendable {
       let values = Set(runs.map { run in canonical(run.settings[key] ?? "–") })
       return values.count > 1
     }
-    return different.sorted { a, b in
+    let own = different.filter { order.contains($0) }
+    let shown = different.filter { own.contains($0) || !follows($0, from: own, runs) }
+    return shown.sorted { a, b in
       let places = [a, b].map { order.firstIndex(of: $0) ?? order.count }
       if places[0] != places[1] { return places[0] < places[1] }
       let numbers = [a, b].map { key in runs.allSatisfy { Double($0.settings[key] ?? "") != nil } }
       return numbers[0] == numbers[1] ? a < b : numbers[0]
+    }
+  }
+
+  /// Whether a key's value follows from those of a sweep's keys, as a default does: it is no difference of its own.
+  private static func follows(_ key: String, from keys: Set<String>, _ runs: [RunRecord]) -> Bool {
+    guard !keys.isEmpty else { return false }
+    var values: [[String]: String] = [:]
+    return runs.allSatisfy { run in
+      let value = run.settings[key] ?? "–"
+      let known = values.updateValue(value, forKey: keys.sorted().map { run.settings[$0] ?? "–" })
+      return known == nil || known == value
     }
   }
 

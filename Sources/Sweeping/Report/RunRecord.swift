@@ -20,6 +20,7 @@ package struct RunRecord: Sendable {
   /// Keys that say nothing of what a run learns.
   private static let machinery: Set<String> = [
     "seed", "output_dir", "run_name", "stop_at_step", "hub_model_id", "save_total_limit", "logging_steps",
+    "dollars_per_hour",
   ]
 
   /// - Throws: ``SweepError`` if the folder holds no run.

@@ -20,7 +20,7 @@ struct DocumentSet: Sendable {
     var (cut, dropped) = (0, 0)
     let file: TextRecords
     do throws(ProblemError) {
-      file = try TextRecords(path, textField: settings.textField)
+      file = try TextRecords(path, names: recipe.columns)
       for index in 0..<file.count {
         for var document in try reader.documents(file, index) {
           if document.truncate(to: settings.maxLength) { cut += 1 }

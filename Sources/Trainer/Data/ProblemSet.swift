@@ -7,12 +7,14 @@ struct ProblemSet: Sendable {
   let digest: String
   let problems: [Problem]
 
-  /// - Parameter keepsColumns: whether problems keep all members of their records.
+  /// - Parameters:
+  ///   - names: members of other names than the usual ones.
+  ///   - keepsColumns: whether problems keep all members of their records.
   /// - Throws: ``TrainerError`` naming the record that can't be read.
-  init(path: String, keepsColumns: Bool = false) throws(TrainerError) {
+  init(path: String, names: DataColumns = DataColumns(), keepsColumns: Bool = false) throws(TrainerError) {
     self.path = path
     do throws(ProblemError) {
-      let file = try ProblemFile(path, for: .training, keepsColumns: keepsColumns)
+      let file = try ProblemFile(path, for: .training, names: names, keepsColumns: keepsColumns)
       (digest, problems) = (file.digest, file.problems)
     } catch {
       throw TrainerError(

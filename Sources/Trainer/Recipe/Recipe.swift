@@ -1,6 +1,7 @@
 import Foundation
 public import Judging
 public import ModelFiles
+public import Problems
 public import TinaRuntime
 import Yams
 import Support
@@ -9,7 +10,7 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file, and of the changes if there are any.
+  /// SHA-256 of the file, and of the changes if there are any. A run's `recipe.yaml` has that of the run's recipe.
   public let digest: String
   /// `method`: how the adapter learns.
   public var method = TrainingMethod.grpo
@@ -27,6 +28,8 @@ public struct Recipe: Sendable {
   public var datasetPath: String?
   /// `eval_dataset_path`: held-out problems.
   public var heldOutPath: String?
+  /// `dataset_prompt_column` and its like: members of records that have other names than usual.
+  public var columns = DataColumns()
   /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
@@ -101,6 +104,8 @@ public struct Recipe: Sendable {
   public var evalSteps: Int?
   /// `eval_samples`: completions of a held-out problem.
   public var evalSamples = 1
+  /// `dollars_per_hour`: what an hour of the machines costs; nil where nobody says.
+  public var dollarsPerHour: Double?
   /// Facts about the reading of the recipe that a person should know, one sentence each.
   public var notes: [String] = []
 
@@ -155,10 +160,11 @@ public struct Recipe: Sendable {
     self.path = path
     digest =
       changes.isEmpty
-      ? hexadecimal(Digest.sha256(Array(yaml.utf8)))
+      ? ResolvedRecipe.origin(of: yaml) ?? hexadecimal(Digest.sha256(Array(yaml.utf8)))
       : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
     for change in changes { try reader.change(change) }
+    given = reader.plain
     try read(&reader)
     try reader.finish { Self.otherMethod(of: $0)?.rawValue }
     stated = reader.stated
@@ -167,6 +173,8 @@ public struct Recipe: Sendable {
 
   /// The keys that the recipe holds a value for.
   var stated: Set<String> = []
+  /// Keys and values as they stand in the recipe.
+  private(set) var given: [(key: String, value: JSONValue)] = []
 
   private mutating func read(_ reader: inout RecipeReader) throws(TrainerError) {
     method = try reader.choice("method") ?? method
@@ -176,6 +184,7 @@ public struct Recipe: Sendable {
     datasetName = try reader.text("model_post_train_dataset_name") ?? datasetName
     datasetPath = try reader.text("dataset_path")
     heldOutPath = try reader.text("eval_dataset_path")
+    try columns.read(&reader, method)
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
     thinking = try reader.flag("chat_template_kwargs", "enable_thinking")
@@ -197,6 +206,7 @@ public struct Recipe: Sendable {
     sampling.topP = try reader.number("top_p", 1e-6...1).map { Float($0) } ?? sampling.topP
     sampling.minP = try reader.number("min_p", 0...1).map { Float($0) } ?? sampling.minP
     activations = try reader.choice("activations") ?? activations
+    dollarsPerHour = try reader.number("dollars_per_hour", 0...1e9)
     masksTruncated = try reader.flag("mask_truncated_completions") ?? masksTruncated
     scalesLogits = try reader.flag("scale_logits_by_temperature") ?? scalesLogits
   }

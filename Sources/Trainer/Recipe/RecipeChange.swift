@@ -69,6 +69,11 @@ extension RecipeReader {
     }
   }
 
+  /// The values that JSON can hold.
+  var plain: [(key: String, value: JSONValue)] {
+    values.compactMap { key, node in (try? json(key, node, depth: 0)).map { (key, $0) } }
+  }
+
   /// All keys and values, as JSON.
   package func all() throws(TrainerError) -> JSONObject {
     JSONObject(

@@ -26,8 +26,6 @@ public struct SupervisionSettings: Sendable, Equatable {
   public var isAssistantOnly: Bool?
   /// `packing`: whether short documents share a place of a micro-batch.
   public var packs = false
-  /// `dataset_text_field`: the member that holds a whole text.
-  public var textField = "text"
   /// `loss_type`.
   public var loss = Loss.nll
 
@@ -47,7 +45,6 @@ public struct SupervisionSettings: Sendable, Equatable {
     isCompletionOnly = try reader.flag("completion_only_loss")
     isAssistantOnly = try reader.flag("assistant_only_loss")
     packs = try reader.flag("packing") ?? packs
-    textField = try reader.text("dataset_text_field") ?? textField
     loss = try reader.choice("loss_type") ?? loss
   }
 }
@@ -58,6 +55,7 @@ extension Recipe {
     "reward_command", "reward_timeout", "reward_restarts", "num_generations", "num_iterations",
     "scale_rewards", "scale_reward", "mask_truncated_completions", "scale_logits_by_temperature", "reference",
     "dynamic_sampling", "dynamic_sampling_max_batches", "steps_per_generation", "generation_batch_size",
+    "dataset_answer_column", "dataset_solution_column", "dataset_system_column",
   ]
   private static let lossKeys = [
     "beta", "epsilon", "epsilon_high", "use_bias_correction_kl", "importance_sampling_level", "delta",
@@ -65,6 +63,7 @@ extension Recipe {
   ]
   private static let supervisedKeys = [
     "max_length", "completion_only_loss", "assistant_only_loss", "packing", "dataset_text_field",
+    "dataset_completion_column",
   ]
 
   /// Refuses keys of GRPO in a recipe of supervised fine-tuning.

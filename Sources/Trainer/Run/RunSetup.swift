@@ -61,7 +61,7 @@ struct RunSetup {
     builder = try PromptBuilder(recipe, engine)
     data = try TrainingData(path: recipe.resolve(dataset), recipe, builder, model)
     heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in
-      try ProblemSet(path: recipe.resolve(path))
+      try ProblemSet(path: recipe.resolve(path), names: recipe.heldOutColumns)
     }
     totalSteps = recipe.totalSteps(problems: data.count)
     // A rollout is learned from as a whole, so that a run goes on where one begins.
@@ -102,7 +102,7 @@ struct RunSetup {
   var firstState: RunState {
     RunState(
       recipe: recipe.digest, data: data.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest,
+      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest, flops: 0,
       rewards: recipe.ownRewards, rewardFiles: rewardFiles)
   }
 
@@ -111,19 +111,18 @@ struct RunSetup {
     rewardCommands.keys.isEmpty ? nil : Digest.text(of: [JSONValue.object(rewardCommands).text()])
   }
 
-  /// What the report of a run says of it: `about.json`.
-  var about: JSONObject {
-    JSONObject([
-      ("base", .string(NSString(string: model.directory.path).lastPathComponent)),
-      ("data", .string(recipe.datasetName)), ("algorithm", .string(recipe.method.rawValue)),
-      ("loss_type", .string(recipe.lossName)), ("seed", .string("\(recipe.seed)")),
-      ("template", .string(builder.about.template)),
-      ("system", builder.about.system.map { .string($0) } ?? .null),
-    ])
+  /// Remarks on the run before its first step.
+  func advice(_ advice: inout RunAdvice) -> [RunAdvice.Note] {
+    advice.beforeTheRun(
+      recipe, recipe.schedule(totalSteps: totalSteps),
+      adapter: (rank: modules.maxRank, parameters: modules.reduce(0) { $0 + $1.count(model.config) }),
+      told: data.told(recipe, steps: totalSteps))
   }
 
   /// The adapter after a step, as files hold it, with a record of its training.
-  func archive(_ parameters: LoRAParameters, step: Int) -> AdapterArchive {
+  ///
+  /// - Parameter flops: floating-point operations up to the step.
+  func archive(_ parameters: LoRAParameters, step: Int, flops: Double?) -> AdapterArchive {
     let commands: [(key: String, value: JSONValue)] =
       rewardCommands.keys.isEmpty ? [] : [("reward_commands", .object(rewardCommands))]
     let rewards: [(key: String, value: JSONValue)] =
@@ -141,7 +140,7 @@ struct RunSetup {
         ("data", .string(recipe.datasetName)), ("data_sha256", .string(data.digest)),
         ("seed", JSONValue(Int(clamping: recipe.seed))),
         ("activations", .string(recipe.activations.rawValue)),
-      ])
+      ] + (flops.map { [("flops", JSONValue($0))] } ?? []))
     if let start { training = training.with("init", .object(start.ancestry)) }
     let name = NSString(string: model.directory.path).lastPathComponent
     return parameters.archive(baseModelName: name, base: base, training: training)
@@ -159,7 +158,8 @@ enum TrainingData {
       self = .documents(try DocumentSet(path: path, recipe, builder.prompts, endText: end))
       return
     }
-    let set = try ProblemSet(path: path, keepsColumns: recipe.rewards.contains { $0.kind == nil })
+    let set = try ProblemSet(
+      path: path, names: recipe.columns, keepsColumns: recipe.rewards.contains { $0.kind == nil })
     if recipe.rewards.contains(where: \.needsAnswer),
       let index = set.problems.firstIndex(where: { $0.gold == nil })
     {
@@ -168,6 +168,14 @@ enum TrainingData {
         expected: "a solution or answer", advice: "The recipe's rewards ask whether answers are right.")
     }
     self = .problems(set)
+  }
+
+  /// The file.
+  var path: String {
+    switch self {
+    case .problems(let set): set.path
+    case .documents(let set): set.path
+    }
   }
 
   /// SHA-256 of the file.
@@ -183,6 +191,18 @@ enum TrainingData {
     switch self {
     case .problems(let set): set.problems.count
     case .documents(let set): set.places.count
+    }
+  }
+
+  /// About how many bits a run of that many steps is told: one by a completion's reward, one by a token that counts.
+  func told(_ recipe: Recipe, steps: Int) -> Int {
+    switch self {
+    case .problems:
+      return (steps + recipe.stepsPerRollout - 1) / recipe.stepsPerRollout * recipe.completionsPerStep
+    case .documents(let set):
+      let tokens = set.places.reduce(0) { $0 + $1.reduce(0) { $0 + $1.labelCount } }
+      let share = min(1, Double(steps) * Double(recipe.stepSize) / Double(max(set.places.count, 1)))
+      return Int(Double(tokens) * share)
     }
   }
 
@@ -207,11 +227,11 @@ extension Recipe {
         throw TrainerError(
           .recipe, place: path + ": dataset_path", found: "no data set", expected: "a file of problems")
       }
-      problems = try ProblemSet(path: resolve(datasetPath)).problems.count
+      problems = try recordCount(resolve(datasetPath))
     }
     let total = totalSteps(problems: problems)
     let heldOut = try heldOutPath.map { (path) throws(TrainerError) in
-      try ProblemSet(path: resolve(path)).problems.count
+      try ProblemSet(path: resolve(path), names: heldOutColumns).problems.count
     }
     return (min(stopStep ?? total, total), heldOut ?? 0)
   }
@@ -221,6 +241,20 @@ extension Recipe {
     let own = rewards.filter { $0.kind == nil }.map { "\($0.name)=\($0.weight)" }
     return own.isEmpty ? nil : own.joined(separator: ",")
   }
+
+  /// Problems of a file, or records of documents.
+  private func recordCount(_ path: String) throws(TrainerError) -> Int {
+    guard method == .sft else { return try ProblemSet(path: path, names: columns).problems.count }
+    do throws(ProblemError) {
+      return try TextRecords(path, names: columns).count
+    } catch {
+      throw TrainerError(
+        .data, place: error.location, found: error.found, expected: error.expected, advice: error.remedy)
+    }
+  }
+
+  /// The names for the held-out problems: those of the data set, unless that holds documents.
+  var heldOutColumns: DataColumns { method == .grpo ? columns : DataColumns() }
 
   /// The loss that the recipe's method has.
   var lossName: String { method == .sft ? supervision.loss.rawValue : loss.type.rawValue }

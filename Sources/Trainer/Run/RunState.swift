@@ -24,6 +24,10 @@ struct RunState {
   var skipped = 0
   var tokens = 0
   var spentSeconds = 0.0
+  /// Floating-point operations, counted from shapes; nil in checkpoints from before they were counted.
+  var flops: Double?
+  /// What the seconds cost at the prices of their time; nil where no price was given.
+  var dollars: Double?
   /// The digest of this state and of the matrices beside it, in hexadecimal; nil in checkpoints from before there was
   /// one, and before a checkpoint is saved.
   var digest: String?
@@ -38,6 +42,8 @@ struct RunState {
         text.map { (key, .string($0)) }
       }
     let asked: [(key: String, value: JSONValue)] = asked.map { [("asked_problems", JSONValue($0))] } ?? []
+    let flops: [(key: String, value: JSONValue)] = flops.map { [("flops", JSONValue($0))] } ?? []
+    let dollars: [(key: String, value: JSONValue)] = dollars.map { [("dollars", JSONValue($0))] } ?? []
     return JSONObject(
       [
         ("step", JSONValue(step)), ("optimizer_steps", JSONValue(optimizerSteps)),
@@ -46,7 +52,12 @@ struct RunState {
         ("base_sha256", .string(base)), ("seed", .string("\(seed)")), ("row_limit", JSONValue(rowLimit)),
         ("skipped_steps", JSONValue(skipped)), ("tokens", JSONValue(tokens)),
         ("spent_seconds", JSONValue(spentSeconds)),
-      ] + activations + origin + rewards + asked)
+      ] + activations + origin + rewards + asked + flops + dollars)
+  }
+
+  /// What the run has taken so far, for the log.
+  var costs: [(String, Double)] {
+    [("flops/total", flops), ("dollars", dollars)].compactMap { name, value in value.map { (name, $0) } }
   }
 
   /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
@@ -74,6 +85,7 @@ struct RunState {
       origin: object["init_adapter_digest"]?.string, rewards: object["own_rewards"]?.string,
       rewardFiles: object["reward_files_sha256"]?.string)
     asked = object["asked_problems"]?.int
+    (flops, dollars) = (object["flops"]?.double, object["dollars"]?.double)
     (self.step, self.optimizerSteps, self.passes) = (step, optimizerSteps, passes)
     (self.skipped, self.tokens, self.spentSeconds) = (skipped, tokens, spentSeconds)
     digest = object["sha256"]?.string
@@ -81,12 +93,11 @@ struct RunState {
 
   init(
     recipe: String, data: String, base: String, seed: UInt64, rowLimit: Int,
-    activations: Recipe.TrainedActivations?, origin: String? = nil, rewards: String? = nil,
-    rewardFiles: String? = nil
+    activations: Recipe.TrainedActivations?, origin: String? = nil, flops: Double? = nil,
+    rewards: String? = nil, rewardFiles: String? = nil
   ) {
-    self.origin = origin
-    self.rewards = rewards
-    self.rewardFiles = rewardFiles
+    (self.origin, self.flops) = (origin, flops)
+    (self.rewards, self.rewardFiles) = (rewards, rewardFiles)
     (self.recipe, self.data, self.base, self.seed, self.rowLimit) = (recipe, data, base, seed, rowLimit)
     self.activations = activations
   }

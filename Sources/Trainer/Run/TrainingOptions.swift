@@ -12,8 +12,6 @@ public struct TrainingOptions: Sendable {
   public var untilTransition = false
   /// Also writes PEFT's files into each checkpoint.
   public var peft = false
-  /// Dollars that an hour costs, for each step's line.
-  public var dollarsPerHour = 0.0
   /// Type in which the sampler keeps keys and values.
   public var cacheType = CacheType.f16
   /// Whether the sampler guesses tokens ahead: from earlier completions of the same problem too.

@@ -54,7 +54,12 @@ public final class TrainingRun {
     folder = RunFolder(path: options.output, seed: recipe.seed)
     lock = try folder.lock()
     let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
-    try RunFolder.write(setup.about, to: options.output + "/about.json")
+    let about = options.output + "/about.json"
+    try RunFolder.write(
+      setup.about(
+        goingOnAfter: last?.step ?? 0, last.flatMap { _ in try? JSON.object(path: about) }, options),
+      to: about)
+    try RunFolder.write(setup.resolved.text, to: options.output + "/" + ResolvedRecipe.name)
     state = last ?? setup.firstState
     state.rewardFiles = setup.firstState.rewardFiles
     sampler = RolloutSampler(
@@ -79,11 +84,13 @@ public final class TrainingRun {
     } else {
       parameters.initialise(seed: recipe.seed)
     }
-    journal = try RunJournal(folder, goingOnAfter: last?.step)
+    journal = try RunJournal(
+      folder, RunAdvice(recipe, totalSteps: setup.totalSteps), goingOnAfter: last?.step)
+    let advice = try journal.advise { setup.advice(&$0) }
     check = SignalCheck(recipe, isIgnored: options.ignoresMissingSignal)
     notes =
       recipe.notes + (recipe.lossNote.map { [$0] } ?? []) + (setup.start?.notes ?? []) + setup.data.notes
-      + setup.plan.notes + (last.map { ["going on after step \($0.step)"] } ?? [])
+      + setup.plan.notes + advice + (last.map { ["going on after step \($0.step)"] } ?? [])
       + (last.map { $0.rewardFiles != setup.firstState.rewardFiles } ?? false
         ? ["the files of a reward command are others than when this run was saved; it goes on with them"]
         : [])
@@ -196,14 +203,18 @@ public final class TrainingRun {
 
   /// The state, with a step's time and whether it was made.
   private func spent(_ seconds: Double, _ metrics: UpdateMetrics) -> RunState {
+    if let price = recipe.dollarsPerHour {
+      state.dollars = (state.dollars ?? state.spentSeconds / 3600 * price) + seconds / 3600 * price
+    }
     state.spentSeconds += seconds
     if metrics.skipped != nil { state.skipped += 1 }
     return state
   }
 
   private func record(_ report: some StepRecord) throws {
-    try journal.write(
-      report, line: report.line(stopStep: setup.stopStep, dollarsPerHour: options.dollarsPerHour))
+    let step = report.values.first { $0.0 == "flops/step" }?.1 ?? 0
+    state.flops = state.flops.map { $0 + step }
+    try journal.write(report, line: report.line(stopStep: setup.stopStep), totals: state.costs)
     try check.check(report.metrics, step: state.step)
   }
 
@@ -236,7 +247,8 @@ public final class TrainingRun {
     state.optimizerSteps = learner.optimizer.step
     state.passes = learner.passes
     try folder.save(
-      state, learner, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
+      state, learner, setup.archive(parameters, step: state.step, flops: state.flops),
+      parent: needsNoOther ? nil : earlier.last,
       peft: options.peft)
     try removeOldCheckpoints()
   }

@@ -2,6 +2,7 @@ import Evaluation
 import Foundation
 import Hub
 import ModelFiles
+import Problems
 import Support
 import TinaRuntime
 
@@ -29,10 +30,21 @@ enum HubAccess {
     }
   }
 
-  /// The path of a file of problems, which may be named as `hf://datasets/org/name/file`.
+  /// The path of a file of problems, which may be named as `hf://datasets/org/name/file`, or without the file where the
+  /// repository has one that it can be.
   static func data(_ text: String) throws -> String {
     guard text.hasPrefix("hf://") else { return text }
-    return try path(text, want: .all)
+    let name = try HubName(text)
+    guard name.kind == .dataset, name.path.isEmpty else { return try path(text, want: .all) }
+    let hub = try HubSession(HubSettings()) { Terminal.note($0) }
+    if hub.settings.isOffline {
+      let folder = try path(text, want: .all)
+      let files = FileManager.default.enumerator(atPath: folder)?.prefix(10_000).compactMap { $0 as? String }
+      return folder + "/" + (try DataRepository.file(of: files ?? [], in: "\(name)"))
+    }
+    let file = try DataRepository.file(of: hub.plan(name, want: .all).files.map(\.path), in: "\(name)")
+    let revision = name.revision.map { "@" + $0 } ?? ""
+    return try path("hf://datasets/\(name.repository)\(revision)/\(file)", want: .all)
   }
 
   /// Fetches the problems of a known benchmark unless they are on this machine.

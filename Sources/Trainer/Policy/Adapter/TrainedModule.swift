@@ -13,6 +13,12 @@ struct TrainedModule: Sendable, Equatable {
 
   /// `layers.3.self_attn.q_proj`
   var name: String { projection.module(layer: layer) }
+
+  /// Numbers in its two matrices.
+  func count(_ config: Architecture) -> Int {
+    let (output, input) = projection.shape(config)
+    return rank * (output + input)
+  }
 }
 
 extension [TrainedModule] {

@@ -25,6 +25,17 @@ package struct MetricsLog {
     try events?.write(finite, step: step, time: now)
   }
 
+  /// Writes remarks to `notes.jsonl`.
+  func write(_ notes: [RunAdvice.Note]) throws(TrainerError) {
+    for note in notes {
+      try AppendingFile.append(
+        Array((JSONValue.object(note.json).text() + "\n").utf8), to: folder + "/" + Self.notes)
+    }
+  }
+
+  /// The file of remarks.
+  static let notes = "notes.jsonl"
+
   /// Writes one completion of each of the first two groups.
   func writeSamples(step: Int, _ rollout: Rollout) throws(TrainerError) {
     for g in rollout.groups.indices.prefix(2) {
@@ -57,7 +68,7 @@ package struct MetricsLog {
 
   /// Drops records of steps after `step`, from which the run continues.
   func cut(after step: Int) throws {
-    for name in ["metrics.jsonl", "samples.jsonl"]
+    for name in ["metrics.jsonl", "samples.jsonl", Self.notes]
     where FileManager.default.fileExists(atPath: folder + "/" + name) {
       let kept = Self.objects(folder + "/" + name).filter { ($0["step"]?.int ?? .max) <= step }
       try RunFolder.write(

@@ -7,33 +7,62 @@ struct RunJournal {
   private var log: MetricsLog
   private(set) var marks = RunMarks()
   private(set) var transition = PhaseTransition()
+  private var advice: RunAdvice
   /// Steps with a score on the held-out problems.
   private(set) var evaluated: Set<Int> = []
   /// Receives one line a step.
   var onLine: (String) -> Void = { _ in }
 
-  /// - Parameter step: the step after which the run continues; nil for a new run. Drops records of later steps.
-  init(_ folder: RunFolder, goingOnAfter step: Int?) throws {
+  /// Drops records of steps after the one from which the run continues.
+  ///
+  /// - Parameters:
+  ///   - advice: what has an eye on the run.
+  ///   - step: the step after which the run continues; nil for a new run.
+  init(_ folder: RunFolder, _ advice: RunAdvice, goingOnAfter step: Int?) throws {
     self.folder = folder
+    self.advice = advice
     log = MetricsLog(folder: folder.path)
     // Before the first checkpoint, nothing stays.
     try log.cut(after: step ?? -1)
     guard step != nil else { return }
     marks = RunMarks(readFrom: folder.path)
-    for line in MetricsLog.lines(folder.path + "/metrics.jsonl") { observe(line) }
+    for note in MetricsLog.objects(folder.path + "/" + MetricsLog.notes) {
+      if let kind = note["kind"]?.string.flatMap(RunAdvice.Kind.init(rawValue:)) { self.advice.skip(kind) }
+    }
+    for line in MetricsLog.lines(folder.path + "/metrics.jsonl") {
+      observe(line)
+      _ = self.advice.after(line.step, line.values)
+    }
+  }
+
+  /// Remarks on a run that has not begun.
+  ///
+  /// - Returns: those that were not made before, for people.
+  mutating func advise(_ remarks: (inout RunAdvice) -> [RunAdvice.Note]) throws -> [String] {
+    let notes = remarks(&advice)
+    try log.write(notes)
+    return notes.map(\.text)
   }
 
   /// Records a step.
-  mutating func write(_ report: some StepRecord, line: String) throws {
+  ///
+  /// - Parameters:
+  ///   - line: tells it to people.
+  ///   - totals: what the run has taken so far.
+  mutating func write(_ report: some StepRecord, line: String, totals: [(String, Double)]) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
-    let values = report.values
+    let values = report.values + totals
     try log.write(step: step, values)
     if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
-    observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))
+    let all = Dictionary(values) { $1 }
+    observe(MetricsLog.Line(step: step, values: all))
     onLine(line)
+    let notes = advice.after(step, all)
+    try log.write(notes)
+    for note in notes { onLine("note: " + note.text) }
   }
 
   /// Records a score on the held-out problems, and marks the best checkpoint.

@@ -49,9 +49,14 @@ public enum RunReport {
       return "<h3>Step \(sample["step"]?.int ?? 0), reward \(reward)</h3>"
         + "<p>\(text("problem"))</p><pre>\(text("completion"))</pre>"
     }
+    let notes = MetricsLog.objects(folder + "/" + MetricsLog.notes).map { note in
+      let step = note["step"]?.int ?? 0
+      return "<li>\(step > 0 ? "Step \(step): " : "")\(htmlEscaped(note["note"]?.string ?? ""))</li>"
+    }
     return ReportFrame(title: origin.title).page(
       """
       <h1>\(htmlEscaped(origin.title))</h1><p class="lead">\(htmlEscaped(facts.joined(separator: " · ")))</p>
+      \(notes.isEmpty ? "" : "<h2>Notes</h2><ul>\(notes.joined())</ul>")
       <div class="plots">\(charts.joined(separator: "\n"))</div>
       <h2>Completions over time</h2>
       \(samples.joined(separator: "\n"))
@@ -61,14 +66,12 @@ public enum RunReport {
   /// The run's length and gains, in a few words.
   private static func summary(_ lines: [MetricsLog.Line]) -> [String] {
     var facts: [String] = []
+    let last = { (key: String) in lines.compactMap { $0.values[key] }.last }
     let seconds = lines.compactMap { $0.values["step_time"] }.reduce(0, +)
     if seconds > 0 {
-      facts.append(
-        seconds < 600
-          ? String(format: "%.0f s in steps", seconds) : String(format: "%.1f h in steps", seconds / 3600))
-    }
-    if let tokens = lines.compactMap({ $0.values["num_tokens"] }).last {
-      facts.append(String(format: "%.2f million tokens", tokens / 1e6))
+      facts += RunCosts.parts(
+        seconds: seconds, tokens: Int(clamping: Int64(last("num_tokens") ?? 0)), flops: last("flops/total"),
+        dollars: last("dollars"))
     }
     for (name, title) in [("eval/pass_at_1", "held-out Pass@1"), ("eval/format", "format")] {
       let values = lines.compactMap { $0.values[name] }
@@ -132,13 +135,10 @@ public enum RunReport {
     init(_ folder: String) {
       if let about = (try? JSON.parse(path: folder + "/about.json"))?.object {
         let text = { (key: String) in about[key]?.string }
+        facts += RunSetup.facts(about)
         let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
         title = [text("base"), name, text("data").map { "trained on \($0)" }].compactMap(\.self)
           .joined(separator: " · ")
-        facts += [
-          text("loss_type").map { "loss \($0)" }, text("seed").map { "seed \($0)" },
-          text("template").map { "template \($0)" }, text("system").map { "system message “\($0)”" },
-        ].compactMap(\.self)
       }
       let attributes = try? FileManager.default.attributesOfItem(atPath: folder + "/metrics.jsonl")
       if let date = attributes?[.modificationDate] as? Date {

@@ -8,5 +8,5 @@ protocol StepRecord {
   /// Names and numbers, in the order of the log.
   var values: [(String, Double)] { get }
   /// One line for people.
-  func line(stopStep: Int, dollarsPerHour: Double) -> String
+  func line(stopStep: Int) -> String
 }

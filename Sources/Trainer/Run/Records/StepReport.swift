@@ -66,7 +66,7 @@ struct StepReport: StepRecord {
     return Double(flat) / Double(max(rollout.groups.count, 1))
   }
 
-  func line(stopStep: Int, dollarsPerHour: Double) -> String {
+  func line(stopStep: Int) -> String {
     let v = Dictionary(values) { $1 }
     let f = { (format: String, key: String) in String(format: format, v[key] ?? 0) }
     let parts = recipe.rewards.map { component in
@@ -83,7 +83,7 @@ struct StepReport: StepRecord {
       "length " + f("%.0f", "completions/mean_length"),
       "cut " + String(format: "%.0f %%", 100 * rollout.truncatedShare),
       f("%.0f tokens/s", "tokens_per_second"),
-      dollarsPerHour > 0 ? String(format: "$%.2f", state.spentSeconds / 3600 * dollarsPerHour) : nil,
+      state.dollars.map { String(format: "$%.2f", $0) },
       left >= 90 ? String(format: "%.0f min left", left / 60) : String(format: "%.0f s left", left),
     ].compactMap(\.self).joined(separator: " · ")
   }

@@ -32,7 +32,7 @@ struct SupervisedReport: StepRecord {
     return values
   }
 
-  func line(stopStep: Int, dollarsPerHour: Double) -> String {
+  func line(stopStep: Int) -> String {
     let left = Double(stopStep - state.step) * state.spentSeconds / Double(max(state.step, 1))
     return [
       "step \(state.step)/\(stopStep)", String(format: "loss %.4f", metrics.loss),
@@ -41,7 +41,7 @@ struct SupervisedReport: StepRecord {
       String(format: "adapter %.2f + %.1e", adapterNorm, metrics.changeNorm),
       String(format: "epoch %.2f", epoch),
       String(format: "%.0f tokens/s", Double(tokens) / max(seconds, 1e-6)),
-      dollarsPerHour > 0 ? String(format: "$%.2f", state.spentSeconds / 3600 * dollarsPerHour) : nil,
+      state.dollars.map { String(format: "$%.2f", $0) },
       left >= 90 ? String(format: "%.0f min left", left / 60) : String(format: "%.0f s left", left),
     ].compactMap(\.self).joined(separator: " · ")
   }

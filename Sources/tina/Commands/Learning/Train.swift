@@ -36,7 +36,8 @@ struct Train: AsyncParsableCommand {
   var model: String?
 
   @Option(
-    help: "Problems as JSON lines or a JSON array, instead of the recipe's dataset_path.", completion: .lines)
+    help: "Problems as JSON lines, a JSON array or CSV, instead of the recipe's dataset_path.",
+    completion: .lines)
   var data: String?
 
   @Option(
@@ -75,8 +76,8 @@ struct Train: AsyncParsableCommand {
   @Flag(help: "Writes PEFT's files into every checkpoint too.")
   var peft = false
 
-  @Option(help: "What an hour of this machine costs in dollars, for the line of each step.")
-  var dollarsPerHour = 0.0
+  @Option(help: "What an hour of this machine costs in dollars, instead of the recipe's dollars_per_hour.")
+  var dollarsPerHour: Double?
 
   @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
   var memory: Double?
@@ -93,7 +94,7 @@ struct Train: AsyncParsableCommand {
     if let memory, !(memory > 0 && memory < 1e6) {
       throw ValidationError("--memory: found \(memory), expected gigabytes above 0.")
     }
-    if !(dollarsPerHour >= 0 && dollarsPerHour.isFinite) {
+    if let dollarsPerHour, !(dollarsPerHour >= 0 && dollarsPerHour <= 1e9) {
       throw ValidationError("--dollars-per-hour: found \(dollarsPerHour), expected 0 or more.")
     }
   }
@@ -102,6 +103,7 @@ struct Train: AsyncParsableCommand {
     var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
+    recipe.heldOutPath = try recipe.heldOutPath.map { try HubAccess.data($0) }
     if let from {
       guard from.scale == 1, from.layers == nil else {
         throw CommandError(
@@ -121,6 +123,7 @@ struct Train: AsyncParsableCommand {
     if let stopAt { recipe.stopStep = stopAt }
     if let seed { recipe.seed = seed }
     if let activations { recipe.activations = activations }
+    if let dollarsPerHour { recipe.dollarsPerHour = dollarsPerHour }
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
     ModelMemory.use()
     let base = try Model(
@@ -131,7 +134,6 @@ struct Train: AsyncParsableCommand {
     options.untilTransition = untilTransition
     options.ignoresMissingSignal = ignoreMissingSignal
     options.peft = peft
-    options.dollarsPerHour = dollarsPerHour
     options.memory = memory.map { Int($0 * 1e9) }
     options.cacheType = cacheType
     options.speculation = speculation.remembering

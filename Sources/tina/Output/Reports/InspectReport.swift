@@ -2,6 +2,7 @@ import AdapterFormat
 import Foundation
 import ModelFiles
 import TinaRuntime
+import Trainer
 
 /// What `tina inspect` shows, as text and as JSON.
 struct InspectReport {
@@ -29,6 +30,9 @@ struct InspectReport {
     }
   }
 
+  /// What the run of a checkpoint took.
+  private var costs: RunCosts? { tina.flatMap { RunCosts(beside: $0.path) } }
+
   /// The norm of all ΔW together; nil if a number is not finite.
   private var norm: Double? {
     var sum = 0.0
@@ -52,6 +56,7 @@ struct InspectReport {
       rows.append(["training", JSONValue.object(training.with("init", nil)).text()])
       rows += Self.ancestors(of: training)
     }
+    if let costs { rows.append(["took", costs.text]) }
     let bits = archive.parameterCount > 0 ? 8 * Double(byteCount) / Double(archive.parameterCount) : 0
     rows.append([
       "parameters",
@@ -181,8 +186,18 @@ struct InspectReport {
       "bytes": .integer(byteCount), "base": base, "base_model_name": name, "training": training,
       "configuration": configuration, "parameters": .integer(archive.parameterCount), "norm": norm,
       "applicable": .bool(reasons.isEmpty), "refusals": .array(refusals), "content_digest": digest,
-      "exact": isExact, "layers": .array(layers), "modules": .array(modules),
+      "took": costs.map { Self.json($0) } ?? .null, "exact": isExact, "layers": .array(layers),
+      "modules": .array(modules),
       "other_tensors": .array(tensors),
+    ]
+    return .record(fields)
+  }
+
+  private static func json(_ costs: RunCosts) -> JSONValue {
+    let fields: KeyValuePairs<String, JSONValue> = [
+      "seconds": .double(costs.seconds), "tokens": .integer(costs.tokens),
+      "flops": costs.flops.map { .double($0) } ?? .null,
+      "dollars": costs.dollars.map { .double($0) } ?? .null,
     ]
     return .record(fields)
   }
