@@ -44,15 +44,30 @@ package enum Program {
     throw NotFound(searched: folders.map(\.path))
   }
 
-  /// Starts `tina` with `arguments` and throws away what it writes.
-  package static func start(_ arguments: [String]) throws -> Process {
+  /// Starts `tina` with `arguments` and throws away what it writes. `fileLimit` is that of ``run``.
+  package static func start(
+    _ arguments: [String], environment: [String: String] = [:], fileLimit: Int? = nil
+  ) throws -> Process {
     let process = Process()
     process.executableURL = try executable()
     process.arguments = arguments
+    if let fileLimit { try limit(process, to: fileLimit) }
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
     return process
+  }
+
+  /// Lets a process write no more than so many KiB into one file.
+  private static func limit(_ process: Process, to fileLimit: Int) throws {
+    let arguments = process.arguments ?? []
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    // The signal is ignored, so that the write fails with an error.
+    process.arguments =
+      ["-c", "trap '' XFSZ; ulimit -f \(fileLimit); exec \"$@\"", "bash", try executable().path] + arguments
   }
 
   /// Runs a script of bash in `folder`, in which `"$TINA"` is the program.
@@ -71,12 +86,7 @@ package enum Program {
     let process = Process()
     process.executableURL = try program ?? executable()
     process.arguments = arguments
-    if let fileLimit {
-      process.executableURL = URL(fileURLWithPath: "/bin/bash")
-      // The signal is ignored, so that the write fails with an error.
-      process.arguments =
-        ["-c", "trap '' XFSZ; ulimit -f \(fileLimit); exec \"$@\"", "bash", try executable().path] + arguments
-    }
+    if let fileLimit { try limit(process, to: fileLimit) }
     process.currentDirectoryURL =
       folder.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
     // No test asks the hub, whatever the names of missing models look like, nor reads the settings of who runs it.
