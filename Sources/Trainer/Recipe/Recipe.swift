@@ -8,7 +8,8 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file, and of the changes if there are any.
+  /// SHA-256 of the file, and of the changes if there are any. Where completions come from is left out: it changes
+  /// nothing.
   public let digest: String
   /// `method`: how the adapter learns.
   public var method = TrainingMethod.grpo
@@ -26,6 +27,8 @@ public struct Recipe: Sendable {
   public var datasetPath: String?
   /// `eval_dataset_path`: held-out problems.
   public var heldOutPath: String?
+  /// `rollout_servers`: addresses of servers that sample; this process samples when there are none.
+  public var rolloutServers: [String] = []
   /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
@@ -148,10 +151,12 @@ public struct Recipe: Sendable {
 
   init(yaml: String, path: String, changes: [RecipeChange] = []) throws(TrainerError) {
     self.path = path
+    let text = RolloutServersKey.removed(from: yaml)
+    let counted = changes.filter { $0.key != RolloutServersKey.name }
     digest =
-      changes.isEmpty
-      ? hexadecimal(Digest.sha256(Array(yaml.utf8)))
-      : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
+      counted.isEmpty
+      ? hexadecimal(Digest.sha256(Array(text.utf8)))
+      : Digest.text(of: [text] + counted.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
     for change in changes { try reader.change(change) }
     try read(&reader)
@@ -171,6 +176,7 @@ public struct Recipe: Sendable {
     datasetName = try reader.text("model_post_train_dataset_name") ?? datasetName
     datasetPath = try reader.text("dataset_path")
     heldOutPath = try reader.text("eval_dataset_path")
+    rolloutServers = try RolloutServersKey.read(&reader)
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
     maxPromptLength = try reader.integer("max_prompt_length", 1...1 << 24) ?? maxPromptLength

@@ -57,6 +57,7 @@ extension Recipe {
     "rl_post_train_reward_funcs", "rl_post_train_reward_weights", "num_generations", "num_iterations",
     "scale_rewards", "scale_reward", "mask_truncated_completions", "scale_logits_by_temperature", "reference",
     "dynamic_sampling", "dynamic_sampling_max_batches", "steps_per_generation", "generation_batch_size",
+    "rollout_servers",
   ]
   private static let lossKeys = [
     "beta", "epsilon", "epsilon_high", "use_bias_correction_kl", "importance_sampling_level", "delta",
