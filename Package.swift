@@ -87,7 +87,8 @@ let package = Package(
     .target(name: "CTransfer", cSettings: houseC),
     .target(name: "CEdit", cSettings: houseC),
     .target(name: "TerminalChat", dependencies: ["CEdit", "Support"], swiftSettings: house),
-    .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
+    .target(name: "Transfer", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
+    .target(name: "Hub", dependencies: ["ModelFiles", "Support", "Transfer"], swiftSettings: house),
     .target(
       name: "TinaRuntime",
       dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "Tokenization"],
@@ -107,13 +108,13 @@ let package = Package(
       name: "Evaluation",
       dependencies: [
         "AdapterFormat", "Grading", "Judging", "ModelFiles", "Problems", "Reporting", "Support",
-        "Tokenization", "TinaRuntime",
+        "Tokenization", "TinaRuntime", "Transfer",
       ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Reporting",
-        "Support", "Tokenization", "TinaRuntime",
+        "Support", "Tokenization", "TinaRuntime", "Transfer",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
@@ -139,7 +140,7 @@ let package = Package(
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Judging", "Measuring",
         "Merging", "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
-        "TinaRuntime", "Trainer",
+        "TinaRuntime", "Trainer", "Transfer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -178,7 +179,10 @@ let package = Package(
       ],
       exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
-      name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport"], swiftSettings: house),
+      name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport", "Transfer"],
+      swiftSettings: house),
+    .testTarget(
+      name: "TransferTests", dependencies: ["ModelFiles", "TestSupport", "Transfer"], swiftSettings: house),
     .testTarget(
       name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
@@ -189,7 +193,11 @@ let package = Package(
     .testTarget(
       name: "ProblemsTests", dependencies: ["ModelFiles", "Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "TestSupport"], swiftSettings: house),
+      name: "EvaluationTests",
+      dependencies: [
+        "Evaluation", "Grading", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Transfer",
+      ],
+      swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
       dependencies: [
@@ -210,12 +218,13 @@ let package = Package(
       name: "ServingTests",
       dependencies: [
         "AdapterFormat", "ModelFiles", "Serving", "Support", "TestSupport", "TinaRuntime", "Tokenization",
+        "Transfer",
       ]
         + ["NIOCore", "NIOPosix", "NIOHTTP1"].map {
           .product(name: $0, package: "swift-nio", condition: .when(traits: ["Server"]))
         }, swiftSettings: house),
     .testTarget(
-      name: "TinaTests", dependencies: ["Measuring", "ModelFiles", "TestSupport", "tina"],
+      name: "TinaTests", dependencies: ["Measuring", "ModelFiles", "TestSupport", "Transfer", "tina"],
       swiftSettings: house),
   ],
   swiftLanguageModes: [.v6], cxxLanguageStandard: .cxx17

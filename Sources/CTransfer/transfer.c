@@ -13,10 +13,12 @@ enum {
   OPTION_WRITEDATA = 10001,
   OPTION_URL = 10002,
   OPTION_ERRORBUFFER = 10010,
+  OPTION_POSTFIELDS = 10015,
   OPTION_LOW_SPEED_LIMIT = 19,
   OPTION_LOW_SPEED_TIME = 20,
   OPTION_HTTPHEADER = 10023,
   OPTION_HEADERDATA = 10029,
+  OPTION_CUSTOMREQUEST = 10036,
   OPTION_NOPROGRESS = 43,
   OPTION_FOLLOWLOCATION = 52,
   OPTION_XFERINFODATA = 10057,
@@ -25,10 +27,14 @@ enum {
   OPTION_BUFFERSIZE = 98,
   OPTION_NOSIGNAL = 99,
   OPTION_PROTOCOLS = 181,
+  OPTION_TCP_KEEPALIVE = 213,
+  OPTION_TCP_KEEPIDLE = 214,
+  OPTION_TCP_KEEPINTVL = 215,
   OPTION_SUPPRESS_CONNECT_HEADERS = 265,
   OPTION_WRITEFUNCTION = 20011,
   OPTION_HEADERFUNCTION = 20079,
   OPTION_XFERINFOFUNCTION = 20219,
+  OPTION_POSTFIELDSIZE_LARGE = 30120,
   PROTOCOL_HTTP = 1,
   PROTOCOL_HTTPS = 2,
   GLOBAL_DEFAULT = 3,
@@ -127,7 +133,7 @@ static enum ct_code kind(int code) {
       return CT_STOPPED;
     case 5: case 6: return CT_NO_HOST;
     case 7: return CT_NO_CONNECTION;
-    case 16: case 18: case 28: case 52: case 55: case 56: case 92: return CT_BROKEN;
+    case 16: case 18: case 28: case 52: case 55: case 56: case 65: case 92: return CT_BROKEN;
     case 35: case 58: case 59: case 60: case 77: case 83: case 90: case 91: return CT_UNTRUSTED;
     default: return CT_FAILED;
   }
@@ -157,8 +163,20 @@ struct ct_outcome ct_perform(ct_connection *connection, const struct ct_request 
   SET(OPTION_NOSIGNAL, 1L);
   SET(OPTION_SUPPRESS_CONNECT_HEADERS, 1L);
   SET(OPTION_CONNECTTIMEOUT, request->connect_seconds);
-  SET(OPTION_LOW_SPEED_LIMIT, 1L);
-  SET(OPTION_LOW_SPEED_TIME, request->idle_seconds);
+  if (request->idle_seconds) {
+    SET(OPTION_LOW_SPEED_LIMIT, 1L);
+    SET(OPTION_LOW_SPEED_TIME, request->idle_seconds);
+  } else {
+    SET(OPTION_TCP_KEEPALIVE, 1L);
+    SET(OPTION_TCP_KEEPIDLE, 30L);
+    SET(OPTION_TCP_KEEPINTVL, 10L);
+  }
+  if (request->body) {
+    // The bytes are not copied.
+    SET(OPTION_POSTFIELDSIZE_LARGE, (long long)request->body_count);
+    SET(OPTION_POSTFIELDS, request->body);
+  }
+  if (request->method) SET(OPTION_CUSTOMREQUEST, request->method);
   SET(OPTION_HEADERFUNCTION, take_header);
   SET(OPTION_HEADERDATA, (void *)request);
   SET(OPTION_WRITEFUNCTION, take_body);

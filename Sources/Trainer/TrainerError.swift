@@ -19,6 +19,8 @@ public enum TrainerErrorKind: Sendable, Equatable {
   case noSignal
   /// A checkpoint or run folder can't be read, or belongs to another run.
   case checkpoint
+  /// A server that samples can't be used.
+  case server
   /// A run's files can't be written.
   case unwritable
 }

@@ -26,6 +26,11 @@ import TinaRuntime
     (#""response_format": {"type": "json_object"}"#, "response_format"),
     (#""reasoning_effort": "high""#, "reasoning_effort"), (#""store": true"#, "store"),
     (#""temprature": 0.5"#, "temprature"), (#""best_of": 3"#, "best_of"),
+    (#""tina": 5"#, "tina"), (#""tina": {"x": 1}"#, "tina.x"),
+    (#""tina": {"prompt_index": -1}"#, "tina.prompt_index"),
+    (#""tina": {"sample_index": 4294967295}"#, "tina.sample_index"),
+    (#""tina": {"return": ["all"]}"#, "tina.return"),
+    (#""stream": true, "tina": {"return": ["text"]}"#, "tina.return"),
   ]
 
   @Test(arguments: refusals)

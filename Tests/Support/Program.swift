@@ -44,15 +44,32 @@ package enum Program {
     throw NotFound(searched: folders.map(\.path))
   }
 
-  /// Starts `tina` with `arguments` and throws away what it writes.
-  package static func start(_ arguments: [String]) throws -> Process {
+  /// Starts `tina` with `arguments` and throws away what it writes. `fileLimit` is that of ``run``.
+  package static func start(
+    _ arguments: [String], environment: [String: String] = [:], fileLimit: Int? = nil
+  ) throws -> Process {
     let process = Process()
     process.executableURL = try executable()
     process.arguments = arguments
+    try limit(process, file: fileLimit, seconds: nil)
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
     return process
+  }
+
+  /// Lets a process write no more than so many KiB into one file, and take no more than so many seconds of a processor.
+  private static func limit(_ process: Process, file: Int?, seconds: Int?) throws {
+    // The signal is ignored, so that the write fails with an error.
+    let limits = [file.map { "trap '' XFSZ; ulimit -f \($0)" }, seconds.map { "ulimit -t \($0)" }].compactMap(\.self)
+    if limits.isEmpty { return }
+    let arguments = process.arguments ?? []
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    let script = limits.joined(separator: "; ") + "; exec \"$@\""
+    process.arguments = ["-c", script, "bash", try executable().path] + arguments
   }
 
   /// Runs a script of bash in `folder`, in which `"$TINA"` is the program.
@@ -71,14 +88,7 @@ package enum Program {
     let process = Process()
     process.executableURL = try program ?? executable()
     process.arguments = arguments
-    // The signal is ignored, so that the write fails with an error.
-    let limits = [fileLimit.map { "trap '' XFSZ; ulimit -f \($0)" }, secondLimit.map { "ulimit -t \($0)" }]
-      .compactMap(\.self)
-    if !limits.isEmpty {
-      process.executableURL = URL(fileURLWithPath: "/bin/bash")
-      let script = limits.joined(separator: "; ") + "; exec \"$@\""
-      process.arguments = ["-c", script, "bash", try executable().path] + arguments
-    }
+    try limit(process, file: fileLimit, seconds: secondLimit)
     process.currentDirectoryURL =
       folder.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
     // No test asks the hub, whatever the names of missing models look like, nor reads the settings of who runs it.

@@ -28,14 +28,20 @@ enum ct_code {
   CT_FAILED,
 };
 
-/// A request. Only `certificates` may be null, and `headers` if there are none.
+/// A request. Only what says so may be null, and `headers` if there are none.
 struct ct_request {
   const char *_Nullable url;
   /// "Name: value", `header_count` of them.
   const char *_Nullable const *_Nullable headers;
   size_t header_count;
+  /// GET if null.
+  const char *_Nullable method;
+  /// What is sent, `body_count` bytes of it; null sends none. It must live as long as the call.
+  const void *_Nullable body;
+  size_t body_count;
   long connect_seconds;
-  /// A connection counts as broken after so many seconds without a byte.
+  /// A connection counts as broken after so many seconds without a byte. With 0 an answer may be computed for as long
+  /// as it takes: a machine that is gone is then noticed by the system's own probes.
   long idle_seconds;
   /// A file of trusted certificates instead of the system's, or null.
   const char *_Nullable certificates;

@@ -23,8 +23,8 @@ public struct EvaluationSettings: Sendable {
   public let maxTokens: Int
   /// How tokens are drawn, including the seed.
   public let sampling: SamplingParameters
-  /// The type of cached keys and values.
-  public let cacheType: CacheType
+  /// The type of cached keys and values; nil where a server does not tell it.
+  public let cacheType: CacheType?
   /// What activations are rounded to; nil in evaluations from before this was kept.
   public let activations: ActivationType?
   /// The base's digest.
@@ -33,13 +33,15 @@ public struct EvaluationSettings: Sendable {
   public let contestants: [(name: String, digest: String?, scale: Float)]
   /// The command that judges, with digests of its files; nil for Tina's own grader.
   public var grader: JSONObject?
+  /// A server of another program, and what it calls the contestants; nil where digests say who answered.
+  public let endpoint: (address: String, models: [String])?
 
   /// Makes settings.
   public init(
     benchmark: Benchmark, problems: [Problem], template: String, system: String?, samples: Int,
     maxTokens: Int,
-    sampling: SamplingParameters, cacheType: CacheType, activations: ActivationType, base: String,
-    contestants: [Contestant], grader: JSONObject? = nil
+    sampling: SamplingParameters, cacheType: CacheType?, activations: ActivationType?, base: String,
+    contestants: [Contestant], endpoint: String? = nil, grader: JSONObject? = nil
   ) {
     self.grader = grader
     self.benchmark = benchmark.name
@@ -58,7 +60,8 @@ public struct EvaluationSettings: Sendable {
     self.cacheType = cacheType
     self.activations = activations
     self.base = base
-    self.contestants = contestants.map { ($0.name, $0.digest, $0.adapter?.scale ?? 1) }
+    self.contestants = contestants.map { ($0.name, $0.digest, $0.scale) }
+    self.endpoint = endpoint.map { ($0, contestants.map { $0.model ?? $0.name }) }
   }
 
   /// The settings as an object, the same for the same settings.
@@ -66,6 +69,12 @@ public struct EvaluationSettings: Sendable {
     let activations: [(key: String, value: JSONValue)] =
       activations.map { [("activations", .string($0.rawValue))] } ?? []
     let grader: [(key: String, value: JSONValue)] = grader.map { [("grader", .object($0))] } ?? []
+    let cache: [(key: String, value: JSONValue)] =
+      cacheType.map { [("cache_type", .string($0.rawValue))] } ?? []
+    let endpoint: [(key: String, value: JSONValue)] =
+      endpoint.map { address, models in
+        [("endpoint", .string(address)), ("models", .array(models.map { .string($0) }))]
+      } ?? []
     return JSONObject(
       [
         ("benchmark", .string(benchmark)), ("prompt", .string(style.rawValue)),
@@ -75,8 +84,7 @@ public struct EvaluationSettings: Sendable {
         ("max_tokens", JSONValue(maxTokens)), ("temperature", .number("\(sampling.temperature)")),
         ("top_k", JSONValue(sampling.topK)), ("top_p", .number("\(sampling.topP)")),
         ("min_p", .number("\(sampling.minP)")), ("seed", .number(String(sampling.seed))),
-        ("cache_type", .string(cacheType.rawValue)),
-      ] + activations + [
+      ] + cache + activations + endpoint + [
         ("base", .string(base)),
         (
           "contestants",
@@ -128,10 +136,15 @@ public struct EvaluationSettings: Sendable {
     sampling = SamplingParameters(
       temperature: try real("temperature"), topK: try count("top_k"), topP: try real("top_p"),
       minP: try real("min_p"), seed: seed)
-    guard let cacheType = CacheType(rawValue: try text("cache_type")) else {
-      throw wrong("cache_type", "f16, f32 or bf16")
+    cacheType = try saved["cache_type"].map { _ in
+      guard let cacheType = CacheType(rawValue: try text("cache_type")) else {
+        throw wrong("cache_type", "f16, f32 or bf16")
+      }
+      return cacheType
     }
-    self.cacheType = cacheType
+    endpoint = try saved["endpoint"].map { _ in
+      (try text("endpoint"), (saved["models"]?.array ?? []).compactMap(\.string))
+    }
     activations = try saved["activations"].map { _ in
       guard let activations = ActivationType(rawValue: try text("activations")) else {
         throw wrong("activations", "int8, f32 or bf16")

@@ -25,10 +25,7 @@ public struct Evaluator: Sendable {
     public let secondsLeft: Double?
   }
 
-  /// The most samples at the engine: enough for full batches, few enough for little memory.
-  private static let inFlight = 192
-
-  let assistant: Assistant
+  let source: any AnswerSource
   let problems: [Problem]
   let style: Benchmark.PromptStyle
   let contestants: [Contestant]
@@ -36,7 +33,7 @@ public struct Evaluator: Sendable {
   let grader: Grader
   let judge: Judge?
 
-  /// Makes an evaluator; nothing is computed yet.
+  /// Makes an evaluator on this process's engine; nothing is computed yet.
   ///
   /// - Parameter judge: says what is right in the grader's place; the settings name it.
   public init(
@@ -44,8 +41,18 @@ public struct Evaluator: Sendable {
     contestants: [Contestant], settings: EvaluationSettings, grader: Grader,
     judge: Judge? = nil
   ) {
+    self.init(
+      source: EngineAnswers(assistant: assistant, settings: settings), problems: problems, style: style,
+      contestants: contestants, settings: settings, grader: grader, judge: judge)
+  }
+
+  /// Makes an evaluator that gets its answers from `source`.
+  package init(
+    source: any AnswerSource, problems: [Problem], style: Benchmark.PromptStyle,
+    contestants: [Contestant], settings: EvaluationSettings, grader: Grader, judge: Judge? = nil
+  ) {
+    self.source = source
     self.judge = judge
-    self.assistant = assistant
     self.problems = problems
     self.style = style
     self.contestants = contestants
@@ -93,7 +100,7 @@ public struct Evaluator: Sendable {
       var next = groups.makeIterator()
       var open = 0
       func startMore() throws {
-        while open < Self.inFlight, let group = next.next() {
+        while open < source.samplesAtOnce, let group = next.next() {
           open += group.samples.count
           let asking = try start(group)
           tasks.addTask {
@@ -134,14 +141,6 @@ public struct Evaluator: Sendable {
     return all
   }
 
-  /// Neighbouring samples of one problem and contestant. They are one request, whose prompt is computed once.
-  private struct Group: Sendable {
-    let contestant: Contestant
-    let problem: Problem
-    let index: Int
-    let samples: Range<Int>
-  }
-
   /// In the order of the results: contestants, problems, samples.
   private func allKeys() -> [CompletionRecord.Key] {
     contestants.flatMap { contestant in
@@ -152,20 +151,22 @@ public struct Evaluator: Sendable {
   }
 
   /// The missing completions. Contestants take turns at each problem, so that a stopped run has equally much of each.
-  private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Group] {
+  private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Question] {
     problems.enumerated().flatMap { index, problem in
       contestants.flatMap { contestant in
-        var groups: [Group] = []
+        var groups: [Question] = []
         var start: Int?
         for sample in 0...settings.samples {
           let key = CompletionRecord.Key(contestant: contestant.name, id: problem.id, sample: sample)
           let isMissing = sample < settings.samples && records[key] == nil
-          if isMissing, start == nil { start = sample }
-          if !isMissing, let first = start {
+          if let first = start, !isMissing || sample - first == source.samplesPerQuestion {
             groups.append(
-              Group(contestant: contestant, problem: problem, index: index, samples: first..<sample))
+              Question(
+                contestant: contestant, problem: problem, index: index, messages: messages(problem),
+                samples: first..<sample))
             start = nil
           }
+          if isMissing, start == nil { start = sample }
         }
         return groups
       }
@@ -179,41 +180,22 @@ public struct Evaluator: Sendable {
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]
   }
 
-  /// Starts a group, and returns what waits for its records. Contestants share the random numbers of a problem's
-  /// sample, so that only they make a difference.
+  /// Starts a question, and returns what waits for its records.
   private func start(
-    _ group: Group
+    _ question: Question
   ) throws
     -> @Sendable (_ drawn: Locked<Int>, _ onRecord: @Sendable (CompletionRecord) -> Void) async throws
     -> Void
   {
-    let messages = messages(group.problem)
-    var request = try assistant.request(
-      for: assistant.encode(messages), promptIndex: group.index, sampleIndex: group.samples.lowerBound)
-    // Whole texts are decoded here, not token by token on the engine's thread.
-    request.tokenizer = nil
-    request.settings = AnswerSettings(
-      adapter: group.contestant.adapter, sampling: settings.sampling, maxTokens: settings.maxTokens)
-    let completions = try assistant.engine.generate(request, samples: group.samples.count)
-    let prompt = try assistant.prompts.render(messages)
-    return { [assistant, grader, judge] drawn, onRecord in
-      var texts = [CompletedText](repeating: .init(), count: group.samples.count)
-      for try await element in completions {
-        let before = texts[element.sample].ids.count
-        texts[element.sample].add(element.event)
-        let new = texts[element.sample].ids.count - before
-        drawn.withLock { $0 += new }
-        guard case .finished = element.event else { continue }
-        let text = texts[element.sample]
+    let asking = try source.start(question)
+    return { [grader, judge] drawn, onRecord in
+      try await asking(drawn) { answer in
         var record = CompletionRecord(
           key: .init(
-            contestant: group.contestant.name, id: group.problem.id,
-            sample: group.samples.lowerBound + element.sample),
-          prompt: prompt,
-          completion: assistant.text(of: text.ids), tokens: text.ids.count,
-          finishReason: text.reason.rawValue, gold: group.problem.answer ?? "",
-          grader: grader)
-        if let judge { record.correct = try await judge.verdict(record, group.problem) }
+            contestant: question.contestant.name, id: question.problem.id, sample: answer.sample),
+          prompt: answer.prompt, completion: answer.completion, tokens: answer.tokens,
+          finishReason: answer.finishReason, gold: question.problem.answer ?? "", grader: grader)
+        if let judge { record.correct = try await judge.verdict(record, question.problem) }
         onRecord(record)
       }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 extension HubCache {
   /// A snapshot in the cache.

@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Support
+import Transfer
 
 /// How often a client tries again, and how long it waits.
 struct Pacing: Sendable {

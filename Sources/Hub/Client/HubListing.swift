@@ -1,4 +1,5 @@
 import ModelFiles
+import Transfer
 
 extension HubClient {
   /// More files than any repository of models has.

@@ -1,5 +1,7 @@
 import Foundation
 import ModelFiles
+import Support
+import Transfer
 
 /// Explains an answer of the hub that is no success, and says what to do.
 struct HubRefusal {
@@ -66,14 +68,7 @@ struct HubRefusal {
 
   /// Seconds that the server asks to wait: `Retry-After` in seconds or as a date, or the hub's `RateLimit`.
   static func wait(_ head: HTTPHead) -> Double? {
-    if let text = head["retry-after"] {
-      if let seconds = Double(text), seconds.isFinite { return max(seconds, 0) }
-      let format = DateFormatter()
-      format.locale = Locale(identifier: "en_US_POSIX")
-      format.timeZone = TimeZone(identifier: "GMT")
-      format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-      if let date = format.date(from: text) { return max(date.timeIntervalSinceNow, 0) }
-    }
+    if let seconds = head.retryAfter { return seconds }
     // RateLimit: "api";r=0;t=55
     if head.status == 429, let text = head["ratelimit"] {
       for part in text.split(separator: ";") {

@@ -1,5 +1,6 @@
 public import Foundation
 public import ModelFiles
+import Transfer
 
 /// The address of the hub, the token, and the folder of the cache, read from the environment as Hugging Face's own
 /// programs do.

@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Support
+import Transfer
 
 #if canImport(Darwin)
   import Darwin

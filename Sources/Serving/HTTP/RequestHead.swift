@@ -13,7 +13,7 @@ package enum RequestHead {
 
   /// - Throws: `ServingError` with status 413, 414, 415, 417, 431 or 501.
   package static func check(
-    target: String, headers: [(name: String, value: String)], maxBodyBytes: Int
+    target: String, headers: [(name: String, value: String)], maxBodyBytes: Int, option: String = "--max-body"
   ) throws(ServingError) {
     guard target.utf8.count <= targetBytes else { throw targetTooLong }
     let sizes = headers.map { max($0.name.utf8.count, $0.value.utf8.count) }
@@ -21,14 +21,18 @@ package enum RequestHead {
     guard headers.count <= fieldCount, total <= totalBytes, sizes.allSatisfy({ $0 <= fieldBytes }) else {
       throw headersTooLarge
     }
-    for header in headers { try check(header.name, header.value, maxBodyBytes: maxBodyBytes) }
+    for header in headers { try check(header.name, header.value, maxBodyBytes, option) }
   }
 
-  private static func check(_ name: String, _ value: String, maxBodyBytes: Int) throws(ServingError) {
+  private static func check(
+    _ name: String, _ value: String, _ maxBodyBytes: Int, _ option: String
+  ) throws(ServingError) {
     if name.isSameIgnoringCase("content-length") {
       // A number that does not fit is larger than any limit.
       let isNumber = !value.isEmpty && value.utf8.allSatisfy { (0x30...0x39).contains($0) }
-      if isNumber, Int(value).map({ $0 > maxBodyBytes }) ?? true { throw bodyTooLarge(maxBodyBytes) }
+      if isNumber, Int(value).map({ $0 > maxBodyBytes }) ?? true {
+        throw bodyTooLarge(maxBodyBytes, option: option)
+      }
     } else if name.isSameIgnoringCase("content-encoding") {
       guard value.isEmpty || value.isSameIgnoringCase("identity") else {
         throw ServingError(
@@ -59,9 +63,9 @@ package enum RequestHead {
     "the headers are too large: expected at most \(fieldCount) of them, \(fieldBytes) bytes in each and"
       + " \(totalBytes) in all.")
 
-  package static func bodyTooLarge(_ limit: Int) -> ServingError {
+  package static func bodyTooLarge(_ limit: Int, option: String = "--max-body") -> ServingError {
     ServingError(
       413, "invalid_request_error", code: "request_too_large",
-      "the body is larger than \(limit) bytes, the most that this server takes (--max-body).")
+      "the body is larger than \(limit) bytes, the most that this server takes (\(option)).")
   }
 }

@@ -14,6 +14,8 @@ struct ChatRequest: Sendable {
   let logprobs: Int?
   /// What the client expects the answer to be; nil when it says nothing.
   let prediction: String?
+  /// What Tina's own clients ask for.
+  let tina: TinaFields
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     model = try fields.requiredWord("model")
@@ -28,6 +30,7 @@ struct ChatRequest: Sendable {
     }
     logprobs = wanted ? top ?? 0 : nil
     prediction = try Conversation.prediction(&fields)
+    tina = try TinaFields(&fields, samples: sampling)
     try fields.foreign(ForeignField.common)
     try fields.foreign(ForeignField.conversation)
     try fields.finish()

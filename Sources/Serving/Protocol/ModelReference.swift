@@ -1,9 +1,12 @@
-/// Which model a request names: the base, an adapter, or `BASE:ADAPTER@SCALE`.
+/// Which model a request names: the base, an adapter, or `BASE:ADAPTER@SCALE`; behind an adapter `@sha256:…`, the
+/// digest of the content that it must have.
 struct ModelReference: Sendable, Equatable {
   /// Nil for the base alone.
   let adapter: String?
   /// A factor on top of the adapter's own scale.
   let scale: Float
+  /// The digest of the adapter's content, in hexadecimal; nil where any will do.
+  let digest: String?
 
   /// Reads `text`; nil when it is no name of this server's base or of any adapter of it.
   ///
@@ -14,11 +17,23 @@ struct ModelReference: Sendable, Equatable {
     if bytes == baseBytes {
       adapter = nil
       scale = 1
+      digest = nil
       return
     }
     var rest = bytes[...]
     if rest.starts(with: baseBytes + [UInt8(ascii: ":")]) { rest = rest.dropFirst(baseBytes.count + 1) }
     var factor: Float = 1
+    let mark = Array("@sha256:".utf8)
+    if rest.count > mark.count + 64, rest.dropLast(64).suffix(mark.count).elementsEqual(mark) {
+      let digits = rest.suffix(64)
+      guard digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+        return nil
+      }
+      digest = String(decoding: digits, as: UTF8.self)
+      rest = rest.dropLast(64 + mark.count)
+    } else {
+      digest = nil
+    }
     if let at = rest.lastIndex(of: UInt8(ascii: "@")) {
       let digits = String(decoding: rest[(at + 1)...], as: UTF8.self)
       guard let value = Self.number(digits) else { return nil }

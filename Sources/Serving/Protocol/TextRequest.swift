@@ -23,6 +23,8 @@ struct TextRequest: Sendable {
   let logprobs: Int?
   /// Whether a text gets the token that begins a text, unless it begins with it.
   let addsSpecialTokens: Bool
+  /// What Tina's own clients ask for.
+  let tina: TinaFields
 
   init(_ fields: inout RequestFields, _ limits: RequestLimits) throws(ServingError) {
     model = try fields.requiredWord("model")
@@ -39,6 +41,8 @@ struct TextRequest: Sendable {
     // Some clients say false for none.
     logprobs = fields.value("logprobs")?.bool == false ? nil : try fields.integer("logprobs", 0...20)
     addsSpecialTokens = try fields.flag("add_special_tokens") ?? true
+    tina = try TinaFields(
+      &fields, prompts: prompts.count, samples: sampling, allowed: [.text, .tokenIDs, .logprobs])
     let samples = sampling.samples
     try fields.neutral("best_of", advice: "Ask for n completions and choose.") { $0.int == samples }
     try fields.foreign(ForeignField.completion)

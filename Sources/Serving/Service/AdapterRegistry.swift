@@ -43,6 +43,8 @@ public final class AdapterRegistry: Sendable {
     let source: AdapterSource
     /// The attached adapters by factor: the plain one first, then the others, the one used last at the end.
     let attached: Locked<[(scale: Float, adapter: AttachedAdapter)]>
+    /// The digest of its content, once somebody asked for it.
+    let digest = Locked<String?>(nil)
 
     init(_ description: Description, _ adapter: Adapter, _ source: AdapterSource, first: AttachedAdapter) {
       self.description = description
@@ -106,13 +108,47 @@ public final class AdapterRegistry: Sendable {
   @discardableResult public func load(
     name: String, _ source: AdapterSource, replacing: Bool = false
   ) async throws -> (adapter: Description, timing: Timing) {
+    let (version, timing) = try await put(name, source, replacing: replacing)
+    return (version.description, timing)
+  }
+
+  /// Loads an adapter that a client sent, in the place of an earlier one.
+  ///
+  /// - Returns: the adapter, and the digest of its content.
+  /// - Throws: as ``load(name:_:replacing:)``; `ServingError` where the content is not what the client said.
+  func take(
+    _ arrived: ArrivingAdapter, _ source: AdapterSource, _ uploads: AdapterUploads
+  ) async throws -> (adapter: Description, digest: String) {
+    let (version, _) = try await put(
+      arrived.name, source, replacing: true, before: { try uploads.complete(arrived) },
+      checking: { version in
+        let found = Self.digest(version)
+        if let wanted = arrived.digest, wanted != found {
+          throw ServingError.invalid(
+            code: "wrong_digest",
+            "found an adapter with the content sha256:\(found), expected sha256:\(wanted), as the address says. Send"
+              + " it again.")
+        }
+      }, after: { try uploads.keep(arrived) })
+    return (version.description, Self.digest(version))
+  }
+
+  /// Loads an adapter and puts it in its place; the steps of an upload come between.
+  private func put(
+    _ name: String, _ source: AdapterSource, replacing: Bool,
+    before: @escaping @Sendable () throws -> Void = {},
+    checking: @escaping @Sendable (Version) throws -> Void = { _ in },
+    after: @escaping @Sendable () throws -> Void = {}
+  ) async throws -> (version: Version, timing: Timing) {
     guard ModelReference.isAdapterName(name), !name.utf8.elementsEqual(baseName.utf8) else {
       throw ServingError.field(
         "lora_name", found: quoted(name),
         expected: "1 to 128 letters, digits and ._/-, other than the base's name")
     }
     try check(name, replacing, versions.withLock { $0 }).get()
-    let (version, open, attach) = try await work.run { [engine] in
+    // All in one piece of work, so that of two uploads the last is served and kept.
+    let (version, timing) = try await work.run { [self] in
+      try before()
       let began = ContinuousClock.now
       let adapter = try source.open(for: engine.model)
       let opened = ContinuousClock.now
@@ -122,18 +158,21 @@ public final class AdapterRegistry: Sendable {
         name: name, path: source.path, parameters: adapter.parameterCount,
         rank: adapter.modules.map(\.rank).max() ?? 0, created: Int(Date().timeIntervalSince1970),
         notes: adapter.notes + attached.notes)
-      return (
-        Version(description, adapter, source, first: attached), (opened - began).inSeconds,
-        (ContinuousClock.now - opened).inSeconds
-      )
+      let version = Version(description, adapter, source, first: attached)
+      let ready = ContinuousClock.now
+      try checking(version)
+      let swapping = ContinuousClock.now
+      let old = try versions.withLock { versions -> Result<Version?, ServingError> in
+        check(name, replacing, versions).map { versions.updateValue(version, forKey: name) }
+      }.get()
+      let timing = Timing(
+        open: (opened - began).inSeconds, attach: (ready - opened).inSeconds,
+        swap: (ContinuousClock.now - swapping).inSeconds)
+      if let old { forget(old) }
+      try after()
+      return (version, timing)
     }
-    let began = ContinuousClock.now
-    let old = try versions.withLock { versions -> Result<Version?, ServingError> in
-      check(name, replacing, versions).map { versions.updateValue(version, forKey: name) }
-    }.get()
-    let timing = Timing(open: open, attach: attach, swap: (ContinuousClock.now - began).inSeconds)
-    if let old { forget(old) }
-    return (version.description, timing)
+    return (version, timing)
   }
 
   /// Removes an adapter. Requests that have begun with it go on.
@@ -171,6 +210,29 @@ public final class AdapterRegistry: Sendable {
           "found \(versions.count) adapters loaded, expected fewer than \(limit). Unload one first."))
   }
 
+  /// The adapters with the digests of their contents, by name. The first call reads their matrices.
+  func digests() async throws -> [(adapter: Description, digest: String, scale: Float)] {
+    let versions = versions.withLock { Array($0.values) }.sorted { $0.description.name < $1.description.name }
+    var all: [(adapter: Description, digest: String, scale: Float)] = []
+    for version in versions {
+      all.append((version.description, try await digest(version), version.source.scale))
+    }
+    return all
+  }
+
+  private func digest(_ version: Version) async throws -> String {
+    if let known = version.digest.withLock({ $0 }) { return known }
+    return try await work.run { Self.digest(version) }
+  }
+
+  /// Reads the matrices unless the digest is known.
+  private static func digest(_ version: Version) -> String {
+    if let known = version.digest.withLock({ $0 }) { return known }
+    let digest = version.adapter.contentDigest().description
+    version.digest.withLock { $0 = digest }
+    return digest
+  }
+
   private func forget(_ version: Version) {
     for (_, adapter) in version.attached.withLock({ $0 }) { engine.forget(adapter) }
   }
@@ -185,6 +247,15 @@ public final class AdapterRegistry: Sendable {
     else { throw unreadable(model) }
     guard let name = reference.adapter else { return (baseName, nil) }
     guard let version = versions.withLock({ $0[name] }) else { throw unknown(model) }
+    if let wanted = reference.digest {
+      let found = try await digest(version)
+      guard found == wanted else {
+        throw ServingError(
+          409, "invalid_request_error", code: "adapter_changed", param: "model",
+          "model: found the content sha256:\(found) under the name \(quoted(name)), expected sha256:\(wanted). Send"
+            + " that adapter again, or ask for it as it is now.")
+      }
+    }
     if let known = known(version, reference.scale) { return (model, known) }
     // A new scale is attached on the one worker, so that the same scale is not attached twice.
     return try await work.run { [self] in

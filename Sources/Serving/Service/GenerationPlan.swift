@@ -8,6 +8,10 @@ struct GenerationPlan: Sendable {
   var settings: AnswerSettings
   /// What the client expects each answer to be, or a part of it.
   var prediction: [Int] = []
+  /// What Tina's own clients ask for.
+  var tina = TinaFields()
+  /// The conversation as the model sees it, where the answer tells it.
+  var promptText: String?
 
   var completions: Int { prompts.count * samples }
 
@@ -19,7 +23,8 @@ struct GenerationPlan: Sendable {
     assistant.settings = settings
     var requests: [GenerationRequest] = []
     for prompt in prompts {
-      var request = assistant.request(for: prompt)
+      var request = assistant.request(
+        for: prompt, promptIndex: tina.promptIndex, sampleIndex: tina.sampleIndex)
       request.prediction = prediction
       try assistant.engine.validate(request)
       requests.append(request)

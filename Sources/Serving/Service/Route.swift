@@ -12,13 +12,16 @@ enum Route: Equatable {
   case responses
   case load
   case unload
+  case adapters
+  case adapter(String)
   case tokenize
   case detokenize
 
   private static let fixed: [(String, Route)] = [
     ("/", .page), ("/health", .health), ("/metrics", .metrics), ("/v1/models", .models),
     ("/v1/chat/completions", .chat), ("/v1/completions", .completions), ("/v1/responses", .responses),
-    ("/v1/load_lora_adapter", .load), ("/v1/unload_lora_adapter", .unload), ("/tokenize", .tokenize),
+    ("/v1/load_lora_adapter", .load), ("/v1/unload_lora_adapter", .unload),
+    ("/v1/adapters", .adapters), ("/tokenize", .tokenize),
     ("/detokenize", .detokenize),
   ]
 
@@ -27,10 +30,13 @@ enum Route: Equatable {
       self = found.1
       return
     }
-    guard path.utf8.starts(with: "/v1/models/".utf8), let name = Self.name(path.utf8.dropFirst(11)) else {
-      return nil
+    for (prefix, route) in [("/v1/models/", Route.model), ("/v1/adapters/", Route.adapter)]
+    where path.utf8.starts(with: prefix.utf8) {
+      guard let name = Self.name(path.utf8.dropFirst(prefix.utf8.count)) else { return nil }
+      self = route(name)
+      return
     }
-    self = .model(name)
+    return nil
   }
 
   /// A name with its percent signs resolved; nil for one that is empty, damaged or no UTF-8.
@@ -63,15 +69,19 @@ enum Route: Equatable {
     case .responses: "/v1/responses"
     case .load: "/v1/load_lora_adapter"
     case .unload: "/v1/unload_lora_adapter"
+    case .adapters: "/v1/adapters"
+    case .adapter: "/v1/adapters/{adapter}"
     case .tokenize: "/tokenize"
     case .detokenize: "/detokenize"
     }
   }
 
-  var method: String {
+  /// The methods that it answers, besides OPTIONS.
+  var methods: [String] {
     switch self {
-    case .page, .health, .metrics, .models, .model: "GET"
-    default: "POST"
+    case .page, .health, .metrics, .models, .model, .adapters: ["GET", "HEAD"]
+    case .adapter: ["PUT", "DELETE"]
+    default: ["POST"]
     }
   }
 

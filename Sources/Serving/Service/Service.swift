@@ -20,6 +20,10 @@ public final class Service: Sendable {
     public var patience = 120.0
     /// The folder from which clients may load adapters; they may not when nil.
     public var adapterFolder: AdapterFolder?
+    /// The adapters that clients send; they may not when nil, nor without a key.
+    public var uploads: AdapterUploads?
+    /// Whether the weights are a base's with an adapter merged into them.
+    public var isMerged = false
     /// Gets a line of JSON for each request.
     public var log: (@Sendable (String) -> Void)?
 
@@ -34,6 +38,9 @@ public final class Service: Sendable {
   let admission: Admission
   let metrics = Metrics()
   let work = RequestWork()
+  /// The digest of the base's weights, once somebody asked for it.
+  let baseDigest = Locked<RunningWork<String>?>(nil)
+  let reading = SerialWorker("tina base")
   let created = Int(Date().timeIntervalSince1970)
 
   /// A service on an engine.
@@ -94,9 +101,16 @@ public final class Service: Sendable {
       try? await sink.whole(answer.status, answer.headers, answer.body)
       return
     }
+    await told(request, sink) { try await self.answer(request, $0) }
+  }
+
+  /// Does the work of one request, and tells its client what went wrong.
+  func told(
+    _ request: ServerRequest, _ sink: some ResponseSink, _ work: (Exchange) async throws -> Void
+  ) async {
     await recorded(request, sink) { exchange in
       do {
-        try await answer(request, exchange)
+        try await work(exchange)
       } catch  where !exchange.hasBegun && !(error is CancellationError) && !(error is ClientLeft) {
         let told = told(error, exchange.record)
         try await exchange.send(WholeReply(told), code: told.code)
@@ -135,6 +149,7 @@ public final class Service: Sendable {
     let error = ServingError(error)
     if let fault = error.fault { record.update { $0.fault = fault } }
     var places = settings.adapterFolder.map { [($0.root + "/", "")] } ?? []
+    places += settings.uploads.map { [($0.folder + "/", "")] } ?? []
     places += adapters.list.map { ($0.path, $0.name) }
     places.append((engine.model.directory.path, adapters.baseName))
     return error.hiding(places)
@@ -148,13 +163,12 @@ public final class Service: Sendable {
     exchange.record.update { $0.route = route.label }
     let method = request.method
     if method.isSame(as: "OPTIONS") { return try await exchange.preflight(settings.gate.preflight(request)) }
-    guard method.isSame(as: route.method) || (method.isSame(as: "HEAD") && route.method.isSame(as: "GET"))
-    else {
+    guard route.methods.contains(where: { method.isSame(as: $0) }) else {
       let error = ServingError(
         405, "invalid_request_error", code: "method_not_allowed",
-        "\(printable(method, limit: 16)) \(route.label): expected \(route.method).")
+        "\(printable(method, limit: 16)) \(route.label): expected \(route.methods[0]).")
       var reply = WholeReply(error)
-      reply.headers.append(("Allow", route.method.isSame(as: "GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"))
+      reply.headers.append(("Allow", (route.methods + ["OPTIONS"]).joined(separator: ", ")))
       return try await exchange.send(reply, code: error.code)
     }
     try settings.gate.check(request, needsKey: route.needsKey)
@@ -167,6 +181,10 @@ public final class Service: Sendable {
     case .responses: try await respond(request, exchange)
     case .load: try await exchange.send(try await load(request))
     case .unload: try await exchange.send(try await unload(request))
+    case .adapters: try await exchange.send(WholeReply(try await description()))
+    case .adapter(let name):
+      try await exchange.send(
+        method.isSame(as: "PUT") ? WholeReply(try await put(request)) : try await remove(name))
     case .tokenize: try await exchange.send(try await tokenize(request))
     case .detokenize: try await exchange.send(try await detokenize(request))
     case .health, .metrics: preconditionFailure("answered at once")

@@ -12,9 +12,11 @@ extension Service {
     }
     let model = try await adapters.resolve(wanted.model)
     let encoder = try encoder(wanted.options)
-    let (prompt, prediction) = try await work.run(bytes: request.body.count) { [tokenizer] sign in
+    let tellsPrompt = wanted.tina.parts.contains(.prompt)
+    let (prompt, text, prediction) = try await work.run(bytes: request.body.count) { [tokenizer] sign in
       (
         try encoder.encode(wanted.messages) { sign.isCancelled },
+        tellsPrompt ? encoder.render(wanted.messages) : nil,
         try wanted.prediction.map { text in
           try tokenizer.encode(text, addSpecialTokens: false) { sign.isCancelled }
         }
@@ -24,7 +26,7 @@ extension Service {
       prompts: [prompt], samples: wanted.sampling.samples,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
-        top: wanted.logprobs), prediction: prediction ?? [])
+        top: wanted.logprobs), prediction: prediction ?? [], tina: wanted.tina, promptText: text)
     let format = ChatFormat(head: head("chatcmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(
       plan, format, wanted.sampling, opensThinking: encoder.template.opensThinking, model.name, exchange)
@@ -47,7 +49,7 @@ extension Service {
       }, samples: wanted.sampling.samples,
       settings: wanted.sampling.settings(
         engine.model.directory.generation, adapter: model.adapter, maxTokens: wanted.maxTokens,
-        top: wanted.logprobs))
+        top: wanted.logprobs), tina: wanted.tina)
     let format = TextFormat(head: head("cmpl-", model.name, wanted.sampling.seed, top: wanted.logprobs))
     try await run(plan, format, wanted.sampling, opensThinking: false, model.name, exchange)
   }
@@ -135,6 +137,7 @@ extension Service {
     }
     do {
       try await generation.forEach { event in
+        if !plan.tina.parts.isEmpty { answers[event.choice].drawn.add(event.event) }
         if case .token = event.event, record.values.firstToken == nil {
           record.update { $0.firstToken = record.elapsed }
         }
@@ -155,8 +158,11 @@ extension Service {
     let usage = Self.usage(promptTokens, answers, samples: plan.samples)
     guard wanted.stream else {
       let made = answers
-      let reply = try await work.run(bytes: Self.size(made)) { _ in
-        WholeReply(format.whole(made, usage: usage))
+      let reply = try await work.run(bytes: Self.size(made)) { [assistant] _ in
+        let reply = format.whole(made, usage: usage)
+        let told = plan.tina.told(prompt: plan.promptText, made) { assistant.text(of: $0) }
+        return WholeReply(
+          told.flatMap { told in reply.object.map { .object($0.with("tina", told)) } } ?? reply)
       }
       return try await exchange.send(reply)
     }
@@ -169,6 +175,7 @@ extension Service {
     answers.reduce(0) { sum, answer in
       let listed = answer.probabilities.reduce(0) { $0 + 1 + $1.top.count }
       return sum + answer.content.utf8.count + answer.reasoning.utf8.count + 100 * listed
+        + 40 * answer.drawn.ids.count
     }
   }
 

@@ -10,7 +10,8 @@ import Support
 public struct Recipe: Sendable {
   /// The file's path, as given.
   public let path: String
-  /// SHA-256 of the file, and of the changes if there are any. A run's `recipe.yaml` has that of the run's recipe.
+  /// SHA-256 of the file, and of the changes if there are any. Where completions come from is left out: it changes
+  /// nothing. A run's `recipe.yaml` has that of the run's recipe.
   public let digest: String
   /// `method`: how the adapter learns.
   public var method = TrainingMethod.grpo
@@ -30,6 +31,8 @@ public struct Recipe: Sendable {
   public var heldOutPath: String?
   /// `dataset_prompt_column` and its like: members of records that have other names than usual.
   public var columns = DataColumns()
+  /// `rollout_servers`: addresses of servers that sample; this process samples when there are none.
+  public var rolloutServers: [String] = []
   /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
@@ -158,10 +161,12 @@ public struct Recipe: Sendable {
 
   init(yaml: String, path: String, changes: [RecipeChange] = []) throws(TrainerError) {
     self.path = path
+    let text = RolloutServersKey.removed(from: yaml)
+    let counted = changes.filter { $0.key != RolloutServersKey.name }
     digest =
-      changes.isEmpty
-      ? ResolvedRecipe.origin(of: yaml) ?? hexadecimal(Digest.sha256(Array(yaml.utf8)))
-      : Digest.text(of: [yaml] + changes.map(\.argument).sorted())
+      counted.isEmpty
+      ? ResolvedRecipe.origin(of: yaml) ?? hexadecimal(Digest.sha256(Array(text.utf8)))
+      : Digest.text(of: [text] + counted.map(\.argument).sorted())
     var reader = try RecipeReader(yaml: yaml, path: path)
     for change in changes { try reader.change(change) }
     given = reader.plain
@@ -185,6 +190,7 @@ public struct Recipe: Sendable {
     datasetPath = try reader.text("dataset_path")
     heldOutPath = try reader.text("eval_dataset_path")
     try columns.read(&reader, method)
+    rolloutServers = try RolloutServersKey.read(&reader)
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
     thinking = try reader.flag("chat_template_kwargs", "enable_thinking")

@@ -42,7 +42,16 @@ struct ServeNetworkOptions: ParsableArguments {
       valueName: "dir"), completion: .directory)
   var adapterDir: String?
 
+  @Flag(help: "Let whoever has the key send adapters (PUT /v1/adapters/NAME).")
+  var acceptAdapters = false
+
+  @Option(help: ArgumentHelp("MiB of an adapter that a client sends at most.", valueName: "mib"))
+  var maxAdapter = 1024
+
   func validate() throws {
+    if !(1...1 << 20).contains(maxAdapter) {
+      throw ValidationError("--max-adapter: found \(maxAdapter), expected 1 to \(1 << 20).")
+    }
     if !(0...65535).contains(port) {
       throw ValidationError("--port: found \(port), expected 0 to 65535.")
     }
@@ -61,19 +70,7 @@ struct ServeNetworkOptions: ParsableArguments {
 
   /// The key that clients must show; nil for none.
   func key() throws -> String? {
-    let environment = ProcessInfo.processInfo.environment["TINA_API_KEY"]
-    var found = apiKey ?? (environment?.isEmpty == false ? environment : nil)
-    if let apiKeyFile {
-      let path = expandingTilde(apiKeyFile)
-      guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-        throw CommandError("--api-key-file: \(apiKeyFile) can't be read. Name a readable file.")
-      }
-      found = text.split(whereSeparator: \.isNewline).first.map { String($0) } ?? ""
-    }
-    if let found, found.trimmingCharacters(in: .whitespaces).isEmpty {
-      throw CommandError("the API key is empty: expected at least one character. Leave it out, or give one.")
-    }
-    return found?.trimmingCharacters(in: .whitespaces)
+    try ServerKey(given: apiKey, file: apiKeyFile).text
   }
 
   /// - Throws: `CommandError` when anyone on the network could use the server.
@@ -142,6 +139,13 @@ struct ServeLimitOptions: ParsableArguments {
     settings.patience = Double(maxWait)
     settings.adapterFolder = try network.adapterDir.map {
       try AdapterFolder(path: expandingTilde($0))
+    }
+    if network.acceptAdapters {
+      guard key != nil else {
+        throw CommandError(
+          "--accept-adapters: found no API key, and anyone could send adapters. Give --api-key-file FILE.")
+      }
+      settings.uploads = try AdapterUploads(maxBytes: network.maxAdapter << 20)
     }
     if !quiet { settings.log = { Terminal.record($0) } }
     return settings

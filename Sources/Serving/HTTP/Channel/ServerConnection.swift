@@ -21,6 +21,8 @@
 
     /// Seconds in which a connection above the limit must have asked.
     private static let extraSeconds = 1.0
+    /// Bytes of an adapter that wait for the disk at most, more or less.
+    private static let unwrittenLimit = 1 << 20
 
     private let service: Service
     private let settings: HTTPServer.Settings
@@ -39,6 +41,13 @@
     private var hasLine = false
     /// Bytes of the body at hand.
     private var held = 0
+    /// An adapter whose bytes are arriving.
+    private var upload: ArrivingAdapter?
+    private var uploaded = 0
+    /// Bytes of it that are not written yet.
+    private var unwritten = 0
+    /// Whether nothing is read until more of it is written.
+    private var isPaused = false
     /// Whether the client may still be sending a body that was refused.
     private var isUnread = false
 
@@ -94,10 +103,12 @@
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
       keepsAlive = head.isKeepAlive && head.version == .http1_1 && !isExtra
+      let limit = service.uploadLimit(method: head.method.rawValue, target: head.uri)
       do throws(ServingError) {
         try RequestHead.check(
           target: head.uri, headers: head.headers.map { ($0.name, $0.value) },
-          maxBodyBytes: settings.maxBodyBytes)
+          maxBodyBytes: limit ?? settings.maxBodyBytes, option: limit == nil ? "--max-body" : "--max-adapter")
+        if let limit, !isExtra { try beginUpload(head, limit, context) }
       } catch {
         return refuse(error, head, context)
       }
@@ -109,6 +120,7 @@
     }
 
     private func add(_ buffer: ByteBuffer, _ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+      if let upload { return add(buffer, to: upload, head, context) }
       guard body.count + buffer.readableBytes <= settings.maxBodyBytes else {
         return refuse(RequestHead.bodyTooLarge(settings.maxBodyBytes), head, context)
       }
@@ -118,6 +130,56 @@
       }
       held += buffer.readableBytes
       body.append(contentsOf: buffer.readableBytesView)
+    }
+
+    // MARK: Adapters
+
+    /// Refuses an upload before its bytes come, or makes room for them. It must bring a megabyte a second.
+    private func beginUpload(
+      _ head: HTTPRequestHead, _ limit: Int, _ context: ChannelHandlerContext
+    ) throws(ServingError) {
+      upload = try service.beginUpload(Self.request(head))
+      uploaded = 0
+      let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? limit
+      arm(context, settings.receiveSeconds + Double(length) / 1e6)
+    }
+
+    private func add(
+      _ buffer: ByteBuffer, to upload: ArrivingAdapter, _ head: HTTPRequestHead,
+      _ context: ChannelHandlerContext
+    ) {
+      let limit = service.uploadLimit(method: head.method.rawValue, target: head.uri) ?? 0
+      let count = buffer.readableBytes
+      uploaded += count
+      guard uploaded <= limit else {
+        return refuse(RequestHead.bodyTooLarge(limit, option: "--max-adapter"), head, context)
+      }
+      unwritten += count
+      if unwritten > Self.unwrittenLimit, !isPaused { pause(true, context) }
+      let loop = context.eventLoop
+      let connection = NIOLoopBound(self, eventLoop: loop)
+      upload.append(Array(buffer.readableBytesView)) { error in
+        loop.execute { connection.value.wrote(count, error) }
+      }
+    }
+
+    /// Goes on reading once the disk has what came, or refuses what it can't take.
+    private func wrote(_ count: Int, _ error: ServingError?) {
+      unwritten -= count
+      guard let context else { return }
+      if isPaused, unwritten < Self.unwrittenLimit / 2 { pause(false, context) }
+      if let error, case .receiving(let head) = state { refuse(error, head, context) }
+    }
+
+    private func pause(_ isPaused: Bool, _ context: ChannelHandlerContext) {
+      self.isPaused = isPaused
+      context.channel.setOption(.autoRead, value: !isPaused).whenFailure { _ in }
+    }
+
+    private static func request(_ head: HTTPRequestHead, body: [UInt8] = []) -> ServerRequest {
+      ServerRequest(
+        method: head.method.rawValue, target: head.uri, headers: head.headers.map { ($0.name, $0.value) },
+        body: body)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -149,9 +211,7 @@
     // MARK: Answering
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-      let request = ServerRequest(
-        method: head.method.rawValue, target: head.uri, headers: head.headers.map { ($0.name, $0.value) },
-        body: body)
+      let request = Self.request(head, body: body)
       body = []
       if connections.isClosing { keepsAlive = false }
       if let answer = service.answerAtOnce(request) {
@@ -162,6 +222,10 @@
       if isExtra {
         return refuse(.tooManyConnections(settings.maxConnections), head, context, isUnread: false)
       }
+      if let arrived = upload {
+        upload = nil
+        return start(head, context) { [service] in await service.finishUpload(arrived, request, $0) }
+      }
       start(head, context) { [service] in await service.respond(to: request, $0) }
     }
 
@@ -171,6 +235,7 @@
       keepsAlive = false
       self.isUnread = isUnread
       body = []
+      upload = nil
       let request = ServerRequest(
         method: head.method.rawValue, target: "?", headers: head.headers.map { ($0.name, $0.value) })
       start(head, context) { [service] in await service.refuse(error, request, $0) }
@@ -214,6 +279,7 @@
       connections.release(held)
       held = 0
       body = []
+      upload = nil
     }
 
     private func finish(_ context: ChannelHandlerContext) {

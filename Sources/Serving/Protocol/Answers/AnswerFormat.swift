@@ -57,6 +57,8 @@ struct Answer: Sendable {
   /// Tokens guessed ahead, and those that were right.
   var draftedTokens = 0
   var acceptedTokens = 0
+  /// Its tokens, where the answer tells them.
+  var drawn = CompletedText()
   /// For `/v1/responses`.
   var items = ResponseItems()
 

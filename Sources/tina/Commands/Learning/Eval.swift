@@ -16,7 +16,10 @@ extension Benchmark.PromptStyle: ExpressibleByArgument {}
 struct Eval: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures Pass@1 of the base and of adapters on a benchmark, with its uncertainty.",
-    usage: "tina eval [<model>] [--adapter <adapter>]... [--benchmark <name>] [<options>]",
+    usage: """
+      tina eval [<model>] [--adapter <adapter>]... [--benchmark <name>] [<options>]
+      tina eval --endpoint <url> [--model <name>]... [--benchmark <name>] [<options>]
+      """,
     discussion: """
       All contestants run in one batch over the base's weights and share their random numbers, so that only the \
       adapter differs. Completions are saved as they come, and the same command continues where it stopped. The \
@@ -33,6 +36,7 @@ struct Eval: AsyncParsableCommand {
       --benchmark aime24 --data benchmarks --samples 10
         tina eval --replay tina-eval-aime24-0123456789ab
         tina eval --grader-command 'python3 Examples/reward/last_number.py'
+        tina eval --endpoint http://127.0.0.1:8000 --model pico --model math --samples 8
       """)
 
   @Argument(
@@ -112,6 +116,7 @@ struct Eval: AsyncParsableCommand {
   @Flag(help: "Print every completion as a line of JSON, and the summary as the last.")
   var json = false
 
+  @OptionGroup(title: "A server's models") var endpoint: EndpointOptions
   @OptionGroup(title: "Computing") var compute: ComputeOptions
   @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
@@ -126,6 +131,7 @@ struct Eval: AsyncParsableCommand {
       try AnswerSettings(sampling: parameters, maxTokens: maxTokens).validate()
     }
     if let limit, limit < 1 { throw ValidationError("--limit: found \(limit), expected 1 or more.") }
+    try validateEndpoint()
     if merging.merged != nil, adapters.count != 1 || base {
       throw ValidationError("--merged evaluates one --adapter alone: give one, and --no-base.")
     }
@@ -137,7 +143,7 @@ struct Eval: AsyncParsableCommand {
     }
   }
 
-  private var parameters: SamplingParameters {
+  var parameters: SamplingParameters {
     SamplingParameters(temperature: temperature, topK: topK, topP: topP, seed: seed)
   }
 
@@ -172,6 +178,7 @@ struct Eval: AsyncParsableCommand {
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
+    if let client = try endpoint.client() { return try await ask(client, grader, judge) }
     let path = try ModelLocator.path(model, for: adapters.map(\.source))
     try HubAccess.fetchBenchmark(benchmark, folder: data)
     let benchmark = try Benchmark(
@@ -200,6 +207,14 @@ struct Eval: AsyncParsableCommand {
     let evaluator = Evaluator(
       assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader, judge: judge)
+    try await run(evaluator, settings, problems, in: folder, base: baseName(path), grader, judge)
+  }
+
+  /// Runs an evaluation to its end, and reports it.
+  func run(
+    _ evaluator: Evaluator, _ settings: EvaluationSettings, _ problems: [Problem],
+    in folder: EvaluationFolder, base: String, _ grader: Grader, _ judge: Judge?
+  ) async throws {
     var last: Evaluator.Progress?
     let records = try await evaluator.run(in: folder) { progress in
       last = progress
@@ -208,7 +223,7 @@ struct Eval: AsyncParsableCommand {
     Terminal.progress("")
     if let judge { await finish(judge) }
     let timing = EvaluationTiming(folder)
-    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: baseName(path)) }
+    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: base) }
     try report(records, settings, problems, in: folder, grader)
   }
 

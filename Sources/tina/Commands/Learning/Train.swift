@@ -24,6 +24,7 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/tina-open-rs2.yaml --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B --data open-rs.jsonl
         tina train Recipes/pico.yaml --output runs/second --seed 7
         tina train Recipes/pico.yaml --output runs/rank-4 --set lora_r=4 --set lora_alpha=16
+        tina train Recipes/pico.yaml --set 'rollout_servers=["http://node1:8000", "http://node2:8000"]'
         tina train Recipes/pico-sft.yaml
         tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-64/adapter.tina
         tina report runs/second
@@ -82,6 +83,12 @@ struct Train: AsyncParsableCommand {
   @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
   var memory: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "A file whose first line is the key of rollout_servers; the environment variable TINA_API_KEY unless given.",
+      valueName: "file"), completion: .file())
+  var apiKeyFile: String?
+
   @OptionGroup var threads: ThreadOptions
 
   @OptionGroup var speculation: SpeculationOptions
@@ -137,7 +144,13 @@ struct Train: AsyncParsableCommand {
     options.memory = memory.map { Int($0 * 1e9) }
     options.cacheType = cacheType
     options.speculation = speculation.remembering
-    let training = try TrainingRun(recipe, model: base, options: options)
+    var servers: ServerCompletions?
+    if !recipe.rolloutServers.isEmpty {
+      servers = try await ServerCompletions(
+        recipe, model: base, options: options, key: ServerKey(file: apiKeyFile).text
+      ) { Terminal.note($0) }
+    }
+    let training = try TrainingRun(recipe, model: base, options: options, completions: servers)
     for note in training.notes { Terminal.note(note) }
     training.onLine = { Terminal.note($0) }
 
@@ -147,7 +160,14 @@ struct Train: AsyncParsableCommand {
       stop.stop()
     }
     defer { signals.cancel() }
-    let result = try await training.run(stop)
+    let result: TrainingResult
+    do {
+      result = try await training.run(stop)
+    } catch {
+      await servers?.finish()
+      throw error
+    }
+    await servers?.finish()
     Terminal.note("ended at step \(result.step): \(result.reason)")
     try Terminal.writeData(result.adapter)
   }

@@ -57,6 +57,9 @@ struct Serve: AsyncParsableCommand {
     }
     if name?.isEmpty == true { throw ValidationError("--name: found nothing, expected a name.") }
     guard merging.merged != nil else { return }
+    if network.acceptAdapters {
+      throw ValidationError("--merged: found --accept-adapters as well, expected no further adapters.")
+    }
     let reason =
       "merged weights are one model. Leave --merged out: attached adapters share the base's weights."
     if adapter.count != 1 {
@@ -109,8 +112,9 @@ struct Serve: AsyncParsableCommand {
         ).adapter
         for note in loaded.notes { Terminal.note(note) }
       }
-      let service = try Service(
-        engine: engine, adapters: registry, settings: limits.settings(network, key: key))
+      var behaviour = try limits.settings(network, key: key)
+      behaviour.isMerged = merging.merged != nil
+      let service = try Service(engine: engine, adapters: registry, settings: behaviour)
       let server = HTTPServer(service, settings: limits.serverSettings(network))
       let stop = StopSignals()
       let port = try await server.start()

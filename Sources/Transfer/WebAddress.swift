@@ -1,21 +1,23 @@
-import ModelFiles
-
 /// An http or https address. Ambiguous ones are refused, so that no other program reads another host in it.
-struct WebAddress: Sendable, Equatable {
-  let isSecure: Bool
+package struct WebAddress: Sendable, Equatable {
+  /// Whether it begins with https.
+  package let isSecure: Bool
   /// In lower case; an IPv6 address with its brackets.
-  let host: String
-  let port: Int
+  package let host: String
+  /// The port, the scheme's own included.
+  package let port: Int
   /// Path and query, beginning with a slash.
-  let path: String
+  package let path: String
 
-  var scheme: String { isSecure ? "https" : "http" }
+  package var scheme: String { isSecure ? "https" : "http" }
   /// Scheme, host and port, to which a credential belongs.
-  var origin: String { "\(scheme)://\(host):\(port)" }
-  var text: String { scheme + "://" + host + (port == (isSecure ? 443 : 80) ? "" : ":\(port)") + path }
+  package var origin: String { "\(scheme)://\(host):\(port)" }
+  package var text: String {
+    scheme + "://" + host + (port == (isSecure ? 443 : 80) ? "" : ":\(port)") + path
+  }
 
   /// Reads an absolute address; nil for other schemes, and for addresses with a user's name or a blank.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     let lower = text.prefix(8).lowercased()
     let rest: Substring
     if lower.hasPrefix("https://") {
@@ -70,7 +72,7 @@ struct WebAddress: Sendable, Equatable {
   }
 
   /// The address that a `Location` in an answer from here names; nil if that is no http or https address.
-  func resolving(_ location: String) -> WebAddress? {
+  package func resolving(_ location: String) -> WebAddress? {
     if location.hasPrefix("//") { return WebAddress(scheme + ":" + location) }
     if location.hasPrefix("/") { return WebAddress(scheme + "://" + authority + location) }
     // A colon before any slash ends a scheme.
@@ -83,7 +85,7 @@ struct WebAddress: Sendable, Equatable {
   private var authority: String { host + ":\(port)" }
 
   /// The same address with more path behind it; the parts are percent-encoded, a slash in them too.
-  func appending(_ parts: [String], query: String = "") -> WebAddress {
+  package func appending(_ parts: [String], query: String = "") -> WebAddress {
     var base = path
     while base.hasSuffix("/") { base.removeLast() }
     for part in parts { base += "/" + Self.encoded(part) }
@@ -91,7 +93,7 @@ struct WebAddress: Sendable, Equatable {
   }
 
   /// Percent-encodes everything but RFC 3986's unreserved characters.
-  static func encoded(_ text: String) -> String {
+  package static func encoded(_ text: String) -> String {
     var out = ""
     for byte in text.utf8 {
       switch byte {

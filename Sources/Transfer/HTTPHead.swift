@@ -1,23 +1,35 @@
+import Foundation
 import Support
 
 /// The beginning of an answer: its status and the lines of its header.
-struct HTTPHead: Sendable {
-  var status = 0
-  var fields: [(name: String, value: String)] = []
+package struct HTTPHead: Sendable {
+  /// The status; 0 before the first line.
+  package var status = 0
+  /// The fields in their order, names in lower case.
+  package var fields: [(name: String, value: String)] = []
+
+  /// A header; an answer of which nothing has come yet unless given.
+  package init(status: Int = 0, fields: [(name: String, value: String)] = []) {
+    self.status = status
+    self.fields = fields
+  }
 
   /// The first value of a field; names are compared without case.
-  subscript(name: String) -> String? {
+  package subscript(name: String) -> String? {
     let name = name.lowercased()
     return fields.first { $0.name == name }?.value
   }
 
-  var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && self["location"] != nil }
+  /// Whether it names another address.
+  package var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && self["location"] != nil }
 
   /// The body's length; nil if the server tells none, or a malformed one.
-  var contentLength: Int? { self["content-length"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+  package var contentLength: Int? {
+    self["content-length"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
+  }
 
   /// Where the part of a 206 answer begins, and how long the whole is.
-  var contentRange: (start: Int, total: Int?)? {
+  package var contentRange: (start: Int, total: Int?)? {
     guard let text = self["content-range"], text.lowercased().hasPrefix("bytes "),
       let dash = text.firstIndex(of: "-"), let slash = text.lastIndex(of: "/"),
       let start = Int(text[text.index(text.startIndex, offsetBy: 6)..<dash]), start >= 0
@@ -25,8 +37,19 @@ struct HTTPHead: Sendable {
     return (start, Int(text[text.index(after: slash)...]))
   }
 
+  /// Seconds that the server asks to wait: `Retry-After` in seconds or as a date; nil if it asks for nothing.
+  package var retryAfter: Double? {
+    guard let text = self["retry-after"] else { return nil }
+    if let seconds = Double(text), seconds.isFinite { return max(seconds, 0) }
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.timeZone = TimeZone(identifier: "GMT")
+    format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
+    return format.date(from: text).map { max($0.timeIntervalSinceNow, 0) }
+  }
+
   /// Takes the next line of a header; returns true for the last line of the answer's header.
-  mutating func take(_ line: String) -> Bool {
+  package mutating func take(_ line: String) -> Bool {
     // No field that is read has such a value.
     guard line.longMarkRun == nil else { return false }
     let text = line.trimmingASCIIBlanks()
@@ -41,16 +64,5 @@ struct HTTPHead: Sendable {
       fields.append((text[..<colon].lowercased(), value))
     }
     return false
-  }
-}
-
-extension String {
-  /// Without blanks and line ends around it.
-  func trimmingASCIIBlanks() -> String {
-    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
-    guard let first = utf8.firstIndex(where: { !isBlank($0) }),
-      let last = utf8.lastIndex(where: { !isBlank($0) })
-    else { return "" }
-    return String(self[first...last])
   }
 }

@@ -7,7 +7,7 @@ import Foundation
 #endif
 
 /// TCP on this machine.
-enum Socket {
+package enum Socket {
   #if canImport(Darwin)
     private static let stream = SOCK_STREAM
     private static let flags: Int32 = 0
@@ -18,7 +18,7 @@ enum Socket {
   #endif
 
   /// Listens on a free port of the loopback.
-  static func listen() throws -> (socket: Int32, port: UInt16) {
+  package static func listen() throws -> (socket: Int32, port: UInt16) {
     let socket = socket(AF_INET, stream, 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -35,7 +35,7 @@ enum Socket {
   }
 
   /// The next connection; nil when there will be none.
-  static func accept(_ socket: Int32) -> Int32? {
+  package static func accept(_ socket: Int32) -> Int32? {
     let connection = systemAccept(socket)
     if connection < 0 { return nil }
     var yes: Int32 = 1
@@ -44,14 +44,14 @@ enum Socket {
   }
 
   /// What comes next; nil at the end.
-  static func receive(_ connection: Int32) -> [UInt8]? {
+  package static func receive(_ connection: Int32) -> [UInt8]? {
     var chunk = [UInt8](repeating: 0, count: 4096)
     let got = unsafe chunk.withUnsafeMutableBytes { unsafe recv(connection, $0.baseAddress, $0.count, 0) }
     return got > 0 ? Array(chunk[..<got]) : nil
   }
 
   /// Sends everything; false if the reader has gone.
-  static func send(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
+  package static func send(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
     var done = 0
     while done < bytes.count {
       let sent = unsafe bytes.withUnsafeBytes { all in
@@ -64,10 +64,10 @@ enum Socket {
     return true
   }
 
-  static func close(_ socket: Int32) { _ = shutdown(socket, Int32(SHUT_RDWR)) + systemClose(socket) }
+  package static func close(_ socket: Int32) { _ = shutdown(socket, Int32(SHUT_RDWR)) + systemClose(socket) }
 
   /// Ends listening: whoever waits in ``accept(_:)`` goes on.
-  static func end(_ socket: Int32) { close(socket) }
+  package static func end(_ socket: Int32) { close(socket) }
 }
 
 // The system's calls, whose names the methods above hide.
