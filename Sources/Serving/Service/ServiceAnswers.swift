@@ -16,7 +16,7 @@ extension Service {
     let (prompt, text, prediction) = try await work.run(bytes: request.body.count) { [tokenizer] sign in
       (
         try encoder.encode(wanted.messages) { sign.isCancelled },
-        tellsPrompt ? encoder.render(wanted.messages) : nil,
+        tellsPrompt ? try encoder.render(wanted.messages) : nil,
         try wanted.prediction.map { text in
           try tokenizer.encode(text, addSpecialTokens: false) { sign.isCancelled }
         }

@@ -52,7 +52,7 @@ struct ResolvedRecipe {
 
 extension Recipe {
   /// Keys that others stand for in ``settings``.
-  private static let replaced: Set<String> = ["scale_reward", "generation_batch_size"]
+  private static let replaced: Set<String> = ["scale_reward", "generation_batch_size", "reward_funcs", "reward_weights"]
 
   /// All keys with their values, in an order that people read. Keys of machinery are left out: they change nothing.
   var settings: [(key: String, value: JSONValue)] {
@@ -106,7 +106,7 @@ extension Recipe {
 
   private func addPolicy(to list: inout SettingList) {
     list.add("reference", .string(reference.rawValue))
-    list.add("rl_post_train_reward_funcs", .array(rewards.map { .string($0.kind.rawValue) }))
+    list.add("rl_post_train_reward_funcs", .array(rewards.map { .string($0.name) }))
     list.add("rl_post_train_reward_weights", .array(rewards.map { JSONValue($0.weight) }))
     let numbers = rewardSettings
     list.add("cosine_max_len", JSONValue(numbers.cosineMaxLength))

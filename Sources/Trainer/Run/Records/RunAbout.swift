@@ -46,7 +46,7 @@ extension RunSetup {
       ("alpha", JSONValue((start?.settings ?? recipe.lora).alpha)),
       (
         "rewards",
-        .array(rewards.map { .record(["name": .string($0.kind.rawValue), "weight": JSONValue($0.weight)]) })
+        .array(rewards.map { .record(["name": .string($0.name), "weight": JSONValue($0.weight)]) })
       ),
       ("total_steps", JSONValue(totalSteps)), ("completions_per_step", JSONValue(recipe.stepSize)),
       ("activations", .string(recipe.activations.rawValue)),
