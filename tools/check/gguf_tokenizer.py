@@ -39,9 +39,11 @@ def reference(path):
             tokenizer.normalizer = normalizers.NFC()
         tokenizer.decoder = decoders.ByteLevel()
     else:
-        # Converters write runs of spaces as spaces; tokenizer.json has them with marks. Both are matched.
+        # Converters write runs of spaces as spaces, tokenizer.json with marks. SentencePiece matches them before
+        # anything merges; in tokenizer.json they merge first.
         vocab = {t.replace(" ", MARK): i for t, i in vocab.items()}
         scores = {t: s for t, s, k in zip(tokens, get("scores"), types, strict=True) if k == 1}
+        scores |= {t.replace(" ", MARK): 1.0 for t, k in zip(tokens, types, strict=True) if k == 4 and not t.strip(" ")}
         pieces = {t: vocab[t] for t in scores}
         unknown = tokens[get("unknown_token_id", 0)]
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=generate_merges(pieces, scores), unk_token=unknown,

@@ -56,8 +56,11 @@ def tina(lines):
 corpus = list(with_marks(texts.texts(arguments.count, seed=5)))
 results, _ = tina(corpus)
 differences = 0
+start = reference.encode("").ids
 for text, result in zip(corpus, results, strict=True):
     ids = reference.encode(text).ids
+    if ids[:1] == start and ids[1:2] == start:
+        del ids[0]  # a text that begins with its first token gets no second one
     decoded = reference.decode(ids, skip_special_tokens=False)
     if result["ids"] != ids or result["text"] != decoded:
         differences += 1
