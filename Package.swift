@@ -187,7 +187,7 @@ let package = Package(
       name: "TerminalChatTests", dependencies: ["TerminalChat", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: house),
     .testTarget(
-      name: "JudgingTests", dependencies: ["Judging", "ModelFiles", "Support", "TestSupport"],
+      name: "JudgingTests", dependencies: ["CChild", "Judging", "ModelFiles", "Support", "TestSupport"],
       swiftSettings: house),
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(
