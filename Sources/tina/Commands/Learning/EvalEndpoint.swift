@@ -52,7 +52,8 @@ extension Eval {
     let evaluator = Evaluator(
       source: source, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader, judge: judge)
-    try await run(evaluator, settings, problems, in: folder, base: server?.baseName ?? "the server's", grader,
+    try await run(
+      evaluator, settings, problems, in: folder, base: server?.baseName ?? "the server's", grader,
       judge)
   }
 
