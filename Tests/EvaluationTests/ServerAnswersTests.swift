@@ -139,7 +139,7 @@ import Transfer
     let folder = try EvaluationFolder(scratch.path("out"))
     let records = try await evaluator(server) { note in notes.withLock { $0.append(note) } }.run(in: folder)
     #expect(records.count == 12)
-    #expect(notes.withLock { $0.count } == 1 && notes.withLock { $0[0].contains("seeds") })
+    #expect(notes.withLock { $0.count } == 1 && notes.withLock { $0[0].contains("takes no seed") })
   }
 
   @Test func thinkingThatIsToldApartIsPutBack() async throws {
