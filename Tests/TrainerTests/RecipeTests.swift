@@ -133,7 +133,7 @@ import Testing
     #expect(recipe.columns.prompt == "q" && recipe.columns.answer == "a" && recipe.columns.system == "s")
     let folder = TemporaryFolder()
     let path = folder.write("p.csv", "q,a,s,level\n1 + 1,2,Be short.,easy\n")
-    let set = try ProblemSet(path: path, names: recipe.columns)
+    let set = try ProblemSet(path: path, names: recipe.columns, keepsColumns: true)
     #expect(set.problems.map(\.gold) == ["$2$"] && set.problems[0].system == "Be short.")
     #expect(set.problems[0].columns?["level"]?.string == "easy")
     let documents = try Recipe(
