@@ -11,7 +11,9 @@ import Testing
     names: DataColumns = DataColumns()
   ) throws -> [Problem] {
     let folder = TemporaryFolder()
-    return try ProblemFile(folder.write(name, text), for: purpose, names: names, keepsColumns: purpose == .training).problems
+    return try ProblemFile(
+      folder.write(name, text), for: purpose, names: names, keepsColumns: purpose == .training
+    ).problems
   }
 
   @Test func quotedFieldsHoldAnything() throws {
