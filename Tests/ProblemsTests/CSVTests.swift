@@ -110,7 +110,8 @@ import Testing
 
   private func read(_ text: String, _ names: DataColumns) throws -> Problem {
     let folder = TemporaryFolder()
-    let file = try ProblemFile(folder.write("p.jsonl", text + "\n"), for: .training, names: names)
+    let file = try ProblemFile(
+      folder.write("p.jsonl", text + "\n"), for: .training, names: names, keepsColumns: true)
     return try #require(file.problems.first)
   }
 
