@@ -86,6 +86,8 @@ let package = Package(
     .target(name: "Tokenization", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: houseC),
     .target(name: "CEdit", cSettings: houseC),
+    .target(name: "CMPI", cSettings: houseC),
+    .target(name: "Processes", dependencies: ["CMPI", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "TerminalChat", dependencies: ["CEdit", "Support"], swiftSettings: house),
     .target(name: "Hub", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(
@@ -104,18 +106,19 @@ let package = Package(
     .target(
       name: "Evaluation",
       dependencies: [
-        "AdapterFormat", "Grading", "ModelFiles", "Problems", "Reporting", "Support", "Tokenization",
-        "TinaRuntime",
+        "AdapterFormat", "Grading", "ModelFiles", "Problems", "Processes", "Reporting", "Support",
+        "Tokenization", "TinaRuntime",
       ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Reporting", "Support",
+        "AdapterFormat", "CKernels", "Grading", "ModelFiles", "Problems", "Processes", "Reporting", "Support",
         "Tokenization", "TinaRuntime",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
-      name: "Sweeping", dependencies: ["Evaluation", "ModelFiles", "Reporting", "Support", "Trainer"],
+      name: "Sweeping",
+      dependencies: ["Evaluation", "ModelFiles", "Processes", "Reporting", "Support", "Trainer"],
       swiftSettings: house),
     .target(
       name: "Merging",
@@ -136,7 +139,7 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
+        "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
         "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -156,7 +159,7 @@ let package = Package(
     .executableTarget(name: "example-compare", dependencies: ["AdapterFormat"], path: "Examples/compare"),
     .executableTarget(name: "example-grader", dependencies: ["TinaRuntime"], path: "Examples/grader"),
 
-    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+    .target(name: "TestSupport", dependencies: ["Processes"], path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
@@ -180,12 +183,15 @@ let package = Package(
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "TestSupport"], swiftSettings: house),
+      name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "Processes", "TestSupport"],
+      swiftSettings: house),
+    .testTarget(
+      name: "ProcessesTests", dependencies: ["ModelFiles", "Processes", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "TrainerTests",
       dependencies: [
-        "AdapterFormat", "CKernels", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Tokenization",
-        "Trainer",
+        "AdapterFormat", "CKernels", "ModelFiles", "Problems", "Processes", "TestSupport", "TinaRuntime",
+        "Tokenization", "Trainer",
       ], exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "SweepingTests",

@@ -9,6 +9,8 @@ struct RunJournal {
   private(set) var transition = PhaseTransition()
   /// Steps with a score on the held-out problems.
   private(set) var evaluated: Set<Int> = []
+  /// What was sent to other processes up to the last step, and how long that took.
+  private var exchanged = (bytes: 0, seconds: 0.0)
   /// Receives one line a step.
   var onLine: (String) -> Void = { _ in }
 
@@ -24,12 +26,21 @@ struct RunJournal {
   }
 
   /// Records a step.
-  mutating func write(_ report: some StepRecord, line: String) throws {
+  ///
+  /// - Parameter traffic: bytes sent to other processes so far, and seconds in exchanges; nil without others.
+  mutating func write(
+    _ report: some StepRecord, traffic: (bytes: Int, seconds: Double)? = nil, line: String
+  ) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
-    let values = report.values
+    var values = report.values
+    if let traffic {
+      values.append(("speed/sent_megabytes", Double(traffic.bytes - exchanged.bytes) / 1e6))
+      values.append(("speed/exchange_seconds", traffic.seconds - exchanged.seconds))
+      exchanged = traffic
+    }
     try log.write(step: step, values)
     if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
     observe(MetricsLog.Line(step: step, values: Dictionary(values) { $1 }))

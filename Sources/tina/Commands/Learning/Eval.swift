@@ -6,6 +6,7 @@ import Hub
 import Grading
 import ModelFiles
 import Problems
+import Processes
 import TinaRuntime
 import Tokenization
 
@@ -19,7 +20,7 @@ struct Eval: AsyncParsableCommand {
       All contestants run in one batch over the base's weights and share their random numbers, so that only the \
       adapter differs. Completions are saved as they come, and the same command continues where it stopped. The \
       paper's protocol is the default: temperature 0.6, top-p 0.95, 32,768 tokens, one sample a problem, \
-      lighteval's prompt.
+      lighteval's prompt. Started by mpirun, processes on one or many machines share the completions.
 
       BENCHMARKS: pico (the model's own held-out problems; the default), aime24, aime25, amc23, math500, \
       minerva, olympiadbench, gsm8k, gpqa, or a file of JSON lines {"problem", "answer"}. Files of the known \
@@ -133,12 +134,43 @@ struct Eval: AsyncParsableCommand {
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
+    guard let crew = try Crew.join() else { return try await evaluate(SingleProcess(), nil, grader) }
+    try await evaluate(crew.processes, crew, grader)
+  }
+
+  /// - Parameter crew: the processes that share the evaluation; nil for one alone.
+  private func evaluate(_ processes: any ProcessGroup, _ crew: Crew?, _ grader: Grader) async throws {
+    let (evaluator, path) = try processes.together { try opened(crew, grader) }
+    let settings = evaluator.settings
+    try await evaluator.checkAlike(processes)
+    let folder = try processes.together {
+      processes.isFirst ? try EvaluationFolder(out ?? "tina-eval-\(settings.benchmark)-\(settings.digest)") : nil
+    }
+    if processes.isFirst, let crew {
+      for note in try crew.notes(threads: compute.opening.threads.wanted) { Terminal.note(note) }
+    }
+    let signals = crew.map { crew in StopSignals { crew.endTellingLoss() } }
+    defer { signals?.cancel() }
+    var last: Evaluator.Progress?
+    let records = try await evaluator.run(in: folder, sharedBy: processes) { progress in
+      last = progress
+      if processes.isFirst { Terminal.progress(Self.line(progress)) }
+    }
+    guard let folder else { return }
+    Terminal.progress("")
+    let timing = EvaluationTiming(folder)
+    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: baseName(path)) }
+    try report(records, settings, evaluator.problems, in: folder, grader)
+  }
+
+  /// The evaluation that the command names, and the base's path.
+  private func opened(_ crew: Crew?, _ grader: Grader) throws -> (Evaluator, path: String) {
     let path = try ModelLocator.path(model, for: adapters.map(\.source))
     try HubAccess.fetchBenchmark(benchmark, folder: data)
     let benchmark = try Benchmark(
       HubAccess.data(benchmark), folder: data, model: path, style: prompt)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let opened = try compute.model(path, activations: .int8)
+    let opened = try compute.model(path, activations: .int8, threads: crew?.threads())
     var contestants = try contestants(opened)
     var model = opened
     if let merged = merging.merged, let contestant = contestants.first, let attached = contestant.adapter {
@@ -156,19 +188,10 @@ struct Eval: AsyncParsableCommand {
       cacheType: compute.cacheType, activations: model.activations,
       base: try opened.directory.weightsDigest(),
       contestants: contestants)
-    let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
     let evaluator = Evaluator(
       assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader)
-    var last: Evaluator.Progress?
-    let records = try await evaluator.run(in: folder) { progress in
-      last = progress
-      Terminal.progress(Self.line(progress))
-    }
-    Terminal.progress("")
-    let timing = EvaluationTiming(folder)
-    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: baseName(path)) }
-    try report(records, settings, problems, in: folder, grader)
+    return (evaluator, path)
   }
 
   private func report(

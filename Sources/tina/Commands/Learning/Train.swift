@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 import Hub
+import Processes
 import TinaRuntime
 public import Trainer
 
@@ -17,7 +18,8 @@ struct Train: AsyncParsableCommand {
       The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/guide/train.md. Rollouts and steps \
       happen in this process on one copy of the weights. When the output folder holds a run of the same recipe, data \
       and base, that run continues from its last checkpoint, to the same bits as without a stop. Ctrl-C (or SIGTERM) \
-      ends the run after its step and saves it.
+      ends the run after its step and saves it. Started by mpirun, processes on one or many machines share the run, \
+      and its files are the same; see docs/guide/machines.md.
 
       EXAMPLES:
         tina train Recipes/pico.yaml
@@ -26,6 +28,7 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/pico.yaml --output runs/rank-4 --set lora_r=4 --set lora_alpha=16
         tina train Recipes/pico-sft.yaml
         tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-64/adapter.tina
+        mpirun --hostfile hosts --map-by node --bind-to none tina train Recipes/tina-open-rs2.yaml
         tina report runs/second
       """)
 
@@ -78,7 +81,7 @@ struct Train: AsyncParsableCommand {
   @Option(help: "What an hour of this machine costs in dollars, for the line of each step.")
   var dollarsPerHour = 0.0
 
-  @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
+  @Option(help: "Gigabytes that the run may take, each process of it; 70 % of what is free unless given.")
   var memory: Double?
 
   @OptionGroup var threads: ThreadOptions
@@ -99,6 +102,37 @@ struct Train: AsyncParsableCommand {
   }
 
   func run() async throws {
+    guard let crew = try Crew.join() else { return try await train(SingleProcess(), nil) }
+    try await train(crew.processes, crew)
+  }
+
+  /// - Parameter crew: the processes that share the run; nil for one alone.
+  private func train(_ processes: any ProcessGroup, _ crew: Crew?) async throws {
+    let (recipe, base, options) = try processes.together { try opened(crew) }
+    let training = try TrainingRun(recipe, model: base, options: options, processes: processes)
+    if processes.isFirst {
+      for note in (try crew?.notes(threads: threads.wanted) ?? []) + training.notes { Terminal.note(note) }
+    }
+    training.onLine = { Terminal.note($0) }
+
+    let stop = StopRequest()
+    let signals = StopSignals {
+      crew?.tellLoss()
+      if processes.isFirst {
+        Terminal.note("stopping after this step; once more ends at once, without saving")
+      }
+      stop.stop()
+    }
+    crew?.onRequest { stop.stop() }
+    defer { signals.cancel() }
+    let result = try await training.run(stop)
+    guard processes.isFirst else { return }
+    Terminal.note("ended at step \(result.step): \(result.reason)")
+    try Terminal.writeData(result.adapter)
+  }
+
+  /// Recipe and base as the command names them, and what the recipe does not hold.
+  private func opened(_ crew: Crew?) throws -> (Recipe, Model, TrainingOptions) {
     var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
@@ -124,7 +158,8 @@ struct Train: AsyncParsableCommand {
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
     ModelMemory.use()
     let base = try Model(
-      path: try ModelLocator.path(named), threads: threads.wanted, activations: recipe.activations.choice)
+      path: try ModelLocator.path(named), threads: threads.wanted ?? crew?.threads(),
+      activations: recipe.activations.choice)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
     var options = TrainingOptions(output: output ?? "runs/" + name)
     options.resumes = resume
@@ -132,21 +167,9 @@ struct Train: AsyncParsableCommand {
     options.ignoresMissingSignal = ignoreMissingSignal
     options.peft = peft
     options.dollarsPerHour = dollarsPerHour
-    options.memory = memory.map { Int($0 * 1e9) }
+    options.memory = memory.map { Int($0 * 1e9) } ?? crew?.memory
     options.cacheType = cacheType
     options.speculation = speculation.remembering
-    let training = try TrainingRun(recipe, model: base, options: options)
-    for note in training.notes { Terminal.note(note) }
-    training.onLine = { Terminal.note($0) }
-
-    let stop = StopRequest()
-    let signals = StopSignals {
-      Terminal.note("stopping after this step; once more ends at once, without saving")
-      stop.stop()
-    }
-    defer { signals.cancel() }
-    let result = try await training.run(stop)
-    Terminal.note("ended at step \(result.step): \(result.reason)")
-    try Terminal.writeData(result.adapter)
+    return (recipe, base, options)
   }
 }
