@@ -139,7 +139,8 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Measuring", "Merging",
-        "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
+        "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping", "TerminalChat",
+        "Tokenization",
         "TinaRuntime", "Trainer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),

@@ -67,6 +67,9 @@ package struct MessageReader {
     }
   }
 
+  /// The number of things that follow; each has a byte at least.
+  package mutating func count() throws(ProcessError) -> Int { try count(ofSize: 1) }
+
   private mutating func count(ofSize size: Int) throws(ProcessError) -> Int {
     let count = try int()
     guard count >= 0, count <= (bytes.count - place) / size else { throw short(count) }

@@ -13,19 +13,19 @@ extension ProcessGroup {
 
   /// Whether any process says so.
   package func any(_ flag: Bool) throws -> Bool {
-    count == 1 ? flag : try gather([flag ? 1 : 0]).contains([1])
+    try count == 1 ? flag : gather([flag ? 1 : 0]).contains([1])
   }
 
   /// What the first process says.
   package func first(_ flag: Bool) throws -> Bool {
-    count == 1 ? flag : try gather([flag ? 1 : 0])[0] == [1]
+    try count == 1 ? flag : gather([flag ? 1 : 0])[0] == [1]
   }
 
   /// Does what may fail in one process and not in others: all go on, or all fail.
   ///
   /// - Throws: the error of this process as ``ProcessFailure``; where only others have failed, ``FailedElsewhere``. An
   ///   error that all have alike is the first one's alone. In a task of one process, the error itself.
-  package func together<Value>(_ work: () throws -> Value) throws -> Value {
+  @discardableResult package func together<Value>(_ work: () throws -> Value) throws -> Value {
     guard count > 1 else { return try work() }
     let outcome = Result { try work() }
     var mine = ""
@@ -40,8 +40,8 @@ extension ProcessGroup {
 
   /// Does something in the first process; all learn what comes out.
   package func fromFirst(_ work: () throws -> [UInt8]) throws -> [UInt8] {
-    let mine = try together { isFirst ? try work() : [] }
-    return count == 1 ? mine : try gather(mine)[0]
+    let mine = try together { try isFirst ? work() : [] }
+    return try count == 1 ? mine : gather(mine)[0]
   }
 
   /// The least of the numbers that the processes give.
@@ -72,7 +72,7 @@ extension ProcessGroup {
     }
     let all = try gather(message.bytes).map { bytes in
       var reader = MessageReader(bytes)
-      return try (0..<reader.int()).map { _ in (name: try reader.text(), value: try reader.text()) }
+      return try (0..<reader.count()).map { _ in (name: try reader.text(), value: try reader.text()) }
     }
     for (other, theirs) in all.enumerated() {
       for (i, (name, value)) in all[0].enumerated() {
@@ -80,7 +80,8 @@ extension ProcessGroup {
           throw disagreement(other, place, "no \(name)", "\(name) \(value)", advice)
         }
         guard theirs[i].value != value else { continue }
-        throw disagreement(other, place, "\(name) \(theirs[i].value.prefix(64))", "\(value.prefix(64))", advice)
+        throw disagreement(
+          other, place, "\(name) \(theirs[i].value.prefix(64))", "\(value.prefix(64))", advice)
       }
     }
   }

@@ -1,5 +1,5 @@
 import Foundation
-package import Processes
+import Processes
 import Synchronization
 
 /// Threads that stand for the processes of one task. Each waits for what the others give.
@@ -57,7 +57,8 @@ package final class Meeting: Sendable {
     @unsafe package func add(
       _ part: UnsafeMutableBufferPointer<Float>, parts: Int, to sum: UnsafeMutableBufferPointer<Float>
     ) throws {
-      let all = unsafe try gather(Message { unsafe $0.add(Array(part)) }.bytes)
+      let values = unsafe Array(part)
+      let all = try gather(Message { $0.add(values) }.bytes)
       for bytes in all.prefix(parts) {
         var reader = MessageReader(bytes)
         for (i, value) in try reader.floats().enumerated() { unsafe sum[i] += value }

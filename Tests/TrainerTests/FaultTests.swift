@@ -65,7 +65,9 @@ final class Poison: ProcessGroup {
     #expect(short.lines.map { $0.values["skipped_steps"] } == [0, 1, 1, 2, 2])
     let named = lines.withLock { $0.filter { $0.contains("not made") } }
     #expect(named.count == 2)
-    #expect(named.allSatisfy { $0.contains(intoLoss ? "the loss of micro-batch 1 is" : "not finite in layers.") }, "\(named)")
+    #expect(
+      named.allSatisfy { $0.contains(intoLoss ? "the loss of micro-batch 1 is" : "not finite in layers.") },
+      "\(named)")
   }
 
   @Test func threeSuchStepsInARowEndTheRun() async throws {

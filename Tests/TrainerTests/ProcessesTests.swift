@@ -138,7 +138,7 @@ import Testing
     let results = await Meeting(2).run { member in
       var mine = short
       if member.rank == 1 { mine.options.cacheType = .f32 }
-      return try mine.training(threads: 1, processes: member)
+      return try mine.training(threads: 1, processes: member).notes
     }
     let error = #expect(throws: ProcessFailure.self) { try results[0].get() }
     #expect(error?.description.contains("rank 1 of 2 on host: found cache type f32; expected f16") == true)

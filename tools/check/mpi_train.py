@@ -322,8 +322,9 @@ def tell(bench, output):
     for line in (bench.folder / output / "metrics.jsonl").read_text().splitlines():
         values = json.loads(line)
         if "step_time" in values:
-            print(f"    step {values['step']}: {values['step_time']:.2f} s, of it {values['speed/exchange_seconds']:.2f} s "
-                  f"in exchanges (with waiting); rank 0 sent {values['speed/sent_megabytes']:.2f} MB")
+            seconds, exchange = values["step_time"], values["speed/exchange_seconds"]
+            print(f"    step {values['step']}: {seconds:.2f} s, of it {exchange:.2f} s in exchanges (with waiting); "
+                  f"rank 0 sent {values['speed/sent_megabytes']:.2f} MB")
 
 
 def main():

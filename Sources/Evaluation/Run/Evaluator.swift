@@ -154,7 +154,8 @@ public struct Evaluator: Sendable {
     }
     guard let store else { return [] }
     // Completions of earlier runs get their present verdicts.
-    let ordered = SavedEvaluation.regraded(keys.compactMap { records[$0] }, problems: problems, grader: grader)
+    let ordered = SavedEvaluation.regraded(
+      keys.compactMap { records[$0] }, problems: problems, grader: grader)
     try store.finish(ordered)
     return ordered
   }

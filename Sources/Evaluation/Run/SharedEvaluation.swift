@@ -65,7 +65,7 @@ struct SharedEvaluation {
       all.isDone = all.isDone && done
       all.tokens += try reader.int()
       guard processes.isFirst else { continue }
-      for _ in 0..<(try reader.int()) {
+      for _ in 0..<(try reader.count()) {
         let name = processes.name(of: rank)
         all.records.append(
           try CompletionRecord(JSON.parse(Array(reader.text().utf8), file: name), file: name, place: "")
@@ -98,6 +98,7 @@ extension Evaluator {
     }.bytes
     try processes.compare(
       [("results of the kernels", hexadecimal(Digest.sha256(bytes)))],
-      advice: "This is a defect of the program or of that machine; leave the machine out, and please report it.")
+      advice:
+        "This is a defect of the program or of that machine; leave the machine out, and please report it.")
   }
 }

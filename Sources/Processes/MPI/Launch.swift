@@ -3,7 +3,7 @@ import ModelFiles
 /// Who started this process, as its environment tells.
 package enum Launch: Equatable {
   /// Nobody who starts several.
-  case none
+  case alone
   /// `mpirun` of Open MPI, or `srun --mpi=pmix`.
   case openMPI
 
@@ -13,7 +13,9 @@ package enum Launch: Equatable {
       self = .openMPI
       return
     }
-    let others = [("PMI_SIZE", "PMI"), ("MPI_LOCALNRANKS", "MPICH or Intel MPI"), ("MV2_COMM_WORLD_SIZE", "MVAPICH")]
+    let others = [
+      ("PMI_SIZE", "PMI"), ("MPI_LOCALNRANKS", "MPICH or Intel MPI"), ("MV2_COMM_WORLD_SIZE", "MVAPICH"),
+    ]
     for (variable, name) in others {
       guard let count = environment[variable].flatMap({ Int($0) }), count > 1 else { continue }
       throw ProcessError(
@@ -21,7 +23,7 @@ package enum Launch: Equatable {
         expected: "Open MPI's mpirun, or srun --mpi=pmix",
         advice: "Start with Open MPI. For processes that know nothing of each other, unset the variable.")
     }
-    self = .none
+    self = .alone
   }
 
   /// The variables by which processes find each other. A child that works alone must not have them.

@@ -26,13 +26,14 @@ package final class MPIProcesses: ProcessGroup {
     _ environment: [String: String] = ProcessInfo.processInfo.environment, program: String
   ) throws -> MPIProcesses? {
     switch try Launch(environment) {
-    case .none: return nil
+    case .alone: return nil
     case .openMPI: break
     }
     if let why = unsafe cm_start() {
       throw ProcessError(
         .launch, place: "MPI", found: unsafe String(cString: why), expected: "Open MPI 4 or 5",
-        advice: "Install it: on Debian and Ubuntu apt-get install openmpi-bin. On a cluster, load its module.")
+        advice: "Install it: on Debian and Ubuntu apt-get install openmpi-bin. On a cluster, load its module."
+      )
     }
     let processes = try MPIProcesses()
     joined.withLock { $0 = processes }
@@ -59,7 +60,7 @@ package final class MPIProcesses: ProcessGroup {
       message.add(Int(getpid()))
     }
     var names: [String] = []
-    var neighbours: [(Int, Int32)] = []
+    var neighbours: [(rank: Int, process: Int32)] = []
     for (rank, bytes) in try Self.gather(mine.bytes, count: count, rank: rank).enumerated() {
       var reader = MessageReader(bytes)
       let (name, process) = (try reader.text(), try reader.int())
@@ -119,7 +120,8 @@ package final class MPIProcesses: ProcessGroup {
     throw ProcessError(
       .exchange, place: "MPI", found: unsafe String(cString: cm_error(code)),
       expected: "an exchange with all processes",
-      advice: "A process or the network is gone. Start the same command again; it goes on where it was saved.")
+      advice: "A process or the network is gone. Start the same command again; it goes on where it was saved."
+    )
   }
 
   // MARK: The end

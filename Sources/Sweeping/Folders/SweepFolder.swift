@@ -42,7 +42,8 @@ package struct SweepFolder: Sendable {
     guard processes.count > 1, !FileManager.default.fileExists(atPath: file) else { return }
     throw SweepError(
       .folder, file: file, found: "nothing", expected: "the first process's lock",
-      advice: "All processes of a sweep write into its folder: name one that every machine sees with --output.")
+      advice:
+        "All processes of a sweep write into its folder: name one that every machine sees with --output.")
   }
 
   static func unwritable(_ path: String, _ found: String) -> SweepError {

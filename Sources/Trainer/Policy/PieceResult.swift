@@ -22,7 +22,7 @@ struct PieceResult {
 
   static func read(_ bytes: [UInt8]) throws(ProcessError) -> [PieceResult] {
     var reader = MessageReader(bytes)
-    return try (0..<reader.int()).map { (_) throws(ProcessError) in
+    return try (0..<reader.count()).map { (_) throws(ProcessError) in
       var result = PieceResult(piece: try reader.int(), numbers: try reader.doubles())
       let failure = try reader.text()
       if !failure.isEmpty { result.failure = failure }

@@ -35,7 +35,8 @@ struct RunIdentity {
     ) { $0.logProbabilities.map { $0.map { _ in 1 } } }
     var digest = Digest()
     digest.update(Message { $0.add(values.logProbabilities.flatMap { $0 }) }.bytes)
-    digest.update(learner.gradient.bytes.bytes)
+    let gradient = learner.gradient.bytes
+    digest.update(gradient.bytes)
     return hexadecimal(digest.finish())
   }
 }

@@ -73,7 +73,8 @@ public final class TrainingRun {
       }
       try processes.compare(
         [("results of the kernels", arithmetic)],
-        advice: "This is a defect of the program or of that machine; leave the machine out, and please report it.")
+        advice:
+          "This is a defect of the program or of that machine; leave the machine out, and please report it.")
     }
     let first = setup.firstState(rowLimit: try processes.least(setup.plan.rowLimit))
     let folder = RunFolder(path: options.output, seed: recipe.seed)
@@ -111,7 +112,7 @@ public final class TrainingRun {
     update = PolicyUpdate(
       learner, UpdateSettings(recipe, rowLimit: state.rowLimit), reference: reference)
     journal = try processes.together {
-      processes.isFirst ? try RunJournal(folder, goingOnAfter: last?.step) : nil
+      try processes.isFirst ? RunJournal(folder, goingOnAfter: last?.step) : nil
     }
     check = SignalCheck(recipe, isIgnored: options.ignoresMissingSignal)
     notes =
@@ -229,11 +230,13 @@ public final class TrainingRun {
     let rewards = Message { message in
       for group in rollout?.groups ?? [] { message.add(group.rewards.map { $0 ?? .nan }) }
     }
-    let bits = [metrics.gradientNorm, metrics.changeNorm, metrics.loss, parameters.values.norm].map(\.bitPattern)
+    let bits = [metrics.gradientNorm, metrics.changeNorm, metrics.loss, parameters.values.norm].map(
+      \.bitPattern)
     try processes.compare(
       [("rewards", hexadecimal(Digest.sha256(rewards.bytes))), ("numbers of the step", "\(bits)")],
       place: "step \(state.step + 1)",
-      advice: "That machine computes wrongly, or this is a defect of the program; earlier checkpoints are sound.")
+      advice:
+        "That machine computes wrongly, or this is a defect of the program; earlier checkpoints are sound.")
   }
 
   private func record(_ report: some StepRecord) throws {
@@ -277,7 +280,8 @@ public final class TrainingRun {
       let earlier = folder.steps.filter { $0 < state.step && isPlanned($0) }
       let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0
       try folder.save(
-        state, learner, setup.archive(parameters, step: state.step), parent: needsNoOther ? nil : earlier.last,
+        state, learner, setup.archive(parameters, step: state.step),
+        parent: needsNoOther ? nil : earlier.last,
         peft: options.peft)
       try removeOldCheckpoints()
     }

@@ -95,10 +95,14 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// An engine on `model` that decodes so many completions at once.
-  func engine(_ model: Model, batchLimit: Int = 64, speculation: Speculation = .init()) -> Engine {
+  ///
+  /// - Parameter share: bytes for keys and values of one of several processes, where the option does not say.
+  func engine(
+    _ model: Model, batchLimit: Int = 64, speculation: Speculation = .init(), memory share: Int? = nil
+  ) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, batchLimit: batchLimit,
-      memoryBudget: cacheMemory.map { $0 << 20 }, speculation: speculation)
+      memoryBudget: cacheMemory.map { $0 << 20 } ?? share, speculation: speculation)
   }
 }
 

@@ -144,7 +144,8 @@ struct Eval: AsyncParsableCommand {
     let settings = evaluator.settings
     try await evaluator.checkAlike(processes)
     let folder = try processes.together {
-      processes.isFirst ? try EvaluationFolder(out ?? "tina-eval-\(settings.benchmark)-\(settings.digest)") : nil
+      try processes.isFirst
+        ? EvaluationFolder(out ?? "tina-eval-\(settings.benchmark)-\(settings.digest)") : nil
     }
     if processes.isFirst, let crew {
       for note in try crew.notes(threads: compute.opening.threads.wanted) { Terminal.note(note) }
@@ -180,7 +181,8 @@ struct Eval: AsyncParsableCommand {
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    let assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
+    let assistant = try Assistant(
+      compute.engine(model, speculation: speculation.remembering, memory: crew?.cacheMemory))
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: try assistant.prompts.template.name, system: system,
       samples: samples, maxTokens: min(maxTokens, assistant.engine.contextLimit),

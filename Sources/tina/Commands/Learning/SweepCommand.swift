@@ -16,8 +16,8 @@ struct SweepCommand: AsyncParsableCommand {
       The file names a recipe, axes (keys of the recipe with lists of values), seeds, and an evaluation; see \
       docs/guide/sweep.md. Each run has a folder of its own that says what it is. The same command goes on where a \
       sweep was stopped or killed, and computes only what is new when a value or a seed was added. A plan is shown \
-      before; its times and FLOPs come from runs that are done, or from a trial of one step. Started by mpirun, processes \
-      share out the runs; all of them must see the sweep's folder.
+      before; its times and FLOPs come from runs that are done, or from a trial of one step. Started by mpirun, \
+      processes share out the runs; all of them must see the sweep's folder.
 
       EXAMPLES:
         tina sweep Experiments/ranks.yaml --plan

@@ -15,12 +15,17 @@ struct Crew {
 
   /// Threads for this process where the launcher has not bound it to processors: those of the host, shared out.
   func threads() throws -> Int? {
-    isBound ? nil : max(1, try ThreadCount().count / processes.countOnHost)
+    try isBound ? nil : max(1, ThreadCount().count / processes.countOnHost)
   }
 
   /// Bytes that this process may take where it shares its host; nil for what a process alone takes.
   var memory: Int? {
     processes.countOnHost > 1 ? MachineMemory.available / 10 * 7 / processes.countOnHost : nil
+  }
+
+  /// Bytes for keys and values where this process shares its host; nil for what a process alone takes.
+  var cacheMemory: Int? {
+    processes.countOnHost > 1 ? MachineMemory.available / 2 / processes.countOnHost : nil
   }
 
   private var isBound: Bool {
