@@ -184,8 +184,11 @@ let package = Package(
     .testTarget(name: "GradingTests", dependencies: ["Grading", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ProblemsTests", dependencies: ["Problems", "TestSupport"], swiftSettings: house),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "Problems", "Processes", "TestSupport"],
-      swiftSettings: house),
+      name: "EvaluationTests",
+      dependencies: [
+        "Evaluation", "Grading", "ModelFiles", "Problems", "Processes", "TestSupport", "TinaRuntime",
+        "Tokenization",
+      ], swiftSettings: house),
     .testTarget(
       name: "ProcessesTests", dependencies: ["ModelFiles", "Processes", "TestSupport"], swiftSettings: house),
     .testTarget(

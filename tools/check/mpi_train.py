@@ -5,7 +5,8 @@
   python tools/check/mpi_train.py --quick                               1, 2 and 3 processes, one killed, one refused
   python tools/check/mpi_train.py --only hosts --rate 1gbit             two hosts of network namespaces (root)
 
-Parts: same, kill, refuse, stop, eval, sweep; hosts needs root, `ip` and `tc`. It needs mpirun (openmpi-bin).
+Parts: same, kill, refuse, stop, eval, sweep; hosts and cable need root, `ip` and `tc`, cable a C compiler. All need
+mpirun (openmpi-bin). `cable` measures how long a gradient of the 1.5B shape takes between two hosts.
 """
 import argparse
 import json
@@ -318,6 +319,20 @@ def hosts(bench, rate, shape):
             tell(bench, name)
 
 
+def cable(bench, rate):
+    program, sources = str(bench.folder / "exchange"), ROOT + "/Sources/CMPI"
+    bench.run(["clang", "-O2", f"-I{sources}/include", "-o", program, ROOT + "/Benchmarks/exchange/exchange.c",
+               sources + "/mpi.c", "-ldl"])
+    for count in [2, 4]:
+        print(f"  on this host:\n{bench.run(bench.mpirun(count) + [program]).stdout}", end="")
+    with TwoHosts(bench.folder, rate) as pair:
+        for count in [2, 4]:
+            before = pair.sent()
+            done = bench.run(pair.mpirun(count) + [program])
+            print(f"  on two hosts at {rate or 'full speed'}:\n{done.stdout}    "
+                  f"{(pair.sent() - before) / 3e6:.0f} MB through the cable each time")
+
+
 def tell(bench, output):
     for line in (bench.folder / output / "metrics.jsonl").read_text().splitlines():
         values = json.loads(line)
@@ -350,12 +365,14 @@ def main():
             "eval": lambda: evaluate(bench),
             "sweep": lambda: sweep(bench),
             "hosts": lambda: hosts(bench, arguments.rate, arguments.shape),
+            "cable": lambda: cable(bench, arguments.rate),
         }
-        chosen = [arguments.only] if arguments.only else [part for part in parts if part != "hosts"]
+        chosen = [arguments.only] if arguments.only else [part for part in parts if part not in ("hosts", "cable")]
         if arguments.quick:
             chosen = ["same", "refuse", "kill", "eval"]
-        print("alone")
-        bench.train(0, "alone")
+        if chosen not in (["eval"], ["sweep"], ["cable"]):
+            print("alone")
+            bench.train(0, "alone")
         for part in chosen:
             print(part, flush=True)
             parts[part]()
