@@ -127,7 +127,7 @@ def kill(bench, kills, longest, seed):
             while time.monotonic() < deadline and run.poll() is None:
                 time.sleep(0.02)
             found = processes_of(run)
-            rank = killed % count
+            rank = rng.randrange(count)
             if run.poll() is None and rank in found:
                 os.kill(found[rank], signal.SIGKILL)
                 since = time.monotonic()
@@ -222,7 +222,7 @@ def sweep(bench):
     for count in [0, 2]:
         file = bench.folder / f"sweep-{count}.yaml"
         file.write_text(f"recipe: {ROOT}/Recipes/pico.yaml\noutput: {bench.folder}/sweep-{count}\nset:\n{changes}"
-                        "vary:\n  lora_r: [2, 4]\nseeds: [1, 2]\n")
+                        "axes:\n  lora_r: [2, 4]\nseeds: [1, 2]\n")
         launcher = bench.mpirun(count) if count else []
         bench.run(launcher + [bench.tina, "sweep", str(file), "--threads", "2", "--no-trial", "--memory", "1"])
     runs = sorted(path.name for path in (bench.folder / "sweep-0").iterdir() if path.is_dir())
