@@ -64,7 +64,8 @@ package enum Program {
   /// Lets a process write no more than so many KiB into one file, and take no more than so many seconds of a processor.
   private static func limit(_ process: Process, file: Int?, seconds: Int?) throws {
     // The signal is ignored, so that the write fails with an error.
-    let limits = [file.map { "trap '' XFSZ; ulimit -f \($0)" }, seconds.map { "ulimit -t \($0)" }].compactMap(\.self)
+    let size = file.map { "trap '' XFSZ; ulimit -f \($0)" }
+    let limits = [size, seconds.map { "ulimit -t \($0)" }].compactMap(\.self)
     if limits.isEmpty { return }
     let arguments = process.arguments ?? []
     process.executableURL = URL(fileURLWithPath: "/bin/bash")

@@ -52,7 +52,9 @@ struct ResolvedRecipe {
 
 extension Recipe {
   /// Keys that others stand for in ``settings``.
-  private static let replaced: Set<String> = ["scale_reward", "generation_batch_size", "reward_funcs", "reward_weights"]
+  private static let replaced: Set<String> = [
+    "scale_reward", "generation_batch_size", "reward_funcs", "reward_weights",
+  ]
 
   /// All keys with their values, in an order that people read. Keys of machinery are left out: they change nothing.
   var settings: [(key: String, value: JSONValue)] {
