@@ -89,6 +89,8 @@ let package = Package(
     .target(name: "Tokenization", dependencies: ["ModelFiles", "Support"], swiftSettings: house),
     .target(name: "CTransfer", cSettings: houseC),
     .target(name: "CEdit", cSettings: houseC),
+    .target(name: "CMPI", cSettings: houseC),
+    .target(name: "Processes", dependencies: ["CMPI", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "TerminalChat", dependencies: ["CEdit", "Support"], swiftSettings: house),
     .target(name: "Transfer", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "Hub", dependencies: ["ModelFiles", "Support", "Transfer"], swiftSettings: house),
@@ -110,18 +112,19 @@ let package = Package(
     .target(
       name: "Evaluation",
       dependencies: [
-        "AdapterFormat", "Grading", "Judging", "ModelFiles", "Problems", "Reporting", "Support",
+        "AdapterFormat", "Grading", "Judging", "ModelFiles", "Problems", "Processes", "Reporting", "Support",
         "Tokenization", "TinaRuntime", "Transfer",
       ], swiftSettings: house),
     .target(
       name: "Trainer",
       dependencies: [
-        "AdapterFormat", "CBuild", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Reporting",
-        "Support", "Tokenization", "TinaRuntime", "Transfer",
+        "AdapterFormat", "CBuild", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Processes",
+        "Reporting", "Support", "Tokenization", "TinaRuntime", "Transfer",
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
     .target(
-      name: "Sweeping", dependencies: ["Evaluation", "ModelFiles", "Reporting", "Support", "Trainer"],
+      name: "Sweeping",
+      dependencies: ["Evaluation", "ModelFiles", "Processes", "Reporting", "Support", "Trainer"],
       swiftSettings: house),
     .target(
       name: "Merging",
@@ -142,8 +145,8 @@ let package = Package(
       name: "tina",
       dependencies: [
         "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Judging", "Measuring",
-        "Merging", "ModelFiles", "Problems", "Serving", "Support", "Sweeping", "TerminalChat", "Tokenization",
-        "TinaRuntime", "Trainer", "Transfer",
+        "Merging", "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping", "TerminalChat",
+        "Tokenization", "TinaRuntime", "Trainer", "Transfer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),
@@ -165,7 +168,7 @@ let package = Package(
       name: "example-reward", dependencies: ["TinaRuntime", "Trainer"], path: "Examples/reward",
       exclude: ["near_answer.py", "last_number.py"]),
 
-    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+    .target(name: "TestSupport", dependencies: ["Processes"], path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
@@ -198,14 +201,17 @@ let package = Package(
     .testTarget(
       name: "EvaluationTests",
       dependencies: [
-        "Evaluation", "Grading", "ModelFiles", "Problems", "TestSupport", "TinaRuntime", "Transfer",
+        "Evaluation", "Grading", "ModelFiles", "Problems", "Processes", "TestSupport", "TinaRuntime",
+        "Tokenization", "Transfer",
       ],
       swiftSettings: house),
     .testTarget(
+      name: "ProcessesTests", dependencies: ["ModelFiles", "Processes", "TestSupport"], swiftSettings: house),
+    .testTarget(
       name: "TrainerTests",
       dependencies: [
-        "AdapterFormat", "CKernels", "Judging", "ModelFiles", "Problems", "TestSupport", "TinaRuntime",
-        "Tokenization", "Trainer",
+        "AdapterFormat", "CKernels", "Judging", "ModelFiles", "Problems", "Processes", "TestSupport",
+        "TinaRuntime", "Tokenization", "Trainer",
       ], exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "SweepingTests",

@@ -6,6 +6,7 @@ import Hub
 import Judging
 import Merging
 import ModelFiles
+import Processes
 import Support
 import TerminalChat
 import Trainer
@@ -19,6 +20,7 @@ enum Ending {
 
   /// Tells an error and ends.
   static func end(with error: any Error) -> Never {
+    if let processes = MPIProcesses.current { end(with: error, processes) }
     if let failure = error as? OutputFailure {
       if failure.isClosedPipe { end(closedPipe) }
       Terminal.progress("")
@@ -41,6 +43,26 @@ enum Ending {
     end(isUnwritten(error) ? unwritten : code)
   }
 
+  /// Ends one of several processes. Where all end, they leave in order; an error of one alone ends the others.
+  private static func end(with error: any Error, _ processes: MPIProcesses) -> Never {
+    Terminal.progress("")
+    switch error {
+    case is FailedElsewhere: end(1)
+    case let code as ExitCode: end(code.rawValue)
+    case let failure as ProcessFailure:
+      Terminal.note("Error: \(failure)")
+      end(isUnwritten(failure.error) ? unwritten : 1)
+    default:
+      Terminal.note(
+        "Error: \(processes.name): \(errorText(error))\nStart the same command again, with any number of processes; "
+          + "it goes on where it was saved.")
+      TemporaryPaths.removeAll()
+      _ = MessageLog.standardError.finish()
+      processes.abort(isUnwritten(error) ? unwritten : 1)
+      _exit(1)
+    }
+  }
+
   /// Ends with a code, unless results are lost at the last moment. Nothing is torn down, so that no thread that is
   /// still at work meets what is gone already.
   static func end(_ code: Int32) -> Never {
@@ -56,6 +78,7 @@ enum Ending {
     QuietTerminal.end()
     TemporaryPaths.removeAll()
     RunningChildren.killAll()
+    MPIProcesses.current?.leave()
     let lost = MessageLog.standardError.finish()
     if lost > 0 { tellLost(lost) }
     _exit(code)

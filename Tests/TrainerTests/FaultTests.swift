@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Processes
 import Synchronization
 import TestSupport
 import Testing
@@ -9,7 +10,7 @@ import Testing
 @testable import Trainer
 
 /// Puts a number into the gradient, or the loss, of chosen steps.
-final class Poison: GradientSum {
+final class Poison: ProcessGroup {
   private let steps: Set<Int>
   private let value: Double
   private let intoLoss: Bool
@@ -19,9 +20,17 @@ final class Poison: GradientSum {
     (self.steps, self.value, self.intoLoss) = (steps, value, intoLoss)
   }
 
-  func share(ofMicroBatches count: Int) -> Range<Int> { 0..<count }
+  var count: Int { 1 }
+  var rank: Int { 0 }
+  var traffic: (bytes: Int, seconds: Double) { (0, 0) }
+  func name(of rank: Int) -> String { "poison" }
+  @unsafe func spread(_ memory: UnsafeMutableRawBufferPointer) {}
 
-  @unsafe func sum(gradient: UnsafeMutableBufferPointer<Float>) {
+  @unsafe func add(
+    _ part: UnsafeMutableBufferPointer<Float>, parts: Int, to sum: UnsafeMutableBufferPointer<Float>
+  ) { unsafe SingleProcess().add(part, parts: parts, to: sum) }
+
+  @unsafe func complete(_ gradient: UnsafeMutableBufferPointer<Float>) {
     let call = calls.withLock {
       $0 += 1
       return $0
@@ -29,8 +38,13 @@ final class Poison: GradientSum {
     if !intoLoss, steps.contains(call) { unsafe gradient[gradient.count / 2] = Float(value) }
   }
 
-  func sum(numbers: inout [Double]) {
-    if intoLoss, steps.contains(calls.withLock { $0 }) { numbers[0] = value }
+  func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    guard intoLoss, steps.contains(calls.withLock { $0 }) else { return [bytes] }
+    var results = try PieceResult.read(bytes)
+    var sums = try #require(PieceSums(results[0].numbers))
+    sums.add(LossSums(loss: value), microBatch: 0)
+    results[0].numbers = sums.numbers
+    return [PieceResult.bytes(results)]
   }
 }
 
@@ -40,7 +54,7 @@ final class Poison: GradientSum {
   func stepsOfNumbersThatAreNotFiniteAreNotMade(value: Double, intoLoss: Bool) async throws {
     let short = ShortRun()
     let lines = Mutex<[String]>([])
-    let training = try short.training(stopAt: 5, gradients: Poison([2, 4], value, intoLoss: intoLoss))
+    let training = try short.training(stopAt: 5, processes: Poison([2, 4], value, intoLoss: intoLoss))
     training.onLine = { line in lines.withLock { $0.append(line) } }
     let result = try await training.run()
     #expect(result.step == 5)
@@ -51,13 +65,15 @@ final class Poison: GradientSum {
     #expect(short.lines.map { $0.values["skipped_steps"] } == [0, 1, 1, 2, 2])
     let named = lines.withLock { $0.filter { $0.contains("not made") } }
     #expect(named.count == 2)
-    #expect(named.allSatisfy { $0.contains(intoLoss ? "the loss is" : "not finite in layers.") }, "\(named)")
+    #expect(
+      named.allSatisfy { $0.contains(intoLoss ? "the loss of micro-batch 1 is" : "not finite in layers.") },
+      "\(named)")
   }
 
   @Test func threeSuchStepsInARowEndTheRun() async throws {
     let short = ShortRun()
     do {
-      _ = try await short.run(stopAt: 8, gradients: Poison([2, 3, 5, 6, 7], .nan))
+      _ = try await short.run(stopAt: 8, processes: Poison([2, 3, 5, 6, 7], .nan))
       Issue.record("the run went on")
     } catch let error as TrainerError {
       #expect(error.kind == .notFinite)
@@ -91,86 +107,4 @@ final class Poison: GradientSum {
     #expect(metrics.skipped?.contains("NaN or infinite") == true, "\(metrics.skipped ?? "made")")
     #expect(sameBits(parameters.values.all, before) && update.learner.optimizer.step == 0)
   }
-
-  /// Two processes that share the micro-batches of a step take the step that one would take.
-  @Test func twoProcessesTakeTheStepOfOne() throws {
-    @Sendable func update(_ exchange: any GradientSum) throws -> (PolicyUpdate, Generation) {
-      let golden = try GradientCase(try #require(GradientCase.names.first { $0.hasPrefix("all/") }))
-      let model = try Model(path: tiny(golden.model), threads: 1)
-      let parameters = try golden.parameters(model)
-      var settings = try UpdateSettings.defaults()
-      settings.batchSize = 3
-      let update = PolicyUpdate(
-        try PolicyPass(model), parameters, settings, OptimizerSettings(learningRate: 1e-3),
-        LearningRateSchedule(.constant, warmupSteps: 0, totalSteps: 1), exchange: exchange)
-      let groups = (0..<5).map { g in
-        ScoredGroup(
-          prompt: (0..<4 + g).map { ($0 * 7 + g) % 90 }, completions: golden.batch.completions,
-          isTruncated: golden.batch.completions.map { _ in false },
-          rewards: golden.batch.completions.indices.map { Double(($0 + g) % 3) }, sampled: nil)
-      }
-      return (update, try update.prepare(groups))
-    }
-    let (whole, generation) = try update(SingleProcess())
-    let expected = try whole.step(generation, iteration: 0)
-    let meeting = Meeting()
-    let found = Mutex<[Int: (UpdateMetrics, [Float])]>([:])
-    let threads = (0..<2).map { rank in
-      Thread {
-        do {
-          let (part, generation) = try update(meeting.member(rank))
-          let metrics = try part.step(generation, iteration: 0)
-          found.withLock { $0[rank] = (metrics, part.learner.parameters.values.all) }
-        } catch { Issue.record("\(error)") }
-        meeting.leave()
-      }
-    }
-    for thread in threads { thread.start() }
-    meeting.waitForAll()
-    let results = found.withLock { $0 }
-    let (first, second) = (try #require(results[0]), try #require(results[1]))
-    #expect(sameBits(first.1, second.1))
-    #expect(relativeError(first.1, whole.learner.parameters.values.all) < 1e-5)
-    #expect(abs(first.0.loss - expected.loss) < 1e-9 && first.0.loss == second.0.loss)
-    #expect(abs(first.0.gradientNorm / expected.gradientNorm - 1) < 1e-5)
-    #expect(abs((first.0.kl ?? -1) - (expected.kl ?? -2)) < 1e-9)
-  }
-}
-
-/// Two threads that stand for two processes: each waits for the other's numbers and adds them in order.
-private final class Meeting: Sendable {
-  private struct State {
-    /// By kind of exchange, then by member.
-    var said: [[[Double]?]] = [[nil, nil], [nil, nil]]
-    var left = 0
-  }
-  private let state = Mutex(State())
-
-  struct Member: GradientSum {
-    let meeting: Meeting
-    let rank: Int
-    func share(ofMicroBatches count: Int) -> Range<Int> {
-      rank == 0 ? 0..<count / 2 : count / 2..<count
-    }
-    @unsafe func sum(gradient: UnsafeMutableBufferPointer<Float>) throws {
-      let mine = unsafe gradient.map { Double($0) }
-      for (i, value) in try meeting.exchange(0, rank, mine).enumerated() { unsafe gradient[i] = Float(value) }
-    }
-    func sum(numbers: inout [Double]) throws { numbers = try meeting.exchange(1, rank, numbers) }
-  }
-
-  func member(_ rank: Int) -> Member { Member(meeting: self, rank: rank) }
-
-  private func exchange(_ kind: Int, _ rank: Int, _ mine: [Double]) throws -> [Double] {
-    state.withLock { $0.said[kind][rank] = mine }
-    for _ in 0..<20000 {
-      let all = state.withLock { $0.said[kind].compactMap(\.self) }
-      if all.count == 2 { return zip(all[0], all[1]).map(+) }
-      usleep(1000)
-    }
-    throw CancellationError()
-  }
-
-  func leave() { state.withLock { $0.left += 1 } }
-  func waitForAll() { eventually { state.withLock { $0.left } == 2 } }
 }

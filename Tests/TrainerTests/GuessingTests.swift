@@ -25,8 +25,7 @@ import Testing
       let model = try Model(path: pico, threads: 2, activations: recipe.activations.choice)
       let engine = Engine(model: model, contextLimit: 256, batchLimit: 64, speculation: speculation)
       let training = try TrainingRun(
-        recipe, model: model, options: short.options, completions: LocalCompletions(engine),
-        gradients: SingleProcess())
+        recipe, model: model, options: short.options, completions: LocalCompletions(engine))
       _ = try await training.run()
       #expect(short.lines.allSatisfy { $0.values["sampling/differing_tokens"] == 0 })
       return (try (1...5).map { try short.adapter($0) }, engine.statistics)

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Processes
 import TestSupport
 
 @testable import TinaRuntime
@@ -42,14 +43,14 @@ struct ShortRun {
   }
 
   func run(
-    stopAt: Int? = nil, threads: Int = 2, gradients: any GradientSum = SingleProcess(),
+    stopAt: Int? = nil, threads: Int = 2, processes: any ProcessGroup = SingleProcess(),
     completions: (any CompletionSource)? = nil
   ) async throws -> TrainingResult {
-    try await training(stopAt: stopAt, threads: threads, gradients: gradients, completions: completions).run()
+    try await training(stopAt: stopAt, threads: threads, processes: processes, completions: completions).run()
   }
 
   func training(
-    stopAt: Int? = nil, threads: Int = 2, gradients: any GradientSum = SingleProcess(),
+    stopAt: Int? = nil, threads: Int = 2, processes: any ProcessGroup = SingleProcess(),
     completions: (any CompletionSource)? = nil
   ) throws -> TrainingRun {
     var recipe = try recipe()
@@ -57,7 +58,7 @@ struct ShortRun {
     return try TrainingRun(
       recipe, model: try Model(path: pico, threads: threads, activations: recipe.activations.choice),
       options: options, completions: completions,
-      gradients: gradients)
+      processes: processes)
   }
 
   func recipe() throws -> Recipe {

@@ -1,6 +1,7 @@
 import AdapterFormat
 import Foundation
 import ModelFiles
+import Processes
 import Problems
 import TestSupport
 import Testing
@@ -47,7 +48,7 @@ import Tokenization
       OptimizerSettings(
         learningRate: 5e-3, weightDecay: golden["weight_decay"]?.double ?? 0,
         maxGradNorm: golden["max_grad_norm"]?.double ?? 1),
-      LearningRateSchedule(kind, warmupSteps: 0, totalSteps: steps), seed: 1, exchange: SingleProcess())
+      LearningRateSchedule(kind, warmupSteps: 0, totalSteps: steps), seed: 1, processes: SingleProcess())
     // A row limit of a document or two cuts micro-batches into passes, which changes nothing.
     let update = SupervisedUpdate(
       learner: learner, loss: golden["loss_type"]?.string == "dft" ? .dft : .nll, rowLimit: 30)

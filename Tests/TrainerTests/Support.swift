@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Processes
 import Testing
 
 @testable import TinaRuntime
@@ -58,10 +59,10 @@ extension PolicyUpdate {
   convenience init(
     _ pass: PolicyPass, _ parameters: LoRAParameters, _ settings: UpdateSettings,
     _ optimizer: OptimizerSettings = OptimizerSettings(), _ schedule: LearningRateSchedule,
-    exchange: any GradientSum = SingleProcess()
+    processes: any ProcessGroup = SingleProcess()
   ) {
     self.init(
-      AdapterLearner(pass, parameters, optimizer, schedule, seed: 42, exchange: exchange), settings)
+      AdapterLearner(pass, parameters, optimizer, schedule, seed: 42, processes: processes), settings)
   }
 
   func step(_ generation: Generation, iteration: Int) throws -> UpdateMetrics {

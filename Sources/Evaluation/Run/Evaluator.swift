@@ -3,6 +3,7 @@ public import Grading
 public import Judging
 import ModelFiles
 public import Problems
+package import Processes
 import Support
 public import TinaRuntime
 import Tokenization
@@ -26,12 +27,12 @@ public struct Evaluator: Sendable {
   }
 
   let source: any AnswerSource
-  let problems: [Problem]
+  package let problems: [Problem]
   let style: Benchmark.PromptStyle
   let contestants: [Contestant]
-  let settings: EvaluationSettings
+  package let settings: EvaluationSettings
   let grader: Grader
-  let judge: Judge?
+  package let judge: Judge?
 
   /// Makes an evaluator on this process's engine; nothing is computed yet.
   ///
@@ -67,22 +68,39 @@ public struct Evaluator: Sendable {
   public func run(
     in folder: EvaluationFolder, onProgress: (Progress) -> Void = { _ in }
   ) async throws -> [CompletionRecord] {
-    let store = try CompletionStore(folder, settings: settings, problems: problems)
+    try await run(in: folder, sharedBy: SingleProcess(), onProgress: onProgress)
+  }
+
+  /// As the other one, shared by several processes. The first one saves everything and returns it; the others return
+  /// nothing.
+  ///
+  /// - Parameter folder: nil in all processes but the first.
+  package func run(
+    in folder: EvaluationFolder?, sharedBy processes: any ProcessGroup,
+    onProgress: (Progress) -> Void = { _ in }
+  ) async throws -> [CompletionRecord] {
+    var shared = SharedEvaluation(processes)
+    let store = try processes.together {
+      try folder.map { try CompletionStore($0, settings: settings, problems: problems) }
+    }
     let keys = allKeys()
     let known = Set(keys)
     var records: [CompletionRecord.Key: CompletionRecord] = [:]
-    for record in store.saved where known.contains(record.key) { records[record.key] = record }
-    let groups = missing(records)
-    let missingCount = groups.reduce(0) { $0 + $1.samples.count }
+    for record in store?.saved ?? [] where known.contains(record.key) { records[record.key] = record }
+    let all = missing(try shared.saved(Set(records.keys), of: keys))
+    let groups = shared.share(of: all)
+    let missingCount = all.reduce(0) { $0 + $1.samples.count }
     let began = ContinuousClock.now
     let drawn = Locked(0)
+    var drawnByAll: Int?
     var made = 0
     var correct = records.values.count { $0.correct == true }
     func report() {
       let seconds = (ContinuousClock.now - began).inSeconds
       onProgress(
         Progress(
-          done: records.count, total: keys.count, tokens: drawn.withLock { $0 }, seconds: seconds,
+          done: records.count, total: keys.count, tokens: drawnByAll ?? drawn.withLock { $0 },
+          seconds: seconds,
           correct: correct,
           secondsLeft: made == 0 ? nil : seconds / Double(made) * Double(missingCount - made)))
     }
@@ -111,21 +129,34 @@ public struct Evaluator: Sendable {
             }
           }
         }
-        if open == 0 { continuation.finish() }
+        if open == 0, !shared.isShared { continuation.finish() }
+      }
+      func save(_ record: CompletionRecord) throws {
+        try store?.append(record)
+        records[record.key] = record
+        made += 1
+        if record.correct == true { correct += 1 }
       }
       do {
         try startMore()
         for try await record in ended {
           guard let record else {
+            if shared.isShared {
+              let news = try shared.meet(isDone: open == 0, tokens: drawn.withLock { $0 })
+              for record in news.records { try save(record) }
+              drawnByAll = news.tokens
+              if news.isDone { continuation.finish() }
+            }
             report()
             continue
           }
-          try store.append(record)
-          records[record.key] = record
-          made += 1
           open -= 1
-          if record.correct == true { correct += 1 }
-          report()
+          if shared.isShared {
+            shared.add(record)
+          } else {
+            try save(record)
+            report()
+          }
           try startMore()
         }
         tasks.cancelAll()
@@ -134,11 +165,12 @@ public struct Evaluator: Sendable {
         throw error
       }
     }
+    guard let store else { return [] }
     // Completions of earlier runs get their present verdicts.
-    let all = SavedEvaluation.regraded(
+    let ordered = SavedEvaluation.regraded(
       keys.compactMap { records[$0] }, problems: problems, grader: grader, keepsVerdicts: judge != nil)
-    try store.finish(all)
-    return all
+    try store.finish(ordered)
+    return ordered
   }
 
   /// In the order of the results: contestants, problems, samples.
@@ -151,14 +183,14 @@ public struct Evaluator: Sendable {
   }
 
   /// The missing completions. Contestants take turns at each problem, so that a stopped run has equally much of each.
-  private func missing(_ records: [CompletionRecord.Key: CompletionRecord]) -> [Question] {
+  private func missing(_ there: Set<CompletionRecord.Key>) -> [Question] {
     problems.enumerated().flatMap { index, problem in
       contestants.flatMap { contestant in
         var groups: [Question] = []
         var start: Int?
         for sample in 0...settings.samples {
           let key = CompletionRecord.Key(contestant: contestant.name, id: problem.id, sample: sample)
-          let isMissing = sample < settings.samples && records[key] == nil
+          let isMissing = sample < settings.samples && !there.contains(key)
           if let first = start, !isMissing || sample - first == source.samplesPerQuestion {
             groups.append(
               Question(
@@ -174,7 +206,7 @@ public struct Evaluator: Sendable {
   }
 
   /// A problem that brings a system message along keeps it.
-  private func messages(_ problem: Problem) -> [ChatMessage] {
+  func messages(_ problem: Problem) -> [ChatMessage] {
     ((problem.system ?? settings.system).map { [ChatMessage(role: .system, content: $0)] } ?? [])
       + problem.earlier.map { ChatMessage(role: $0.isUser ? .user : .assistant, content: $0.text) }
       + [ChatMessage(role: .user, content: style.message(for: problem.text))]

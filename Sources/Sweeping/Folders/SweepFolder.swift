@@ -1,5 +1,6 @@
 import Foundation
 package import ModelFiles
+package import Processes
 package import Support
 package import Trainer
 
@@ -33,6 +34,16 @@ package struct SweepFolder: Sendable {
       case .system(let call, let code): throw Self.unwritable(path, call + ": " + systemErrorText(code))
       }
     }
+  }
+
+  /// Tests that the first of several processes and this one see the same folder.
+  package func checkShared(with processes: any ProcessGroup) throws {
+    let file = path + "/" + FolderLock.name
+    guard processes.count > 1, !FileManager.default.fileExists(atPath: file) else { return }
+    throw SweepError(
+      .folder, file: file, found: "nothing", expected: "the first process's lock",
+      advice:
+        "All processes of a sweep write into its folder: name one that every machine sees with --output.")
   }
 
   static func unwritable(_ path: String, _ found: String) -> SweepError {

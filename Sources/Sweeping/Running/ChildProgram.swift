@@ -1,5 +1,6 @@
 import Foundation
 import ModelFiles
+import Processes
 import Support
 
 /// This program as a child: it ends when its parent does, however that ends.
@@ -48,7 +49,9 @@ package final class ChildProgram: Sendable {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging([Self.variable: "1"]) { $1 }
+    // A child works alone, whoever started this process.
+    process.environment = ProcessInfo.processInfo.environment.filter { !Launch.isOwn($0.key) }
+      .merging([Self.variable: "1"]) { $1 }
     process.standardInput = input
     process.standardOutput = output
     process.standardError = output

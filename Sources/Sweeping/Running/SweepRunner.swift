@@ -22,6 +22,8 @@ package final class SweepRunner: Sendable {
   private struct State: Sendable {
     var next = 0
     var done = 0
+    /// This process's runs; nil before they are known.
+    var total: Int?
     var running: [String: String] = [:]
     var failures: [Failure] = []
   }
@@ -33,15 +35,21 @@ package final class SweepRunner: Sendable {
   /// Bytes that all runs together may take; nil for what `tina train` takes.
   private let memory: Int?
   private let state = Locked(State())
+  /// This process's number among those that share out the runs, and how many there are.
+  private let rank: Int
+  private let processes: Int
   private let onLine: @Sendable (String) -> Void
 
   /// - Parameters:
   ///   - threads: of all runs together.
+  ///   - rank: this process's number among those that share out the runs.
+  ///   - processes: how many these are.
   ///   - onLine: receives what happened, for people.
   package init(
-    _ sweep: Sweep, children: ChildProgram, threads: Int, memory: Int?,
+    _ sweep: Sweep, children: ChildProgram, threads: Int, memory: Int?, rank: Int = 0, of processes: Int = 1,
     onLine: @escaping @Sendable (String) -> Void
   ) {
+    (self.rank, self.processes) = (rank, processes)
     self.sweep = sweep
     folder = SweepFolder(sweep.output)
     self.children = children
@@ -55,7 +63,7 @@ package final class SweepRunner: Sendable {
       let running = state.running.sorted { $0.key < $1.key }.map { name, log in
         name + (ChildProgram.lastLine(log).map { ": " + $0 } ?? "")
       }
-      return Progress(done: state.done, total: sweep.runs.count, running: running)
+      return Progress(done: state.done, total: state.total ?? sweep.runs.count, running: running)
     }
   }
 
@@ -64,16 +72,19 @@ package final class SweepRunner: Sendable {
   /// - Returns: the runs that failed. The others are done, unless the children were stopped.
   package func run() async throws -> [Failure] {
     let runs = sweep.runs
-    try folder.note(sweep)
+    if rank == 0 { try folder.note(sweep) }
     let bases = sweep.evaluation == nil ? [] : try bases(of: runs)
+    let total = runs.indices.count { ($0 + bases.count) % processes == rank }
+    state.withLock { $0.total = total }
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       for _ in 0..<sweep.jobs {
         tasks.addTask { [self] in
           while !children.isStopping {
-            let number = state.withLock { state in
+            let turn = state.withLock { state in
               state.next += 1
               return state.next - 1
             }
+            let number = turn * processes + rank
             if number < bases.count {
               try await evaluateBase(bases[number])
             } else if number - bases.count < runs.count {

@@ -1,4 +1,5 @@
 import ModelFiles
+import Processes
 import TinaRuntime
 
 /// GRPO from rewards to a changed adapter: advantages, loss, gradient, optimiser.
@@ -10,6 +11,7 @@ import TinaRuntime
 
   private var pass: PolicyPass { learner.pass }
   private var parameters: LoRAParameters { learner.parameters }
+  private var processes: any ProcessGroup { learner.processes }
   private var loss: PolicyLoss { PolicyLoss(settings: settings.loss) }
 
   init(_ learner: AdapterLearner, _ settings: UpdateSettings, reference: LoRAParameters? = nil) {
@@ -21,22 +23,14 @@ import TinaRuntime
   /// Computes advantages, and log-probabilities that stay fixed over the steps on these completions.
   ///
   /// - Parameter pending: what the advantages are asked from instead, each group's when it is learnt from.
-  func prepare(
-    _ groups: [ScoredGroup], pending: PendingRewards? = nil
-  ) throws(TrainerError) -> Generation {
+  func prepare(_ groups: [ScoredGroup], pending: PendingRewards? = nil) throws -> Generation {
     var old: [[[Float]]]?
     var reference: [[[Float]]]?
     if settings.stepsPerGeneration > 1 {
-      old = try groups.map { (group) throws(TrainerError) in
-        if let sampled = group.sampled { return sampled }
-        return try logProbabilities(group, adapter: parameters)
-      }
+      let said = groups.compactMap(\.sampled)
+      old = said.count == groups.count ? said : try logProbabilities(groups, adapter: parameters)
     }
-    if settings.loss.beta != 0 {
-      reference = try groups.map { (group) throws(TrainerError) in
-        try logProbabilities(group, adapter: self.reference)
-      }
-    }
+    if settings.loss.beta != 0 { reference = try logProbabilities(groups, adapter: self.reference) }
     let advantages = Advantages.compute(groups.map(\.rewards), scaling: settings.scaling)
     return Generation(
       groups: groups, advantages: advantages,
@@ -49,16 +43,32 @@ import TinaRuntime
       }, old: old, reference: reference, pending: pending)
   }
 
-  private func logProbabilities(_ group: ScoredGroup, adapter: LoRAParameters?) throws(TrainerError)
-    -> [[Float]]
-  {
-    var result: [[Float]] = []
-    for range in slices(group, group.completions.indices) {
-      let batch = GroupBatch(prompt: group.prompt, completions: Array(group.completions[range]))
-      result += try pass.logProbabilities(batch, adapter: adapter, temperature: settings.temperature)
-        .logProbabilities
+  /// ln p of all completions. Each process computes its share; all get the whole.
+  private func logProbabilities(_ groups: [ScoredGroup], adapter: LoRAParameters?) throws -> [[[Float]]] {
+    let pieces = groups.indices.flatMap { g in
+      slices(groups[g], groups[g].completions.indices).map { (group: g, completions: $0) }
+    }
+    let mine = try processes.share(of: pieces.count).map { piece in
+      let (group, range) = (groups[pieces[piece].group], pieces[piece].completions)
+      return try pass.logProbabilities(
+        GroupBatch(prompt: group.prompt, completions: Array(group.completions[range])), adapter: adapter,
+        temperature: settings.temperature
+      ).logProbabilities.flatMap { $0 }
+    }
+    var result = groups.map { _ in [[Float]]() }
+    for (piece, values) in zip(pieces, try processes.collect(mine, of: pieces.count)) {
+      result[piece.group] += split(values, groups[piece.group], piece.completions)
     }
     return result
+  }
+
+  /// A piece's numbers by completion.
+  private func split(_ flat: [Float], _ group: ScoredGroup, _ completions: Range<Int>) -> [[Float]] {
+    var start = 0
+    return completions.map { index in
+      defer { start += group.completions[index].count }
+      return Array(flat[start..<start + group.completions[index].count])
+    }
   }
 
   /// Divides some of a group's completions into runs that fit into one pass.
@@ -83,32 +93,46 @@ import TinaRuntime
   ///
   /// - Parameter number: number of earlier steps on the same generation: first one over each of its parts, then once
   ///   more for each further iteration.
-  /// - Throws: as ``AdapterLearner/step(_:learn:)``.
+  /// - Throws: as ``AdapterLearner/step(_:pieces:learn:fold:)``.
   func step(_ generation: Generation, number: Int) throws -> UpdateMetrics {
     var metrics = UpdateMetrics()
     if settings.loss.beta != 0 { metrics.kl = 0 }
-    return try learner.step(metrics) { (metrics) throws(TrainerError) in
-      try learn(generation, number: number, &metrics)
+    let plan = MicroBatches(generation, settings, part: number % settings.parts)
+    let pieces = PieceOrder.longestFirst(
+      plan.groups(of: 0..<plan.count).flatMap { g, range in
+        slices(generation.groups[g], range).map { Piece(group: g, completions: $0) }
+      }
+    ) { piece in
+      piece.completions.reduce(0) { $0 + generation.groups[piece.group].completions[$1].count }
+    }
+    let least = try leastEntropies(generation, plan, pieces)
+    return try learner.step(metrics, pieces: pieces.count) {
+      (index, dropout, gradient) throws(TrainerError) in
+      let piece = pieces[index]
+      // Later steps learn with other numbers than those that sampled.
+      let checks = number == 0 && (parameters.settings.dropout == 0 || piece.group == 0)
+      return try learn(generation, piece, plan, least, dropout, gradient, checks: checks).numbers
+    } fold: { numbers, metrics in
+      fold(numbers.compactMap { PieceSums($0) }, plan, &metrics)
     }
   }
 
-  /// Adds up gradient and metrics of this process's share of the step.
-  private func learn(
-    _ generation: Generation, number: Int, _ metrics: inout UpdateMetrics
-  ) throws(TrainerError) {
-    let plan = MicroBatches(generation, settings, part: number % settings.parts)
+  /// Some completions of one group, which go through the model together.
+  private struct Piece {
+    let group: Int
+    let completions: Range<Int>
+  }
+
+  /// Enters the parts of the loss of all pieces into a step's numbers.
+  private func fold(_ pieces: [PieceSums], _ plan: MicroBatches, _ metrics: inout UpdateMetrics) {
     let share = 1 / Double(max(plan.count, 1))
-    let mine = learner.exchange.share(ofMicroBatches: plan.count)
-    let least = try leastEntropies(generation, plan, mine)
-    var sums = [LossSums](repeating: LossSums(), count: plan.count)
-    for (g, range) in plan.groups(of: mine) {
-      // Later steps learn with other numbers than those that sampled.
-      let checks = number == 0 && (parameters.settings.dropout == 0 || g == 0)
-      let part = try learn(generation, g, range, plan, least, checks: checks, &metrics)
-      for (m, more) in part { sums[m] = sums[m] + more }
+    var all = [LossSums](repeating: LossSums(), count: plan.count)
+    for piece in pieces {
+      metrics.checkedTokens += piece.checkedTokens
+      metrics.differingTokens += piece.differingTokens
+      for (m, more) in piece.sums where all.indices.contains(m) { all[m] = all[m] + more }
     }
-    for m in mine {
-      let sums = sums[m]
+    for (m, sums) in all.enumerated() {
       if !sums.loss.isFinite {
         metrics.skipped = metrics.skipped ?? "the loss of micro-batch \(m + 1) is \(sums.loss)"
       }
@@ -128,26 +152,31 @@ import TinaRuntime
   /// The entropy below which tokens of each micro-batch have no policy gradient, where the recipe asks for that. A pass
   /// of its own finds it, under the masks of the pass that learns.
   private func leastEntropies(
-    _ generation: Generation, _ plan: MicroBatches, _ mine: Range<Int>
-  ) throws(TrainerError) -> [Float?] {
-    var least = [Float?](repeating: nil, count: plan.count)
-    guard settings.loss.topEntropyShare < 1 else { return least }
-    var entropies = [[Float]](repeating: [], count: plan.count)
-    let passes = learner.passes
-    for (g, range) in plan.groups(of: mine) {
-      let group = generation.groups[g]
-      for range in slices(group, range) {
-        let values = try pass.logProbabilities(
-          batch(group, range), adapter: parameters, dropout: learner.nextDropout(),
-          temperature: settings.temperature)
-        for (i, index) in range.enumerated() where !generation.sequences[g][index].isMasked {
-          entropies[plan.microBatch(g, index)] += values.entropies[i]
-        }
+    _ generation: Generation, _ plan: MicroBatches, _ pieces: [Piece]
+  ) throws -> [Float?] {
+    guard settings.loss.topEntropyShare < 1 else { return [Float?](repeating: nil, count: plan.count) }
+    // A piece whose numbers are not finite fails again in the pass that learns, which tells it.
+    let mine = try processes.share(of: pieces.count).map { index -> [Float] in
+      let (g, range) = (pieces[index].group, pieces[index].completions)
+      do throws(TrainerError) {
+        return try pass.logProbabilities(
+          batch(generation.groups[g], range), adapter: parameters, dropout: learner.dropout(ofPiece: index),
+          temperature: settings.temperature
+        ).entropies.flatMap { $0 }
+      } catch {
+        guard error.kind == .notFinite else { throw error }
+        return generation.groups[g].completions[range].flatMap { $0.map { _ in Float.nan } }
       }
     }
-    learner.passes = passes
-    for m in mine { least[m] = EntropyQuantile.value(entropies[m], 1 - settings.loss.topEntropyShare) }
-    return least
+    var entropies = [[Float]](repeating: [], count: plan.count)
+    for (piece, values) in zip(pieces, try processes.collect(mine, of: pieces.count)) {
+      let g = piece.group
+      for (index, values) in zip(piece.completions, split(values, generation.groups[g], piece.completions))
+      where !generation.sequences[g][index].isMasked {
+        entropies[plan.microBatch(g, index)] += values
+      }
+    }
+    return entropies.map { EntropyQuantile.value($0, 1 - settings.loss.topEntropyShare) }
   }
 
   private func batch(_ group: ScoredGroup, _ range: Range<Int>) -> GroupBatch {
@@ -155,53 +184,49 @@ import TinaRuntime
       prompt: group.prompt, completions: Array(group.completions[range]), firstSequence: range.lowerBound)
   }
 
-  /// Adds the gradient of some of a group's completions; returns their parts of the loss by micro-batch.
+  /// Adds the gradient of a piece; returns its parts of the loss by micro-batch.
   private func learn(
-    _ generation: Generation, _ g: Int, _ indices: Range<Int>, _ plan: MicroBatches, _ least: [Float?],
-    checks: Bool, _ metrics: inout UpdateMetrics
-  ) throws(TrainerError) -> [(Int, LossSums)] {
+    _ generation: Generation, _ piece: Piece, _ plan: MicroBatches, _ least: [Float?], _ dropout: Dropout,
+    _ gradient: FloatMemory, checks: Bool
+  ) throws(TrainerError) -> PieceSums {
+    let (g, range) = (piece.group, piece.completions)
     let group = generation.groups[g]
     let loss = loss
-    var total: [(Int, LossSums)] = []
-    for range in slices(group, indices) {
-      let batch = batch(group, range)
-      let dropout = learner.nextDropout()
-      let values = try pass.logProbabilities(
-        batch, adapter: parameters, dropout: dropout, temperature: settings.temperature,
-        gradient: learner.gradient
-      ) { (values) throws(TrainerError) in
-        // After the forward pass: until now, commands had time to value the group.
-        let sequences = try generation.sequences(of: g)
-        var isZero = true
-        var slopes: [[Float]] = []
-        for (i, index) in range.enumerated() {
-          let m = plan.microBatch(g, index)
-          let (sums, slope) = loss.evaluate(
-            PolicyLoss.Tokens(
-              new: values.logProbabilities[i], old: generation.old?[g][index],
-              reference: generation.reference?[g][index], entropies: values.entropies[i],
-              leastEntropy: least[m]),
-            sequence: sequences[index], weight: plan.weight(g, index))
-          if total.last?.0 != m { total.append((m, LossSums())) }
-          total[total.count - 1].1 = total[total.count - 1].1 + sums
-          isZero = isZero && slope.allSatisfy { $0 == 0 }
-          slopes.append(slope)
-        }
-        return isZero ? nil : slopes
-      }
-      guard checks, let sampled = group.sampled else { continue }
-      // The sampler uses no dropout: compare with a pass without it.
-      let mine =
-        dropout.isActive
-        ? try pass.logProbabilities(batch, adapter: parameters, temperature: settings.temperature)
-          .logProbabilities : values.logProbabilities
+    let batch = batch(group, range)
+    var result = PieceSums()
+    let values = try pass.logProbabilities(
+      batch, adapter: parameters, dropout: dropout, temperature: settings.temperature, gradient: gradient
+    ) { (values) throws(TrainerError) in
+      // After the forward pass: until now, commands had time to value the group.
+      let sequences = try generation.sequences(of: g)
+      var isZero = true
+      var slopes: [[Float]] = []
       for (i, index) in range.enumerated() {
-        for (a, b) in zip(mine[i], sampled[index]) {
-          metrics.checkedTokens += 1
-          if a.bitPattern != b.bitPattern { metrics.differingTokens += 1 }
-        }
+        let m = plan.microBatch(g, index)
+        let (sums, slope) = loss.evaluate(
+          PolicyLoss.Tokens(
+            new: values.logProbabilities[i], old: generation.old?[g][index],
+            reference: generation.reference?[g][index], entropies: values.entropies[i],
+            leastEntropy: least[m]),
+          sequence: sequences[index], weight: plan.weight(g, index))
+        result.add(sums, microBatch: m)
+        isZero = isZero && slope.allSatisfy { $0 == 0 }
+        slopes.append(slope)
+      }
+      return isZero ? nil : slopes
+    }
+    guard checks, let sampled = group.sampled else { return result }
+    // The sampler uses no dropout: compare with a pass without it.
+    let mine =
+      dropout.isActive
+      ? try pass.logProbabilities(batch, adapter: parameters, temperature: settings.temperature)
+        .logProbabilities : values.logProbabilities
+    for (i, index) in range.enumerated() {
+      for (a, b) in zip(mine[i], sampled[index]) {
+        result.checkedTokens += 1
+        if a.bitPattern != b.bitPattern { result.differingTokens += 1 }
       }
     }
-    return total
+    return result
   }
 }

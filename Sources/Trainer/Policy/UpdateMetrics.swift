@@ -22,22 +22,4 @@ struct UpdateMetrics: Sendable {
   /// Billions of operations a second, in products with weights and adapter, and over whole passes.
   var productRate: Double?
   var passRate: Double?
-
-  /// The numbers that the processes of a run add up.
-  var sums: [Double] {
-    get {
-      [
-        loss, kl ?? 0, entropy, lowClipMean, lowClipMin, highClipMean, highClipMax, regionClipMean,
-        Double(checkedTokens), Double(differingTokens), accuracy ?? 0,
-      ]
-    }
-    set {
-      loss = newValue[0]
-      if kl != nil { kl = newValue[1] }
-      (entropy, lowClipMean, lowClipMin) = (newValue[2], newValue[3], newValue[4])
-      (highClipMean, highClipMax, regionClipMean) = (newValue[5], newValue[6], newValue[7])
-      if accuracy != nil { accuracy = newValue[10] }
-      (checkedTokens, differingTokens) = (Int(newValue[8]), Int(newValue[9]))
-    }
-  }
 }

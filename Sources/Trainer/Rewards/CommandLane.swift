@@ -3,7 +3,7 @@ import Judging
 
 /// The groups of a rollout that a command is to value, one after another.
 ///
-/// The first group of the rollout that waits goes first, whichever ended first: learning begins with it.
+/// The longest group that waits goes first, whichever ended first: learning begins with it.
 final class CommandLane: Sendable {
   private let judge: Judge
   private let condition = NSCondition()
@@ -26,9 +26,13 @@ final class CommandLane: Sendable {
 
   private func next(_ index: Int) -> (number: Int, completions: [JudgedCompletion]) {
     locked {
-      let first = unsafe waiting.keys.min() ?? index
+      let first = unsafe waiting.min { Self.rank($0) < Self.rank($1) }?.key ?? index
       return (first, unsafe waiting.removeValue(forKey: first)?.judged ?? [])
     }
+  }
+
+  private static func rank(_ waiting: (key: Int, value: RewardGroup)) -> (Int, Int) {
+    (-waiting.value.completions.reduce(0) { $0 + $1.tokens }, waiting.key)
   }
 
   private func keep(_ index: Int, _ result: Result<[Double?], any Error>) {

@@ -1,5 +1,6 @@
 import Grading
 import Problems
+import Processes
 import Support
 import TinaRuntime
 import Tokenization
@@ -9,15 +10,21 @@ struct RolloutSampler {
   let recipe: Recipe
   let builder: PromptBuilder
   let source: any CompletionSource
-  /// Rewards of one's own, in the order of the recipe.
+  /// Rewards of one's own that this process computes, in the order of the recipe.
   private let own: [any Reward]
+  private let processes: any ProcessGroup
   private let reward: RewardFunction
   private let grader = Grader()
 
+  /// - Parameters:
+  ///   - own: the recipe's rewards of one's own; none in all processes but the first.
+  ///   - processes: those that need the same values.
   init(
-    _ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource, own: [any Reward] = []
+    _ recipe: Recipe, _ builder: PromptBuilder, _ source: any CompletionSource, own: [any Reward] = [],
+    processes: any ProcessGroup = SingleProcess()
   ) {
     self.own = own
+    self.processes = processes
     self.recipe = recipe
     self.builder = builder
     self.source = source
@@ -31,7 +38,8 @@ struct RolloutSampler {
   ///
   /// - Parameters:
   ///   - first: the place of the rollout's first problem within the run.
-  ///   - defers: whether rewards of commands may be missing still, where no group's advantages need another's.
+  ///   - defers: whether rewards of commands may be missing still, where no group's advantages need another's and
+  ///     no other process needs them.
   func sample(
     _ set: ProblemSet, from first: Int, _ adapter: AttachedAdapter, defers: Bool = false
   ) async throws -> Rollout {
@@ -40,7 +48,8 @@ struct RolloutSampler {
     var rollout = Rollout(reward.components.count)
     guard recipe.refillsGroups else {
       rollout = try await sample(
-        set, first..<first + wanted, adapter, defers: defers && recipe.scaling != .batch)
+        set, first..<first + wanted, adapter,
+        defers: defers && recipe.scaling != .batch && processes.count == 1)
       rollout.seconds = (ContinuousClock.now - start).inSeconds
       return rollout
     }
@@ -133,17 +142,23 @@ struct RolloutSampler {
 
   /// Waits for rewards of one's own, `[group][own reward][completion]`.
   private func values(_ scores: OwnScores, _ rollout: inout Rollout) async throws -> [[[Double?]]] {
-    guard !own.isEmpty else { return rollout.problems.map { _ in [] } }
-    do {
-      let start = ContinuousClock.now
-      var values: [[[Double?]]] = []
-      for g in rollout.problems.indices { values.append(try await scores.values(g)) }
-      rollout.rewardWait = (ContinuousClock.now - start).inSeconds
-      return values
-    } catch {
-      scores.cancel()
-      throw error
+    guard reward.components.contains(where: { $0.kind == nil }) else {
+      return rollout.problems.map { _ in [] }
     }
+    let start = ContinuousClock.now
+    var mine: [[[Double?]]] = []
+    var failure: (any Error)?
+    if !own.isEmpty {
+      do {
+        for g in rollout.problems.indices { mine.append(try await scores.values(g)) }
+      } catch {
+        scores.cancel()
+        failure = error
+      }
+    }
+    let values = try processes.rewardsOfFirst(mine, failure)
+    rollout.rewardWait = (ContinuousClock.now - start).inSeconds
+    return values
   }
 
   /// A problem's completions as rewards see them.

@@ -22,8 +22,8 @@ struct MemoryPlan {
   ) throws(TrainerError) {
     let config = model.config
     let total = limit ?? MachineMemory.available * 7 / 10
-    // Matrices, gradient and two moments.
-    let state = 4 * (keepsReference ? 5 : 4) * LoRAParameters.count(modules, for: config)
+    // Matrices, the gradients of a step and of one of its pieces, and two moments.
+    let state = 4 * (keepsReference ? 6 : 5) * LoRAParameters.count(modules, for: config)
     // A row while blocks are recomputed: every block's input, one record, and the gradients.
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)

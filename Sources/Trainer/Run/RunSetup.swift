@@ -99,10 +99,12 @@ struct RunSetup {
   }
 
   /// The state in which a new run begins.
-  var firstState: RunState {
+  ///
+  /// - Parameter rowLimit: the rows of a pass that every process of the run has room for.
+  func firstState(rowLimit: Int) -> RunState {
     RunState(
       recipe: recipe.digest, data: data.digest, base: base.digestText, seed: recipe.seed,
-      rowLimit: plan.rowLimit, activations: recipe.activations, origin: start?.digest, flops: 0,
+      rowLimit: rowLimit, activations: recipe.activations, origin: start?.digest, flops: 0,
       rewards: recipe.ownRewards, rewardFiles: rewardFiles)
   }
 

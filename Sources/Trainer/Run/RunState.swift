@@ -60,10 +60,23 @@ struct RunState {
     [("flops/total", flops), ("dollars", dollars)].compactMap { name, value in value.map { (name, $0) } }
   }
 
+  /// For another process: all that it needs to go on from here.
+  var bytes: [UInt8] { Array(JSONValue.object(json).text().utf8) }
+
   /// What ``digest`` is for a checkpoint whose matrices have been hashed so far.
   func digest(after matrices: consuming Digest) -> String {
-    matrices.update(Array(JSONValue.object(json).text().utf8))
+    matrices.update(bytes)
     return hexadecimal(matrices.finish())
+  }
+
+  /// From ``bytes``.
+  init(reading bytes: [UInt8]) throws {
+    guard let object = try JSON.parse(bytes, file: "state.json").object, let state = RunState(object) else {
+      throw TrainerError(
+        .checkpoint, place: "the first process's state", found: "missing members",
+        expected: "the state of a run", advice: "This is a defect of the program; please report it.")
+    }
+    self = state
   }
 
   /// Nil when a member is missing or has another type.

@@ -1,32 +1,38 @@
 import AdapterFormat
 import Judging
 import ModelFiles
+package import Processes
 import Support
 public import TinaRuntime
 
-/// A training run: this process samples, scores and learns, on one copy of the weights.
+/// A training run: samples, scores and learns, on one copy of the weights.
+///
+/// Several processes may share it. Each samples and learns its share of a step, and all take the same step; the first
+/// one writes. The run's files do not depend on how many there are.
 public final class TrainingRun {
+  private let processes: any ProcessGroup
   private let setup: RunSetup
   private let options: TrainingOptions
   private let folder: RunFolder
   /// Held from the beginning to the end of the run.
   private var lock: FolderLock?
   private let sampler: RolloutSampler
-  /// The processes of reward commands.
+  /// The processes of reward commands; none but in the first process.
   private let judges: [Judge]
   private let parameters: LoRAParameters
   private let learner: AdapterLearner
   private let update: PolicyUpdate
   private var state: RunState
-  private var journal: RunJournal
+  /// The records beside the checkpoints, which the first process writes; nil in the others.
+  private var journal: RunJournal?
   private var check: SignalCheck
 
   private var recipe: Recipe { setup.recipe }
 
   /// Receives one line a step.
   public var onLine: (String) -> Void {
-    get { journal.onLine }
-    set { journal.onLine = newValue }
+    get { journal?.onLine ?? { _ in } }
+    set { journal?.onLine = newValue }
   }
 
   /// Facts that a person should know before the run starts, one sentence each.
@@ -39,36 +45,83 @@ public final class TrainingRun {
   ///   - model: the base.
   ///   - options: what the recipe does not hold.
   ///   - completions: the source of completions; an engine of this process when nil.
-  ///   - gradients: how the processes of a run add up their gradients.
   ///   - rewards: rewards beside the recipe's.
   /// - Throws: ``TrainerError``, `JudgeError` for a reward command that is not there, and the errors of model,
   ///   tokenizer and files.
-  public init(
+  public convenience init(
     _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
-    gradients: any GradientSum = SingleProcess(), rewards: [OwnReward] = []
+    rewards: [OwnReward] = []
   ) throws {
-    let recipe = try recipe.adding(rewards)
-    judges = try recipe.rewardCommands.map { (command) throws(JudgeError) in try Judge(command) }
-    let setup = try RunSetup(recipe, model, options)
+    try self.init(
+      recipe, model: model, options: options, completions: completions, rewards: rewards,
+      processes: SingleProcess())
+  }
+
+  /// As the other one, for a run that several processes share.
+  ///
+  /// - Throws: also `ProcessError`: an exchange failed, or a process would give other bits.
+  package init(
+    _ recipe: Recipe, model: Model, options: TrainingOptions, completions: (any CompletionSource)? = nil,
+    rewards: [OwnReward] = [], processes: any ProcessGroup
+  ) throws {
+    let recipe = try processes.together { try recipe.adding(rewards) }
+    // The first process alone asks commands, and tells the others.
+    let judges = try processes.together { () throws -> [Judge] in
+      try processes.isFirst ? recipe.rewardCommands.map { try Judge($0) } : []
+    }
+    let setup = try processes.together { try RunSetup(recipe, model, options) }
+    try processes.compare(
+      RunIdentity(setup, options).facts,
+      advice: "Give every process the same command, and the same files under its names.")
     parameters = LoRAParameters(setup.start?.settings ?? recipe.lora, setup.modules, for: model.config)
-    folder = RunFolder(path: options.output, seed: recipe.seed)
-    lock = try folder.lock()
-    let last = try folder.open(expecting: setup.firstState, resumes: options.resumes)
-    let about = options.output + "/about.json"
-    try RunFolder.write(
-      setup.about(
-        goingOnAfter: last?.step ?? 0, last.flatMap { _ in try? JSON.object(path: about) }, options),
-      to: about)
-    try RunFolder.write(setup.resolved.text, to: options.output + "/" + ResolvedRecipe.name)
-    state = last ?? setup.firstState
-    state.rewardFiles = setup.firstState.rewardFiles
-    sampler = RolloutSampler(
-      recipe, setup.builder, completions ?? LocalCompletions(setup.engine),
-      own: recipe.ownRewards(judges, rewards))
-    learner = AdapterLearner(
+    let learner = AdapterLearner(
       try PolicyPass(model, cacheType: options.cacheType, activationLimit: setup.plan.activationBytes),
       parameters, recipe.optimizer, recipe.schedule(totalSteps: setup.totalSteps), seed: recipe.seed,
-      exchange: gradients)
+      processes: processes)
+    parameters.initialise(seed: recipe.seed)
+    if processes.count > 1 {
+      let arithmetic = try processes.together {
+        try RunIdentity.arithmetic(of: learner, vocabulary: model.config.vocabSize)
+      }
+      try processes.compare(
+        [("results of the kernels", arithmetic)],
+        advice:
+          "This is a defect of the program or of that machine; leave the machine out, and please report it.")
+    }
+    let first = setup.firstState(rowLimit: try processes.least(setup.plan.rowLimit))
+    let folder = RunFolder(path: options.output, seed: recipe.seed)
+    var lock: FolderLock?
+    let saved = try processes.fromFirst {
+      lock = try folder.lock()
+      let last = try folder.open(expecting: first, resumes: options.resumes)
+      let about = options.output + "/about.json"
+      try RunFolder.write(
+        setup.about(
+          goingOnAfter: last?.step ?? 0, last.flatMap { _ in try? JSON.object(path: about) }, options),
+        to: about)
+      try RunFolder.write(setup.resolved.text, to: options.output + "/" + ResolvedRecipe.name)
+      guard let last else { return [] }
+      try folder.restore(learner, last)
+      return last.bytes
+    }
+    let last = saved.isEmpty ? nil : try RunState(reading: saved)
+    state = last ?? first
+    state.rewardFiles = first.rewardFiles
+    if let last {
+      for memory in learner.memories {
+        unsafe try processes.spread(
+          UnsafeMutableRawBufferPointer(start: memory.pointer, count: memory.count * 4))
+      }
+      learner.optimizer.step = last.optimizerSteps
+      learner.passes = last.passes
+    } else if let start = setup.start {
+      start.write(to: parameters)
+    }
+    let source = completions ?? LocalCompletions(setup.engine)
+    sampler = RolloutSampler(
+      recipe, setup.builder,
+      processes.count > 1 ? SharedCompletions(source: source, processes: processes) : source,
+      own: processes.isFirst ? recipe.ownRewards(judges, rewards) : [], processes: processes)
     var reference: LoRAParameters?
     if recipe.reference == .initial, let start = setup.start {
       let frozen = LoRAParameters(start.settings, setup.modules, for: model.config)
@@ -77,30 +130,33 @@ public final class TrainingRun {
     }
     update = PolicyUpdate(
       learner, UpdateSettings(recipe, rowLimit: state.rowLimit), reference: reference)
-    if let last {
-      try folder.restore(learner, last)
-    } else if let start = setup.start {
-      start.write(to: parameters)
-    } else {
-      parameters.initialise(seed: recipe.seed)
+    var advice: [String] = []
+    journal = try processes.together { () throws -> RunJournal? in
+      guard processes.isFirst else { return nil }
+      var journal = try RunJournal(
+        folder, RunAdvice(recipe, totalSteps: setup.totalSteps), goingOnAfter: last?.step)
+      advice = try journal.advise { setup.advice(&$0) }
+      return journal
     }
-    journal = try RunJournal(
-      folder, RunAdvice(recipe, totalSteps: setup.totalSteps), goingOnAfter: last?.step)
-    let advice = try journal.advise { setup.advice(&$0) }
     check = SignalCheck(recipe, isIgnored: options.ignoresMissingSignal)
     notes =
       recipe.notes + (recipe.lossNote.map { [$0] } ?? []) + (setup.start?.notes ?? []) + setup.data.notes
       + setup.plan.notes + advice + (last.map { ["going on after step \($0.step)"] } ?? [])
-      + (last.map { $0.rewardFiles != setup.firstState.rewardFiles } ?? false
+      + (last.map { $0.rewardFiles != first.rewardFiles } ?? false
         ? ["the files of a reward command are others than when this run was saved; it goes on with them"]
         : [])
     self.setup = setup
     self.options = options
+    self.folder = folder
+    self.lock = lock
+    self.judges = judges
+    self.learner = learner
+    self.processes = processes
   }
 
   /// Runs to the last step, to a request to stop, or to an error.
   public func run(_ stop: StopRequest = StopRequest()) async throws -> TrainingResult {
-    if lock == nil { lock = try folder.lock() }
+    try processes.together { if lock == nil, processes.isFirst { lock = try folder.lock() } }
     defer { lock = nil }
     for judge in judges { judge.start() }
     do {
@@ -115,13 +171,14 @@ public final class TrainingRun {
 
   private func steps(until stop: StopRequest) async throws -> TrainingResult {
     // A process that was killed may have saved a checkpoint without evaluating it.
-    if isEvaluated(state.step), !journal.evaluated.contains(state.step) { try await evaluateHeldOut() }
+    let isMissing = try processes.first(!(journal?.evaluated.contains(state.step) ?? true))
+    if isEvaluated(state.step), isMissing { try await evaluateHeldOut() }
     var reason =
       setup.stopStep < setup.totalSteps
       ? "this was the step to stop at; \(setup.totalSteps) are planned"
       : "all \(setup.totalSteps) steps are done"
     while state.step < setup.stopStep {
-      if stop.isMade {
+      if try processes.any(stop.isMade) {
         reason = "stopped as asked"
         break
       }
@@ -132,17 +189,18 @@ public final class TrainingRun {
       }
       let crossed = { (every: Int) in before / every != self.state.step / every }
       let isEnd = state.step >= setup.stopStep
-      if crossed(recipe.saveSteps) || isEnd || stop.isMade { try save(isLast: isEnd || stop.isMade) }
+      let isStopped = try processes.any(stop.isMade)
+      if crossed(recipe.saveSteps) || isEnd || isStopped { try save(isLast: isEnd || isStopped) }
       if isEnd || recipe.evalSteps.map(crossed) ?? false { try await evaluateHeldOut() }
-      if options.untilTransition, let turn = journal.transition.turn {
+      if options.untilTransition, try processes.first(journal?.transition.turn != nil) {
         try save(isLast: true)
-        reason = "the phase transition was at step \(turn)"
+        reason = "the phase transition was at step \(journal?.transition.turn ?? state.step)"
         break
       }
     }
-    if folder.steps.last != state.step { try save(isLast: true) }
+    if try processes.first(folder.steps.last != state.step) { try save(isLast: true) }
     // A process that was killed may have saved without removing.
-    try removeOldCheckpoints()
+    try processes.together { try removeOldCheckpoints() }
     return TrainingResult(step: state.step, adapter: folder.adapter(state.step), reason: reason)
   }
 
@@ -154,12 +212,13 @@ public final class TrainingRun {
     let defers = state.step > 0 || options.ignoresMissingSignal
     var rollout = try await sampler.sample(problems, from: first, attached(), defers: defers)
     if recipe.refillsGroups { state.asked = first + rollout.asked }
-    try check.check(rollout, step: state.step + 1)
+    try processes.together { try check.check(rollout, step: state.step + 1) }
     let generation = try update.prepare(rollout.groups, pending: rollout.pending)
     for number in 0..<recipe.stepsPerRollout where state.step < setup.stopStep {
       let metrics = try update.step(generation, number: number)
       if let pending = rollout.pending { rollout = try pending.complete(rollout) }
-      for note in judges.flatMap({ $0.takeNotes() }) { journal.onLine(note) }
+      for note in judges.flatMap({ $0.takeNotes() }) { journal?.onLine(note) }
+      try compare(metrics, rollout)
       // Nothing is kept that was learnt from weights that changed.
       try setup.model.checkFiles()
       state.step += 1
@@ -180,6 +239,7 @@ public final class TrainingRun {
     let batches = documents.microBatches(step: state.step, recipe)
     let update = SupervisedUpdate(learner: learner, loss: recipe.supervision.loss, rowLimit: state.rowLimit)
     let metrics = try update.step(batches)
+    try compare(metrics, nil)
     try setup.model.checkFiles()
     state.step += 1
     let seconds = (ContinuousClock.now - start).inSeconds
@@ -211,16 +271,36 @@ public final class TrainingRun {
     return state
   }
 
+  /// Refuses to go on when the processes are no longer alike.
+  private func compare(_ metrics: UpdateMetrics, _ rollout: Rollout?) throws {
+    guard processes.count > 1 else { return }
+    let rewards = Message { message in
+      for group in rollout?.groups ?? [] { message.add(group.rewards.map { $0 ?? .nan }) }
+    }
+    let bits = [metrics.gradientNorm, metrics.changeNorm, metrics.loss, parameters.values.norm].map(
+      \.bitPattern)
+    try processes.compare(
+      [("rewards", hexadecimal(Digest.sha256(rewards.bytes))), ("numbers of the step", "\(bits)")],
+      place: "step \(state.step + 1)",
+      advice:
+        "That machine computes wrongly, or this is a defect of the program; earlier checkpoints are sound.")
+  }
+
   private func record(_ report: some StepRecord) throws {
     let step = report.values.first { $0.0 == "flops/step" }?.1 ?? 0
     state.flops = state.flops.map { $0 + step }
-    try journal.write(report, line: report.line(stopStep: setup.stopStep), totals: state.costs)
-    try check.check(report.metrics, step: state.step)
+    try processes.together {
+      try journal?.write(
+        report, traffic: processes.count > 1 ? processes.traffic : nil,
+        line: report.line(stopStep: setup.stopStep), totals: state.costs)
+      try check.check(report.metrics, step: state.step)
+    }
   }
 
   private func evaluateHeldOut() async throws {
     guard let heldOut = setup.heldOut else { return }
-    try journal.write(try await sampler.evaluate(heldOut, attached()), step: state.step)
+    let score = try await sampler.evaluate(heldOut, attached())
+    try processes.together { try journal?.write(score, step: state.step) }
   }
 
   /// Whether an undisturbed run evaluates the adapter after a step.
@@ -241,20 +321,24 @@ public final class TrainingRun {
   ///
   /// - Parameter isLast: whether the run ends here: the adapter's file then stores no differences.
   private func save(isLast: Bool) throws {
-    // A checkpoint that only a stop has made is no parent: files are then the same as without the stop.
-    let earlier = folder.steps.filter { $0 < state.step && isPlanned($0) }
-    let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0
     state.optimizerSteps = learner.optimizer.step
     state.passes = learner.passes
-    try folder.save(
-      state, learner, setup.archive(parameters, step: state.step, flops: state.flops),
-      parent: needsNoOther ? nil : earlier.last,
-      peft: options.peft)
-    try removeOldCheckpoints()
+    try processes.together {
+      guard processes.isFirst else { return }
+      // A checkpoint that only a stop has made is no parent: files are then the same as without the stop.
+      let earlier = folder.steps.filter { $0 < state.step && isPlanned($0) }
+      let needsNoOther = isLast || state.step / recipe.saveSteps % Self.chain == 0
+      try folder.save(
+        state, learner, setup.archive(parameters, step: state.step, flops: state.flops),
+        parent: needsNoOther ? nil : earlier.last,
+        peft: options.peft)
+      try removeOldCheckpoints()
+    }
   }
 
   /// Removes the checkpoints above the recipe's limit, and those that only a stop has made, once a later one is there.
   private func removeOldCheckpoints() throws {
+    guard let journal else { return }
     let marks = journal.marks
     let steps = folder.steps
     let kept = [

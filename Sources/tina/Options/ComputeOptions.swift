@@ -45,10 +45,12 @@ struct ModelOptions: ParsableArguments {
 
   /// The model at a path.
   ///
-  /// - Parameter usual: how activations are chosen where the option does not say.
-  func model(_ path: String, activations usual: ActivationChoice) throws -> Model {
+  /// - Parameters:
+  ///   - usual: how activations are chosen where the option does not say.
+  ///   - share: threads for one of several processes on this machine, where the option does not say.
+  func model(_ path: String, activations usual: ActivationChoice, threads share: Int? = nil) throws -> Model {
     ModelMemory.use()
-    return try Model(path: path, threads: threads.wanted, activations: activations ?? usual)
+    return try Model(path: path, threads: threads.wanted ?? share, activations: activations ?? usual)
   }
 }
 
@@ -78,10 +80,12 @@ struct ComputeOptions: ParsableArguments {
 
   /// The model at a path.
   ///
-  /// - Parameter usual: how activations are chosen where the option does not say.
+  /// - Parameters:
+  ///   - usual: how activations are chosen where the option does not say.
+  ///   - share: threads for one of several processes on this machine, where the option does not say.
   /// - Throws: `CommandError` when ``context`` is longer than the model's own.
-  func model(_ path: String, activations usual: ActivationChoice) throws -> Model {
-    let model = try opening.model(path, activations: usual)
+  func model(_ path: String, activations usual: ActivationChoice, threads share: Int? = nil) throws -> Model {
+    let model = try opening.model(path, activations: usual, threads: share)
     if let context, context > model.config.maxPositions {
       throw CommandError(
         "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"
@@ -91,10 +95,14 @@ struct ComputeOptions: ParsableArguments {
   }
 
   /// An engine on `model` that decodes so many completions at once.
-  func engine(_ model: Model, batchLimit: Int = 64, speculation: Speculation = .init()) -> Engine {
+  ///
+  /// - Parameter share: bytes for keys and values of one of several processes, where the option does not say.
+  func engine(
+    _ model: Model, batchLimit: Int = 64, speculation: Speculation = .init(), memory share: Int? = nil
+  ) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, batchLimit: batchLimit,
-      memoryBudget: cacheMemory.map { $0 << 20 }, speculation: speculation)
+      memoryBudget: cacheMemory.map { $0 << 20 } ?? share, speculation: speculation)
   }
 }
 

@@ -16,6 +16,12 @@ enum VersionText {
     """
   }
 
+  /// The program, as the processes of one run must have it alike.
+  static var program: String {
+    let told = unsafe String(cString: cb_commit())
+    return "tina \(tinaVersion)" + (told.isEmpty ? "" : " (\(told))")
+  }
+
   private static var commit: String {
     let told = unsafe String(cString: cb_commit())
     return told.isEmpty ? "not recorded (scripts/package and scripts/install record it)" : told

@@ -11,36 +11,51 @@ struct SupervisedUpdate {
 
   /// Takes one optimiser step on the documents of each micro-batch.
   ///
-  /// - Throws: as ``AdapterLearner/step(_:learn:)``.
+  /// - Throws: as ``AdapterLearner/step(_:pieces:learn:fold:)``.
   func step(_ microBatches: [[Document]]) throws -> UpdateMetrics {
     var metrics = UpdateMetrics()
     metrics.accuracy = 0
-    let all = microBatches.reduce(0) { $0 + $1.reduce(0) { $0 + $1.labelCount } }
-    let share = 1 / Double(max(microBatches.count, 1))
-    return try learner.step(metrics) { (metrics) throws(TrainerError) in
-      for m in learner.exchange.share(ofMicroBatches: microBatches.count) {
-        var (tokens, top, entropy) = (0, 0, 0.0)
-        for documents in passes(microBatches[m]) {
-          let batch = GroupBatch(documents: documents)
-          let values = try learner.pass.logProbabilities(
-            batch, adapter: learner.parameters, dropout: learner.nextDropout(), gradient: learner.gradient
-          ) { values in
-            values.logProbabilities.map { tokens in
-              tokens.map { logProbability in
-                let (value, slope) = self.loss.term(Double(logProbability))
-                metrics.loss += value / Double(max(all, 1))
-                return Float(slope / Double(max(all, 1)))
-              }
-            }
-          }
-          tokens += batch.targets.count
-          top += values.topCount
-          entropy += values.entropies.reduce(0) { $0 + $1.reduce(0) { $0 + Double($1) } }
-        }
-        metrics.entropy += share * entropy / Double(max(tokens, 1))
-        metrics.accuracy? += share * Double(top) / Double(max(tokens, 1))
+    let all = Double(max(microBatches.reduce(0) { $0 + $1.reduce(0) { $0 + $1.labelCount } }, 1))
+    let pieces = PieceOrder.longestFirst(
+      microBatches.indices.flatMap { m in passes(microBatches[m]).map { (microBatch: m, documents: $0) } }
+    ) { piece in piece.documents.reduce(0) { $0 + $1.tokens.count } }
+    return try learner.step(metrics, pieces: pieces.count) {
+      (index, dropout, gradient) throws(TrainerError) in
+      try learn(pieces[index].documents, dropout, gradient, labels: all)
+    } fold: { numbers, metrics in
+      let share = 1 / Double(max(microBatches.count, 1))
+      var sums = microBatches.map { _ in [0.0, 0.0, 0.0] }
+      for (piece, numbers) in zip(pieces, numbers) where numbers.count == 4 {
+        metrics.loss += numbers[0]
+        for i in 0..<3 { sums[piece.microBatch][i] += numbers[1 + i] }
+      }
+      for sums in sums {
+        metrics.entropy += share * sums[2] / max(sums[0], 1)
+        metrics.accuracy? += share * sums[1] / max(sums[0], 1)
       }
     }
+  }
+
+  /// Adds the gradient of some documents; returns their part of the loss, their labelled tokens, how many of these were
+  /// the likeliest, and their entropy.
+  private func learn(
+    _ documents: [Document], _ dropout: Dropout, _ gradient: FloatMemory, labels: Double
+  ) throws(TrainerError) -> [Double] {
+    let batch = GroupBatch(documents: documents)
+    var sum = 0.0
+    let values = try learner.pass.logProbabilities(
+      batch, adapter: learner.parameters, dropout: dropout, gradient: gradient
+    ) { values in
+      values.logProbabilities.map { tokens in
+        tokens.map { logProbability in
+          let (value, slope) = self.loss.term(Double(logProbability))
+          sum += value / labels
+          return Float(slope / labels)
+        }
+      }
+    }
+    let entropy = values.entropies.reduce(0) { $0 + $1.reduce(0) { $0 + Double($1) } }
+    return [sum, Double(batch.targets.count), Double(values.topCount), entropy]
   }
 
   /// Divides the documents of a micro-batch into runs that fit into one pass.

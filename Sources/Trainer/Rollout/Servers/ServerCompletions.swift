@@ -28,17 +28,19 @@ public final class ServerCompletions: CompletionSource {
   ///   - model: the base that is trained.
   ///   - options: the run's options.
   ///   - key: what the servers want as their key.
+  ///   - rank: this process's number among those that share the run. Each sends the adapter under a name of its own.
   ///   - onNote: gets what a person should know, a sentence each.
   /// - Throws: ``TrainerError`` for a server that would give other bits, by name, and where none can be reached.
   public init(
-    _ recipe: Recipe, model: Model, options: TrainingOptions, key: String?,
+    _ recipe: Recipe, model: Model, options: TrainingOptions, key: String?, rank: Int = 0,
     onNote: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws {
     let base = try BaseIdentity(of: StoredBase(model.directory))
     let requirements = try ServerRequirements(recipe, model, base, cacheType: options.cacheType)
     // Another run on the same servers has another folder; the same run started again has the same.
     let folder = URL(fileURLWithPath: options.output).standardizedFileURL.path
-    let name = "rollout-" + Digest.text(of: [ProcessInfo.processInfo.hostName, folder]).prefix(16)
+    let own = [ProcessInfo.processInfo.hostName, folder] + (rank == 0 ? [] : ["\(rank)"])
+    let name = "rollout-" + Digest.text(of: own).prefix(16)
     var pacing = ServerClient.Pacing()
     // A group whose server fails goes to another one at once.
     pacing.attempts = 1

@@ -10,6 +10,8 @@ struct RunJournal {
   private var advice: RunAdvice
   /// Steps with a score on the held-out problems.
   private(set) var evaluated: Set<Int> = []
+  /// What was sent to other processes up to the last step, and how long that took.
+  private var exchanged = (bytes: 0, seconds: 0.0)
   /// Receives one line a step.
   var onLine: (String) -> Void = { _ in }
 
@@ -47,14 +49,23 @@ struct RunJournal {
   /// Records a step.
   ///
   /// - Parameters:
+  ///   - traffic: bytes sent to other processes so far, and seconds in exchanges; nil without others.
   ///   - line: tells it to people.
   ///   - totals: what the run has taken so far.
-  mutating func write(_ report: some StepRecord, line: String, totals: [(String, Double)]) throws {
+  mutating func write(
+    _ report: some StepRecord, traffic: (bytes: Int, seconds: Double)? = nil, line: String,
+    totals: [(String, Double)]
+  ) throws {
     let step = report.state.step
     if let why = report.metrics.skipped {
       onLine("step \(step): not made, because \(why); the adapter is as it was")
     }
-    let values = report.values + totals
+    var values = report.values + totals
+    if let traffic {
+      values.append(("speed/sent_megabytes", Double(traffic.bytes - exchanged.bytes) / 1e6))
+      values.append(("speed/exchange_seconds", traffic.seconds - exchanged.seconds))
+      exchanged = traffic
+    }
     try log.write(step: step, values)
     if let rollout = report.sampled { try log.writeSamples(step: step, rollout) }
     let all = Dictionary(values) { $1 }

@@ -7,9 +7,11 @@ import Grading
 import Judging
 import ModelFiles
 import Problems
+import Processes
 import Support
 import TinaRuntime
 import Tokenization
+import Transfer
 
 extension Benchmark.PromptStyle: ExpressibleByArgument {}
 
@@ -24,7 +26,7 @@ struct Eval: AsyncParsableCommand {
       All contestants run in one batch over the base's weights and share their random numbers, so that only the \
       adapter differs. Completions are saved as they come, and the same command continues where it stopped. The \
       paper's protocol is the default: temperature 0.6, top-p 0.95, 32,768 tokens, one sample a problem, \
-      lighteval's prompt.
+      lighteval's prompt. Started by mpirun, processes on one or many machines share the completions.
 
       BENCHMARKS: pico (the model's own held-out problems; the default), aime24, aime25, amc23, math500, \
       minerva, olympiadbench, gsm8k, gpqa, or a file of JSON lines {"problem", "answer"}. Files of the known \
@@ -155,7 +157,9 @@ struct Eval: AsyncParsableCommand {
 
   func run() async throws {
     let grader = Grader()
-    let judge = try command().map { try Judge($0) }
+    let crew = try replay == nil ? Crew.join() : nil
+    let processes = crew.map { $0.processes as any ProcessGroup } ?? SingleProcess()
+    let judge = try processes.together { try command().map { try Judge($0) } }
     judge?.start()
     if let replay {
       // A folder that is not there is told of, not made.
@@ -178,13 +182,68 @@ struct Eval: AsyncParsableCommand {
       Terminal.note("\(saved.changedVerdicts) verdicts changed")
       return
     }
-    if let client = try endpoint.client() { return try await ask(client, grader, judge) }
+    let client = try processes.together { () throws -> ServerClient? in
+      guard processes.count == 1 || endpoint.endpoint == nil else {
+        throw CommandError(
+          "--endpoint: found \(processes.count) processes, expected one. Start it without mpirun: the server does "
+            + "the work.")
+      }
+      return try endpoint.client()
+    }
+    if let client { return try await ask(client, grader, judge) }
+    try await evaluate(processes, crew, grader, judge)
+  }
+
+  /// - Parameter crew: the processes that share the evaluation; nil for one alone.
+  private func evaluate(
+    _ processes: any ProcessGroup, _ crew: Crew?, _ grader: Grader, _ judge: Judge?
+  ) async throws {
+    let (evaluator, path) = try processes.together { try opened(crew, grader, judge) }
+    try await evaluator.checkAlike(processes)
+    let folder = try processes.together {
+      try processes.isFirst ? EvaluationFolder(out ?? Self.folder(evaluator.settings)) : nil
+    }
+    if processes.isFirst, let crew {
+      for note in try crew.notes(threads: compute.opening.threads.wanted) { Terminal.note(note) }
+    }
+    let signals = crew.map { crew in StopSignals { crew.endTellingLoss() } }
+    defer { signals?.cancel() }
+    try await run(evaluator, processes, in: folder, base: baseName(path), grader)
+  }
+
+  /// The folder of an evaluation unless one is given.
+  static func folder(_ settings: EvaluationSettings) -> String {
+    "tina-eval-\(settings.benchmark)-\(settings.digest)"
+  }
+
+  /// Runs an evaluation to its end, and reports it.
+  ///
+  /// - Parameter folder: nil in all processes but the first.
+  func run(
+    _ evaluator: Evaluator, _ processes: any ProcessGroup = SingleProcess(), in folder: EvaluationFolder?,
+    base: String, _ grader: Grader
+  ) async throws {
+    var last: Evaluator.Progress?
+    let records = try await evaluator.run(in: folder, sharedBy: processes) { progress in
+      last = progress
+      if processes.isFirst { Terminal.progress(Self.line(progress)) }
+    }
+    if folder != nil { Terminal.progress("") }
+    if let judge = evaluator.judge { await finish(judge) }
+    guard let folder else { return }
+    let timing = EvaluationTiming(folder)
+    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: base) }
+    try report(records, evaluator.settings, evaluator.problems, in: folder, grader)
+  }
+
+  /// The evaluation that the command names, and the base's path.
+  private func opened(_ crew: Crew?, _ grader: Grader, _ judge: Judge?) throws -> (Evaluator, path: String) {
     let path = try ModelLocator.path(model, for: adapters.map(\.source))
     try HubAccess.fetchBenchmark(benchmark, folder: data)
     let benchmark = try Benchmark(
       HubAccess.data(benchmark), folder: data, model: path, style: prompt, keepsColumns: judge != nil)
     let problems = limit.map { Array(benchmark.problems.prefix($0)) } ?? benchmark.problems
-    let opened = try compute.model(path, activations: .int8)
+    let opened = try compute.model(path, activations: .int8, threads: crew?.threads())
     var contestants = try contestants(opened)
     var model = opened
     if let merged = merging.merged, let contestant = contestants.first, let attached = contestant.adapter {
@@ -194,7 +253,8 @@ struct Eval: AsyncParsableCommand {
           name: contestant.name + " (merged \(merged.rawValue))", adapter: nil, digest: contestant.digest)
       ]
     }
-    var assistant = try Assistant(compute.engine(model, speculation: speculation.remembering))
+    var assistant = try Assistant(
+      compute.engine(model, speculation: speculation.remembering, memory: crew?.cacheMemory))
     try thinking.apply(to: &assistant)
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: try assistant.prompts.name, system: system,
@@ -203,28 +263,10 @@ struct Eval: AsyncParsableCommand {
       cacheType: compute.cacheType, activations: model.activations,
       base: try opened.directory.weightsDigest(),
       contestants: contestants, grader: judge?.command.identity)
-    let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
     let evaluator = Evaluator(
       assistant: assistant, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader, judge: judge)
-    try await run(evaluator, settings, problems, in: folder, base: baseName(path), grader, judge)
-  }
-
-  /// Runs an evaluation to its end, and reports it.
-  func run(
-    _ evaluator: Evaluator, _ settings: EvaluationSettings, _ problems: [Problem],
-    in folder: EvaluationFolder, base: String, _ grader: Grader, _ judge: Judge?
-  ) async throws {
-    var last: Evaluator.Progress?
-    let records = try await evaluator.run(in: folder) { progress in
-      last = progress
-      Terminal.progress(Self.line(progress))
-    }
-    Terminal.progress("")
-    if let judge { await finish(judge) }
-    let timing = EvaluationTiming(folder)
-    if let last { try timing.add(seconds: last.seconds, tokens: last.tokens, base: base) }
-    try report(records, settings, problems, in: folder, grader)
+    return (evaluator, path)
   }
 
   private func finish(_ judge: Judge) async {

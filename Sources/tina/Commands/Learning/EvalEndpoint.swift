@@ -47,14 +47,12 @@ extension Eval {
       base: server?.baseDigest ?? "the server's", contestants: contestants,
       endpoint: server == nil ? client.address.text : nil,
       grader: judge?.command.identity)
-    let folder = try EvaluationFolder(out ?? "tina-eval-\(benchmark.name)-\(settings.digest)")
+    let folder = try EvaluationFolder(out ?? Self.folder(settings))
     let source = ServerAnswers(client, settings: settings, server: server) { Terminal.note($0) }
     let evaluator = Evaluator(
       source: source, problems: problems, style: benchmark.style, contestants: contestants,
       settings: settings, grader: grader, judge: judge)
-    try await run(
-      evaluator, settings, problems, in: folder, base: server?.baseName ?? "the server's", grader,
-      judge)
+    try await run(evaluator, in: folder, base: server?.baseName ?? "the server's", grader)
   }
 
   /// The models that were named, or all that the server has.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import ModelFiles
+import Processes
 import Support
 import Sweeping
 import TinaRuntime
@@ -15,7 +16,8 @@ struct SweepCommand: AsyncParsableCommand {
       The file names a recipe, axes (keys of the recipe with lists of values), seeds, and an evaluation; see \
       docs/guide/sweep.md. Each run has a folder of its own that says what it is. The same command goes on where a \
       sweep was stopped or killed, and computes only what is new when a value or a seed was added. A plan is shown \
-      before; its times and FLOPs come from runs that are done, or from a trial of one step.
+      before; its times and FLOPs come from runs that are done, or from a trial of one step. Started by mpirun, \
+      processes share out the runs; all of them must see the sweep's folder.
 
       EXAMPLES:
         tina sweep Experiments/ranks.yaml --plan
@@ -70,28 +72,55 @@ struct SweepCommand: AsyncParsableCommand {
     if let dollarsPerHour { sweep.dollarsPerHour = dollarsPerHour }
     try sweep.check()
     let children = ChildProgram(executable: try Self.program())
-    let bytes = memory.map { Int($0 * 1e9) }
     let problems = try problems(sweep)
     if plan {
       let plan = try await SweepPlan(
-        sweep, problems: problems, trial: trial ? children : nil, threads: threads.count, memory: bytes)
+        sweep, problems: problems, trial: trial ? children : nil, threads: threads.count,
+        memory: memory.map { Int($0 * 1e9) })
       return try json ? Terminal.writeData(JSONValue.object(plan.json).line) : Terminal.writeLine(plan.text)
     }
+    guard let crew = try Crew.join() else {
+      return try await make(sweep, children, problems, SingleProcess(), nil)
+    }
+    try await make(sweep, children, problems, crew.processes, crew)
+  }
+
+  /// - Parameters:
+  ///   - problems: of the evaluation; nil without one.
+  ///   - crew: the processes that share out the runs; nil for one alone.
+  private func make(
+    _ sweep: Sweep, _ children: ChildProgram, _ problems: Int?, _ processes: any ProcessGroup, _ crew: Crew?
+  ) async throws {
     let folder = SweepFolder(sweep.output)
-    let lock = try folder.lock()
+    let bytes = memory.map { Int($0 * 1e9) } ?? crew?.memory
+    let count = try threads.wanted ?? crew?.threads() ?? threads.count
+    var lock: FolderLock?
+    try processes.together { if processes.isFirst { lock = try folder.lock() } }
     defer { withExtendedLifetime(lock) {} }
-    let plan = try await SweepPlan(
-      sweep, problems: problems, trial: trial ? children : nil, threads: threads.count, memory: bytes)
-    for line in plan.text.split(separator: "\n") { Terminal.note(String(line)) }
-    let runner = SweepRunner(sweep, children: children, threads: try threads.count, memory: bytes) { line in
+    try processes.together { try folder.checkShared(with: processes) }
+    if processes.isFirst {
+      let plan = try await SweepPlan(
+        sweep, problems: problems, trial: trial ? children : nil, threads: count, memory: bytes)
+      for line in plan.text.split(separator: "\n") { Terminal.note(String(line)) }
+      for line in try crew?.notes(threads: threads.wanted) ?? [] { Terminal.note(line) }
+    }
+    // The others wait for the trial, which may fail.
+    _ = try processes.any(false)
+    let runner = SweepRunner(
+      sweep, children: children, threads: count, memory: bytes, rank: processes.rank, of: processes.count
+    ) { line in
       Terminal.progress("")
       Terminal.note(line)
     }
     let signals = StopSignals {
+      crew?.tellLoss()
       Terminal.progress("")
-      Terminal.note("stopping: runs end after their step and are saved; once more ends at once")
+      if processes.isFirst {
+        Terminal.note("stopping: runs end after their step and are saved; once more ends at once")
+      }
       children.stop()
     }
+    crew?.onRequest { children.stop() }
     defer { signals.cancel() }
     let ticker = Task {
       while !Task.isCancelled {
@@ -107,12 +136,15 @@ struct SweepCommand: AsyncParsableCommand {
     Terminal.progress("")
     for failure in failures { Terminal.note("\(failure.name) failed:\n\(failure.text)") }
     let progress = runner.progress
-    if children.isStopping {
+    let isStopping = try processes.any(children.isStopping)
+    let hasFailed = try processes.any(!failures.isEmpty)
+    let isAnyDone = try processes.any(progress.done > 0)
+    if isStopping {
       Terminal.note("\(progress.done) of \(progress.total) runs are done; the same command goes on")
       throw ExitCode(130)
     }
-    if progress.done > 0 { try Self.report(folder.path) }
-    guard failures.isEmpty else { throw ExitCode(1) }
+    if isAnyDone { try processes.together { if processes.isFirst { try Self.report(folder.path) } } }
+    guard !hasFailed else { throw ExitCode(1) }
   }
 
   /// The number of problems that the evaluation asks; nil without one.

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 import Hub
+import Processes
 import TinaRuntime
 public import Trainer
 
@@ -17,7 +18,8 @@ struct Train: AsyncParsableCommand {
       The recipe is YAML with the keys of Tina's recipes; see Recipes/ and docs/guide/train.md. Rollouts and steps \
       happen in this process on one copy of the weights. When the output folder holds a run of the same recipe, data \
       and base, that run continues from its last checkpoint, to the same bits as without a stop. Ctrl-C (or SIGTERM) \
-      ends the run after its step and saves it.
+      ends the run after its step and saves it. Started by mpirun, processes on one or many machines share the run, \
+      and its files are the same; see docs/guide/machines.md.
 
       EXAMPLES:
         tina train Recipes/pico.yaml
@@ -27,6 +29,7 @@ struct Train: AsyncParsableCommand {
         tina train Recipes/pico.yaml --set 'rollout_servers=["http://node1:8000", "http://node2:8000"]'
         tina train Recipes/pico-sft.yaml
         tina train Recipes/pico-after-sft.yaml --from runs/pico-sft/checkpoint-64/adapter.tina
+        mpirun --hostfile hosts --map-by node --bind-to none tina train Recipes/tina-open-rs2.yaml
         tina report runs/second
       """)
 
@@ -80,7 +83,7 @@ struct Train: AsyncParsableCommand {
   @Option(help: "What an hour of this machine costs in dollars, instead of the recipe's dollars_per_hour.")
   var dollarsPerHour: Double?
 
-  @Option(help: "Gigabytes that the run may take; 70 % of what is free unless given.")
+  @Option(help: "Gigabytes that the run may take, each process of it; 70 % of what is free unless given.")
   var memory: Double?
 
   @Option(
@@ -107,6 +110,65 @@ struct Train: AsyncParsableCommand {
   }
 
   func run() async throws {
+    guard let crew = try Crew.join() else { return try await train(SingleProcess(), nil) }
+    try await train(crew.processes, crew)
+  }
+
+  /// - Parameter crew: the processes that share the run; nil for one alone.
+  private func train(_ processes: any ProcessGroup, _ crew: Crew?) async throws {
+    let (recipe, base, options) = try processes.together { try opened(crew) }
+    let servers = try await servers(of: recipe, base, options, processes)
+    let training = try TrainingRun(
+      recipe, model: base, options: options, completions: servers, processes: processes)
+    if processes.isFirst {
+      for note in (try crew?.notes(threads: threads.wanted) ?? []) + training.notes { Terminal.note(note) }
+    }
+    training.onLine = { Terminal.note($0) }
+
+    let stop = StopRequest()
+    let signals = StopSignals {
+      crew?.tellLoss()
+      if processes.isFirst {
+        Terminal.note("stopping after this step; once more ends at once, without saving")
+      }
+      stop.stop()
+    }
+    crew?.onRequest { stop.stop() }
+    defer { signals.cancel() }
+    let result: TrainingResult
+    do {
+      result = try await training.run(stop)
+    } catch {
+      await servers?.finish()
+      throw error
+    }
+    await servers?.finish()
+    guard processes.isFirst else { return }
+    Terminal.note("ended at step \(result.step): \(result.reason)")
+    try Terminal.writeData(result.adapter)
+  }
+
+  /// The servers that sample in the place of this process; nil where the recipe names none. With several processes each
+  /// asks them for its share.
+  private func servers(
+    of recipe: Recipe, _ base: Model, _ options: TrainingOptions, _ processes: any ProcessGroup
+  ) async throws -> ServerCompletions? {
+    guard !recipe.rolloutServers.isEmpty else { return nil }
+    let outcome: Result<ServerCompletions, any Error>
+    do {
+      let key = try ServerKey(file: apiKeyFile).text
+      outcome = .success(
+        try await ServerCompletions(
+          recipe, model: base, options: options, key: key, rank: processes.rank
+        ) { if processes.isFirst { Terminal.note($0) } })
+    } catch {
+      outcome = .failure(error)
+    }
+    return try processes.together { try outcome.get() }
+  }
+
+  /// Recipe and base as the command names them, and what the recipe does not hold.
+  private func opened(_ crew: Crew?) throws -> (Recipe, Model, TrainingOptions) {
     var recipe = try Recipe(path: recipe, changes: changes)
     if let data { recipe.datasetPath = data }
     recipe.datasetPath = try recipe.datasetPath.map { try HubAccess.data($0) }
@@ -134,41 +196,17 @@ struct Train: AsyncParsableCommand {
     let named = model ?? (recipe.model.isEmpty || recipe.model == "pico" ? nil : recipe.model)
     ModelMemory.use()
     let base = try Model(
-      path: try ModelLocator.path(named), threads: threads.wanted, activations: recipe.activations.choice)
+      path: try ModelLocator.path(named), threads: threads.wanted ?? crew?.threads(),
+      activations: recipe.activations.choice)
     let name = NSString(string: NSString(string: recipe.path).lastPathComponent).deletingPathExtension
     var options = TrainingOptions(output: output ?? "runs/" + name)
     options.resumes = resume
     options.untilTransition = untilTransition
     options.ignoresMissingSignal = ignoreMissingSignal
     options.peft = peft
-    options.memory = memory.map { Int($0 * 1e9) }
+    options.memory = memory.map { Int($0 * 1e9) } ?? crew?.memory
     options.cacheType = cacheType
     options.speculation = speculation.remembering
-    var servers: ServerCompletions?
-    if !recipe.rolloutServers.isEmpty {
-      servers = try await ServerCompletions(
-        recipe, model: base, options: options, key: ServerKey(file: apiKeyFile).text
-      ) { Terminal.note($0) }
-    }
-    let training = try TrainingRun(recipe, model: base, options: options, completions: servers)
-    for note in training.notes { Terminal.note(note) }
-    training.onLine = { Terminal.note($0) }
-
-    let stop = StopRequest()
-    let signals = StopSignals {
-      Terminal.note("stopping after this step; once more ends at once, without saving")
-      stop.stop()
-    }
-    defer { signals.cancel() }
-    let result: TrainingResult
-    do {
-      result = try await training.run(stop)
-    } catch {
-      await servers?.finish()
-      throw error
-    }
-    await servers?.finish()
-    Terminal.note("ended at step \(result.step): \(result.reason)")
-    try Terminal.writeData(result.adapter)
+    return (recipe, base, options)
   }
 }
