@@ -351,7 +351,8 @@ async def run(options):
         load = Load(server, asked, answers)
         watch = asyncio.create_task(load.watch())
         attack = Attack(server.port, options.hostile) if options.hostile else None
-        await asyncio.gather(*(load.client(i, time.monotonic() + min(30, seconds)) for i in range(options.clients)))
+        # A fifth of the time, so that every kind of client has been there before memory is compared.
+        await asyncio.gather(*(load.client(i, time.monotonic() + seconds / 5) for i in range(options.clients)))
         if attack:
             await asyncio.to_thread(attack.end)
         await settle(server.port)
