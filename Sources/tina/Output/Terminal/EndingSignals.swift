@@ -3,18 +3,20 @@ import Judging
 import Support
 import TerminalChat
 
+/// Where the handler of a signal writes its number; a byte each.
+private nonisolated(unsafe) var signalPipe: Int32 = -1
+
 /// Signals that end the program: temporary files and folders go first. A command may give one another meaning.
+///
+/// A handler writes to a pipe, and a thread reads it. Sources of Dispatch lose a signal now and then: it is ignored
+/// until the source is registered, and is pending for one thread alone while it is handed on.
 enum EndingSignals {
-  private static let queue = DispatchQueue(label: "tina signals")
   private static let state = Locked(State())
 
   private struct State: Sendable {
-    var sources: [Int32: Held] = [:]
+    var heard: Set<Int32> = []
     var handlers: [Int32: @Sendable () -> Void] = [:]
   }
-
-  // One source for each signal, for ever: a second one would get nothing while the first is being cancelled.
-  private struct Held: @unchecked Sendable { let source: any DispatchSourceSignal }
 
   /// Begins to listen.
   static func prepare() {
@@ -30,12 +32,33 @@ enum EndingSignals {
 
   private static func listen(_ number: Int32) {
     state.withLock { state in
-      guard state.sources[number] == nil else { return }
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler { received(number) }
-      source.resume()
-      state.sources[number] = Held(source: source)
+      guard state.heard.insert(number).inserted else { return }
+      if unsafe signalPipe < 0 { openPipe() }
+      // Without a pipe a signal does what it does to any program.
+      guard unsafe signalPipe >= 0 else { return }
+      signal(number) { number in
+        let before = errno
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = unsafe write(signalPipe, &byte, 1)
+        errno = before
+      }
+    }
+  }
+
+  private static func openPipe() {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0 else { return }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    // A full pipe must not keep a handler: whoever reads it has enough to do.
+    _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+    unsafe signalPipe = ends[1]
+    let reading = ends[0]
+    Thread.detachNewThread {
+      var byte: UInt8 = 0
+      while true {
+        let count = unsafe read(reading, &byte, 1)
+        if count == 1 { received(Int32(byte)) } else if count == 0 || errno != EINTR { return }
+      }
     }
   }
 
