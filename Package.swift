@@ -10,13 +10,10 @@ let strict = ProcessInfo.processInfo.environment["TINA_STRICT"] != nil
 
 // Optimises debug builds, because tests do arithmetic: without it Swift's is 25 times as slow, and that of C 110 times.
 // scripts/lib.sh sets it. `c` is for the sanitizers: Swift's optimiser takes longer than what it saves there.
-// `whole` is for CI, where nothing is built twice: whole modules at once take less time than file after file.
 // A package with `unsafeFlags` can't be depended on by version, so ordinary builds have none; the kernels' arithmetic
 // is settled in Sources/CKernels/dispatch/kernel.h.
 let optimised = ProcessInfo.processInfo.environment["TINA_OPTIMISED"]
 let optimisesSwift = optimised != nil && optimised != "c"
-// With threads there is an object for each file, as SwiftPM expects.
-let wholeModules = optimised == "whole" ? ["-whole-module-optimization", "-num-threads", "2"] : []
 
 /// Applied to every Swift target. Each line is a promise the compiler keeps.
 let house: [SwiftSetting] =
@@ -27,7 +24,7 @@ let house: [SwiftSetting] =
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .enableExperimentalFeature("Lifetimes"),  // @_lifetime on views over a map
   ]
-  + (optimisesSwift ? [.unsafeFlags(["-O"] + wholeModules, .when(configuration: .debug))] : [])
+  + (optimisesSwift ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let houseC: [CSetting] =

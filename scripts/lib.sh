@@ -61,7 +61,6 @@ require_swift() {
 
 # Debug builds that run tests are optimised: Package.swift says why.
 export TINA_OPTIMISED=1
-if [ -n "${CI:-}" ]; then TINA_OPTIMISED=whole; fi
 
 # Everything that building needs, besides Swift itself.
 prepare() {
