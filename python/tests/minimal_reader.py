@@ -56,7 +56,8 @@ def index(data):
         need(name.isalpha() and name[2:3].isupper() and not any(reserved) and name not in known, "section")
         need(name[:1].islower() or name in (b"META", b"BASE", b"TDIR"), "an unknown critical section")
         part, at = data[at : at + stored], at + stored
-        need(sha256(part).digest() == digest and decoded <= 64 << 20, "section digest or size")
+        need(sha256(part).digest() == digest, "section digest")
+        need(decoded <= 64 << 20 or name[:1].islower(), "section size")
         known[name] = decode(part, codec, decoded) if name[:1].isupper() else b""
     need(-(-at // 64) * 64 == begin and {b"META", b"TDIR"} <= set(known), "sections")
     return known[b"TDIR"], begin

@@ -97,7 +97,7 @@ def test_damage_is_noticed(case):
     data = (FOLDER / case["file"]).read_bytes()
     if "pack" in case or len(data) > 20_000:
         return
-    its = [tina.TinaFile(parent, parents=parents(case)) for parent in parents(case)]
+    its = [tina.TinaFile(parent, parents=parents(case)) for parent in parents(case) if "invalid" not in str(parent)]
     for place in range(0, len(data), max(1, len(data) // 12)):
         changed = data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
         assert verify(changed, its).faults, place

@@ -53,6 +53,8 @@ def make(write):
     sibling = {name: value + np.float32(0.002) * np.float32(value.std()) * np.sign(value) for name, value in first.items()}
     other = {name: rounded(value) for name, value in sibling.items()}
     wide = dict(CONFIG, intermediate_size=64)
+    sizes = {key: value for key, value in CONFIG.items() if key not in ("model_type", "tie_word_embeddings")}
+    nested = {"model_type": "gemma3", "hidden_size": None, "text_config": {"model_type": "gemma3_text", **sizes}}
     models = {
         "bf16": (CONFIG, exact, "BF16", "the base"),
         "f32": (CONFIG, tied, "F32", "the same weights in F32, and a head that is the table"),
@@ -60,6 +62,7 @@ def make(write):
         "original": (CONFIG, first, "F32", "what the base was rounded from"),
         "sibling": (CONFIG, other, "BF16", "a sibling of the same shape, 0.2 % apart"),
         "wide": (wide, exact, "BF16", "a configuration of another size"),
+        "nested": (nested, tied, "BF16", "sizes in text_config, which does not say that the head is the table"),
     }
     bases, comparisons = [], []
     for name, (config, tensors, element, note) in models.items():

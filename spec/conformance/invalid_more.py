@@ -138,6 +138,59 @@ def cases():
     yield case("first-stream-layout", "stream", "a stream that is too long, and a layer that ends elsewhere", edit=lambda d: (longer(d, 0, 0), d["layers"][0].update(end=lambda end: end - 1)))
     yield case("first-parent-padding", "parent", "a parent that nobody has, and a byte between blocks", [dict(plain[0])], [exact([(0, 0)], 1, 2, 1, predicted=plain[0]["tensors"][0]["data"]), exact([(0, 1)])], parent=bytes([7] * 32), edit=lambda d: d["blocks"][1].update(gap_byte=1))
     yield case("first-padding-data", "padding", "a byte between blocks, and a damaged block", pairs("BF16", 1, rank=3, inner=7), edit=lambda d: d["blocks"][1].update(gap_byte=1), damage=lambda data: set_at(data, len(data) - 1, data[-1] ^ 1))
+    yield from undecided(case, layered)
+
+
+def undecided(case, layered):
+    """What a reader of the text alone asked."""
+    for name, frame, note in (
+        ("more", EMPTY_FRAME + b"\0", "a byte behind a frame of no bytes"),
+        ("short", EMPTY_FRAME[:6], "a frame of no bytes without its block"),
+        ("unended", EMPTY_FRAME[:6] + bytes(3), "a frame of no bytes without its last block"),
+    ):
+        yield case(f"zstd-nothing-{name}", "zstd", note, nothing(), [exact([(0, 0)], codec=2) | {"frames": [frame]}])
+    seven = [entry(FULL, "x", [tensor("U8", [64], b"\7" * 64)], parameter="weight")]
+    frame = rle_frame(64, 7)
+    frame = frame[:4] + bytes([frame[4] | 1, 0]) + frame[5:]
+    yield case("zstd-dictionary", "zstd", "a dictionary's number in the frame's header, which is 0", seven, [exact([(0, 0)], codec=2) | {"frames": [frame]}])
+    yield case("metadata-name-spaced", "metadata", "a name of 8193 bytes, and much blank space before the colon", meta=b'{"' + b"n" * 8193 + b'"' + b" " * 200 + b":1}", compress=(b"META",))
+    yield case("metadata-number-long", "metadata", "a number of 4097 characters", meta=b'{"x":-' + b"1" * 4096 + b"}", compress=(b"META",))
+    yield case("metadata-surrogate-name", "metadata", "a lone surrogate in a name", meta=b'{"\\udc00":1}')
+
+    # Parents.
+    old, new = pairs("BF16", 2), pairs("BF16", 2, seed=50)
+    yield case("section-digest-directory", "section-digest", "a directory of another digest", old, edit_sections=lambda s: s[1].update(digest=bytes(32)))
+    for name, rule, note, file in (
+        ("cut", "truncated", "a parent that lacks its last byte", make(old)[:-1]),
+        ("section", "section-digest", "a parent whose metadata are damaged", make(old, edit_sections=lambda s: s[0].update(digest=bytes(32)))),
+        ("metadata", "metadata", "a parent whose metadata are no JSON", make(old, meta=b"[")),
+    ):
+        its = f"invalid/parent-{name}.tina"
+        yield {
+            "name": f"child-{name}", "rule": rule, "note": note, "parents": [its], "beside": {its: file},
+            "data": child("", new, old, ""),
+        }  # fmt: skip
+    huge = [entry(FULL, "a", [tensor("U8", [64], bytes(64))], parameter="weight")] + old
+    words = b"".join(part["data"] for item in old for part in item["tensors"])
+    names = [(i + 1, j) for i in range(2) for j in range(2)]
+    plans = [exact([(0, 0)], codec=2) | {"frames": [rle_frame(16 << 10, 0) + bytes(17000)]}, exact(names, 1, 2, 1, predicted=words)]
+    parent = make(huge, plans, parent=content_digest(old), edit=lambda d: d["tensors"][0].update(shape=[(512 << 20) + 1]))
+    eldest = make(old)
+    yield {
+        "name": "first-parent-limit", "rule": "limit", "note": "a parent that decodes to too many bytes, and its own parent damaged",
+        "parents": ["invalid/parent-large.tina", "invalid/parent-eldest.tina"],
+        "beside": {"invalid/parent-large.tina": parent, "invalid/parent-eldest.tina": eldest[:-1] + bytes([eldest[-1] ^ 1])},
+        "data": make(new, [exact(everything(new), 1, 2, 1, predicted=words)], parent=content_digest(huge)),
+    }  # fmt: skip
+
+    # Which fault of a block of integer pairs is told.
+    shapes = [(Q, 3, 20, 12), ("layers.1.mlp.down_proj", 2, 30, 10)]
+    made = Quantised(np.random.default_rng(51), shapes, "I8", (3,), 1, 0)
+    plan = [made.plan() | {"codecs": [0, 0, 2]}]
+    options = {"bits": made.bits, "errors": made.errors()}
+    yield case("first-stream-tier", "zstd", "a tier of 16, and scales that do not decode", made.entries, plan, edit=lambda d: (change_stream(d, 0, 1, b"\x10"), change_stream(d, 0, 2, bytes(4))), **options)
+    yield layered("first-tier-scale", "tier", "a tier of 16, and a negative scale", made, edit=lambda d: (change_stream(d, 0, 1, b"\x10"), change_stream(d, 0, 2, struct.pack("<f", -1.0))))
+    yield layered("first-scale-refinement", "scale", "a negative scale, and a damaged refinement", made, edit=lambda d: (change_stream(d, 0, 2, struct.pack("<f", -1.0)), d["blocks"][1].update(digest=bytes(16))))
 
 
 def as_integers(directory):

@@ -111,6 +111,46 @@ def cases():
     yield case("base-smallest", plain, "no sizes; a number without dimensions, a row of three", base=small)
     large = identity(architecture="a" * 64, dimensions={"d" * 64: 1 << 48}, tensors=[("é" * 127 + "x", 2, (1 << 24, 1 << 24))], runs=[(0, (1 << 24) - 1, (1 << 24) - 32)])
     yield case("base-long-names", plain, "the longest names and the largest sizes", base=large)
+    yield from undecided(case, plain)
+
+
+def undecided(case, plain):
+    """What a reader of the text alone asked."""
+    seven = [entry(FULL, "x", [tensor("U8", [64], b"\7" * 64)], parameter="weight")]
+    frame = rle_frame(64, 7)
+    frame = frame[:4] + bytes([frame[4] | 0x10]) + frame[5:]
+    yield case("zstd-unused-bit", seven, "the bit of a frame's header that Zstandard leaves unused", [exact([(0, 0)], codec=2) | {"frames": [frame]}])
+    yield case("zstd-nothing", nothing(), "a compressed stream of no bytes", [exact([(0, 0)], codec=2) | {"frames": [EMPTY_FRAME]}])
+    yield case("ancillary-undecoded", plain, "a compressed section that nobody knows, and that does not decode", extra=[(b"noTe", b"no frame")], edit_sections=lambda s: s[-1].update(codec=1, stored=b"no frame", decoded=1 << 32))
+    yield case("metadata-parent-file", plain, "a parent's name that is a number, and a format that nobody knows", meta=b'{"parent":{"file":5},"source":{"format":[]}}')
+    yield case("metadata-number", plain, "a number of 4096 characters", meta=b'{"x":-' + b"1" * 4095 + b"}", compress=(b"META",))
+    named = [dict(plain[0], attributes=b'{"base_model_name":1,"configuration":[],"tensor_metadata":null,"parent":""}')]
+    yield case("attributes-known", named, "members of attributes that have other types in META")
+    uneven = [entry(CONVOLUTION, "x", [tensor("U8", [2, 3, 1], bytes(range(6))), tensor("U8", [4, 2, 1, 1], bytes(range(8)))])]
+    yield case("convolution-uneven", uneven, "a convolution pair of three and of four dimensions")
+    numbers = tensor("I64", [3], struct.pack("<3q", 5, -2, 5))
+    narrow = [entry(ROWS, "x", [tensor("F32", [0, 4], b""), tensor("I64", [0], b"")]), entry(ROWS, "y", [tensor("F32", [3, 0], b""), numbers])]
+    yield case("rows-empty", narrow, "no rows, and rows of no width; numbers that are negative and repeated")
+    old, new = pairs("BF16", 2), pairs("BF16", 2, seed=50)
+    about = {"content_digest": content_digest(new).hex(), "tensors": hashes(new)}
+    yield {
+        "name": "child-passed-over", "note": "candidates that cannot be read are passed over", **about,
+        "parents": ["invalid/empty.tina", "invalid/truncated-index.tina", "invalid/table-digest.tina", "invalid/section-digest-directory.tina", "valid/parent-bf16.tina"],
+        "data": child("", new, old, ""),
+    }  # fmt: skip
+    yield {
+        "name": "child-of-itself", "note": "a difference of nothing states its parent's content, and is not its own parent",
+        "content_digest": content_digest(old).hex(), "tensors": hashes(old),
+        "parents": ["valid/child-of-itself.tina", "valid/parent-bf16.tina"], "data": child("", old, old, ""),
+    }  # fmt: skip
+
+
+# A frame whose content size is 0: one last block of no bytes.
+EMPTY_FRAME = b"\x28\xb5\x2f\xfd\x20\0\1\0\0"
+
+
+def nothing():
+    return [entry(FULL, "x", [tensor("U8", [0], b"")], parameter="weight")]
 
 
 def attributed(total):

@@ -244,11 +244,16 @@ class TinaFile:
 
     def _prepare(self) -> None:
         if not self._checked_size:
-            self.directory.check_decoded(len(self.data))
+            self._check_sizes()
             self._predicted_by_parent()
             if not self.trust:
                 self._check_padding()
             self._checked_size = True
+
+    def _check_sizes(self) -> None:
+        """Bounds what is decoded, of the file and of each parent, before anything is."""
+        for file in (self, *self._ancestors()):
+            file.directory.check_decoded(len(file.data))
 
     def tensor(self, number: int) -> tuple[Tensor, Words]:
         return self.directory.tensors[number], self.words([number], keep=True)[number]
@@ -286,8 +291,10 @@ class Candidate:
             if isinstance(source, TinaFile):
                 self.digest = source.directory.content_digest
             else:
-                self.digest = Header(_map(source)).contents()[b"TDIR"][32:64]
-        except (TinaError, OSError, KeyError):
+                header = Header(_map(source))
+                directory = next(section for section in header.sections if section.type == b"TDIR")
+                self.digest = (header.content(directory) or b"")[32:64]
+        except (TinaError, OSError):
             pass
 
     def open(self) -> TinaFile:

@@ -82,10 +82,16 @@ class Header:
         """The bytes of the known sections, after checking the digests of all."""
         found = {}
         for section in self.sections:
-            place = "section " + section.type.decode()
-            stored = self.data[section.begin : section.begin + section.stored]
-            need(sha256(stored) == section.digest, "section-digest", place, "other bytes than its digest says")
-            if section.type in LIMITS:
-                raw = decompress(stored, section.decoded, place) if section.codec else bytes(stored)
+            raw = self.content(section)
+            if raw is not None:
                 found[section.type] = raw
         return found
+
+    def content(self, section: Section) -> bytes | None:
+        """The bytes of one section, after checking its digest; None for one that is not known."""
+        place = "section " + section.type.decode()
+        stored = self.data[section.begin : section.begin + section.stored]
+        need(sha256(stored) == section.digest, "section-digest", place, "other bytes than its digest says")
+        if section.type not in LIMITS:
+            return None
+        return decompress(stored, section.decoded, place) if section.codec else bytes(stored)

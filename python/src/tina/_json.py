@@ -11,7 +11,9 @@ from ._errors import TinaError, need
 MAXIMUM_VALUES = 1 << 18
 MAXIMUM_LEVELS = 64
 MAXIMUM_NAME = 8192
+MAXIMUM_NUMBER = 4096
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_COLON = re.compile(rb"[ \t\r\n]*:")
 
 
 class Number(str):
@@ -28,12 +30,14 @@ def parse(data: bytes, rule: str) -> tuple[dict[str, Any], int]:
         raise TinaError(rule, f"byte {error.start}", "no UTF-8") from error
     for match in _STRING.finditer(data):
         if match.end() - match.start() - 2 > MAXIMUM_NAME:
-            is_name = data[match.end() : match.end() + 64].lstrip(b" \t\r\n")[:1] == b":"
+            is_name = _COLON.match(data, match.end())
             need(not is_name, rule, f"byte {match.start()}", f"a name of more than {MAXIMUM_NAME} bytes")
     bare = re.sub(rb"[ \t\r\n]+", b"", _STRING.sub(b"0", data))
     opened = bare.count(b"[") + bare.count(b"{") - bare.count(b"[]") - bare.count(b"{}")
     count = 1 + bare.count(b",") + opened
     need(count <= MAXIMUM_VALUES, rule, "", f"more than {MAXIMUM_VALUES} values")
+    long = re.search(rb"[-+.0-9eE]{%d}" % (MAXIMUM_NUMBER + 1), bare)
+    need(not long, rule, "", f"a number of more than {MAXIMUM_NUMBER} characters")
     depth = 0
     for bracket in re.findall(rb"[\[\]{}]", bare):
         depth += 1 if bracket in b"[{" else -1

@@ -23,6 +23,8 @@ _DIMENSIONS = {
     "layers": ("num_hidden_layers", "n_layer", "num_layers"), "vocab": ("vocab_size",), "head_dim": ("head_dim",),
     "kv_heads": ("num_key_value_heads",),
 }  # fmt: skip
+# Architectures whose head is the embedding where the configuration does not say.
+_TIED = ("gemma3_text", "gemma3", "smollm3")
 
 
 class BaseTensor(NamedTuple):
@@ -56,11 +58,17 @@ class Base(NamedTuple):
         return str(self.lookup("model_type") or "")
 
     @property
+    def is_tied(self) -> bool:
+        """Whether the head is the embedding."""
+        said = self.lookup("tie_word_embeddings")
+        return said if isinstance(said, bool) else self.architecture in _TIED
+
+    @property
     def dimensions(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
         for name, keys in _DIMENSIONS.items():
             for value in map(self.lookup, keys):
-                if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 1 << 48:
                     sizes[name] = value
                     break
         if "heads" in sizes:
@@ -83,7 +91,7 @@ def _collect(config: dict[str, Any], found: Iterable[tuple[str, BaseTensor]]) ->
         if 0 in tensor.shape or name.endswith(_TABLES) or (name.endswith(".attn.bias") and len(tensor.shape) == 4):
             continue
         name = canonical(name)
-        if name == "lm_head.weight" and base.lookup("tie_word_embeddings"):
+        if name == "lm_head.weight" and base.is_tied:
             continue
         if name in base.tensors:
             raise AdapterError(f"two tensors of the model are called {name}: it cannot be identified")

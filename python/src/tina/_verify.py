@@ -38,7 +38,7 @@ def verify(source: Source, parents: Iterable[Source | TinaFile] = ()) -> Report:
     """Reads a whole file, checks every digest and rule, and decodes everything."""
     try:
         file = TinaFile(source, parents=parents, _allows_cut=True)
-        file.directory.check_decoded(len(file.data))
+        file._check_sizes()
         file._predicted_by_parent()
     except TinaError as error:
         error.file = error.file or ("" if isinstance(source, bytes) else str(source))

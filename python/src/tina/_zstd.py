@@ -51,10 +51,19 @@ def decompress(frame: memoryview, length: int, place: str) -> bytes:
     if decoder is None:
         decoder = _local.decoder = zstandard.ZstdDecompressor()
     try:
+        if length == 0:
+            return _nothing(decoder.decompressobj(), frame, place)
         content: bytes = decoder.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise TinaError("zstd", place, f"a frame that does not decode: {error}") from error
     need(len(content) == length, "zstd", place, "a frame that does not decode to its length")
+    return content
+
+
+def _nothing(stream: Any, frame: memoryview, place: str) -> bytes:
+    """The content of a frame of no bytes, whose blocks ``decompress`` would not look at."""
+    content: bytes = stream.decompress(frame)
+    need(stream.eof and not stream.unused_data and not content, "zstd", place, "no whole frame of no bytes")
     return content
 
 
