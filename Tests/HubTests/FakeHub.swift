@@ -144,16 +144,8 @@ final class FakeHub: Sendable {
     let end = Array("\r\n\r\n".utf8)
     while true {
       if let range = buffer.firstRange(of: end) {
-        let lines = String(decoding: buffer[..<range.lowerBound], as: UTF8.self).components(
-          separatedBy: "\r\n")
+        guard let (words, headers) = Socket.head(buffer[..<range.lowerBound]) else { return nil }
         buffer.removeSubrange(..<range.upperBound)
-        let words = lines[0].split(separator: " ").map(String.init)
-        guard words.count == 3 else { return nil }
-        var headers: [String: String] = [:]
-        for line in lines.dropFirst() {
-          let pair = line.split(separator: ":", maxSplits: 1).map(String.init)
-          if pair.count == 2 { headers[pair[0].lowercased()] = pair[1].trimmingCharacters(in: .whitespaces) }
-        }
         return Request(port: port, method: words[0], target: words[1], headers: headers)
       }
       guard let more = Socket.receive(connection), buffer.count < 1 << 16 else { return nil }

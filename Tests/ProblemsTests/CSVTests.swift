@@ -90,16 +90,18 @@ import Testing
 
   /// Columns, fields and unclosed quotes are bounded, and take linear time.
   @Test func hostileTablesTakeNoTime() throws {
-    let start = ContinuousClock.now
-    for table in [
-      String(repeating: "a,", count: 1 << 20) + "\n", "problem\n\"" + String(repeating: "x", count: 1 << 25),
-      "problem,answer\n" + String(repeating: ",", count: 1 << 20), String(repeating: "\"", count: 1 << 20),
-      String(repeating: "\u{323}", count: 1 << 16) + ",b\n1,2\n",
-    ] {
-      let error = #expect(throws: ProblemError.self) { try self.read(table) }
-      #expect(error?.description.utf8.count ?? .max < 4000)
+    let seconds = processorSeconds {
+      for table in [
+        String(repeating: "a,", count: 1 << 20) + "\n",
+        "problem\n\"" + String(repeating: "x", count: 1 << 25),
+        "problem,answer\n" + String(repeating: ",", count: 1 << 20), String(repeating: "\"", count: 1 << 20),
+        String(repeating: "\u{323}", count: 1 << 16) + ",b\n1,2\n",
+      ] {
+        let error = #expect(throws: ProblemError.self) { try self.read(table) }
+        #expect(error?.description.utf8.count ?? .max < 4000)
+      }
     }
-    #expect(ContinuousClock.now - start < .seconds(60))
+    #expect(seconds < 60)
   }
 }
 

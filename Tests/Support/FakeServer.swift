@@ -65,14 +65,7 @@ package final class FakeServer: Sendable {
     let mark = Array("\r\n\r\n".utf8)
     while true {
       if let end = buffer.firstRange(of: mark) {
-        let lines = String(decoding: buffer[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
-        let words = lines[0].split(separator: " ").map(String.init)
-        guard words.count == 3 else { return nil }
-        var headers: [String: String] = [:]
-        for line in lines.dropFirst() {
-          let pair = line.split(separator: ":", maxSplits: 1).map(String.init)
-          if pair.count == 2 { headers[pair[0].lowercased()] = pair[1].trimmingCharacters(in: .whitespaces) }
-        }
+        guard let (words, headers) = Socket.head(buffer[..<end.lowerBound]) else { return nil }
         let length = headers["content-length"].flatMap { Int($0) } ?? 0
         if buffer.count >= end.upperBound + length {
           let body = Data(buffer[end.upperBound..<end.upperBound + length])

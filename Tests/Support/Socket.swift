@@ -17,6 +17,19 @@ package enum Socket {
     private static let flags = Int32(MSG_NOSIGNAL)
   #endif
 
+  /// The words of a request's first line, and its header by lower-case names; nil for what is no request.
+  package static func head(_ bytes: some Sequence<UInt8>) -> (words: [String], headers: [String: String])? {
+    let lines = String(decoding: Array(bytes), as: UTF8.self).components(separatedBy: "\r\n")
+    let words = lines[0].split(separator: " ").map(String.init)
+    guard words.count == 3 else { return nil }
+    var headers: [String: String] = [:]
+    for line in lines.dropFirst() {
+      let pair = line.split(separator: ":", maxSplits: 1).map(String.init)
+      if pair.count == 2 { headers[pair[0].lowercased()] = pair[1].trimmingCharacters(in: .whitespaces) }
+    }
+    return (words, headers)
+  }
+
   /// Listens on a free port of the loopback.
   package static func listen() throws -> (socket: Int32, port: UInt16) {
     let socket = socket(AF_INET, stream, 0)

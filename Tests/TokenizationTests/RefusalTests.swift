@@ -4,17 +4,22 @@ import Testing
 
 @testable import Tokenization
 
+/// What reading a tokenizer's fixture says once it is changed; empty if it is read all the same.
+func tokenizerRefusal(of name: String, _ change: (String) -> String) throws -> String {
+  let source = try String(contentsOfFile: fixture(name), encoding: .utf8)
+  let changed = change(source)
+  try #require(changed != source, "the change did nothing")
+  let folder = TemporaryFolder()
+  do {
+    _ = try Tokenizer(path: folder.write("tokenizer.json", changed))
+    return ""
+  } catch { return error.description }
+}
+
 /// A tokenizer that would give other ids than the model's own is refused by the name of what differs.
 @Suite struct RefusalTests {
   private func refusal(_ change: (String) -> String) throws -> String {
-    let source = try String(contentsOfFile: fixture("tokenizer.json"), encoding: .utf8)
-    let changed = change(source)
-    try #require(changed != source, "the change did nothing")
-    let folder = TemporaryFolder()
-    do {
-      _ = try Tokenizer(path: folder.write("tokenizer.json", changed))
-      return ""
-    } catch { return error.description }
+    try tokenizerRefusal(of: "tokenizer.json", change)
   }
 
   private func replacing(_ a: String, _ b: String) -> (String) -> String {
