@@ -48,6 +48,17 @@ import Testing
     close(file)
   }
 
+  /// The process would end with the signal of a closed pipe.
+  @Test func aReaderThatWentAwayDropsAndCounts() {
+    var ends: [Int32] = [0, 0]
+    #expect(unsafe pipe(&ends) == 0)
+    close(ends[0])
+    let log = MessageLog(descriptor: ends[1])
+    for _ in 0..<10 { log.write("a line\n") }
+    #expect(log.finish() == 10)
+    close(ends[1])
+  }
+
   @Test func aClosedFileDropsAndCounts() {
     let log = MessageLog(descriptor: 987)
     log.write("a line\n")

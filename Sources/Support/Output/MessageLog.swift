@@ -103,6 +103,8 @@ package final class MessageLog: Sendable {
 
   /// The thread's work.
   private func writeAll() {
+    // A reader that went away is an error of the write, in programs too that leave this signal as it is.
+    blockClosedPipes()
     // After a line that broke off, the next one begins on a line of its own.
     var isMidLine = false
     while true {
@@ -133,6 +135,14 @@ package final class MessageLog: Sendable {
     }
     return (true, done)
   }
+}
+
+/// Keeps writes of this thread to a pipe that nobody reads from ending the process.
+private func blockClosedPipes() {
+  var signals = sigset_t()
+  unsafe sigemptyset(&signals)
+  unsafe sigaddset(&signals, SIGPIPE)
+  _ = unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
 }
 
 /// Writes bytes from `done` on, once, and adds up how many; 0 or the error's number.
