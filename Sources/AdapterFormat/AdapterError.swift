@@ -10,6 +10,8 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     case unwritable
     /// A file is of another format, or damaged.
     case malformed
+    /// A valid file exceeds a limit of this reader.
+    case beyondReader
     /// A setting with a value that cannot be.
     case badValue
     /// The adapter needs mathematics that is not done; the name is PEFT's.
@@ -60,6 +62,7 @@ extension AdapterError.Violation {
       switch error.kind {
       case .missing, .unreadable, .occupied: .missing
       case .unwritable: .unwritable
+      case .beyondReader: .beyondReader
       default: .malformed
       }
     self = error.restated(kind)

@@ -13,6 +13,8 @@ public enum ModelFilesErrorKind: Sendable, Equatable {
   case foreignFormat
   /// The text is not JSON, or JSON of another form than the file must have.
   case malformed
+  /// The text breaks no rule, and holds more of something than is read here.
+  case beyondReader
   /// A tensor contradicts the file or the format.
   case badTensor
   /// A known setting with a value that cannot be.

@@ -1,4 +1,5 @@
 import ModelFiles
+import Support
 
 /// Joins the tensors of a PEFT file to entries and checks each pair against the configuration.
 struct PEFTEntries {
@@ -37,6 +38,13 @@ struct PEFTEntries {
       }
       let name = PEFTTensorName(tensor.name)
       for wrapper in name.wrappers { wrappers.insert(String(wrapper)) }
+      guard !name.module.isEmpty else {
+        faults.append(
+          bad(
+            .badTensor, tensor, found: "a name that leaves no module", expected: "the name of a module in it")
+        )
+        continue
+      }
       if name.module.utf8.count < name.path.utf8.count, name.path.contains("language_model.") {
         wrappers.insert("language_model")
       }
@@ -82,6 +90,12 @@ struct PEFTEntries {
         let isEmbedding = key.hasSuffix(Self.embedding)
         let names = isEmbedding ? ("lora_embedding_A", "lora_embedding_B") : ("lora_A", "lora_B")
         let (a, b) = try halves.pair(of: key, file: file, names: names)
+        let paths = (PEFTTensorName(a.name).path, PEFTTensorName(b.name).path)
+        guard paths.0.isSame(as: paths.1) else {
+          throw bad(
+            .badTensor, b, found: "the path \(quoted(paths.1)), where its \(names.0) has \(quoted(paths.0))",
+            expected: "both halves of a pair under one path")
+        }
         if let entry = entry(a, b, isEmbedding: isEmbedding, &faults) { entries.append(entry) }
       } catch {
         faults.append(error)

@@ -91,9 +91,11 @@ public struct JSONReader: Sendable {
   }
 
   /// An error of a text that breaks no rule of JSON but a limit.
-  func excess(at offset: Int, found: String, expected: String) -> ModelFilesError {
+  func excess(
+    _ kind: ModelFilesErrorKind = .malformed, at offset: Int, found: String, expected: String
+  ) -> ModelFilesError {
     ModelFilesError(
-      .malformed, file: file, place: "byte \(base + offset)", found: found, expected: expected)
+      kind, file: file, place: "byte \(base + offset)", found: found, expected: expected)
   }
 
   private func unexpected(_ expected: String) -> ModelFilesError {

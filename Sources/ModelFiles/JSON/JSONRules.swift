@@ -53,8 +53,8 @@ extension JSONReader {
   func check(_ string: String, _ text: Text) throws(ModelFilesError) {
     guard string.longMarkRun != nil else { return }
     throw excess(
-      at: text.range.lowerBound, found: "a string with more than 30 combining marks in a row",
-      expected: "text of some language")
+      .beyondReader, at: text.range.lowerBound, found: "a string with more than 30 combining marks in a row",
+      expected: "at most 30")
   }
 
   /// A key or string that can be compared with words: ASCII, and short. Nil for any other: it is none of them.

@@ -84,7 +84,8 @@ struct TinaParents: Sendable {
     let run = folder.deletingLastPathComponent()
     let names = (try? FileManager.default.contentsOfDirectory(atPath: run.path)) ?? []
     return found
-      + names.filter { $0.hasPrefix("checkpoint-") && $0 != folder.lastPathComponent }.sorted()
+      + names.filter { $0.hasPrefix("checkpoint-") && $0 != folder.lastPathComponent }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
       .map { run.appending(path: $0).appending(path: file.lastPathComponent).path }
   }
 

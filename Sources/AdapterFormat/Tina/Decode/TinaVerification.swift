@@ -31,7 +31,8 @@ extension TinaFile {
   /// - Parameters:
   ///   - path: the file.
   ///   - parents: files that may be the parent.
-  /// - Throws: ``AdapterError`` if the file does not exist or cannot be read at all.
+  /// - Throws: ``AdapterError`` if the file does not exist or cannot be read at all, or exceeds a limit that is Tina's
+  ///   and not the format's.
   public static func verify(path: String, parents: [String] = []) throws(AdapterError) -> TinaReport {
     let map: MappedFile
     do throws(ModelFilesError) {
@@ -43,6 +44,7 @@ extension TinaFile {
       let file = try TinaFile(map, layers: nil, parents: TinaParents(parents), depth: 0, allowsCut: true)
       return try file.verified()
     } catch {
+      guard error.rule != nil else { throw error.error(file: path) }
       return TinaReport(
         extent: .damaged, violations: [error.violation(file: path)], checkedBlockCount: 0, contentDigest: nil)
     }

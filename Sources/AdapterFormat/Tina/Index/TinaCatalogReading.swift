@@ -160,8 +160,8 @@ extension TinaCatalog {
     }
     guard name.longMarkRun == nil else {
       throw TinaFault(
-        .name, place, found: "a name with more than 30 combining marks in a row",
-        expected: "text of some language")
+        beyondReader: place, found: "a name with more than 30 combining marks in a row",
+        expected: "at most 30")
     }
     return name
   }
@@ -174,7 +174,7 @@ extension TinaCatalog {
     do throws(ModelFilesError) {
       value = try JSON.parse(bytes, file: "", rules: .strict)
     } catch {
-      throw TinaFault(.attributes, place, found: error.found, expected: error.expected)
+      throw TinaFault(.attributes, place, error)
     }
     guard let object = value.object else {
       throw TinaFault(.attributes, place, found: "no JSON object", expected: "a JSON object")

@@ -20,8 +20,7 @@ struct TinaMetadata {
     do throws(ModelFilesError) {
       value = try JSON.parse(bytes, file: "", rules: .strict)
     } catch {
-      throw TinaFault(
-        .metadata, "section META, " + error.place, found: error.found, expected: error.expected)
+      throw TinaFault(.metadata, "section META, " + error.place, error)
     }
     guard let object = value.object else {
       throw TinaFault(.metadata, "section META", found: value.summary, expected: "a JSON object")

@@ -93,9 +93,10 @@ public enum TinaRule: String, Sendable, CaseIterable {
   }
 }
 
-/// A broken rule, of a file that is not named yet.
+/// A broken rule, of a file that is not named yet; or a limit of this reader, which a valid file may exceed.
 struct TinaFault: Error {
-  let rule: TinaRule
+  /// The rule; nil if the file breaks none.
+  let rule: TinaRule?
   let place: String
   let found: String
   let expected: String
@@ -109,9 +110,28 @@ struct TinaFault: Error {
     self.advice = advice
   }
 
+  /// What a valid file has more of than this reader takes.
+  init(beyondReader place: String, found: String, expected: String) {
+    rule = nil
+    self.place = place
+    self.found = found
+    self.expected = expected
+    advice = "The file breaks no rule of the format: it holds more than Tina reads."
+  }
+
+  /// What is wrong with a text of JSON in a file.
+  init(_ rule: TinaRule, _ place: String, _ error: ModelFilesError) {
+    if error.kind == .beyondReader {
+      self.init(beyondReader: place, found: error.found, expected: error.expected)
+    } else {
+      self.init(rule, place, found: error.found, expected: error.expected)
+    }
+  }
+
   func violation(file: String) -> AdapterError.Violation {
     .init(
-      .tina(rule), file: file, place: place, found: found, expected: expected, advice: advice ?? rule.advice)
+      rule.map { .tina($0) } ?? .beyondReader, file: file, place: place, found: found, expected: expected,
+      advice: advice ?? rule?.advice ?? "")
   }
 
   func error(file: String) -> AdapterError {
