@@ -12,12 +12,16 @@ def cases(kind):
 
 
 def parents(case):
-    """The files that may be parents: paths, or the contents of a pack."""
-    if "pack" not in case:
-        return [FOLDER / name for name in case.get("parents", [])]
-    data, found = (FOLDER / case["pack"]).read_bytes(), []
+    """The files that may be parents: paths, then the contents of a pack."""
+    found = [FOLDER / name for name in case.get("parents", [])]
+    data = (FOLDER / case["pack"]).read_bytes() if "pack" in case else b""
     while data:
         length = int.from_bytes(data[24:32], "little")
         found.append(data[:length])
         data = data[length:]
     return found
+
+
+def everywhere(case):
+    """Those, and the one that is found by its place: for a copy of the file elsewhere."""
+    return parents(case) + ([FOLDER / case["found"]] if "found" in case else [])

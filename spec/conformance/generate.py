@@ -9,29 +9,38 @@ with the one that is told.
 
 import json
 import os
+import shutil
+from types import SimpleNamespace
 
 import bases
+import either
 import invalid
 import invalid_more
+import peft_names
 import requests_of_layers
 import valid
 import valid_more
+import where_parents_lie
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main():
-    manifest = {"valid": [], "invalid": []}
-    for folder, modules in (("valid", (valid, valid_more)), ("invalid", (invalid, invalid_more))):
-        os.makedirs(os.path.join(HERE, folder), exist_ok=True)
-        for old in os.listdir(os.path.join(HERE, folder)):
-            os.remove(os.path.join(HERE, folder, old))
+    manifest = {"valid": [], "invalid": [], "either": []}
+    its_refusals = SimpleNamespace(cases=where_parents_lie.invalid_cases)
+    for folder, modules in (
+        ("valid", (valid, valid_more, where_parents_lie)), ("invalid", (invalid, invalid_more, its_refusals)),
+        ("either", (either,)),
+    ):  # fmt: skip
+        shutil.rmtree(os.path.join(HERE, folder), ignore_errors=True)
         for case in (case for module in modules for case in module.cases()):
             path = f"{folder}/{case.pop('name')}.tina"
             data = case.pop("data")
             for name, content in case.pop("beside", {}).items():
                 write(name, content)
             write(path, data)
+            for name, target in case.pop("links", {}).items():
+                os.symlink(target, os.path.join(HERE, name))
             if folder == "valid":
                 case = {"file": path, "file_digest": data[96:128].hex(), **case}
             else:
@@ -39,6 +48,7 @@ def main():
             manifest[folder].append(case)
     manifest["requests"] = list(requests_of_layers.cases())
     manifest |= bases.make(write)
+    manifest["peft"] = list(peft_names.cases())
     with open(os.path.join(HERE, "manifest.json"), "w") as file:
         json.dump(manifest, file, indent=1)
         file.write("\n")

@@ -131,6 +131,12 @@ def undecided(case, plain):
     numbers = tensor("I64", [3], struct.pack("<3q", 5, -2, 5))
     narrow = [entry(ROWS, "x", [tensor("F32", [0, 4], b""), tensor("I64", [0], b"")]), entry(ROWS, "y", [tensor("F32", [3, 0], b""), numbers])]
     yield case("rows-empty", narrow, "no rows, and rows of no width; numbers that are negative and repeated")
+    made = Quantised(np.random.default_rng(52), [(Q, 2, 12, 8)], "I8", (2, 2), 1, 0)
+    yield case(
+        "errors-contradict", made.entries, "stated errors that are not true, and contradict each other", [made.plan()],
+        prefixes(made), bits=(2, 2), errors=([[0.0, 0.5, 3e38]], [0.25, 1e-30, 7.0]),
+        edit=lambda d: [layer.update(largest=largest) for layer, largest in zip(d["layers"], (0.0, 2.0, -0.0))],
+    )  # fmt: skip
     old, new = pairs("BF16", 2), pairs("BF16", 2, seed=50)
     about = {"content_digest": content_digest(new).hex(), "tensors": hashes(new)}
     yield {
@@ -226,7 +232,10 @@ def families(case):
     new = [dict(item, tensors=[dict(part, data=bytes([part["data"][0] ^ 1]) + part["data"][1:]) for part in item["tensors"]]) for item in old]
     named = child("", new, old, "", meta=compact({"parent": {"file": "parent-bf16.tina"}}))
     about = {"content_digest": content_digest(new).hex(), "tensors": hashes(new)}
-    yield {"name": "child-by-name", "note": "the parent is the file that META names, in the same folder", **about, "data": named}
+    yield {
+        "name": "child-by-name", "note": "the parent is the file that META names, in the same folder", **about,
+        "found": "valid/parent-bf16.tina", "data": named,
+    }  # fmt: skip
     # Two pairs of one module: the first predicts both.
     twice = [dict(item, path=path, module=Q) for item, path in zip(pairs("BF16", 2, seed=40), ("a", "b"))]
     both = [dict(item, path=path, module=Q) for item, path in zip(pairs("BF16", 2, seed=41), ("a", "b"))]

@@ -72,6 +72,13 @@ def parse(name: str) -> Name:
 
     Raises ``AdapterError`` for what is no tensor of one PEFT adapter.
     """
+    found = _parts(name)
+    if not found.module:
+        raise AdapterError(f"{name}: a name that leaves no module")
+    return found
+
+
+def _parts(name: str) -> Name:
     rest = unwrapped(name).removeprefix(WRAPPER)
     for ending, kind, position in _ENDINGS:
         if rest.endswith(ending):
