@@ -84,9 +84,15 @@ extension Tokenizer {
     let config = try tokenizerConfig(directory)
     let model = try JSON.parse(path: directory + "/config.json").object
     var metadata: [(key: String, value: GGUFValue)] = []
+    // What tokenizer.json says of them holds, also where tokenizer_config.json differs.
+    var known: [String: Int] = [:]
+    known["bos"] = file.prefix.first
+    known["unk"] = file.first.unknownID
     for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
       let id =
-        specialToken(name, config).flatMap { text in file.added.first { $0.content == Array(text.utf8) }?.id }
+        known[name] ?? specialToken(name, config).flatMap { text in
+          file.added.first { $0.content == Array(text.utf8) }?.id
+        }
         ?? model?[name + "_token_id"]?.int ?? model?[name + "_token_id"]?.array?.first?.int
       if let id, id >= 0, let id = UInt32(exactly: id) {
         metadata.append(("tokenizer.ggml.\(key)_token_id", .uint32(id)))

@@ -99,8 +99,12 @@ struct ScoredTokens {
 
   /// Gives tokens the scores by which they merge as the file says.
   private mutating func score(_ file: TokenizerFile) throws(TokenizationError) {
-    // Added tokens are matched before anything merges.
-    let merges = file.encoder.merges.filter { types[$0.token] == 1 }
+    // Added tokens are matched before anything merges: what makes one, or goes on from one, never happens. Runs of
+    // spaces are the exception, since spaces become marks first.
+    let added = Set(file.added.filter { !Self.isRun($0) }.map(\.id))
+    let merges = file.encoder.merges.filter {
+      types[$0.token] == 1 && !added.contains($0.left) && !added.contains($0.right)
+    }
     let isInTurn = giveScores(merges)
     let found = try scoredMerges()
     let (inFile, inScores) = (Set(merges), Set(found))
@@ -111,7 +115,7 @@ struct ScoredTokens {
     }
     if let other = merges.first(where: { !inScores.contains($0) }) {
       throw refuse(
-        "model: merges", "\(name(other.left)) and \(name(other.right)), one of them an added token",
+        "model: merges", "\(name(other.left)) and \(name(other.right)), one of them a run of spaces",
         "pairs of other tokens")
     }
     if merges == found { return }
