@@ -12,11 +12,12 @@ import time
 import urllib.request
 
 PROMPT = 64
+vocabulary = 150000  # ids of prompts are below it
 
 
 def token(i):
     """Some ordinary token of the vocabulary."""
-    return (i * 7919 + 13) % 150000
+    return (i * 7919 + 13) % vocabulary
 
 
 class Tina:

@@ -19,6 +19,7 @@ import sys
 import time
 
 import processor
+import programs
 from programs import Batched, Llama, Tina
 
 FILES = {"bf16": "bf16.gguf", "q8_0": "q8_0.gguf", "q4_k_m": "q4_k_m.gguf"}
@@ -29,7 +30,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("folder")
 parser.add_argument("--quick", action="store_true", help="1 and 16 streams and one prompt, 3 rounds: under 5 minutes")
 parser.add_argument("--rounds", type=int)
-parser.add_argument("--types", default=",".join(FILES))
+parser.add_argument("--types", default=",".join(FILES), help="NAME is the file NAME.gguf in FOLDER")
 parser.add_argument("--streams", help="1,2,4,8,16,32 unless given; '' for none")
 parser.add_argument("--prompts", help="128,512 unless given; '' for none")
 parser.add_argument("--activations", default="default", help="a list: default, f32, bf16, int8")
@@ -37,11 +38,13 @@ parser.add_argument("--adapters", default="without,with")
 parser.add_argument("--isa", default="native", choices=["native", "avx2"])
 parser.add_argument("--ik", help="the folder of an ik_llama.cpp's programs")
 parser.add_argument("--ik-flags", default="-rtr -no-fa")
+parser.add_argument("--vocabulary", type=int, default=150000, help="ids of prompts are below it")
+parser.add_argument("--longer", type=int, default=1, help="so many times the steps of a round: for small models")
 parser.add_argument("--threads", type=int, help="as many as processors unless given")
 parser.add_argument("--tina", default=".build/release/tina")
 parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; begin again to go on")
 a = parser.parse_args()
-
+programs.vocabulary = a.vocabulary
 
 
 def numbers(named, quick, all):
@@ -56,7 +59,7 @@ deadline = time.monotonic() + a.seconds
 
 def work(kind):
     """The pairs of a round, (cell, with adapter). A quick round leaves out what takes long."""
-    made = [(("streams", n, STEPS.get(n, 6)), adapter) for n in streams for adapter in adapters]
+    made = [(("streams", n, a.longer * STEPS.get(n, 6)), adapter) for n in streams for adapter in adapters]
     made += [(("prompt", n, 1), adapter) for n in prompts for adapter in adapters
              if not (a.quick and (adapter or kind != "bf16"))]
     return made
@@ -107,7 +110,7 @@ def version():
 
 
 def file(kind):
-    return os.path.join(a.folder, FILES[kind])
+    return os.path.join(a.folder, FILES.get(kind, kind + ".gguf"))
 
 
 def against(peer, kind, activations):

@@ -17,7 +17,10 @@ package enum SlashCommand: Equatable, Sendable {
   /// What `/set` changes.
   package enum Setting: String, CaseIterable, Sendable {
     case temperature, topK = "top-k", topP = "top-p", minP = "min-p"
-    case repetitionPenalty = "repetition-penalty", maxTokens = "max-tokens"
+    case repetitionPenalty = "repetition-penalty", maxTokens = "max-tokens", thinking
+
+    /// What its values are.
+    var values: String { self == .thinking ? "on or off" : "a number" }
   }
 
   /// A line that is no command.
@@ -92,8 +95,8 @@ package enum SlashCommand: Equatable, Sendable {
       throw Mistake(
         description: known == nil
           ? "/set: found \"\(name.prefix(40))\", expected one of \(names). The seed has a command of its own, /seed."
-          : "/set \(name): found \(words.count == 1 ? "no value" : "\(words.count - 1) values"), expected one:"
-            + " a number, or none for the model's own.")
+          : "/set \(name): found \(words.count == 1 ? "no value" : "\(words.count - 1) values"), expected one: "
+            + "\(known?.values ?? ""), or none for the model's own.")
     }
     return .set(setting, words[1] == "none" ? nil : words[1])
   }

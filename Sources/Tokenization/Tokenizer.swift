@@ -5,6 +5,7 @@ public struct Tokenizer: Sendable {
   private let rules: TokenizerFile
   private let rawMatcher: AddedTokenMatcher  // on the text as given
   private let normalizedMatcher: AddedTokenMatcher  // on the normalised text
+  /// As they are decoded: a token that is compared in the normal form is written in it too.
   private let addedByID: [Int: AddedToken]
   /// Tokens of the vocabulary that no text may spell.
   private let marks: Set<Int>
@@ -33,9 +34,9 @@ public struct Tokenizer: Sendable {
   private init(_ file: TokenizerFile) {
     rules = file
     rawMatcher = AddedTokenMatcher(file.added.filter { !$0.isNormalized })
-    normalizedMatcher = AddedTokenMatcher(
-      file.added.filter(\.isNormalized).map { $0.spelled(file.normalizer.form($0.content)) })
-    addedByID = Dictionary(file.added.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    let added = file.added.map { $0.isNormalized ? $0.spelled(file.normalizer.form($0.content)) : $0 }
+    normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized))
+    addedByID = Dictionary(added.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     marks = Set(file.added.filter { $0.isUnspellable && file.vocabulary.token($0.id) != nil }.map(\.id))
     idCount = max(file.vocabulary.idCount, (file.added.map(\.id).max() ?? -1) + 1)
   }
@@ -46,8 +47,9 @@ public struct Tokenizer: Sendable {
   /// The id of a token given by its text; nil when no single token is that text.
   public func id(of token: String) -> Int? {
     let bytes = Array(token.utf8)
-    if let added = addedByID.values.first(where: { $0.content == bytes }) { return added.id }
-    return rules.vocabulary.id(rules.spelling == .byteLevel ? bytes[...] : Metaspace.marked(bytes[...])[...])
+    let spelled = rules.spelling == .byteLevel ? bytes : Metaspace.marked(bytes[...])
+    let added = rules.added.first { $0.content == bytes } ?? rules.added.first { $0.content == spelled }
+    return added?.id ?? rules.vocabulary.id(spelled[...])
   }
 
   /// The text of one token, its damaged UTF-8 repaired; nil for an unknown id.

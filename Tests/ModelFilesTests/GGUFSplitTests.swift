@@ -79,10 +79,13 @@ import Testing
     for text in [
       "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<｜end▁of▁sentence｜>",
     ] {
-      #expect(GGUFEndTokens.isEnd(Array(text.utf8)))
+      #expect(GGUFEndTokens.isEnd(Array(text.utf8), isControl: false))
     }
+    #expect(GGUFEndTokens.isEnd(Array("</s>".utf8), isControl: true))
+    // HTML's, in Gemma's vocabulary.
+    #expect(!GGUFEndTokens.isEnd(Array("</s>".utf8), isControl: false))
     for text in ["<|im_start|>", "<think>", "<|im_end|> ", "", "<｜User｜>"] {
-      #expect(!GGUFEndTokens.isEnd(Array(text.utf8)))
+      #expect(!GGUFEndTokens.isEnd(Array(text.utf8), isControl: true))
     }
   }
 

@@ -9,7 +9,8 @@ import Testing
       ("/system", .system(nil)), ("/system Be  brief.", .system("Be  brief.")), ("/system none", .system("")),
       ("/set", .settings), ("/set temperature 0.6", .set(.temperature, "0.6")),
       ("/set top_p 0.9", .set(.topP, "0.9")),
-      ("/set max-tokens none", .set(.maxTokens, nil)), ("/adapter", .adapter(nil)),
+      ("/set max-tokens none", .set(.maxTokens, nil)), ("/set thinking off", .set(.thinking, "off")),
+      ("/adapter", .adapter(nil)),
       ("/adapter my folder/a.tina@0.5 ", .adapter("my folder/a.tina@0.5")), ("/seed", .seed(nil)),
       ("/seed 18446744073709551615", .seed(.max)), ("/save a b.json", .save("a b.json")),
       ("/load x", .load("x")),
@@ -32,7 +33,7 @@ import Testing
 
   @Test(arguments: [
     ("/help me", "expected nothing"), ("/set warmth 1", "temperature, top-k"),
-    ("/set temperature", "no value"),
+    ("/set temperature", "no value"), ("/set thinking", "on or off"),
     ("/set temperature 1 2", "2 values"), ("/seed -1", "whole number"), ("/save", "/save FILE"),
     ("/load ", "/load FILE"),
   ])

@@ -7,7 +7,7 @@ import Testing
 
 /// The tokenizers of all families, against Hugging Face tokenizers (tools/golden/tokenizer_styles.py).
 @Suite struct TokenizerStyleTests {
-  static let styles = ["llama3", "smollm", "gpt2", "llama2", "first", "words", "gemma"]
+  static let styles = ["llama3", "smollm", "gpt2", "llama2", "first", "words", "gemma", "legacy", "turns"]
   let texts: [String]
   let golden: JSONObject
 
@@ -70,6 +70,83 @@ import Testing
       #expect(scored.encode(text) == merged.encode(text), "\(quoted(text))")
       #expect(same(scored.decode(scored.encode(text)), merged.decode(merged.encode(text))), "\(quoted(text))")
     }
+  }
+
+  /// The GGUF file of a style's tokenizer.
+  private func written(
+    _ style: String, _ folder: TemporaryFolder, _ change: (String) -> String = { $0 }
+  ) throws -> String {
+    folder.write(
+      "tokenizer.json", change(try String(contentsOfFile: fixture("styles/\(style).json"), encoding: .utf8)))
+    folder.write("config.json", "{}")
+    let metadata = try Tokenizer.ggufMetadata(
+      directory: folder.path, idCount: try tokenizer(style).idCount + 3)
+    let target = folder.path("tokenizer.gguf")
+    try GGUFWriter.write(metadata: metadata, tensors: [], to: target)
+    return target
+  }
+
+  @Test(arguments: ["llama2", "gemma", "turns"]) func whatIsWrittenWithScoresGivesTheSameIDs(style: String)
+    throws
+  {
+    let folder = TemporaryFolder()
+    let merged = try tokenizer(style)
+    let scored = try Tokenizer(directory: written(style, folder))
+    for text in texts + ["a  b   c \u{2581} d", " \u{2581}\u{2581} x", "\n\n\n \n"] {
+      let ids = merged.encode(text, addSpecialTokens: false)
+      #expect(scored.encode(text, addSpecialTokens: false) == ids, "\(quoted(text))")
+      #expect(same(scored.decode(ids), merged.decode(ids)), "\(quoted(text))")
+      #expect(
+        scored.encode([TextPart(text, .none)]) == merged.encode([TextPart(text, .none)]), "\(quoted(text))")
+    }
+  }
+
+  @Test func whatScoresDoNotTellIsRefused() throws {
+    /// The merges of a tokenizer, changed.
+    func merges(_ change: @escaping ([String]) -> [String]) -> (String) -> String {
+      { text in
+        let list = text.components(separatedBy: #""merges":[["#)[1].components(separatedBy: "]]")[0]
+        let changed = change(list.components(separatedBy: "],["))
+        return text.replacingOccurrences(of: list, with: changed.joined(separator: "],["))
+      }
+    }
+    /// One of two merges of a token comes last.
+    func mingled(_ list: [String]) -> [String] {
+      func token(_ i: Int) -> String { list[i].replacingOccurrences(of: #"",""#, with: "") }
+      guard let i = list.indices.dropLast().first(where: { token($0) == token($0 + 1) }) else { return list }
+      return list[..<i] + list[(i + 1)...] + [list[i]]
+    }
+    func changed(_ old: String, _ new: String) -> (String) -> String {
+      { $0.replacingOccurrences(of: old, with: new) }
+    }
+    let cases: [(style: String, words: String, change: (String) -> String)] = [
+      ("first", "normalizer", { $0 }), ("words", "normalizer", { $0 }), ("legacy", "normalized", { $0 }),
+      ("llama2", "merges of one token", merges(mingled)),
+      ("turns", "runs of spaces", merges { $0.reversed() }),
+      ("llama2", "byte_fallback", changed(#""byte_fallback":true"#, #""byte_fallback":false"#)),
+      (
+        "gemma", "\"<td>\"",
+        changed(#""content":"<td>","single_word":false"#, #""content":"<td>","single_word":true"#)
+      ),
+      ("llama2", "pair of tokens", merges { Array($0.dropFirst()) }),
+    ]
+    for (style, words, change) in cases {
+      let folder = TemporaryFolder()
+      do {
+        _ = try written(style, folder, change)
+        Issue.record("\(style) was written")
+      } catch { #expect("\(error)".contains(words), "\(error)") }
+    }
+  }
+
+  /// Scores without the order of merges give other ids, or the file would not need it.
+  @Test func mergesThatScoresDoNotOrderAreWritten() throws {
+    func keys(_ style: String) throws -> [String] {
+      let folder = TemporaryFolder()
+      return try GGUFFile(path: written(style, folder)).metadata.map(\.key)
+    }
+    #expect(
+      try keys("turns").contains(ScoredTokens.orderKey) && !keys("llama2").contains(ScoredTokens.orderKey))
   }
 
   /// What goes on behind a prompt keeps the space that a text's beginning leaves out.
@@ -154,6 +231,9 @@ import Testing
       ("tokenizer.ggml.scores", .array(.float32, Array(repeating: .float32(.nan), count: count))),
       ("tokenizer.ggml.add_space_prefix", .uint32(1)), ("tokenizer.ggml.bos_token_id", .uint32(1 << 20)),
       ("tokenizer.ggml.tokens", .array(.string, Array(repeating: .text("a"), count: count))),
+      (ScoredTokens.orderKey, .array(.int32, [.int32(1)])),
+      (ScoredTokens.orderKey, .array(.int32, [.int32(300), .int32(1 << 20)])),
+      (ScoredTokens.orderKey, .text("a b")),
     ] {
       let target = folder.path("changed.gguf")
       try GGUFWriter.write(

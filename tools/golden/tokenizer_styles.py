@@ -81,12 +81,21 @@ def scored():
 
 def metaspace(style, tokens, scores):
     vocab = {t: i for i, t in enumerate(tokens)}
-    merged = {t: s for t, s in zip(tokens, scores) if not (t.startswith("<0x") or t in ("<unk>", "<s>", "</s>"))}
+    special = ("<unk>", "<s>", "</s>")
+    if style == "turns":  # each token has a score of its own, and its merges are in the order of their parts' ids
+        scores = [0.0] * 259 + [1.0 if t.strip(MARK) == "" and len(t) > 1 else float(-i)
+                                for i, t in enumerate(tokens[259:])]
+    merged = {t: s for t, s in zip(tokens, scores) if not (t.startswith("<0x") or t in special)}
     # A merge may make a special token, which no message may spell with it.
-    merges = generate_merges(vocab, merged) + ([("<", "s>")] if style == "first" else [])
+    merges = generate_merges(vocab, merged)
+    if style == "turns":
+        rank = {t: i for i, t in enumerate(dict.fromkeys(a + b for a, b in merges))}
+        runs = [m for m in merges if merged[m[0] + m[1]] == 1.0]
+        merges = runs + sorted(merges[len(runs):], key=lambda m: (rank[m[0] + m[1]], vocab[m[0]], vocab[m[1]]))
+    merges += ([("<", "s>")] if style == "first" else [])
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     strip = [decoders.Strip(" ", 1, 0)]
-    if style == "llama2":
+    if style in ("llama2", "legacy"):
         tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(MARK), normalizers.Replace(" ", MARK)])
     elif style == "first":
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(MARK, prepend_scheme="first", split=False)
@@ -94,12 +103,15 @@ def metaspace(style, tokens, scores):
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(MARK, prepend_scheme="always", split=True)
     else:
         tokenizer.normalizer = normalizers.Replace(" ", MARK)
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+        if style == "gemma":
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
         strip = []
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse()] + strip)
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in ("<unk>", "<s>", "</s>")])
-    if style == "gemma":
+    tokenizer.add_special_tokens([AddedToken(t, normalized=style == "legacy") for t in special])
+    if style == "turns":
+        tokenizer.add_tokens([AddedToken(t, normalized=False) for t in (MARK * 2, MARK * 3)])
+    if style in ("gemma", "turns"):
         tokenizer.add_tokens([AddedToken(t, normalized=False) for t in TAGS])
         tokenizer.add_special_tokens(["<start_of_turn>"])
     if style == "first":
@@ -132,7 +144,7 @@ tokens, scores = scored()
 styles = {
     "llama3": byte_level(split, True), "smollm": byte_level(digits, False, missing=(control,)),
     "gpt2": byte_level(alphabet, False),
-    **{name: metaspace(name, tokens, scores) for name in ("llama2", "first", "words", "gemma")},
+    **{name: metaspace(name, tokens, scores) for name in ("llama2", "first", "words", "gemma", "legacy", "turns")},
 }
 with_bos(styles["llama3"], "<|begin_of_text|>")
 

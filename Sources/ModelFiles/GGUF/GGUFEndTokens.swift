@@ -18,8 +18,11 @@ package enum GGUFEndTokens {
       "<end_of_utterance>", "<｜end▁of▁sentence｜>",
     ].map { Array($0.utf8) })
 
-  /// Whether a control token of this spelling ends an answer.
-  package static func isEnd(_ text: [UInt8]) -> Bool { texts.contains(text) }
+  /// Whether a token of this spelling ends an answer. `</s>` does where it is a control token: in Gemma's vocabulary it
+  /// is HTML's.
+  package static func isEnd(_ text: [UInt8], isControl: Bool) -> Bool {
+    texts.contains(text) && (isControl || !text.elementsEqual("</s>".utf8))
+  }
 
   /// The ids in a file: those of the keys first.
   static func ids(_ keys: GGUFKeys) throws(ModelFilesError) -> [Int] {
@@ -36,7 +39,9 @@ package enum GGUFEndTokens {
     else { return ids }
     for (id, (token, type)) in zip(tokens, types).enumerated() {
       // 3: a control token, 4: one that the user defined.
-      if let type = type.integer, type == 3 || type == 4, case .string(let text) = token, isEnd(text) {
+      if let type = type.integer, type == 3 || type == 4, case .string(let text) = token,
+        isEnd(text, isControl: type == 3)
+      {
         add(id)
       }
     }

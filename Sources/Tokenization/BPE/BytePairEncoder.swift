@@ -22,6 +22,22 @@ struct BytePairEncoder: Sendable {
     values[slot] = UInt64(rank) << 32 | UInt64(token)
   }
 
+  /// Two tokens that become one.
+  struct Merge: Hashable {
+    let left: Int
+    let right: Int
+    let token: Int
+  }
+
+  /// Every merge, the first in rank first.
+  var merges: [Merge] {
+    keys.indices.filter { keys[$0] != Self.empty }.sorted { values[$0] < values[$1] }.map {
+      Merge(
+        left: Int(keys[$0] >> 32), right: Int(UInt32(truncatingIfNeeded: keys[$0])),
+        token: Int(UInt32(truncatingIfNeeded: values[$0])))
+    }
+  }
+
   @inline(__always)
   private func find(_ key: UInt64) -> Int {
     var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 20) & mask

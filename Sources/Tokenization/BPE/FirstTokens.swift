@@ -1,5 +1,5 @@
 /// The tokens that a word is before anything merges: one for each byte, or one for each scalar.
-struct FirstTokens: Sendable {
+struct FirstTokens: Sendable, Equatable {
   enum Unit: Sendable {
     case bytes
     /// A scalar that is no token is spelled by the tokens of its bytes, if the vocabulary has all of them.
@@ -13,6 +13,11 @@ struct FirstTokens: Sendable {
   private let unknown: Int32?
   /// Whether one unknown token stands for several such texts in a row.
   private let fusesUnknown: Bool
+
+  /// The id of the unknown token; nil if there is none.
+  var unknownID: Int? { unknown.map { Int($0) } }
+  /// Whether nothing is unknown.
+  var spellsEveryByte: Bool { byteTokens.allSatisfy { $0 >= 0 } }
 
   init(
     _ unit: Unit, _ vocabulary: Vocabulary, byteTokens: [Int32]? = nil, unknown: Int? = nil,

@@ -56,17 +56,14 @@ extension TokenizerFile {
     let tokens = try source.tokens()
     let scores = try source.scores(tokens.count)
     let unknown = try source.unknown(tokens.map(\.type))
+    let addsSpace = try source.flag("add_space_prefix") ?? true
     var vocabulary = Vocabulary(capacity: tokens.count)
     var added: [AddedToken] = []
     for (id, token) in tokens.enumerated() {
       switch token.type {
       case 2 where id == unknown, 3: added.append(AddedToken(id: id, content: token.text, isSpecial: true))
       case 4:
-        let own = AddedToken(id: id, content: token.text, isSpecial: false)
-        added.append(own)
-        // Runs of spaces are written with spaces or with marks; they are this token in both spellings.
-        for other in [Metaspace.marked(token.text[...]), Metaspace.spaced(token.text[...])]
-        where other != token.text { added.append(own.spelled(other)) }
+        added += Self.userDefined(token.text, id, addsSpace: addsSpace)
       case 1, 6:
         guard token.type == 1 || Metaspace.byte(token.text[...]) != nil else {
           throw source.refuse(
@@ -90,13 +87,25 @@ extension TokenizerFile {
           "tokens", "at most \(ScoredMerges.maximumCount) pairs of tokens that make a third", found: "more")
       }
     }
-    let addsSpace = try source.flag("add_space_prefix") ?? true
     self.init(
-      vocabulary: vocabulary, encoder: merges.encoder(),
+      vocabulary: vocabulary, encoder: try source.ordered(vocabulary) ?? merges.encoder(),
       first: FirstTokens(.scalars, vocabulary, unknown: unknown, fusesUnknown: true), added: added,
       normalizer: .metaspace(addsSpace ? .always : .never), splitting: .whole,
       spelling: .metaspace(dropsFirstSpace: addsSpace),
       prefix: try source.prefix(tokens.count, isDefault: true))
+  }
+
+  /// A token that the user defined, in every spelling that a text may have of it.
+  private static func userDefined(_ text: [UInt8], _ id: Int, addsSpace: Bool) -> [AddedToken] {
+    let own = AddedToken(id: id, content: text, isSpecial: false)
+    let (marked, spaced) = (Metaspace.marked(text[...]), Metaspace.spaced(text[...]))
+    if !addsSpace, spaced.count > 1, spaced.allSatisfy({ $0 == UInt8(ascii: " ") }) {
+      // `tokenizer.json` knows a run of spaces by its marks: first where a text spells them, then in what spaces and
+      // other marks became.
+      return [own.spelled(marked), AddedToken(id: id, content: marked, isSpecial: false, isNormalized: true)]
+    }
+    // Files write spaces or marks; texts may hold both.
+    return [own] + [marked, spaced].filter { $0 != text }.map { own.spelled($0) }
   }
 }
 
@@ -113,6 +122,30 @@ private struct GGUFTokenizerKeys {
   func refuseSecond(_ text: [UInt8]) -> TokenizationError {
     refuse(
       "tokens", "every token once", found: quoted(String(decoding: text, as: UTF8.self)) + " a second time")
+  }
+
+  /// The merges in the order that a file of Tina's tells; nil if scores tell it.
+  func ordered(_ vocabulary: Vocabulary) throws(TokenizationError) -> BytePairEncoder? {
+    guard let value = file[ScoredTokens.orderKey] else { return nil }
+    let ids = value.array?.compactMap(\.integer) ?? []
+    guard !ids.isEmpty, ids.count % 2 == 0, ids.count == value.array?.count else {
+      throw .unsupported(
+        file: file.path, place: "key \"\(ScoredTokens.orderKey)\"", found: value.summary,
+        expected: "ids in pairs")
+    }
+    var encoder = BytePairEncoder(mergeCount: ids.count / 2)
+    for rank in 0..<ids.count / 2 {
+      let (left, right) = (ids[2 * rank], ids[2 * rank + 1])
+      guard let before = vocabulary.token(left), let behind = vocabulary.token(right),
+        let merged = vocabulary.id((before + behind)[...])
+      else {
+        throw .unsupported(
+          file: file.path, place: "key \"\(ScoredTokens.orderKey)\"", found: "\(left) and \(right)",
+          expected: "tokens that make another of them")
+      }
+      encoder.add(left, right, rank: rank, token: merged)
+    }
+    return encoder
   }
 
   func flag(_ key: String) throws(TokenizationError) -> Bool? {

@@ -4,7 +4,7 @@ import Support
 
 extension Tokenizer {
   /// A Hugging Face directory's tokenizer as the metadata of a GGUF file, as llama.cpp's converter writes it: tokens,
-  /// their types, merges, special ids and the chat template.
+  /// their types, merges or scores, special ids and the chat template.
   ///
   /// - Parameters:
   ///   - directory: a model's directory with `tokenizer.json`.
@@ -16,16 +16,11 @@ extension Tokenizer {
     let path = directory + "/tokenizer.json"
     let file = try TokenizerFile(path: path)
     do {
-      let split = try split(file, path)
-      let source = try TokenizerSource(path: path, idCount: idCount, added: file.added)
-      var metadata: [(key: String, value: GGUFValue)] = [
-        ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(split)),
-        ("tokenizer.ggml.tokens", .array(.string, source.tokens)),
-        ("tokenizer.ggml.token_type", .array(.int32, source.types)),
-        ("tokenizer.ggml.merges", .array(.string, source.merges)),
-      ]
-      metadata += try special(directory, file)
-      return metadata
+      let tokens =
+        file.spelling == .byteLevel
+        ? try byteLevel(file, path, idCount)
+        : try scored(ScoredTokens(file, path: path, idCount: idCount), file)
+      return tokens + (try special(directory, file))
     } catch let error as TokenizationError {
       throw error
     } catch let error as ModelFilesError {
@@ -35,6 +30,35 @@ extension Tokenizer {
     }
   }
 
+  private static func byteLevel(
+    _ file: TokenizerFile, _ path: String, _ idCount: Int
+  ) throws -> [(key: String, value: GGUFValue)] {
+    let split = try split(file, path)
+    let source = try TokenizerSource(path: path, idCount: idCount, added: file.added)
+    return [
+      ("tokenizer.ggml.model", .text("gpt2")), ("tokenizer.ggml.pre", .text(split)),
+      ("tokenizer.ggml.tokens", .array(.string, source.tokens)),
+      ("tokenizer.ggml.token_type", .array(.int32, source.types)),
+      ("tokenizer.ggml.merges", .array(.string, source.merges)),
+    ]
+  }
+
+  private static func scored(_ source: ScoredTokens, _ file: TokenizerFile) -> [(
+    key: String, value: GGUFValue
+  )] {
+    var metadata: [(key: String, value: GGUFValue)] = [
+      ("tokenizer.ggml.model", .text("llama")), ("tokenizer.ggml.pre", .text("default")),
+      ("tokenizer.ggml.tokens", .array(.string, source.texts.map { .string($0) })),
+      ("tokenizer.ggml.scores", .array(.float32, source.scores.map { .float32($0) })),
+      ("tokenizer.ggml.token_type", .array(.int32, source.types.map { .int32($0) })),
+      ("tokenizer.ggml.add_space_prefix", .bool(file.normalizer == .metaspace(.always))),
+    ]
+    if let order = source.order {
+      metadata.append((ScoredTokens.orderKey, .array(.int32, order.map { .int32($0) })))
+    }
+    return metadata
+  }
+
   /// The name of the way in which words are split.
   private static func split(_ file: TokenizerFile, _ path: String) throws -> String {
     let known = GGUFSplit.all.first {
@@ -42,11 +66,11 @@ extension Tokenizer {
         // Some of Qwen's relatives leave NFC out; llama.cpp has none at all.
         && ($0.normalizer == file.normalizer || file.normalizer == .none)
     }
-    guard file.spelling == .byteLevel, let known else {
+    guard let known else {
       throw TokenizationError.unsupported(
         file: path, place: "pre_tokenizer and normalizer", found: "a combination that GGUF has no name for",
         expected:
-          "that of Qwen2, Llama 3, SmolLM2 or GPT-2; a GGUF file of SentencePiece's tokens needs their scores"
+          "that of Qwen2, Llama 3, SmolLM2 or GPT-2"
       )
     }
     // Both split alike; the name tells llama.cpp the family.
@@ -60,9 +84,15 @@ extension Tokenizer {
     let config = try tokenizerConfig(directory)
     let model = try JSON.parse(path: directory + "/config.json").object
     var metadata: [(key: String, value: GGUFValue)] = []
+    // What tokenizer.json says of them holds, also where tokenizer_config.json differs.
+    var known: [String: Int] = [:]
+    known["bos"] = file.prefix.first
+    known["unk"] = file.first.unknownID
     for (name, key) in [("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")] {
       let id =
-        specialToken(name, config).flatMap { text in file.added.first { $0.content == Array(text.utf8) }?.id }
+        known[name] ?? specialToken(name, config).flatMap { text in
+          file.added.first { $0.content == Array(text.utf8) }?.id
+        }
         ?? model?[name + "_token_id"]?.int ?? model?[name + "_token_id"]?.array?.first?.int
       if let id, id >= 0, let id = UInt32(exactly: id) {
         metadata.append(("tokenizer.ggml.\(key)_token_id", .uint32(id)))
@@ -90,7 +120,7 @@ extension Tokenizer {
     var ids: [Int] = []
     for id in (value?.array?.compactMap(\.int) ?? [value?.int].compactMap(\.self)) + generation
     where id >= 0 && !ids.contains(id) {
-      let isKnown = added.contains { $0.id == id && GGUFEndTokens.isEnd($0.content) }
+      let isKnown = added.contains { $0.id == id && GGUFEndTokens.isEnd($0.content, isControl: $0.isSpecial) }
       if !isKnown { ids.append(id) }
     }
     return ids

@@ -18,6 +18,7 @@ struct Chat {
   var index = 0
   /// What the command line asked for.
   let initial: AnswerSettings
+  let initialThinking: Bool?
   /// The files that this conversation was written to or read from.
   var ownFiles: Set<String> = []
 
@@ -26,6 +27,7 @@ struct Chat {
     self.adapter = adapter
     system = turn.system
     initial = turn.assistant.settings
+    initialThinking = turn.assistant.chatOptions.thinking
     // What is typed shows on standard error when answers go to a file.
     let output = Terminal.outputIsTerminal ? STDOUT_FILENO : STDERR_FILENO
     let isPlain = Terminal.isDumb || !(Terminal.outputIsTerminal || Terminal.errorIsTerminal)

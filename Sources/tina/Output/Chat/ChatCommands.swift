@@ -85,6 +85,7 @@ extension Chat {
     case .minP: settings.sampling.minP = try number() ?? before.minP
     case .repetitionPenalty: settings.sampling.repetitionPenalty = try number() ?? before.repetitionPenalty
     case .maxTokens: settings.maxTokens = try count() ?? initial.maxTokens
+    case .thinking: return try setThinking(value)
     }
     do {
       try settings.validate()
@@ -94,6 +95,20 @@ extension Chat {
       throw error
     }
     turn.assistant.settings = settings
+  }
+
+  private mutating func setThinking(_ value: String?) throws {
+    let choices = ["on": true, "off": false]
+    var options = turn.assistant.chatOptions
+    options.thinking = try value.map {
+      guard let choice = choices[$0] else {
+        throw wrong(.thinking, $0, "on, off, or none for the model's own")
+      }
+      return choice
+    }
+    if value == nil { options.thinking = initialThinking }
+    try turn.assistant.prompts.template.check(options)
+    turn.assistant.chatOptions = options
   }
 
   private func wrong(_ setting: SlashCommand.Setting, _ found: String, _ expected: String) -> CommandError {
@@ -106,7 +121,14 @@ extension Chat {
     Terminal.note(
       "temperature \(sampling.temperature) · top-k \(sampling.topK) · top-p \(sampling.topP) · min-p \(sampling.minP)"
         + " · repetition-penalty \(sampling.repetitionPenalty) · max-tokens "
-        + (settings.maxTokens.map { "\($0)" } ?? "none"), .dimmed)
+        + (settings.maxTokens.map { "\($0)" } ?? "none") + thinkingText, .dimmed)
+  }
+
+  /// How thinking is switched, where the template has a switch.
+  private var thinkingText: String {
+    guard (try? turn.assistant.prompts.template.switchesThinking) == true else { return "" }
+    return " · thinking "
+      + (turn.assistant.chatOptions.thinking.map { $0 ? "on" : "off" } ?? "the model's own")
   }
 
   // MARK: Adapters
