@@ -12,11 +12,15 @@ public struct JudgeCommand: Sendable, Equatable {
   public let timeLimit: Double
   /// How often a process that ends in the middle of a batch is started again for it.
   public let restarts: Int
+  /// Completions that an evaluation may ask at once.
+  public let batchLimit: Int
 
   /// Seconds that a batch may be given.
   public static let timeLimits = 0.001...86_400.0
   /// How often a process may be started again for one batch.
   public static let restartCounts = 0...100
+  /// What ``batchLimit`` may be.
+  public static let batchLimits = 1...4096
   /// Seconds for a batch unless told otherwise.
   public static let usualTimeLimit = 300.0
   /// Restarts for a batch unless told otherwise.
@@ -26,7 +30,8 @@ public struct JudgeCommand: Sendable, Equatable {
   ///
   /// - Throws: ``JudgeError`` for a name that is none, and arguments that no program can be given.
   public init(
-    name: String, _ arguments: [String], timeLimit: Double = usualTimeLimit, restarts: Int = usualRestarts
+    name: String, _ arguments: [String], timeLimit: Double = usualTimeLimit, restarts: Int = usualRestarts,
+    batchLimit: Int = 1
   ) throws(JudgeError) {
     func bad(_ found: String, _ expected: String) -> JudgeError {
       JudgeError(
@@ -48,10 +53,14 @@ public struct JudgeCommand: Sendable, Equatable {
     guard Self.timeLimits.contains(timeLimit), Self.restartCounts.contains(restarts) else {
       throw bad("\(timeLimit) seconds and \(restarts) restarts", "at most a day, and 0 to 100 restarts")
     }
+    guard Self.batchLimits.contains(batchLimit) else {
+      throw bad("batches of \(batchLimit)", "1 to \(Self.batchLimits.upperBound) completions")
+    }
     self.name = name
     self.arguments = arguments
     self.timeLimit = timeLimit
     self.restarts = restarts
+    self.batchLimit = batchLimit
   }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {

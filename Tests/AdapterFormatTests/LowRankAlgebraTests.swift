@@ -82,6 +82,31 @@ struct LowRankAlgebraTests {
     #expect(LowRankAlgebra.distance(first, first).difference < 1e-14 * result.first)
   }
 
+  @Test(
+    "the strongest components are those of the whole decomposition",
+    arguments: [(23, 9, 4), (9, 23, 4), (6, 6, 6), (1, 7, 1)])
+  func strongest(rows: Int, columns: Int, count: Int) {
+    var random = SeededGenerator(11)
+    let matrix = ColumnMatrix(
+      rows: rows, columns: columns, values: random.floats(rows * columns).map { Double($0) })
+    let whole = LowRankAlgebra.svd(matrix, vectors: true)
+    let found = LowRankAlgebra.strongest(matrix, count: count)
+    #expect(found.sigma.count == count && found.u.rows == rows && found.v.rows == columns)
+    for c in 0..<count {
+      #expect(abs(found.sigma[c] - whole.sigma[c]) < 1e-12 * whole.sigma[0])
+      for i in 0..<rows {
+        for j in 0..<columns {
+          // Signs of single vectors are nobody's.
+          let (mine, theirs) = (found.u[i, c] * found.v[j, c], whole.u[i, c] * whole.v[j, c])
+          #expect(abs(mine - theirs) < 1e-10)
+        }
+      }
+    }
+    // What a matrix lacks has no strength, and is no NaN.
+    let none = LowRankAlgebra.strongest(ColumnMatrix(rows: rows, columns: columns), count: count)
+    #expect(none.sigma.allSatisfy { $0 == 0 } && (none.u.values + none.v.values).allSatisfy(\.isFinite))
+  }
+
   @Test("zeros and numbers at the end of the range")
   func extremes() {
     var zero = Self.pair(rank: 2, input: 4, output: 3)

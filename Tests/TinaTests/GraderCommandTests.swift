@@ -62,6 +62,33 @@ import Testing
     #expect(own.status == 1 && own.errors.contains("grader"), "\(own.errors)")
   }
 
+  /// What waits is asked together if the command line allows it. The verdicts, and all files, are the same.
+  @Test func batchesGiveTheSameVerdicts() throws {
+    let scratch = TemporaryFolder()
+    let log = scratch.path("sizes")
+    // Slow enough that completions wait.
+    let script = Self.script.replacingOccurrences(
+      of: "    print(",
+      with: "    open('\(log)', 'a').write(str(len(values)) + '\\n')\n"
+        + "    import time; time.sleep(0.2)\n    print(")
+    func sizes() throws -> [Int] {
+      defer { try? FileManager.default.removeItem(atPath: log) }
+      return try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+    }
+    #expect(try evaluate(scratch, "one", script: script).status == 0)
+    #expect(try sizes() == [Int](repeating: 1, count: 16))
+    #expect(try evaluate(scratch, "some", ["--grader-batch", "5"], script: script).status == 0)
+    let found = try sizes()
+    #expect(found.reduce(0, +) == 16 && found.allSatisfy { $0 <= 5 } && found.count < 16, "\(found)")
+    #expect(try contents(scratch.path("one")) == contents(scratch.path("some")))
+    let replay = try Program.run([
+      "eval", "--replay", scratch.path("one"), "--grader-command", "python3 \(scratch.path("judge.py"))",
+      "--grader-batch", "7",
+    ])
+    #expect(replay.status == 0 && replay.errors.contains("0 verdicts changed"), "\(replay.errors)")
+    #expect(try sizes() == [7, 7, 2])
+  }
+
   @Test func replaysAskTheCommandThatIsGiven() throws {
     let scratch = TemporaryFolder()
     #expect(try evaluate(scratch, "out", script: Self.script).status == 0)

@@ -62,4 +62,22 @@ import Testing
     short.options.ignoresMissingSignal = false
     await #expect(throws: TrainerError.self) { try await short.run() }
   }
+
+  /// A reward that is as high as it can be is no fault, as long as another teaches something.
+  @Test func rewardsThatWereLearntMayBeConstant() throws {
+    let recipe = try Recipe(yaml: "rl_post_train_reward_funcs: [format, accuracy]", path: "r.yaml")
+    func check(_ format: [Double?], _ accuracy: [Double?]) throws {
+      var rollout = Rollout(2)
+      rollout.values = [[format], [accuracy]]
+      var check = SignalCheck(recipe, isIgnored: false)
+      try check.check(rollout, step: 1)
+    }
+    try check([1, 1], [0, 1])
+    let constant: [([Double?], [Double?])] = [
+      ([0, 0], [0, 1]), ([1, 1], [1, 1]), ([1, 1], [0, 0]), ([1, 0], [0, 0]), ([nil, nil], [0, 1]),
+    ]
+    for (format, accuracy) in constant {
+      #expect(throws: TrainerError.self) { try check(format, accuracy) }
+    }
+  }
 }

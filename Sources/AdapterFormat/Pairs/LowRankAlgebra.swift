@@ -161,7 +161,7 @@ extension LowRankAlgebra {
     multiply(left, right, scale: 1, leftTransposed: true)
   }
 
-  private static func multiply(
+  static func multiply(
     _ left: ColumnMatrix, _ right: ColumnMatrix, scale: Double, leftTransposed: Bool = false,
     rightTransposed: Bool = false
   ) -> ColumnMatrix {

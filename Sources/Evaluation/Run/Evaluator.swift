@@ -32,7 +32,10 @@ public struct Evaluator: Sendable {
   let contestants: [Contestant]
   package let settings: EvaluationSettings
   let grader: Grader
-  package let judge: Judge?
+  /// Says what is right in the grader's place; nil without a command.
+  private let verdicts: VerdictLine?
+
+  package var judge: Judge? { verdicts?.judge }
 
   /// Makes an evaluator on this process's engine; nothing is computed yet.
   ///
@@ -53,7 +56,7 @@ public struct Evaluator: Sendable {
     contestants: [Contestant], settings: EvaluationSettings, grader: Grader, judge: Judge? = nil
   ) {
     self.source = source
-    self.judge = judge
+    verdicts = judge.map { VerdictLine($0) }
     self.problems = problems
     self.style = style
     self.contestants = contestants
@@ -220,14 +223,17 @@ public struct Evaluator: Sendable {
     -> Void
   {
     let asking = try source.start(question)
-    return { [grader, judge] drawn, onRecord in
+    return { [grader, verdicts] drawn, onRecord in
       try await asking(drawn) { answer in
         var record = CompletionRecord(
           key: .init(
             contestant: question.contestant.name, id: question.problem.id, sample: answer.sample),
           prompt: answer.prompt, completion: answer.completion, tokens: answer.tokens,
           finishReason: answer.finishReason, gold: question.problem.answer ?? "", grader: grader)
-        if let judge { record.correct = try await judge.verdict(record, question.problem) }
+        if let verdicts {
+          let answer = AnsweredProblem(record: record, problem: question.problem)
+          record.correct = try await verdicts.verdict(answer)
+        }
         onRecord(record)
       }
     }

@@ -65,10 +65,11 @@ public struct SavedEvaluation: Sendable {
   public func judged(by judge: Judge) async throws -> SavedEvaluation {
     let byID = Dictionary(problems.map { (Array($0.id.utf8), $0) }) { first, _ in first }
     var judged = records
-    for index in judged.indices {
-      guard let problem = byID[Array(judged[index].key.id.utf8)] else { continue }
-      judged[index].correct = try await judge.verdict(judged[index], problem)
+    let known = records.indices.filter { byID[Array(records[$0].key.id.utf8)] != nil }
+    let answers = known.compactMap { index in
+      byID[Array(records[index].key.id.utf8)].map { AnsweredProblem(record: records[index], problem: $0) }
     }
+    for (index, verdict) in zip(known, try await judge.verdicts(answers)) { judged[index].correct = verdict }
     var settings = settings
     settings.grader = judge.command.identity
     return SavedEvaluation(self, settings, judged)

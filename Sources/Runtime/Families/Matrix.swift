@@ -70,7 +70,7 @@ package struct Matrix: Sendable {
   }
 
   /// All elements, row after row.
-  func floats() -> [Float] {
+  package func floats() -> [Float] {
     unsafe [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
       if let base = buffer.baseAddress { unsafe widen(rows: 0..<rows, into: base) }
       count = rows * columns

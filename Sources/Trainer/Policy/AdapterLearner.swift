@@ -62,6 +62,7 @@ import TinaRuntime
     metrics.learningRate = optimizer.settings.learningRate * schedule.share(optimizer.step)
     pass.clock.reset()
     let mine = try addUp(pieces, learn)
+    parameters.clearFrozen(in: gradient)
     passes &+= UInt32(truncatingIfNeeded: pieces)
     let results = try processes.gather(PieceResult.bytes(mine)).flatMap { try PieceResult.read($0) }
       .sorted { $0.piece < $1.piece }

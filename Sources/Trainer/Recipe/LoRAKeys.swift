@@ -35,15 +35,33 @@ extension LoRASettings {
     switch text.lowercased() {
     case "true", "yes": initialisation = .uniform
     case "gaussian": initialisation = .gaussian
-    case let name where name.hasPrefix("pissa") || ["olora", "corda", "loftq"].contains(name):
+    case "pissa": initialisation = .pissa
+    case let name where name.hasPrefix("pissa_niter"):
       throw reader.error(
-        key, found: text, expected: "true or gaussian",
-        advice:
-          "\(text) takes the beginning of the adapter out of the base's weights, so that the adapter fits a base "
-          + "that is no file. Here the base stays as it is.")
+        key, found: text, expected: "pissa",
+        advice: "It is the exact decomposition, which pissa_niter approximates by random numbers.")
+    case let name where ["olora", "corda", "loftq", "eva", "orthogonal", "lora_ga"].contains(name):
+      throw reader.error(
+        key, found: text, expected: "true, gaussian or pissa", advice: "\(text) is not built.")
     default:
       throw reader.error(
-        key, found: text, expected: "true or gaussian", advice: Nearest.advice(text, ["true", "gaussian"]))
+        key, found: text, expected: "true, gaussian or pissa",
+        advice: Nearest.advice(text, Initialisation.allCases.map(\.rawValue)))
+    }
+    guard initialisation == .pissa else { return }
+    let largest = max(Double(rank), rankPatterns.map(\.value).max() ?? 0)
+    guard 2 * Int(largest) <= Self.ranks.upperBound else {
+      throw reader.error(
+        "lora_r", found: "\(Int(largest)) with init_lora_weights: pissa",
+        expected: "at most \(Self.ranks.upperBound / 2)",
+        advice: "The adapter is stored with twice the rank: what it learnt, and what it began with.")
+    }
+    guard dropout == 0 else {
+      throw reader.error(
+        "lora_dropout", found: "\(dropout) with init_lora_weights: pissa", expected: "0",
+        advice:
+          "Write lora_dropout: 0. Dropping inputs of the base's strongest components would disturb what the base "
+          + "knows; PiSSA's authors train without.")
     }
   }
 

@@ -203,6 +203,11 @@ public struct Recipe: Sendable {
     try readScaling(&reader)
     if method == .sft { optimizer.learningRate = 2e-5 }
     try optimizer.read(&reader)
+    if lora.initialisation == .pissa, optimizer.weightDecay != 0 {
+      throw reader.error(
+        "weight_decay", found: "\(optimizer.weightDecay) with init_lora_weights: pissa", expected: "0",
+        advice: "Half of the adapter is the base's own components, which must stay as they are.")
+    }
     try readSteps(&reader)
     seed = try reader.integer("seed").map { UInt64($0) } ?? seed
     sampling.temperature =

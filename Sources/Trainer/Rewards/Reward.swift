@@ -53,6 +53,14 @@ public enum RewardKind: String, Sendable, CaseIterable {
     }
   }
 
+  /// The value of a completion that has nothing to learn from it; nil for penalties, and where the group decides.
+  var best: Double? {
+    switch self {
+    case .accuracy, .format, .tagCount, .reasoningSteps: 1
+    case .length, .cosine, .repetitionPenalty, .softOverlong: nil
+    }
+  }
+
   /// Whether its value depends on the answer being right.
   var needsAnswer: Bool { self == .accuracy || self == .length || self == .cosine }
 }

@@ -117,7 +117,10 @@ struct RunSetup {
   func advice(_ advice: inout RunAdvice) -> [RunAdvice.Note] {
     advice.beforeTheRun(
       recipe, recipe.schedule(totalSteps: totalSteps),
-      adapter: (rank: modules.maxRank, parameters: modules.reduce(0) { $0 + $1.count(model.config) }),
+      adapter: (
+        rank: modules.map(\.trainedRank).max() ?? 0,
+        parameters: modules.reduce(0) { $0 + $1.count(model.config) }
+      ),
       told: data.told(recipe, steps: totalSteps))
   }
 

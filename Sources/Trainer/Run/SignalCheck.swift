@@ -16,6 +16,7 @@ struct SignalCheck {
 
   /// - Parameter step: the step that learns from these completions.
   /// - Throws: ``TrainerError`` when most completions are cut off, or a reward is the same for all of the first step.
+  ///   One that is already as good as it gets, as a format that was learnt before, is none where another differs.
   mutating func check(_ rollout: Rollout, step: Int) throws(TrainerError) {
     if isIgnored { return }
     let flag = " Give --ignore-missing-signal to go on all the same."
@@ -28,9 +29,12 @@ struct SignalCheck {
         expected: "at most half", advice: "Raise max_completion_length." + flag)
     }
     guard step == 1 else { return }
-    for (component, row) in zip(recipe.rewards, rollout.values) {
-      let all = row.flatMap { $0 }
-      guard let first = all.first, all.allSatisfy({ $0 == first }) else { continue }
+    let values = rollout.values.map { $0.flatMap { $0 } }
+    let isConstant = values.map { all in all.allSatisfy { $0 == all.first } }
+    for (index, component) in recipe.rewards.enumerated() where isConstant[index] {
+      let all = values[index]
+      guard let first = all.first else { continue }
+      if let first, first == component.kind?.best, isConstant.contains(false) { continue }
       let sample = rollout.texts.first?.first ?? ""
       throw TrainerError(
         .noSignal, place: "step 1: the reward " + component.name,

@@ -116,6 +116,11 @@ public final class TrainingRun {
       learner.passes = last.passes
     } else if let start = setup.start {
       start.write(to: parameters)
+    } else if recipe.lora.initialisation == .pissa {
+      // Decompositions may differ in their last bits from machine to machine: the first process's count.
+      if processes.isFirst { PrincipalBeginning.write(to: parameters, of: model) }
+      unsafe try processes.spread(
+        UnsafeMutableRawBufferPointer(start: parameters.values.pointer, count: parameters.values.count * 4))
     }
     let source = completions ?? LocalCompletions(setup.engine)
     sampler = RolloutSampler(

@@ -27,6 +27,7 @@ extension LoRAParameters {
       AdapterEntry(module: $0.name, path: "model." + $0.name, content: .lowRank($0.pair))
     }
     let number = { (value: Double) in JSONValue(value) }
+    let settings = settings.stored
     var configuration = JSONObject([
       ("base_model_name_or_path", baseModelName.map { .string($0) } ?? .null), ("bias", .string("none")),
       ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)),

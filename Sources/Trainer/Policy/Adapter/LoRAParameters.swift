@@ -82,7 +82,8 @@ final class LoRAParameters: Sendable {
   /// The largest rank of a pair.
   var maxRank: Int { pairs.map(\.rank).max() ?? 0 }
 
-  /// Sets the initial adapter: A as the settings' initialisation says, B zero.
+  /// Sets the initial adapter: A as the settings' initialisation says, B zero. PiSSA's beginning needs the base too:
+  /// it is ``PrincipalBeginning``'s.
   ///
   /// The `.tina` format's seeded predictor draws the same uniform numbers, so that a file need not store them.
   func initialise(seed: UInt64) {
@@ -90,7 +91,8 @@ final class LoRAParameters: Sendable {
     for pair in pairs {
       let a = unsafe UnsafeMutableBufferPointer(start: values.pointer + pair.a, count: pair.aCount)
       switch settings.initialisation {
-      case .uniform: unsafe SeededInitialization.fill(a, seed: seed, module: pair.name, input: pair.input)
+      case .uniform, .pissa:
+        unsafe SeededInitialization.fill(a, seed: seed, module: pair.name, input: pair.input)
       case .gaussian:
         // Two uniform numbers of other seeds make a normal one (Box and Muller).
         unsafe SeededInitialization.fill(a, seed: seed, module: pair.name + ".radius", input: 1)

@@ -21,7 +21,7 @@ public struct LoRASettings: Sendable, Equatable {
   public var rankPatterns: [PatternValue] = []
   /// `alpha_pattern`: alphas of modules that a pattern names, instead of ``alpha``.
   public var alphaPatterns: [PatternValue] = []
-  /// `init_lora_weights`: how A begins. B is zero.
+  /// `init_lora_weights`: how the matrices begin.
   public var initialisation = Initialisation.uniform
 
   /// A number for the modules whose paths end in what a pattern matches.
@@ -38,12 +38,28 @@ public struct LoRASettings: Sendable, Equatable {
     }
   }
 
-  /// How the matrices A begin.
+  /// How the matrices begin. B is zero, but with PiSSA.
   public enum Initialisation: String, Sendable, CaseIterable {
     /// Uniform on (-1/√in, 1/√in), as PEFT draws it.
     case uniform = "true"
     /// Normal with the deviation 1 / rank.
     case gaussian
+    /// PiSSA: A and B are the base's strongest components, which a frozen half of the pair takes out again.
+    case pissa
+  }
+
+  /// The settings that state what is stored: with PiSSA's frozen half, a plain adapter of twice the rank, whose alphas
+  /// give the same scales.
+  var stored: LoRASettings {
+    guard initialisation == .pissa else { return self }
+    var stored = self
+    let factor = isRankStabilised ? 2.0.squareRoot() : 2
+    stored.rank *= 2
+    stored.alpha *= factor
+    stored.rankPatterns = rankPatterns.map { PatternValue($0.pattern, 2 * $0.value) }
+    stored.alphaPatterns = alphaPatterns.map { PatternValue($0.pattern, factor * $0.value) }
+    stored.initialisation = .uniform
+    return stored
   }
 
   /// Tina's settings by default.
@@ -82,10 +98,19 @@ public struct LoRASettings: Sendable, Equatable {
         let rank = ranks[path].map { Int($0) } ?? rank
         let alpha = alphas[path] ?? alpha
         let divisor = isRankStabilised ? Double(rank).squareRoot() : Double(rank)
+        let isPrincipal = initialisation == .pissa
+        let (out, input) = projection.shape(config)
+        guard !isPrincipal || rank <= min(out, input) else {
+          throw Self.error(
+            "lora_r", "\(rank) for \(projection.module(layer: layer)), a matrix of \(out) × \(input)",
+            "at most \(min(out, input)), since init_lora_weights: pissa takes as many singular vectors")
+        }
         modules.append(
           TrainedModule(
-            layer: layer, projection: projection, rank: rank, alpha: alpha, scale: Float(alpha / divisor),
-            origin: isRankStabilised ? .alphaOverRootRank : .alphaOverRank))
+            layer: layer, projection: projection, rank: isPrincipal ? 2 * rank : rank,
+            alpha: isPrincipal ? alpha * (isRankStabilised ? 2.0.squareRoot() : 2) : alpha,
+            scale: Float(alpha / divisor), origin: isRankStabilised ? .alphaOverRootRank : .alphaOverRank,
+            frozenRank: isPrincipal ? rank : 0))
       }
     }
     if let unused = ranks.unused(by: modules) ?? alphas.unused(by: modules) {

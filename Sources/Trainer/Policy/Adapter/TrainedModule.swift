@@ -6,18 +6,24 @@ import TinaRuntime
 struct TrainedModule: Sendable, Equatable {
   let layer: Int
   let projection: Projection
+  /// The pair's inner dimension, its frozen part included.
   let rank: Int
   let alpha: Double
   let scale: Float
   let origin: LowRankPair.ScaleOrigin
+  /// How many of the last ranks stay as they begin.
+  var frozenRank = 0
+
+  /// The ranks that learn.
+  var trainedRank: Int { rank - frozenRank }
 
   /// `layers.3.self_attn.q_proj`
   var name: String { projection.module(layer: layer) }
 
-  /// Numbers in its two matrices.
+  /// Trained numbers in its two matrices.
   func count(_ config: Architecture) -> Int {
     let (output, input) = projection.shape(config)
-    return rank * (output + input)
+    return trainedRank * (output + input)
   }
 }
 

@@ -112,8 +112,11 @@ struct Eval: AsyncParsableCommand {
       valueName: "command"))
   var graderCommand: String?
 
-  @Option(help: "Seconds that the program may take for an answer.")
+  @Option(help: "Seconds that the program may take for a batch.")
   var graderTimeout = JudgeCommand.usualTimeLimit
+
+  @Option(help: "Completions that the program may be asked at once.")
+  var graderBatch = 1
 
   @Flag(help: "Print every completion as a line of JSON, and the summary as the last.")
   var json = false
@@ -152,7 +155,8 @@ struct Eval: AsyncParsableCommand {
   private func command() throws -> JudgeCommand? {
     guard let graderCommand else { return nil }
     return try JudgeCommand(
-      name: "grader", try JudgeCommand.words(graderCommand), timeLimit: graderTimeout)
+      name: "grader", try JudgeCommand.words(graderCommand), timeLimit: graderTimeout,
+      batchLimit: graderBatch)
   }
 
   func run() async throws {
