@@ -6,16 +6,16 @@ import Testing
 @testable import TinaRuntime
 @testable import Trainer
 
-/// Whole runs of TRL's GRPOTrainer on fixed completions (tools/golden/grpo.py and objectives.py).
+/// Whole runs of TRL's GRPOTrainer on fixed completions (tools/golden/grpo.py, objectives.py and mismatch.py).
 @Suite struct LossTests {
-  static let files = ["grpo", "objectives"]
+  static let files = ["grpo", "objectives", "mismatch"]
   static let cases: [(file: String, golden: JSONObject)] = files.flatMap { file in
     let value = try? JSON.parse(path: fixture(file + ".json"))
     return (value?.array?.compactMap(\.object) ?? []).map { (file, $0) }
   }
   static let names = cases.compactMap { $0.golden["name"]?.string }
 
-  @Test func thereAreCases() { #expect(Self.names.count == 14) }
+  @Test func thereAreCases() { #expect(Self.names.count == 21) }
 
   @Test(arguments: names)
   func runsMatchTRL(name: String) throws {
@@ -42,6 +42,7 @@ import Testing
     if let level = golden["importance_sampling_level"]?.string {
       settings.loss.level = try #require(ImportanceSamplingLevel(rawValue: level))
     }
+    if file == "mismatch" { settings.correction = try correction(golden) }
     settings.loss.delta = number("delta")
     settings.loss.topEntropyShare = number("top_entropy_quantile") ?? 1
     if let steps = golden["steps_per_generation"]?.int {
@@ -71,7 +72,9 @@ import Testing
           prompt: (group["prompt"]?.array ?? []).compactMap(\.int), completions: completions,
           isTruncated: completions.map { $0.last != eos },
           rewards: (group["rewards"]?.array ?? []).map(\.double),
-          sampled: nil)
+          sampled: group["logprobs"]?.array?.map { told in
+            (told.array ?? []).map { $0.double.map { Float($0) } ?? .nan }
+          })
       }
     }
     let logs = try #require(golden["logs"]?.array).compactMap(\.object)
@@ -87,6 +90,15 @@ import Testing
         ("learning_rate", metrics.learningRate, 1e-12), ("kl", metrics.kl, 2e-5),
         ("entropy", metrics.entropy, 2e-5),
       ]
+      let mismatch = metrics.mismatch
+      let isCorrected = settings.correction?.isOn == true
+      let sampling: [(String, Double?, Double)] = [
+        ("sampling/sampling_logp_difference/mean", mismatch?.mean, 2e-5),
+        ("sampling/sampling_logp_difference/max", mismatch?.largest, 2e-5),
+        ("sampling/importance_sampling_ratio/min", mismatch?.ratio.least, 1e-4),
+        ("sampling/importance_sampling_ratio/mean", mismatch?.ratio.mean, 1e-4),
+        ("sampling/importance_sampling_ratio/max", mismatch?.ratio.most, 1e-4),
+      ].filter { _ in isCorrected }
       let isCispo = settings.loss.type == .cispo
       let clips: [(String, Double?, Double)] = [
         ("clip_ratio/low_mean", metrics.lowClipMean, 1e-6),
@@ -96,7 +108,7 @@ import Testing
         ("clip_ratio/region_mean", metrics.regionClipMean, 1e-6),
       ]
       let cut: [(String, Double?, Double)] = [("cispo_clip_ratio", metrics.highClipMean, 1e-6)]
-      for (key, mine, tolerance) in pairs + (isCispo ? cut : clips) {
+      for (key, mine, tolerance) in pairs + sampling + (isCispo ? cut : clips) {
         let theirs = logs[step][key]?.double
         #expect((mine == nil) == (theirs == nil), "\(key) at step \(step)")
         guard let mine, let theirs else { continue }
@@ -114,6 +126,18 @@ import Testing
       #expect(
         relativeError(parameters.values.slice(offset, count), tensor.floats()) <= 1e-4, "\(tensor.name)")
     }
+  }
+
+  private func correction(_ golden: JSONObject) throws -> SamplingCorrection {
+    let name = "vllm_importance_sampling_"
+    var correction = SamplingCorrection()
+    correction.isOn = golden[name + "correction"]?.bool ?? true
+    correction.mode =
+      try golden[name + "mode"]?.string.map { try #require(.init(rawValue: $0)) } ?? correction.mode
+    correction.highest =
+      golden[name + "cap"]?.double ?? golden[name + "clip_max"]?.double ?? correction.highest
+    correction.lowest = golden[name + "clip_min"]?.double
+    return correction
   }
 
   @Test func advantagesOfTwoGroups() {

@@ -10,6 +10,7 @@ micro-batches (TRL shuffles completions between them) and the reward, which is l
 import json
 import pathlib
 import tempfile
+import types
 
 import peft
 import torch
@@ -44,7 +45,9 @@ CASES = {
 KEYS = ["loss", "grad_norm", "learning_rate", "kl", "entropy", "reward", "reward_std", "frac_reward_zero_std",
         "clip_ratio/low_mean", "clip_ratio/low_min", "clip_ratio/high_mean", "clip_ratio/high_max",
         "clip_ratio/region_mean", "cispo_clip_ratio", "completions/mean_length", "completions/min_length",
-        "completions/max_length",
+        "completions/max_length", "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max",
+        "sampling/importance_sampling_ratio/min", "sampling/importance_sampling_ratio/mean",
+        "sampling/importance_sampling_ratio/max",
         "completions/clipped_ratio", "rewards/fixed/mean", "rewards/fixed/std"]
 
 
@@ -56,7 +59,8 @@ def tokenizer(vocabulary):
 
 
 def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumulation=GROUPS, targets=SEVEN,
-        steps=None):
+        steps=None, sampler=None):
+    """sampler: gives the log-probabilities that a server would have told, from a trainer, prompts and completions."""
     settings = {**COMMON, **changes}
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     draw = lambda count, low=4: torch.randint(low, 96, (count,), generator=generator).tolist()
@@ -84,8 +88,14 @@ def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumul
     def rollout(prompts, trainer):
         flat = [(g["prompt"], c) for g in generations[state["call"]] for c in g["completions"]]
         state["call"] += 1
-        return dict(prompt_ids=[p for p, _ in flat], completion_ids=[c for _, c in flat],
-                    logprobs=[[0.0] * len(c) for _, c in flat])
+        if sampler is None:
+            told = [[0.0] * len(c) for _, c in flat]
+        else:
+            told = sampler(trainer, flat)
+            for group in generations[state["call"] - 1]:
+                group["logprobs"], told = told[:len(group["completions"])], told[len(group["completions"]):]
+            told = [l for g in generations[state["call"] - 1] for l in g["logprobs"]]
+        return dict(prompt_ids=[p for p, _ in flat], completion_ids=[c for _, c in flat], logprobs=told)
 
     def fixed(prompts, completions, **_):
         groups = generations[state["reward"]]
@@ -102,6 +112,11 @@ def run(name, changes, tensors, group=GROUP, groups=GROUPS, batch=GROUP, accumul
         trainer = GRPOTrainer(
             model=base, args=arguments, train_dataset=Dataset.from_dict({"prompt": ["t5 t6"] * 64}), reward_funcs=fixed,
             processing_class=tokenizer(96), peft_config=config, rollout_func=rollout)
+        if sampler is not None:
+            # As with a vLLM that has the weights already: only the loss is to know of it.
+            trainer.use_vllm = True
+            trainer.vllm_generation = types.SimpleNamespace(sync_weights=lambda: None)
+            trainer._last_loaded_step = -1
         with torch.no_grad():
             for key, parameter in trainer.model.named_parameters():
                 if "lora_" in key:

@@ -4,6 +4,8 @@ struct PieceSums {
   /// Tokens whose log-probability was compared with the sampler's, and how many of them differ in a bit.
   var checkedTokens = 0
   var differingTokens = 0
+  /// How far a sampler with other numbers is from the trainer.
+  var mismatch = SamplingMismatch()
 
   init() {}
 
@@ -15,7 +17,7 @@ struct PieceSums {
 
   /// As numbers. Whole ones are far below 2⁵³, so that none is rounded.
   var numbers: [Double] {
-    var all = [Double(checkedTokens), Double(differingTokens)]
+    var all = [Double(checkedTokens), Double(differingTokens)] + mismatch.numbers
     for (microBatch, sums) in sums {
       let counts = [microBatch, sums.tokens, sums.clipUnits, sums.lowClipped, sums.highClipped]
       all += counts.map { Double($0) } + [sums.loss, sums.kl, sums.entropy]
@@ -34,8 +36,11 @@ struct PieceSums {
       defer { rest = rest.dropFirst(size) }
       return Array(rest.prefix(size))
     }
-    guard let checked = count(), let differing = count() else { return nil }
-    (checkedTokens, differingTokens) = (checked, differing)
+    guard let checked = count(), let differing = count(),
+      let mismatch = SamplingMismatch(rest.prefix(SamplingMismatch.numberCount))
+    else { return nil }
+    rest = rest.dropFirst(SamplingMismatch.numberCount)
+    (checkedTokens, differingTokens, self.mismatch) = (checked, differing, mismatch)
     while !rest.isEmpty {
       guard let microBatch = count(), let tokens = count(), let units = count(), let low = count(),
         let high = count(), let loss = next(), let kl = next(), let entropy = next(),

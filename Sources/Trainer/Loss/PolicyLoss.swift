@@ -15,6 +15,8 @@ struct PolicyLoss {
     let entropies: [Float]
     /// Tokens of a lower entropy have no policy gradient.
     var leastEntropy: Float?
+    /// Weights of the policy loss, from ``SamplingCorrection``: one for each token, or one for all; nil for 1.
+    var importance: [Double]?
   }
 
   /// The loss of one completion and its derivative with respect to each log-probability.
@@ -42,6 +44,9 @@ struct PolicyLoss {
       let ratio = isWhole ? wholeRatio : logRatios.map { exp($0[t]) } ?? 1
       var term = policyTerm(ratio: ratio, advantage: sequence.advantage, new: Double(tokens.new[t]))
       if let least = tokens.leastEntropy, tokens.entropies[t] < least { term = Term() }
+      if let importance = tokens.importance {
+        term.weigh(importance.count == 1 ? importance[0] : importance[t])
+      }
       var direct = term.direct
       var throughRatio = term.throughRatio
       var loss = term.loss
@@ -89,6 +94,12 @@ struct PolicyLoss {
     var direct = 0.0
     /// With respect to the logarithm of the ratio.
     var throughRatio = 0.0
+
+    mutating func weigh(_ factor: Double) {
+      loss *= factor
+      direct *= factor
+      throughRatio *= factor
+    }
   }
 
   private func policyTerm(ratio: Double, advantage: Double, new: Double) -> Term {

@@ -26,21 +26,30 @@ import TinaRuntime
   func prepare(_ groups: [ScoredGroup], pending: PendingRewards? = nil) throws -> Generation {
     var old: [[[Float]]]?
     var reference: [[[Float]]]?
-    if settings.stepsPerGeneration > 1 {
-      let said = groups.compactMap(\.sampled)
-      old = said.count == groups.count ? said : try logProbabilities(groups, adapter: parameters)
+    let said = groups.compactMap(\.sampled)
+    let isExact = settings.correction == nil && said.count == groups.count
+    // Without dropout the only step finds the trainer's numbers itself.
+    let needsPass = settings.correction != nil && parameters.settings.dropout > 0
+    if settings.stepsPerGeneration > 1 || needsPass {
+      old = isExact ? said : try logProbabilities(groups, adapter: parameters)
     }
     if settings.loss.beta != 0 { reference = try logProbabilities(groups, adapter: self.reference) }
     let advantages = Advantages.compute(groups.map(\.rewards), scaling: settings.scaling)
+    let sequences = groups.indices.map { g in
+      groups[g].completions.indices.map { i in
+        LossSequence(
+          length: groups[g].completions[i].count, advantage: advantages[g][i],
+          isMasked: settings.masksTruncated && groups[g].isTruncated[i])
+      }
+    }
+    var imported: ImportedSampling?
+    if let correction = settings.correction, let old {
+      imported = ImportedSampling(groups, trainer: old, sequences: sequences, correction)
+    }
     return Generation(
-      groups: groups, advantages: advantages,
-      sequences: groups.indices.map { g in
-        groups[g].completions.indices.map { i in
-          LossSequence(
-            length: groups[g].completions[i].count, advantage: advantages[g][i],
-            isMasked: settings.masksTruncated && groups[g].isTruncated[i])
-        }
-      }, old: old, reference: reference, pending: pending)
+      groups: groups, advantages: advantages, sequences: sequences,
+      old: settings.stepsPerGeneration > 1 ? old : nil, reference: reference, imported: imported,
+      pending: pending)
   }
 
   /// ln p of all completions. Each process computes its share; all get the whole.
@@ -97,6 +106,7 @@ import TinaRuntime
   func step(_ generation: Generation, number: Int) throws -> UpdateMetrics {
     var metrics = UpdateMetrics()
     if settings.loss.beta != 0 { metrics.kl = 0 }
+    if settings.correction != nil, number == 0 { metrics.mismatch = generation.imported?.mismatch ?? .init() }
     let plan = MicroBatches(generation, settings, part: number % settings.parts)
     let pieces = PieceOrder.longestFirst(
       plan.groups(of: 0..<plan.count).flatMap { g, range in
@@ -110,7 +120,9 @@ import TinaRuntime
       (index, dropout, gradient) throws(TrainerError) in
       let piece = pieces[index]
       // Later steps learn with other numbers than those that sampled.
-      let checks = number == 0 && (parameters.settings.dropout == 0 || piece.group == 0)
+      let checks =
+        number == 0 && settings.correction == nil
+        && (parameters.settings.dropout == 0 || piece.group == 0)
       return try learn(generation, piece, plan, least, dropout, gradient, checks: checks).numbers
     } fold: { numbers, metrics in
       fold(numbers.compactMap { PieceSums($0) }, plan, &metrics)
@@ -130,6 +142,7 @@ import TinaRuntime
     for piece in pieces {
       metrics.checkedTokens += piece.checkedTokens
       metrics.differingTokens += piece.differingTokens
+      if let mismatch = metrics.mismatch { metrics.mismatch = mismatch + piece.mismatch }
       for (m, more) in piece.sums where all.indices.contains(m) { all[m] = all[m] + more }
     }
     for (m, sums) in all.enumerated() {
@@ -203,11 +216,23 @@ import TinaRuntime
       var slopes: [[Float]] = []
       for (i, index) in range.enumerated() {
         let m = plan.microBatch(g, index)
+        var importance = generation.imported?.importance?[g][index]
+        if let correction = settings.correction, generation.imported == nil,
+          let sampled = group.sampled?[index]
+        {
+          let mine = values.logProbabilities[i]
+          let ratios = correction.ratios(trainer: mine, sampled: sampled)
+          result.mismatch =
+            result.mismatch
+            + correction.mismatch(
+              trainer: mine, sampled: sampled, ratios: ratios, isMasked: sequences[index].isMasked)
+          if correction.isOn { importance = ratios }
+        }
         let (sums, slope) = loss.evaluate(
           PolicyLoss.Tokens(
             new: values.logProbabilities[i], old: generation.old?[g][index],
             reference: generation.reference?[g][index], entropies: values.entropies[i],
-            leastEntropy: least[m]),
+            leastEntropy: least[m], importance: importance),
           sequence: sequences[index], weight: plan.weight(g, index))
         result.add(sums, microBatch: m)
         isZero = isZero && slope.allSatisfy { $0 == 0 }

@@ -15,6 +15,9 @@ struct UpdateMetrics: Sendable {
   /// Tokens whose log-probability was compared with the sampler's, and how many of them differ in a bit.
   var checkedTokens = 0
   var differingTokens = 0
+  /// How far a sampler with other numbers is from the trainer; nil in steps that sample nothing, and where the bits
+  /// agree.
+  var mismatch: SamplingMismatch?
   /// Norm of the change of the adapter's matrices.
   var changeNorm = 0.0
   /// Why the step was not taken; nil if it was.

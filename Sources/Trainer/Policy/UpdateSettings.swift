@@ -13,13 +13,16 @@ struct UpdateSettings: Sendable {
   var masksTruncated: Bool
   /// Divides the logits in the loss; 1 as in Tina.
   var temperature: Float
+  /// For a sampler whose log-probabilities are not the trainer's; nil where they are its bits.
+  var correction: SamplingCorrection?
   /// Most rows of a pass; a single longer completion is a pass of its own.
   var rowLimit: Int
 
   /// Steps from one generation to the next.
   var stepsPerGeneration: Int { parts * iterations }
 
-  init(_ recipe: Recipe, rowLimit: Int) {
+  /// - Parameter isExact: whether the sampler's log-probabilities are the trainer's bits.
+  init(_ recipe: Recipe, rowLimit: Int, isExact: Bool = true) {
     loss = recipe.loss
     scaling = recipe.scaling
     batchSize = recipe.batchSize
@@ -27,6 +30,7 @@ struct UpdateSettings: Sendable {
     iterations = recipe.iterations
     masksTruncated = recipe.masksTruncated
     temperature = recipe.scalesLogits ? recipe.sampling.temperature : 1
+    correction = isExact ? nil : recipe.correction
     self.rowLimit = rowLimit
   }
 }

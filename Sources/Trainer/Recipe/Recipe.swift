@@ -33,6 +33,8 @@ public struct Recipe: Sendable {
   public var columns = DataColumns()
   /// `rollout_servers`: addresses of servers that sample; this process samples when there are none.
   public var rolloutServers: [String] = []
+  /// `rollout_folder`: a folder that servers of other programs see under the same name, for the steps' adapters.
+  public var rolloutFolder: String?
   /// `system_prompt`: precedes every problem; Tina's own for the data set when nil.
   public var systemPrompt: String?
   /// `prompt_template`: how a problem becomes a prompt.
@@ -49,6 +51,8 @@ public struct Recipe: Sendable {
   public var lora = LoRASettings()
   /// `loss_type`, `beta`, `epsilon`, `epsilon_high`.
   public var loss = LossSettings()
+  /// `vllm_importance_sampling_*`: what the loss makes of a sampler with other log-probabilities.
+  public var correction = SamplingCorrection()
   /// `scale_rewards`.
   public var scaling = RewardScaling.group
   /// `learning_rate`, `adam_*`, `weight_decay`, `max_grad_norm`.
@@ -162,7 +166,7 @@ public struct Recipe: Sendable {
   init(yaml: String, path: String, changes: [RecipeChange] = []) throws(TrainerError) {
     self.path = path
     let text = RolloutServersKey.removed(from: yaml)
-    let counted = changes.filter { $0.key != RolloutServersKey.name }
+    let counted = changes.filter { !RolloutServersKey.names.contains($0.key) }
     digest =
       counted.isEmpty
       ? ResolvedRecipe.origin(of: yaml) ?? hexadecimal(Digest.sha256(Array(text.utf8)))
@@ -191,6 +195,7 @@ public struct Recipe: Sendable {
     heldOutPath = try reader.text("eval_dataset_path")
     try columns.read(&reader, method)
     rolloutServers = try RolloutServersKey.read(&reader)
+    rolloutFolder = try reader.text(RolloutServersKey.folder)
     systemPrompt = try reader.text("system_prompt")
     promptTemplate = try reader.choice("prompt_template") ?? promptTemplate
     thinking = try reader.flag("chat_template_kwargs", "enable_thinking")
@@ -200,6 +205,7 @@ public struct Recipe: Sendable {
     try lora.read(&reader)
     if method == .sft { try supervision.read(&reader) } else { try loss.read(&reader) }
     loss.maxCompletionLength = maxCompletionLength
+    if method == .grpo { try correction.read(&reader) }
     try readScaling(&reader)
     if method == .sft { optimizer.learningRate = 2e-5 }
     try optimizer.read(&reader)

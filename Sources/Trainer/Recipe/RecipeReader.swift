@@ -253,6 +253,14 @@ package struct RecipeReader {
     return try number(key, node, range)
   }
 
+  /// A number, or an explicit null; nil where the recipe lacks the key.
+  mutating func nullableNumber(_ key: String, _ range: ClosedRange<Double>) throws(TrainerError) -> Double?? {
+    let isThere = values.contains { $0.key == key }
+    let value = try number(key, range)
+    if isThere { stated.insert(key) }
+    return isThere ? .some(value) : nil
+  }
+
   package static let anyNumber = -Double.greatestFiniteMagnitude ... .greatestFiniteMagnitude
 
   func number(

@@ -1,9 +1,11 @@
 import ModelFiles
 import Transfer
 
-/// The key `rollout_servers`: who samples.
+/// The keys `rollout_servers` and `rollout_folder`: who samples.
 enum RolloutServersKey {
   static let name = "rollout_servers"
+  static let folder = "rollout_folder"
+  static let names = [name, folder]
   private static let limit = 256
 
   /// The addresses; empty where the recipe names none.
@@ -25,7 +27,7 @@ enum RolloutServersKey {
     return addresses
   }
 
-  /// A recipe without the key, whose digest says what is trained: its line, and those that continue it.
+  /// A recipe without the keys, whose digest says what is trained: their lines, and those that continue them.
   static func removed(from yaml: String) -> String {
     var kept: [Substring.UTF8View] = []
     var isInside = false
@@ -35,7 +37,7 @@ enum RolloutServersKey {
         // Lists may begin at the left margin.
         isInside = first == UInt8(ascii: " ") || first == UInt8(ascii: "\t") || first == UInt8(ascii: "-")
       }
-      if !isInside { isInside = line.starts(with: (name + ":").utf8) }
+      if !isInside { isInside = names.contains { line.starts(with: ($0 + ":").utf8) } }
       if !isInside { kept.append(line) }
     }
     return kept.map { String(Substring($0)) }.joined(separator: "\n")

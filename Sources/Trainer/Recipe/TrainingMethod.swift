@@ -56,12 +56,13 @@ extension Recipe {
     "scale_rewards", "scale_reward", "mask_truncated_completions", "scale_logits_by_temperature", "reference",
     "dynamic_sampling", "dynamic_sampling_max_batches", "steps_per_generation", "generation_batch_size",
     "dataset_answer_column", "dataset_solution_column", "dataset_system_column",
-    "rollout_servers",
+    "rollout_servers", "rollout_folder",
   ]
-  private static let lossKeys = [
-    "beta", "epsilon", "epsilon_high", "use_bias_correction_kl", "importance_sampling_level", "delta",
-    "top_entropy_quantile",
-  ]
+  private static let lossKeys =
+    SamplingCorrection.keys + [
+      "beta", "epsilon", "epsilon_high", "use_bias_correction_kl", "importance_sampling_level", "delta",
+      "top_entropy_quantile",
+    ]
   private static let supervisedKeys = [
     "max_length", "completion_only_loss", "assistant_only_loss", "packing", "dataset_text_field",
     "dataset_completion_column",

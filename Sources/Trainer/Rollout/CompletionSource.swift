@@ -2,8 +2,12 @@ public import TinaRuntime
 
 /// A source of completions for rollouts and held-out problems.
 ///
-/// The trainer compares log-probabilities: a source whose differ from its own in a bit ends the run.
+/// The trainer compares log-probabilities: a source whose differ from its own in a bit ends the run, unless it says
+/// that it is not exact.
 public protocol CompletionSource: Sendable {
+  /// Whether the log-probabilities are the trainer's bits. Those of other sources are made up for in the loss.
+  var isExact: Bool { get }
+
   /// Completes each request `samples` times, with the adapter's numbers at the time of the call.
   ///
   /// - Returns: each request's completions, in the order of their sample numbers.
@@ -17,6 +21,9 @@ public protocol CompletionSource: Sendable {
 }
 
 extension CompletionSource {
+  /// Yes.
+  public var isExact: Bool { true }
+
   /// Tells all completions at the end.
   public func complete(
     _ requests: [GenerationRequest], samples: Int,

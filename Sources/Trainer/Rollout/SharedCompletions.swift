@@ -9,6 +9,8 @@ struct SharedCompletions: CompletionSource {
   let source: any CompletionSource
   let processes: any ProcessGroup
 
+  var isExact: Bool { source.isExact }
+
   /// Deals out the single completions in turn: those of a hard problem, which are long, go to different processes.
   func complete(_ requests: [GenerationRequest], samples: Int) async throws -> [[CompletedText]] {
     let total = requests.count * samples

@@ -7,7 +7,8 @@ import TinaRuntime
 struct RunIdentity {
   let facts: [(name: String, value: String)]
 
-  init(_ setup: RunSetup, _ options: TrainingOptions) {
+  /// - Parameter isExact: whether the sampler's log-probabilities are the trainer's bits.
+  init(_ setup: RunSetup, _ options: TrainingOptions, isExact: Bool) {
     let about = setup.builder.about
     facts = [
       ("recipe", setup.recipe.digest), ("seed", String(setup.recipe.seed)),
@@ -16,7 +17,7 @@ struct RunIdentity {
       ("adapter to start from", setup.start?.digest ?? "none"), ("template", about.template),
       ("system message", about.system ?? "none"),
       ("activations", setup.model.activations.rawValue), ("cache type", options.cacheType.rawValue),
-      ("last step", String(setup.stopStep)),
+      ("last step", String(setup.stopStep)), ("rollouts", isExact ? "the trainer's bits" : "other programs'"),
       ("end at the phase transition", options.untilTransition ? "yes" : "no"),
     ]
   }

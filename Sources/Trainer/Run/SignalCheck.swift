@@ -6,6 +6,8 @@ struct SignalCheck {
   let recipe: Recipe
   /// Whether the run continues although it may teach nothing.
   let isIgnored: Bool
+  /// A sampler that is further off on average has another model.
+  private static let mostMismatch = 1.0
   private var truncatedInRow = 0
   private var skippedInRow = 0
 
@@ -54,6 +56,16 @@ struct SignalCheck {
         found: "\(metrics.differingTokens) of \(metrics.checkedTokens) log-probabilities of the sampler "
           + "that differ from the trainer's",
         expected: "the same bits", advice: "This is a defect of the program; please report it.")
+    }
+    if let mismatch = metrics.mismatch, mismatch.mean > Self.mostMismatch {
+      throw TrainerError(
+        .server, place: "step \(step)",
+        found:
+          "log-probabilities of the servers that differ from the trainer's by \(mismatch.mean) on average",
+        expected: "at most \(Self.mostMismatch)",
+        advice:
+          "They sample from something else. Compare base, adapter and tokenizer; a quantised base differs by "
+          + "a tenth or so.")
     }
     if skippedInRow >= 3 {
       throw TrainerError(

@@ -71,7 +71,7 @@ public final class TrainingRun {
     }
     let setup = try processes.together { try RunSetup(recipe, model, options) }
     try processes.compare(
-      RunIdentity(setup, options).facts,
+      RunIdentity(setup, options, isExact: completions?.isExact ?? true).facts,
       advice: "Give every process the same command, and the same files under its names.")
     parameters = LoRAParameters(setup.start?.settings ?? recipe.lora, setup.modules, for: model.config)
     let learner = AdapterLearner(
@@ -134,7 +134,8 @@ public final class TrainingRun {
       reference = frozen
     }
     update = PolicyUpdate(
-      learner, UpdateSettings(recipe, rowLimit: state.rowLimit), reference: reference)
+      learner, UpdateSettings(recipe, rowLimit: state.rowLimit, isExact: source.isExact), reference: reference
+    )
     var advice: [String] = []
     journal = try processes.together { () throws -> RunJournal? in
       guard processes.isFirst else { return nil }
@@ -232,7 +233,7 @@ public final class TrainingRun {
       try record(
         StepReport(
           recipe: recipe, state: spent(seconds, metrics), metrics: metrics, rollout: rollout,
-          seconds: seconds,
+          seconds: seconds, isExact: update.settings.correction == nil,
           adapterNorm: parameters.values.norm, flops: StepFlops(setup.model, parameters)))
       start = .now
     }

@@ -5,14 +5,15 @@ import Support
 public import TinaRuntime
 import Transfer
 
-/// Completions from servers of `tina serve`, for a run's rollouts.
+/// Completions from servers, for a run's rollouts: from `tina serve`, or from other programs.
 ///
-/// Each step's adapter is sent to every server, mostly as a difference from the one before, and every request names its
-/// digest. Servers may come, go and be slow: groups are handed out again, and the result is the same bits whoever
-/// answered.
+/// Each step's adapter goes to every server, and every request names it. Servers may come, go and be slow: groups are
+/// handed out again. From `tina serve` the result is the same bits whoever answered.
 public final class ServerCompletions: CompletionSource {
   private let servers: [RolloutServer]
-  private let sender: AdapterSender
+  private let source: any StepAdapters
+  /// Whether the log-probabilities are the trainer's bits: whether the servers are `tina serve`s.
+  public let isExact: Bool
   private let onNote: @Sendable (String) -> Void
   /// Requests at one server at most.
   private static let laneLimit = 32
@@ -29,10 +30,11 @@ public final class ServerCompletions: CompletionSource {
   ///   - options: the run's options.
   ///   - key: what the servers want as their key.
   ///   - rank: this process's number among those that share the run. Each sends the adapter under a name of its own.
+  ///   - processes: how many share the run.
   ///   - onNote: gets what a person should know, a sentence each.
-  /// - Throws: ``TrainerError`` for a server that would give other bits, by name, and where none can be reached.
+  /// - Throws: ``TrainerError`` for a server that the run can't use, by name, and where none can be reached.
   public init(
-    _ recipe: Recipe, model: Model, options: TrainingOptions, key: String?, rank: Int = 0,
+    _ recipe: Recipe, model: Model, options: TrainingOptions, key: String?, rank: Int = 0, processes: Int = 1,
     onNote: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws {
     let base = try BaseIdentity(of: StoredBase(model.directory))
@@ -44,19 +46,27 @@ public final class ServerCompletions: CompletionSource {
     var pacing = ServerClient.Pacing()
     // A group whose server fails goes to another one at once.
     pacing.attempts = 1
+    let shared = recipe.rolloutFolder.map {
+      URL(fileURLWithPath: NSString(string: $0).expandingTildeInPath).standardizedFileURL.path
+    }
+    let terms = ServerTerms(
+      requirements: requirements, name: name, folder: shared, processes: processes,
+      temperature: recipe.sampling.temperature, scalesLogits: recipe.scalesLogits)
+    let known = Locked<Bool?>(nil)
     var servers: [RolloutServer] = []
     for (number, address) in recipe.rolloutServers.enumerated() {
       let client = try ServerClient(address, key: key, connections: Self.laneLimit + 1, pacing: pacing)
-      servers.append(RolloutServer(number, client, requirements, adapterName: name))
+      servers.append(RolloutServer(number, client, terms, isExact: known))
     }
     self.servers = servers
     self.onNote = onNote
-    sender = try AdapterSender(base: base)
     var reached = 0
+    var kinds: [String] = []
     for server in servers {
       do {
         try await server.check()
         reached += 1
+        if let kind = await server.kind?.rawValue, !kinds.contains(kind) { kinds.append(kind) }
       } catch let error as TransferError where error.kind == .unreachable {
         _ = try await server.judge(error)
         onNote(
@@ -69,9 +79,24 @@ public final class ServerCompletions: CompletionSource {
         expected: "at least one of " + servers.map(\.address).joined(separator: ", "),
         advice: "Start them: tina serve MODEL --accept-adapters --api-key-file FILE.")
     }
+    isExact = known.withLock { $0 } ?? true
+    let told = "rollouts come from \(reached) of \(servers.count) servers"
+    if isExact {
+      source = try AdapterSender(base: base)
+      onNote(told + "; their log-probabilities are the trainer's bits")
+      return
+    }
+    guard let shared else {
+      throw TrainerError(
+        .server, place: recipe.path + ": rollout_folder",
+        found: "none, with servers of \(kinds.joined(separator: ", "))",
+        expected: "a folder for the steps' adapters that they see under the same name")
+    }
+    source = try AdapterExporter(
+      base: base, architecture: BaseArchitecture(path: model.directory.path), folder: shared, name: name)
     onNote(
-      "rollouts come from \(reached) of \(servers.count) servers; their log-probabilities are the trainer's bits"
-    )
+      told + " (\(kinds.joined(separator: ", "))), whose log-probabilities are not the trainer's: "
+        + recipe.correction.text)
   }
 
   /// Shares the requests out among the servers.
@@ -82,7 +107,7 @@ public final class ServerCompletions: CompletionSource {
         .server, place: "rollout_servers", found: "requests without an adapter", expected: "the run's adapter"
       )
     }
-    let adapter = try sender.files(attached.adapter)
+    let adapter = try source.files(attached.adapter)
     let board = RolloutBoard(count: requests.count)
     let share = (requests.count + servers.count - 1) / servers.count
     let lanes = min(share, max(Self.samplesAtOnce / samples, 1), Self.laneLimit)

@@ -8,6 +8,8 @@ struct StepReport: StepRecord {
   let metrics: UpdateMetrics
   let rollout: Rollout
   let seconds: Double
+  /// Whether the sampler's log-probabilities are the trainer's bits.
+  let isExact: Bool
   /// Norm of the adapter's matrices.
   let adapterNorm: Double
   let flops: StepFlops
@@ -31,10 +33,9 @@ struct StepReport: StepRecord {
       ("num_tokens", Double(state.tokens)),
       ("step_time", seconds), ("tokens_per_second", Double(rollout.tokens) / max(seconds, 1e-6)),
       ("speed/rollout_seconds", rollout.seconds), ("adapter_norm", adapterNorm),
-      ("update_norm", metrics.changeNorm), ("sampling/checked_tokens", Double(metrics.checkedTokens)),
-      ("sampling/differing_tokens", Double(metrics.differingTokens)),
-      ("skipped_steps", Double(state.skipped)),
+      ("update_norm", metrics.changeNorm), ("skipped_steps", Double(state.skipped)),
     ]
+    values += sampling
     if recipe.loss.type == .cispo {
       values.append(("cispo_clip_ratio", metrics.highClipMean))
     } else {
@@ -61,6 +62,28 @@ struct StepReport: StepRecord {
     return values
   }
 
+  /// Whether the sampler agrees with the trainer: to the bit, or how far it is off.
+  private var sampling: [(String, Double)] {
+    guard !isExact else {
+      return [
+        ("sampling/checked_tokens", Double(metrics.checkedTokens)),
+        ("sampling/differing_tokens", Double(metrics.differingTokens)),
+      ]
+    }
+    guard let mismatch = metrics.mismatch else { return [] }
+    let differences = [
+      ("sampling/sampling_logp_difference/mean", mismatch.mean),
+      ("sampling/sampling_logp_difference/max", mismatch.largest),
+    ]
+    guard recipe.correction.isOn else { return differences }
+    let ratio = mismatch.ratio
+    return differences + [
+      ("sampling/importance_sampling_ratio/min", ratio.least),
+      ("sampling/importance_sampling_ratio/mean", ratio.mean),
+      ("sampling/importance_sampling_ratio/max", ratio.most),
+    ]
+  }
+
   private var flatShare: Double {
     let flat = rollout.groups.count { Advantages.deviation($0.rewards) < 1e-8 }
     return Double(flat) / Double(max(rollout.groups.count, 1))
@@ -78,7 +101,9 @@ struct StepReport: StepRecord {
       "step \(state.step)/\(stopStep)",
       "reward " + f("%.2f", "reward") + " (" + parts.joined(separator: ", ") + ")",
       "flat groups " + String(format: "%.0f %%", 100 * flatShare),
-      metrics.kl.map { String(format: "KL %.4f", $0) }, "gradient " + f("%.2g", "grad_norm"),
+      metrics.kl.map { String(format: "KL %.4f", $0) },
+      metrics.mismatch.map { String(format: "sampler off by %.4f", $0.mean) },
+      "gradient " + f("%.2g", "grad_norm"),
       "adapter " + f("%.2f", "adapter_norm") + " + " + f("%.1e", "update_norm"),
       "length " + f("%.0f", "completions/mean_length"),
       "cut " + String(format: "%.0f %%", 100 * rollout.truncatedShare),

@@ -161,9 +161,13 @@ struct Eval: AsyncParsableCommand {
 
   func run() async throws {
     let grader = Grader()
-    let crew = try replay == nil ? Crew.join() : nil
+    let crew = try Crew.join()
     let processes = crew.map { $0.processes as any ProcessGroup } ?? SingleProcess()
-    let judge = try processes.together { try command().map { try Judge($0) } }
+    // One process is enough for that; the others have nothing to do.
+    if replay != nil, !processes.isFirst { return }
+    let judge = try (replay == nil ? processes : SingleProcess()).together {
+      try command().map { try Judge($0) }
+    }
     judge?.start()
     if let replay {
       // A folder that is not there is told of, not made.

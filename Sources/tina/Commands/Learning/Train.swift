@@ -159,7 +159,8 @@ struct Train: AsyncParsableCommand {
       let key = try ServerKey(file: apiKeyFile).text
       outcome = .success(
         try await ServerCompletions(
-          recipe, model: base, options: options, key: key, rank: processes.rank
+          recipe, model: base, options: options, key: key, rank: processes.rank,
+          processes: processes.count
         ) { if processes.isFirst { Terminal.note($0) } })
     } catch {
       outcome = .failure(error)
