@@ -13,7 +13,7 @@ offered() {
   zpty -b shell zsh -f
   zpty -w shell $setup
   for ((i = 0; i < 100; i++)); do
-    zpty -r -t shell chunk '*' && text+=$chunk
+    while zpty -r -t shell chunk; do text+=$chunk; done
     [[ $text == *$'\n'READY* ]] && break
     sleep 0.05
   done
