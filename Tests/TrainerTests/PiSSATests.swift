@@ -141,9 +141,10 @@ import Testing
     let ended = try await parts.run(stopAt: 3).adapter
     #expect(FileManager.default.contentsEqual(atPath: expected, andPath: ended))
     let archive = try TinaFile(path: expected).archive()
-    #expect(archive.configuration["r"]?.int == 6 && archive.configuration["lora_alpha"]?.double == 12)
-    #expect(archive.configuration["init_lora_weights"]?.bool == true)
-    #expect(archive.configuration["rank_pattern"]?.object?["k_proj"]?.int == 4)
+    let configuration = try #require(archive.configuration)
+    #expect(configuration["r"]?.int == 6 && configuration["lora_alpha"]?.double == 12)
+    #expect(configuration["init_lora_weights"]?.bool == true)
+    #expect(configuration["rank_pattern"]?.object?["k_proj"]?.int == 4)
     for entry in archive.entries {
       guard case .lowRank(let pair) = entry.content else { continue }
       let half = entry.module.hasSuffix("k_proj") ? 2 : 3
