@@ -260,7 +260,7 @@ def llama(tina, folder, options):
     shared = keep / "shared"
     shared.mkdir(exist_ok=True)
     changes = {"max_steps": options.steps, "gradient_accumulation_steps": options.groups,
-               "eval_steps": options.steps, "save_steps": options.steps, "eval_samples": 4}
+               "eval_steps": options.steps, "save_steps": options.steps, "eval_samples": 2}
     presets = {"policy": {"model": base_file(tina, keep), "lora": shared / "adapter.gguf", **PRESET}}
     scores = {}
     with Llama(options.llama_server, presets, keep) as server:
