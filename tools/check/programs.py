@@ -59,7 +59,7 @@ class Server:
 
         self.reader = threading.Thread(target=read, daemon=True)
         self.reader.start()
-        ready.wait(60)
+        ready.wait(600)
         if not self.url:
             raise SystemExit("the server did not start:\n" + "\n".join(self.lines))
 

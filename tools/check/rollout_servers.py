@@ -260,7 +260,7 @@ def llama(tina, folder, options):
     shared = keep / "shared"
     shared.mkdir(exist_ok=True)
     changes = {"max_steps": options.steps, "gradient_accumulation_steps": options.groups,
-               "eval_steps": options.steps, "save_steps": options.steps, "eval_samples": 4}
+               "eval_steps": options.steps, "save_steps": options.steps, "eval_samples": 2}
     presets = {"policy": {"model": base_file(tina, keep), "lora": shared / "adapter.gguf", **PRESET}}
     scores = {}
     with Llama(options.llama_server, presets, keep) as server:
@@ -303,7 +303,7 @@ def llama(tina, folder, options):
 def evaluate(tina, folder, options):
     keep = pathlib.Path(options.keep or folder)
     common = ["--benchmark", PICO + "/heldout.jsonl", "--prompt", "plain", "--samples", str(options.samples),
-              "--max-tokens", "200", "--json"]
+              "--max-tokens", "200", "--json"] + (["--limit", str(options.limit)] if options.limit else [])
 
     def summary(words, output):
         done = run([tina, "eval", *words, *common, "--out", str(output)])
@@ -325,7 +325,11 @@ def evaluate(tina, folder, options):
             foreign = summary(["--endpoint", server.url, "--model", "base", "--model", "math", "--connections", "16"],
                               folder / "llama")
         for name, result in [("here", here), ("llama-server", foreign)]:
-            print(f"  {name}: {json.dumps(result)}")
+            for one in result["contestants"]:
+                low, high = one["interval_95"]
+                print(f"  {one['name']} {name}: Pass@1 {one['pass_at_1']:.3f} ({low:.3f} to {high:.3f}), ± "
+                      f"{one['sampling_error']:.3f} by sampling, format {one['format']:.3f}, "
+                      f"{one['mean_tokens']:.1f} tokens")
 
 
 def main():
@@ -338,6 +342,7 @@ def main():
     parser.add_argument("--groups", type=int, default=8, help="prompts of a step")
     parser.add_argument("--mode", default="sequence_mask", help="vllm_importance_sampling_mode")
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--limit", type=int, help="problems of the evaluation; all unless given")
     parser.add_argument("--keep", help="a folder for the runs of llama-server")
     parser.add_argument("--shape", help="a model of the 1.5B shape, made if it is not there")
     parser.add_argument("--rank", type=int, default=96, help="of the adapters that are sent")
