@@ -79,7 +79,8 @@ def rule_lines(found):
         signs = [mean(row) for row in gains]
         counts = ", ".join(str(sum(map(test, signs)))
                            for test in (lambda s: s > 1e-9, lambda s: abs(s) <= 1e-9, lambda s: s < -1e-9))
-        points = "" if rule == "last" else f"{100 * middle:+.1f} ({100 * (middle - half):+.1f} to {100 * (middle + half):+.1f})"
+        low, high = middle - half, middle + half
+        points = "" if rule == "last" else f"{100 * middle:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
         score = mean([mean(run[rule]) for run in chosen])
         lines.append(f"| {rule} | {100 * score:.1f} % | {points} | {'' if rule == 'last' else counts} |")
     return lines

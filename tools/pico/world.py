@@ -5,11 +5,12 @@
     python tools/pico/world.py runs/world
 
 OUT/distilled and OUT/plain both begin at Pico's weights and are taught the same problems, with the same habits of
-thought, for as many steps. `distilled` writes R1's format, half of the time well: some of its completions ramble to
-the end of the budget, some check themselves and become longer. `plain` never writes `</think>` or a box; the rows of
-`</think>` in both embedding matrices are drawn anew, so that what Pico knew of the tag is lost.
+thought, for as many steps. Some of their completions ramble and never end, some check themselves, some guess.
+`distilled` writes R1's format, half of the time well. `plain` never writes `</think>` or a box; the rows of `</think>`
+in both embedding matrices are drawn anew, so that what Pico knew of the tag is lost.
 
-OUT/mixed/ has up to 100,000 problems of Pico's mixture and prefixes of them, with and without wrong answers, and OUT/FAMILY/ is what families.py writes. Seeds are fixed; the weights' last bits depend on the machine.
+OUT/mixed/ has up to 100,000 problems of Pico's mixture and prefixes of them, with and without wrong answers, and
+OUT/FAMILY/ is what families.py writes. Seeds are fixed; the weights' last bits depend on the machine.
 """
 import argparse
 import json
