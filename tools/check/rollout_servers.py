@@ -111,7 +111,7 @@ def workers(tina, folder, _):
         joined.terminate()
         joined.wait(30)
         said = "".join(told)
-        for words in [servers[1].url, f"{late} answers again"]:
+        for words in [servers[1].url, f"{late}/ answers again"]:
             if words not in said:
                 fail(f"nothing was said of {words}:\n{said[-3000:]}")
         if files("changing") != files("alone"):
@@ -268,6 +268,8 @@ def llama(tina, folder, options):
                  "vllm_importance_sampling_mode": options.mode}
         for seed in options.seeds:
             for kind, more in [("here", {}), ("llama-server", there)]:
+                if kind not in options.kinds:
+                    continue
                 output = keep / f"{kind}-{seed}"
                 started = time.monotonic()
                 done = run(train_words(tina, {**changes, **more}, output) + ["--seed", str(seed)])
@@ -338,6 +340,7 @@ def main():
     parser.add_argument("--only", nargs="+", help="some of the parts")
     parser.add_argument("--llama-server", help="llama.cpp's program")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--kinds", nargs="+", default=["here", "llama-server"], help="who samples")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--groups", type=int, default=8, help="prompts of a step")
     parser.add_argument("--mode", default="sequence_mask", help="vllm_importance_sampling_mode")
