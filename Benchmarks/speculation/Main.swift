@@ -41,7 +41,8 @@ enum Main {
     print("seconds of a step of 1, 2, 4, 8, 16, 32, 64 rows: \(costs.text)")
     print("\(texts.count) texts, \(texts.reduce(0) { $0 + $1.completion.count }) tokens")
     print(
-      "streams  guesses from             right/guessed     tokens a step   speed   time of the last quarter of tokens")
+      "streams  guesses from             right/guessed     tokens a step   speed   time of the last quarter of tokens"
+    )
     for count in streams {
       for source in Replay.Source.allCases {
         show(Replay(texts: texts, costs: costs, streams: count, source: source), source.rawValue)
