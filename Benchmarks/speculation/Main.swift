@@ -40,19 +40,38 @@ enum Main {
       ?? Replay.Costs(Model(path: words[0], activations: .fastest))
     print("seconds of a step of 1, 2, 4, 8, 16, 32, 64 rows: \(costs.text)")
     print("\(texts.count) texts, \(texts.reduce(0) { $0 + $1.completion.count }) tokens")
-    print("streams  guesses from        right/guessed     tokens a step   speed   time of the last quarter")
+    print(
+      "streams  guesses from             right/guessed     tokens a step   speed   time of the last quarter of tokens"
+    )
     for count in streams {
       for source in Replay.Source.allCases {
-        let replay = Replay(texts: texts, costs: costs, streams: count, source: source)
-        let (plain, guessed) = (replay.run(isGuessing: false), replay.run(isGuessing: true))
-        let name = source.rawValue.padding(toLength: 16, withPad: " ", startingAt: 0)
-        print(
-          String(
-            format: "%7d  %@  %8d/%-8d  %13.2f  %6.2f  %8.2f", count, name, guessed.accepted, guessed.drafted,
-            Double(guessed.tokens) / Double(guessed.steps), plain.seconds / guessed.seconds,
-            guessed.tail / max(plain.tail, 1e-9)))
+        show(Replay(texts: texts, costs: costs, streams: count, source: source), source.rawValue)
       }
     }
+    // A group is answered once all its samples are: none takes the place of one that ends.
+    let groups = texts.indices.map { first in (0..<16).map { texts[(first + $0) % texts.count] } }
+    for source in Replay.Source.allCases {
+      let replays = groups.map { Replay(texts: $0, costs: costs, streams: $0.count, source: source) }
+      show(replays, streams: 16, "group, " + source.rawValue)
+    }
+  }
+
+  private static func show(_ replay: Replay, _ name: String) {
+    show([replay], streams: replay.streams, name)
+  }
+
+  /// One line: all of these together.
+  private static func show(_ replays: [Replay], streams: Int, _ name: String) {
+    func total(isGuessing: Bool) -> Replay.Result {
+      replays.reduce(into: Replay.Result()) { $0.add($1.run(isGuessing: isGuessing)) }
+    }
+    let (plain, guessed) = (total(isGuessing: false), total(isGuessing: true))
+    print(
+      String(
+        format: "%7d  %@  %8d/%-8d  %13.2f  %6.2f  %8.2f", streams,
+        name.padding(toLength: 23, withPad: " ", startingAt: 0), guessed.accepted, guessed.drafted,
+        Double(guessed.tokens) / Double(guessed.steps), plain.seconds / guessed.seconds,
+        guessed.tail / max(plain.tail, 1e-9)))
   }
 }
 

@@ -40,12 +40,21 @@ struct Replay {
 
   struct Result {
     var seconds = 0.0
-    /// Seconds while at most a quarter of the streams is left.
+    /// Seconds of the last quarter of all tokens: few streams are left then.
     var tail = 0.0
     var steps = 0
     var tokens = 0
     var drafted = 0
     var accepted = 0
+
+    mutating func add(_ other: Self) {
+      seconds += other.seconds
+      tail += other.tail
+      steps += other.steps
+      tokens += other.tokens
+      drafted += other.drafted
+      accepted += other.accepted
+    }
   }
 
   private struct Stream {
@@ -70,6 +79,7 @@ struct Replay {
     var indices: [DraftIndex] = source == .all ? [DraftIndex()] : []
     var waiting = texts[...]
     var running: [Stream] = []
+    let wanted = texts.reduce(0) { $0 + $1.completion.count }
     while true {
       while running.count < streams, let text = waiting.popFirst() {
         if source != .all { indices.append(DraftIndex()) }
@@ -107,7 +117,7 @@ struct Replay {
       known.add(rows: rows, seconds: seconds)
       planner.close(streams: running.count, rows: rows, accepted: drawn - running.count, known)
       result.seconds += seconds
-      if waiting.isEmpty, 4 * running.count <= streams || streams < 4 { result.tail += seconds }
+      if 4 * result.tokens >= 3 * wanted { result.tail += seconds }
       result.steps += 1
       result.tokens += drawn
       running.removeAll { $0.done >= $0.text.completion.count }
