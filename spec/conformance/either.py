@@ -30,7 +30,8 @@ def cases():
         meta = compact(text) if text else b'{"x":"' + b"\\u0301" * 31 + b'"}'
         yield case(f"marks-{name}", None, plain, "31 combining marks in a row, " + note, meta=meta)
     attributes = compact({"tensor_names": [marks, "b"]})
-    yield case("marks-attributes", None, [dict(plain[0], attributes=attributes)], "31 combining marks in a row, in attributes")
+    yield case("marks-attributes", None, [dict(plain[0], attributes=attributes)],
+               "31 combining marks in a row, in attributes")
 
 
 def one_block(size, window, raw=False):

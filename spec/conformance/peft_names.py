@@ -16,7 +16,8 @@ def cases():
 
 
 def case(note, tensors, entries, **more):
-    return {"note": note, "configuration": CONFIG | more.pop("configuration", {}), "tensors": tensors, "entries": entries, **more}
+    configuration = CONFIG | more.pop("configuration", {})
+    return {"note": note, "configuration": configuration, "tensors": tensors, "entries": entries, **more}
 
 
 def pair(path, a=A, b=B, ending=".weight"):
@@ -58,7 +59,8 @@ def parsed():
     for front in ("model.language_model.model.", "language_model.model.", "model.language_model."):
         path = front + Q
         yield one(f"a model of images and text: {front}", START + path, Q, path, usual=True)
-    for path in ("model.visual.blocks.0.qkv", "language_model.lm_head", "transformer.h.0.attn.c_attn", "model.model.layers.0.x"):
+    for path in ("model.visual.blocks.0.qkv", "language_model.lm_head", "transformer.h.0.attn.c_attn",
+                 "model.model.layers.0.x"):
         yield one("another layout keeps its path", START + path, path, path, usual=True)
     table = "model.embed_tokens"
     for ending in ("", ".default"):
@@ -72,12 +74,14 @@ def parsed():
     for ending in (".bias", ".default.bias"):
         name = f"{START}{model}.lora_B{ending}"
         both = [low_rank(Q, model), entry(5, Q, model, ending != ".bias" and [name], scale=2.0)]
-        yield case("a pair's bias: " + ending, pair(START + model) | {name: [5]}, both, configuration={"lora_bias": True})
+        yield case("a pair's bias: " + ending, pair(START + model) | {name: [5]}, both,
+                   configuration={"lora_bias": True})
     both = [low_rank(Q, model), entry(6, Q, model)]
     yield case("a bias", pair(START + model) | {f"{START}{model}.bias": [5]}, both, configuration={"bias": "lora_only"})
     both = [entry(8, "lm_head", "lm_head", parameter="weight"), low_rank(Q, model)]
     saved = {"modules_to_save": ["lm_head"]}
-    yield case("a module that is saved whole", pair(START + model) | {START + "lm_head.weight": [7, 6]}, both, configuration=saved)
+    yield case("a module that is saved whole", pair(START + model) | {START + "lm_head.weight": [7, 6]}, both,
+               configuration=saved)
     a, b = A + [3, 3], B + [1, 1]
     names = pair(f"{START}model.conv", a, b)
     yield case("more than two dimensions", names, [low_rank("model.conv", "model.conv", kind=2)])
@@ -91,16 +95,23 @@ def settings():
         found = [low_rank(Q, first, **one), low_rank(Q.replace("0", "1"), second, **two)]
         return case(note, both, found, configuration=configuration, **more)
 
-    yield scaled("a pattern is a name's end", {"alpha_pattern": {"layers.1.self_attn.q_proj": 2}}, {}, {"alpha": 2.0, "scale": 0.5})
-    yield scaled("the first pattern that matches", {"alpha_pattern": {"q_proj": 4, "layers.1.self_attn.q_proj": 2}}, {"alpha": 4.0, "scale": 1.0}, {"alpha": 4.0, "scale": 1.0})
+    yield scaled("a pattern is a name's end", {"alpha_pattern": {"layers.1.self_attn.q_proj": 2}}, {},
+                 {"alpha": 2.0, "scale": 0.5})
+    yield scaled("the first pattern that matches", {"alpha_pattern": {"q_proj": 4, "layers.1.self_attn.q_proj": 2}},
+                 {"alpha": 4.0, "scale": 1.0}, {"alpha": 4.0, "scale": 1.0})
     yield scaled("a pattern matches behind a dot only", {"alpha_pattern": {"proj": 4, "ttn.q_proj": 2}}, {}, {})
-    yield scaled("^ stands at the path's beginning", {"alpha_pattern": {"^q_proj": 4, "^model.layers.1.self_attn.q_proj": 2}}, {}, {"alpha": 2.0, "scale": 0.5})
-    yield scaled("use_rslora", {"use_rslora": True, "alpha_pattern": {"layers.1.*": 3}}, {"origin": 2, "scale": 4.0}, {"origin": 2, "alpha": 3.0, "scale": 1.5})
+    yield scaled("^ stands at the path's beginning",
+                 {"alpha_pattern": {"^q_proj": 4, "^model.layers.1.self_attn.q_proj": 2}}, {},
+                 {"alpha": 2.0, "scale": 0.5})
+    yield scaled("use_rslora", {"use_rslora": True, "alpha_pattern": {"layers.1.*": 3}}, {"origin": 2, "scale": 4.0},
+                 {"origin": 2, "alpha": 3.0, "scale": 1.5})
     ranks = pair(START + first, [3, 6], [5, 3])
     narrow = {"use_rslora": True, "lora_alpha": 7, "rank_pattern": {"q_proj": 3}}
     # f32(7 / √3) = 8475539 · 2⁻²¹.
-    yield case("a rank of its own, by its root", ranks, [low_rank(Q, first, origin=2, alpha=7.0, scale=8475539 * 2.0**-21)], configuration=narrow)
-    yield case("no scale is a round number: 1 / 3", ranks, [low_rank(Q, first, alpha=1.0, scale=11184811 * 2.0**-25)], configuration={"r": 3, "lora_alpha": 1})
+    yield case("a rank of its own, by its root", ranks,
+               [low_rank(Q, first, origin=2, alpha=7.0, scale=8475539 * 2.0**-21)], configuration=narrow)
+    yield case("no scale is a round number: 1 / 3", ranks,
+               [low_rank(Q, first, alpha=1.0, scale=11184811 * 2.0**-25)], configuration={"r": 3, "lora_alpha": 1})
     table, path = "embed_tokens", "model.embed_tokens"
     name = f"{START}{path}.token_adapter.trainable_tokens_delta"
     for note, told, numbers in (
@@ -109,7 +120,8 @@ def settings():
     ):  # fmt: skip
         for ending in ("", ".default"):
             rows = entry(7, table, path, ending and [name + ending], rows=numbers)
-            yield case(f"rows by {note}{ending}", pair(START + first) | {name + ending: [2, 6]}, [rows, low_rank(Q, first)], configuration={"trainable_token_indices": told})
+            yield case(f"rows by {note}{ending}", pair(START + first) | {name + ending: [2, 6]},
+                       [rows, low_rank(Q, first)], configuration={"trainable_token_indices": told})
 
 
 def refused():
@@ -130,7 +142,8 @@ def refused():
     yield case("a pair that leaves no module", pair(START.removesuffix(".") + "."))
     yield case("a module of nothing but base_layer", pair(START + ".base_layer"))
     yield case("an adapter of another name", pair(path, ending=".other.weight"))
-    yield case("an embedding's pair of another name", {f"{path}.lora_embedding_{half}.other": shape for half, shape in (("A", A), ("B", B))})
+    yield case("an embedding's pair of another name",
+               {f"{path}.lora_embedding_{half}.other": shape for half, shape in (("A", A), ("B", B))})
     yield case("a bias of A", pair(path) | {path + ".lora_A.bias": [4]})
     yield case("names of MLX", {path + ".lora_a": [6, 4], path + ".lora_b": [4, 5]})
     yield case("a rank that the configuration does not state", pair(path, [3, 6], [5, 3]))

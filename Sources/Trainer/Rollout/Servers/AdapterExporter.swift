@@ -92,8 +92,9 @@ final class ExportedAdapter: Sendable {
   /// Writes a file unless that was done; others who ask wait.
   private func once(_ path: String, _ write: (String) throws(AdapterError) -> Void) throws -> String {
     try made.withLock { made -> Result<Void, AdapterError> in
-      guard made.insert(path).inserted else { return .success(()) }
-      return Result { () throws(AdapterError) in try write(path) }
+      if made.contains(path) { return .success(()) }
+      // A file that could not be written is tried again.
+      return Result { () throws(AdapterError) in try write(path) }.map { _ = made.insert(path) }
     }.get()
     return path
   }
