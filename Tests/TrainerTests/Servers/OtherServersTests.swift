@@ -1,3 +1,4 @@
+import AdapterFormat
 import Foundation
 import ModelFiles
 import Synchronization
@@ -30,6 +31,20 @@ import Testing
     #expect(result.step == 3)
     await completions.finish()
     return notes.withLock { $0.joined(separator: "\n") }
+  }
+
+  /// Another server may ask for the same adapter after the folder failed.
+  @Test func anAdapterThatCouldNotBeWrittenIsTriedAgain() throws {
+    let folder = shared.path + "/later"
+    let files = ExportedAdapter(
+      try AdapterFile(path: picoAdapter).archive, try BaseArchitecture(path: pico), peft: folder + "/peft",
+      gguf: ExportedAdapter.gguf(in: folder), onFolder: {})
+    // A file stands where the folder should.
+    try Data().write(to: URL(fileURLWithPath: folder))
+    for _ in 0..<2 { #expect(throws: AdapterError.self) { try files.gguf() } }
+    try FileManager.default.removeItem(atPath: folder)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    #expect(FileManager.default.fileExists(atPath: try files.gguf()))
   }
 
   /// SGLang takes no seeds: its run is another one.
