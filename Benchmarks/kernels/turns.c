@@ -14,12 +14,13 @@
 
 #include "ckernels.h"
 
-enum { BUILDS_MAX = 8, ROUNDS_MAX = 400 };
+enum { BUILDS_MAX = 8, ROUNDS_MAX = 400, SHAPES_MAX = 8 };
 struct build {
   tk_pool *pool;
   void (*linear)(tk_pool *, const tk_linear_args *, size_t);
   void (*run)(tk_pool *, size_t, tk_body, void *);
   bool (*select)(const char *);
+  double (*fused)(tk_pool *, size_t), (*bytes)(tk_pool *, size_t);
 };
 static struct build builds[BUILDS_MAX];
 static size_t build_count, threads, weight_bytes, cursor;
@@ -58,20 +59,6 @@ static void read_chunk(void *context, size_t chunk) {
   sink = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
 }
 
-typedef float v16 __attribute__((vector_size(64)));
-#if defined(__x86_64__)
-__attribute__((target("avx512f")))
-#endif
-static void peak_chunk(void *context, size_t chunk) {
-  v16 a[12];
-  for (int i = 0; i < 12; i++) a[i] = (v16){} + (float)i;
-  const v16 x = (v16){} + 0.999f, y = (v16){} + 1e-3f;
-  for (size_t rounds = *(size_t *)context; rounds > 0; rounds--)
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < 12; i++) a[i] = __builtin_elementwise_fma(a[i], x, y);
-  for (int i = 1; i < 12; i++) a[0] += a[i];
-  sink = (uint64_t)a[0][chunk & 7];
-}
-
 static int ascending(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
   return x < y ? -1 : x > y;
@@ -88,8 +75,8 @@ static float *floats(size_t count) {
 }
 
 // `maps` maps of the same inputs.
-static void measure(size_t rows, size_t columns, size_t n, tk_type type, size_t rank, tk_activations activations,
-                    size_t rounds, double peak) {
+static void measure(size_t rows, size_t columns, size_t n, const char *name, tk_type type, size_t rank,
+                    tk_activations activations, size_t rounds, double peak) {
   const size_t bytes = rows * tk_row_bytes(type, columns);
   float *x = floats(n * columns), *y = floats(n * rows), *u = floats(n * (rank + 1));
   static double reads[ROUNDS_MAX], times[BUILDS_MAX][ROUNDS_MAX], ratios[BUILDS_MAX][ROUNDS_MAX];
@@ -113,9 +100,8 @@ static void measure(size_t rows, size_t columns, size_t n, tk_type type, size_t 
   }
   const double read = median(reads, rounds), work = 2.0 * (double)(rows * columns * n);
   const double arithmetic = work / peak, larger = fmax(read, arithmetic);
-  printf("%4s %6zu x %5zu n=%3zu r=%2zu  reads %5.1f GB/s ",
-         type == TK_F32 ? "f32" : type == TK_F16 ? "f16" : activations == TK_ACTIVATIONS_BF16 ? "b/b" : "bf16", rows,
-         columns, n, rank, (double)bytes / read * 1e-9);
+  printf("%4s %6zu x %5zu n=%3zu r=%2zu  reads %5.1f GB/s ", name, rows, columns, n, rank,
+         (double)bytes / read * 1e-9);
   for (size_t b = 0; b < build_count; b++) {
     const double time = median(times[b], rounds);
     printf(" | %7.1f us %5.0f GF %3.0f %% of %s", time * 1e6, work / time * 1e-9, 100 * larger / time,
@@ -127,8 +113,16 @@ static void measure(size_t rows, size_t columns, size_t n, tk_type type, size_t 
   free(x), free(y), free(u);
 }
 
-// turns THREADS ROUNDS WHAT BUILD...   WHAT: letters of types (b bf16, h f16, f f32, r bf16 with bf16 inputs), then
-// counts of inputs, with +RANK for an adapter: br,1,2,8,1+32
+// turns THREADS ROUNDS WHAT BUILD...   WHAT: letters of types (below), then counts of inputs, with +RANK for an
+// adapter: br,1,2,8,1+32. ISA=avx2 chooses a path, SHAPES=256x1536,151936x1536 other shapes.
+static const struct { char letter; const char *name; tk_type type; tk_activations activations; } types[] = {
+    {'b', "bf16", TK_BF16, TK_ACTIVATIONS_F32},  {'h', "f16", TK_F16, TK_ACTIVATIONS_F32},
+    {'f', "f32", TK_F32, TK_ACTIVATIONS_F32},    {'r', "b/b", TK_BF16, TK_ACTIVATIONS_BF16},
+    {'8', "q8_0", TK_Q8_0, TK_ACTIVATIONS_INT8}, {'0', "q4_0", TK_Q4_0, TK_ACTIVATIONS_INT8},
+    {'1', "q4_1", TK_Q4_1, TK_ACTIVATIONS_INT8}, {'2', "q5_0", TK_Q5_0, TK_ACTIVATIONS_INT8},
+    {'3', "q5_1", TK_Q5_1, TK_ACTIVATIONS_INT8}, {'4', "q4_k", TK_Q4_K, TK_ACTIVATIONS_INT8},
+    {'5', "q5_k", TK_Q5_K, TK_ACTIVATIONS_INT8}, {'6', "q6_k", TK_Q6_K, TK_ACTIVATIONS_INT8},
+};
 int main(int argc, char **argv) {
   if (argc < 5) return 64;
   threads = (size_t)atoi(argv[1]);
@@ -139,6 +133,10 @@ int main(int argc, char **argv) {
     struct build *b = &builds[build_count++];
     b->linear = (void (*)(tk_pool *, const tk_linear_args *, size_t))dlsym(library, "tk_linear");
     b->run = (void (*)(tk_pool *, size_t, tk_body, void *))dlsym(library, "tk_pool_run");
+    b->fused = (double (*)(tk_pool *, size_t))dlsym(library, "tk_limits_fma");
+    b->bytes = (double (*)(tk_pool *, size_t))dlsym(library, "tk_limits_bytes");
+    b->select = (bool (*)(const char *))dlsym(library, "tk_isa_select");
+    if (getenv("ISA") && !b->select(getenv("ISA"))) return fprintf(stderr, "no path %s\n", getenv("ISA")), 1;
     b->pool = ((tk_pool * (*)(size_t)) dlsym(library, "tk_pool_create"))(threads);
   }
   weight_bytes = (size_t)1 << 30;
@@ -147,31 +145,42 @@ int main(int argc, char **argv) {
   if (getenv("HUGE")) madvise(weights, weight_bytes, MADV_HUGEPAGE);
   for (size_t i = 0; i < weight_bytes / 2; i++)
     ((uint16_t *)weights)[i] = (uint16_t)(0x3c00 + (i * 40503u) % 255 + ((i & 1) << 15));
-  double peak = 0;
+  double peak = 0, bytes = 0;  // as the path in use may compute them
   for (int i = 0; i < 5; i++) {
-    size_t count = 500000;
-    double t = now();
-    builds[0].run(builds[0].pool, threads, peak_chunk, &count);
-    peak = fmax(peak, (double)(count * threads) * 24 * 16 / (now() - t));
+    const double began = now(), fused = builds[0].fused(builds[0].pool, 100), between = now();
+    const double products = builds[0].bytes(builds[0].pool, 500);
+    peak = fmax(peak, fused / (between - began));
+    bytes = fmax(bytes, products / (now() - between));
   }
-  printf("peak %.0f GFLOP/s in float32\n", peak * 1e-9);
-  static size_t shapes[][2] = {{1536, 1536}, {8960, 1536}, {1536, 8960}};
+  printf("peak %.0f GFLOP/s in float32, %.0f G operations/s in bytes\n", peak * 1e-9, bytes * 1e-9);
+  static size_t shapes[SHAPES_MAX][2] = {{1536, 1536}, {8960, 1536}, {1536, 8960}};
+  size_t shape_count = 3;
+  for (char *at = getenv("SHAPES"), first = 1; at && *at; at += *at == ',', first = 0) {
+    if (first) shape_count = 0;
+    if (shape_count == SHAPES_MAX) break;
+    shapes[shape_count][0] = strtoul(at, &at, 10);
+    shapes[shape_count++][1] = strtoul(at + (*at == 'x'), &at, 10);
+  }
   const char *hot = getenv("HOT");  // so many KB of weights again and again, in the second-level cache
   if (hot) {
     weight_bytes = (size_t)atoi(hot) * 1024;
-    for (size_t s = 0; s < 3; s++) shapes[s][0] = (weight_bytes - 4096) / 4 / shapes[s][1] / 8 * 8;
+    for (size_t s = 0; s < shape_count; s++) shapes[s][0] = (weight_bytes - 4096) / 4 / shapes[s][1] / 8 * 8;
   }
   char *items = strchr(argv[3], ',');
   for (const char *c = argv[3]; *c && *c != ','; c++) {
-    const tk_type type = *c == 'f' ? TK_F32 : *c == 'h' ? TK_F16 : TK_BF16;
-    const bool rounded = *c == 'r';
+    size_t t = 0;
+    while (t < sizeof types / sizeof *types && types[t].letter != *c) t++;
+    if (t == sizeof types / sizeof *types) return fprintf(stderr, "no type %c\n", *c), 64;
+    // Bytes have a peak of their own, which tk_limits_bytes measures.
+    const double most = types[t].activations == TK_ACTIVATIONS_INT8 ? bytes
+                        : types[t].activations == TK_ACTIVATIONS_BF16 ? 2 * peak : peak;
     for (const char *p = items; p; p = strchr(p + 1, ',')) {
       const size_t n = (size_t)atoi(p + 1);
       const char *plus = strchr(p + 1, '+'), *comma = strchr(p + 1, ',');
       const size_t rank = plus && (!comma || plus < comma) ? (size_t)atoi(plus + 1) : 0;
-      for (size_t s = 0; s < 3; s++)
-        measure(shapes[s][0], shapes[s][1], n, type, rank, rounded ? TK_ACTIVATIONS_BF16 : TK_ACTIVATIONS_F32,
-                n > 64 ? rounds / 8 + 1 : n > 8 ? rounds / 2 + 1 : rounds, rounded ? 2 * peak : peak);
+      for (size_t s = 0; s < shape_count; s++)
+        measure(shapes[s][0], shapes[s][1], n, types[t].name, types[t].type, rank, types[t].activations,
+                n > 64 ? rounds / 8 + 1 : n > 8 ? rounds / 2 + 1 : rounds, most);
     }
   }
 }
