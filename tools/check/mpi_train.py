@@ -5,8 +5,9 @@
   python tools/check/mpi_train.py --quick                               1, 2 and 3 processes, one killed, one refused
   python tools/check/mpi_train.py --only hosts --rate 1gbit             two hosts of network namespaces (root)
 
-Parts: same, kill, refuse, stop, eval, sweep; hosts and cable need root, `ip` and `tc`, cable a C compiler. All need
-mpirun (openmpi-bin). `cable` measures how long a gradient of the 1.5B shape takes between two hosts.
+Parts: same, kill, refuse, stop, eval, sweep; hosts, shape and cable need root, `ip` and `tc`, cable a C compiler. All
+need mpirun (openmpi-bin). `cable` measures how long a gradient of the 1.5B shape takes between two hosts, `shape` how
+long a whole step does.
 """
 import argparse
 import json
@@ -22,13 +23,13 @@ import tempfile
 import time
 
 from programs import PICO, ROOT, find_program
+from two_hosts import TwoHosts
 
 STEPS = 4
 # Recipes/pico.yaml, shortened.
 CHANGES = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 6,
            "max_completion_length": 96, "save_steps": 1, "eval_steps": 2, "max_steps": STEPS}
 TIMES = re.compile(r"^(step_time|tokens_per_second|speed/.*)$")
-HOSTS = ["tina-a", "tina-b"]
 
 
 def fail(text):
@@ -131,12 +132,19 @@ def kill(bench, kills, longest, seed):
             rank = min(range(count), key=lambda rank: (victims[rank], -rank))
             if run.poll() is None and rank in found:
                 os.kill(found[rank], signal.SIGKILL)
-                since = time.monotonic()
-                code = run.wait(timeout=60)
-                slowest = max(slowest, time.monotonic() - since)
+                ticks = 0  # of 20 ms; time in which the check itself stands still doesn't count
+                while run.poll() is None and ticks < 3000:
+                    time.sleep(0.02)
+                    ticks += 1
+                slowest, code = max(slowest, ticks * 0.02), run.returncode
                 killed, victims[rank] = killed + 1, victims[rank] + 1
                 errors.seek(0)
                 text = errors.read()
+                print(f"  rank {rank} of {count} killed, step {text.count('step ')}; gone after {ticks * 0.02:.1f} s",
+                      flush=True)
+                if code is None:
+                    run.kill()
+                    fail(f"a minute after the kill mpirun still ran:\n{text[-2000:]}")
                 if code == 0:
                     fail("mpirun ended with 0 although a process was killed")
                 if f"rank {rank}" not in text:
@@ -241,87 +249,55 @@ def sweep(bench):
     print("  tina sweep with 2 processes: the same adapters")
 
 
-class TwoHosts:
-    """Two network namespaces, joined by a virtual cable of limited speed."""
-
-    def __init__(self, folder, rate):
-        self.folder, self.rate = pathlib.Path(folder), rate
-
-    def __enter__(self):
-        self.remove()
-        for number, name in enumerate(HOSTS, 1):
-            os.makedirs(f"/etc/netns/{name}", exist_ok=True)
-            pathlib.Path(f"/etc/netns/{name}/hosts").write_text(
-                "127.0.0.1 localhost\n" + "".join(f"10.77.0.{i} {host}\n" for i, host in enumerate(HOSTS, 1)))
-            subprocess.run(["ip", "netns", "add", name], check=True)
-        subprocess.run(["ip", "link", "add", "va", "netns", HOSTS[0], "type", "veth", "peer", "name", "vb", "netns",
-                        HOSTS[1]], check=True)
-        for number, (name, device) in enumerate(zip(HOSTS, ["va", "vb"]), 1):
-            inside = ["ip", "netns", "exec", name]
-            for words in [["ip", "addr", "add", f"10.77.0.{number}/24", "dev", device],
-                          ["ip", "link", "set", device, "up"], ["ip", "link", "set", "lo", "up"]]:
-                subprocess.run(inside + words, check=True)
-            if self.rate:
-                subprocess.run(inside + ["tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", self.rate,
-                                         "burst", "256kb", "latency", "50ms"], check=True)
-        # What ssh is on real hosts: a command on another one.
-        self.agent = self.folder / "agent"
-        self.agent.write_text('#!/bin/sh\nhost=$1\nshift\nexec ip netns exec "$host" unshare -u '
-                              'sh -c "hostname $host; exec sh -c \'$*\'"\n')
-        self.agent.chmod(0o755)
-        return self
-
-    def mpirun(self, count, *more):
-        inner = [*Bench.mpirun(count), "--host", ",".join(f"{name}:{count}" for name in HOSTS), "--map-by", "node",
-                 "--mca", "plm_rsh_agent", str(self.agent), "--mca", "btl_tcp_if_include", "10.77.0.0/24",
-                 "--mca", "oob_tcp_if_include", "10.77.0.0/24", *more]
-        return ["ip", "netns", "exec", HOSTS[0], "unshare", "-u", "sh", "-c",
-                f'hostname {HOSTS[0]}; exec "$@"', "sh", *inner]
-
-    @staticmethod
-    def sent():
-        """Bytes that the cable has carried in both directions."""
-        total = 0
-        for name, device in zip(HOSTS, ["va", "vb"]):
-            text = subprocess.run(["ip", "netns", "exec", name, "cat", f"/sys/class/net/{device}/statistics/tx_bytes"],
-                                  capture_output=True, text=True, check=True).stdout
-            total += int(text)
-        return total
-
-    def remove(self):
-        for name in HOSTS:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True)
-            shutil.rmtree(f"/etc/netns/{name}", ignore_errors=True)
-
-    def __exit__(self, *_):
-        self.remove()
-
-
-def hosts(bench, rate, shape):
-    """2 × 2 processes on two hosts; with a shape, the cost of its gradients."""
+def hosts(bench, rate):
+    """2 × 2 processes on two hosts."""
     with TwoHosts(bench.folder, rate) as pair:
         before = pair.sent()
-        done = bench.run(pair.mpirun(4) + bench.words("hosts"))
+        done = bench.run(pair.mpirun(bench, 4) + bench.words("hosts"))
         if "rank" in done.stderr and "Error" in done.stderr:
             fail(done.stderr[-2000:])
         bench.compare(bench.files("alone"), "hosts")
         print(f"  2 × 2 processes on two hosts at {rate or 'full speed'}: byte-identical; "
               f"{(pair.sent() - before) / 1e6 / STEPS:.1f} MB a step through the cable")
         tell(bench, "hosts")
-        if not shape:
-            return
-        cost = {"model_name_or_path": shape, "lora_r": 32, "lora_alpha": 128, "num_generations": 2,
-                "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "max_completion_length": 8,
-                "max_steps": 2, "save_steps": 100, "system_prompt": '""'}
-        words = [bench.tina, "train", ROOT + "/Recipes/pico.yaml", "--model", shape, "--data", PICO + "/train.jsonl",
-                 "--threads", "1", "--memory", "3", "--ignore-missing-signal"]
-        words += [word for key, value in cost.items() for word in ("--set", f"{key}={value}")]
-        words += ["--set", "eval_dataset_path=null", "--set", "eval_steps=null"]
-        for name, launcher in [("shape-hosts", pair.mpirun(4)), ("shape-loopback", bench.mpirun(4))]:
-            before = pair.sent()
-            bench.run(launcher + words + ["--output", str(bench.folder / name)])
-            print(f"  {name}: {(pair.sent() - before) / 1e6 / 2:.0f} MB a step through the cable")
-            tell(bench, name)
+
+
+def whole_step(bench, rate, shape):
+    """Whole steps of a model of the 1.5B shape, rank 32: 8 completions of 48 tokens, four passes."""
+    if not shape:
+        fail("shape: name a model with --shape, such as `tina bench --make DIR` makes")
+    steps, reward = 2, bench.folder / "reward.py"
+    # Values that differ, so that gradients are not 0.
+    reward.write_text("import json, sys\nfor line in sys.stdin:\n    batch = json.loads(line)\n"
+                      "    values = [len(one['completion']) % 7 for one in batch['completions']]\n"
+                      "    print(json.dumps({'batch': batch['batch'], 'values': values}), flush=True)\n")
+    changes = {"reward_command": f'["{sys.executable}", "{reward}"]', "rl_post_train_reward_funcs": "[command]",
+               "rl_post_train_reward_weights": "[1.0]", "model_name_or_path": shape, "lora_r": 32,
+               "lora_alpha": 128, "num_generations": 2,
+               "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "max_completion_length": 48,
+               "max_steps": steps, "save_steps": steps, "prompt_template": "reason",
+               "eval_dataset_path": "null", "eval_steps": "null"}
+
+    def train(name, launcher, threads):
+        words = [bench.tina, "train", ROOT + "/Recipes/pico.yaml", "--data", PICO + "/train.jsonl", "--threads",
+                 str(threads), "--memory", "4", "--ignore-missing-signal", "--output", str(bench.folder / name)]
+        words += [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+        bench.run(launcher + words)
+        tell(bench, name)
+        found = bench.files(name, steps)
+        if name != "shape-alone" and found != bench.files("shape-alone", steps):
+            fail(f"{name}: other bytes than alone")
+
+    print("  one process, 2 threads", flush=True)
+    train("shape-alone", [], 2)
+    print("  2 processes on one host, 1 thread each", flush=True)
+    train("shape-loopback", bench.mpirun(2), 1)
+    with TwoHosts(bench.folder, rate) as pair:
+        print(f"  2 processes on two hosts at {rate or 'full speed'}, 1 thread each", flush=True)
+        before = pair.sent()
+        train("shape-hosts", pair.mpirun(bench, 2), 1)
+        print(f"    {(pair.sent() - before) / 1e6 / steps:.0f} MB a step through the cable, both ways")
+    print("  adapter, optimiser, samples and metrics: byte-identical")
 
 
 def cable(bench, rate):
@@ -333,7 +309,7 @@ def cable(bench, rate):
     with TwoHosts(bench.folder, rate) as pair:
         for count in [2, 4]:
             before = pair.sent()
-            done = bench.run(pair.mpirun(count) + [program])
+            done = bench.run(pair.mpirun(bench, count) + [program])
             print(f"  on two hosts at {rate or 'full speed'}:\n{done.stdout}    "
                   f"{(pair.sent() - before) / 3e6:.0f} MB through the cable each time")
 
@@ -342,9 +318,9 @@ def tell(bench, output):
     for line in (bench.folder / output / "metrics.jsonl").read_text().splitlines():
         values = json.loads(line)
         if "step_time" in values:
-            seconds, exchange = values["step_time"], values["speed/exchange_seconds"]
+            seconds, exchange = values["step_time"], values.get("speed/exchange_seconds", 0)
             print(f"    step {values['step']}: {seconds:.2f} s, of it {exchange:.2f} s in exchanges (with waiting); "
-                  f"rank 0 sent {values['speed/sent_megabytes']:.2f} MB")
+                  f"rank 0 sent {values.get('speed/sent_megabytes', 0):.2f} MB")
 
 
 def main():
@@ -356,7 +332,7 @@ def main():
     parser.add_argument("--longest", type=float, default=10, help="seconds before a kill at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", default="1gbit", help="of the cable between the two hosts; empty for its own")
-    parser.add_argument("--shape", help="a model of the 1.5B shape (make_shape.py), whose gradients are exchanged too")
+    parser.add_argument("--shape", help="a model of the 1.5B shape, for that part: tina bench --make DIR makes one")
     arguments = parser.parse_args()
     if not shutil.which("mpirun"):
         fail("there is no mpirun here: apt-get install openmpi-bin")
@@ -369,13 +345,15 @@ def main():
             "kill": lambda: kill(bench, 1 if arguments.quick else arguments.kills, arguments.longest, arguments.seed),
             "eval": lambda: evaluate(bench),
             "sweep": lambda: sweep(bench),
-            "hosts": lambda: hosts(bench, arguments.rate, arguments.shape),
+            "hosts": lambda: hosts(bench, arguments.rate),
+            "shape": lambda: whole_step(bench, arguments.rate, arguments.shape),
             "cable": lambda: cable(bench, arguments.rate),
         }
-        chosen = [arguments.only] if arguments.only else [part for part in parts if part not in ("hosts", "cable")]
+        privileged = ("hosts", "shape", "cable")
+        chosen = [arguments.only] if arguments.only else [part for part in parts if part not in privileged]
         if arguments.quick:
             chosen = ["same", "refuse", "kill", "eval"]
-        if chosen not in (["eval"], ["sweep"], ["cable"]):
+        if chosen not in (["eval"], ["sweep"], ["shape"], ["cable"]):
             print("alone")
             bench.train(0, "alone")
         for part in chosen:

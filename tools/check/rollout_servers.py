@@ -67,18 +67,28 @@ def worker(tina):
                   environment={"TINA_API_KEY": KEY})
 
 
-def workers(tina, folder, _):
-    steps = 8
+def short_run(folder, steps):
+    """Recipes/pico.yaml, shortened."""
     held_out = folder / "heldout.jsonl"
     held_out.write_text("".join(open(PICO + "/heldout.jsonl").readlines()[:6]))
-    changes = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 6,
-               "max_completion_length": 96, "save_steps": 4, "eval_steps": 4, "max_steps": steps,
-               "eval_dataset_path": held_out}
+    return {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 6,
+            "max_completion_length": 96, "save_steps": 4, "eval_steps": 4, "max_steps": steps,
+            "eval_dataset_path": held_out}
+
+
+def results(output, steps):
+    """A run's metrics without times, and its adapter."""
+    values = [{k: v for k, v in line.items() if not TIMES.match(k)} for line in metrics(output)]
+    return values, (output / f"checkpoint-{steps}/adapter.tina").read_bytes()
+
+
+def workers(tina, folder, _):
+    steps = 8
+    changes = short_run(folder, steps)
     environment = {**os.environ, "TINA_API_KEY": KEY}
 
     def files(name):
-        values = [{k: v for k, v in line.items() if not TIMES.match(k)} for line in metrics(folder / name)]
-        return values, (folder / name / f"checkpoint-{steps}/adapter.tina").read_bytes()
+        return results(folder / name, steps)
 
     run(train_words(tina, changes, folder / "alone"))
     servers = [worker(tina) for _ in range(3)]

@@ -70,6 +70,27 @@ import Testing
     }
   }
 
+  /// SGLang and GGUF files have one rank and one scale for all modules.
+  @Test(arguments: kinds)
+  func modulesOfOtherRanksAndScalesAreTheTrainersToo(kind: ServerKind) async throws {
+    let server = try StubServer(kind, folder: shared.path)
+    let short = shortRun(
+      [server],
+      ["rank_pattern": "{q_proj: 2, layers.0.self_attn.v_proj: 7}", "alpha_pattern": "{o_proj: 12, q_proj: 3}"])
+    _ = try await run(short)
+    for line in short.lines {
+      #expect((line.values["sampling/sampling_logp_difference/max"] ?? 1) < 1e-4)
+    }
+    #expect(short.lines.contains { $0.values["grad_norm"] ?? 0 > 0 })
+  }
+
+  @Test(arguments: kinds)
+  func aCompletionThatTheServerCutsOffEndsTheRun(kind: ServerKind) async throws {
+    let server = try StubServer(kind, folder: shared.path, .init(tokens: 3))
+    let error = await #expect(throws: TrainerError.self) { try await run(shortRun([server])) }
+    #expect(error?.found.contains("ended after 3 tokens") == true)
+  }
+
   @Test func eachStepHasAnAdapterOfItsOwnName() async throws {
     let server = try StubServer(.vllm)
     _ = try await run(shortRun([server]))
@@ -121,10 +142,12 @@ import Testing
     }
     let fixed = try StubServer(.vllm, .init(loadsAdapters: false))
     #expect(await refusal(fixed).contains("VLLM_ALLOW_RUNTIME_LORA_UPDATING"))
+    let narrow = try StubServer(.vllm, .init(rank: 2))
+    #expect(await refusal(narrow).contains("LoRA rank 4 is greater than max_lora_rank 2."))
     let plain = try StubServer(.llama, .init(loadsAdapters: false))
     #expect(await refusal(plain).contains("--models-preset"))
     let small = try StubServer(.sglang, .init(context: 100))
-    #expect(await refusal(small).contains("--context-length 224"))
+    #expect(await refusal(small).contains("--context-length 226"))
     #expect(await refusal(small, ["rollout_folder": "null"]).contains("rollout_folder"))
     // What log-probabilities say is asked, and must be what the loss compares.
     let warm = try StubServer(.vllm, .init(isTempered: true))

@@ -42,6 +42,10 @@ final class StubServer: Sendable {
     var loadsAdapters = true
     var isTempered = false
     var context = 4096
+    /// The most tokens that the server itself allows.
+    var tokens = Int.max
+    /// The largest rank of a vLLM.
+    var rank = 16
   }
 
   var address: String { server.withLock { $0?.address ?? "" } }
@@ -81,6 +85,14 @@ final class StubServer: Sendable {
       else {
         return .reply(400, #"{"error": {"message": "Both must be provided."}}"#)
       }
+      let adapter = configuration(path)
+      guard kind == .vllm || ["rank_pattern", "alpha_pattern"].allSatisfy({ !hasRules(adapter, $0) }) else {
+        return .reply(400, #"{"error": {"message": "ranks and scales of modules are not read"}}"#)
+      }
+      guard let rank = adapter["r"] as? Int, rank <= limits.rank else {
+        let said = "LoRA rank \(adapter["r"] ?? 0) is greater than max_lora_rank \(limits.rank)."
+        return .reply(500, #"{"error": {"message": "\#(said)"}}"#)
+      }
       guard try load(name, path) else { return .reply(400, #"{"error": {"message": "already loaded"}}"#) }
       return .reply(200, #"{"success": true}"#)
     case (.vllm, "POST /v1/unload_lora_adapter"), (.sglang, "POST /unload_lora_adapter"):
@@ -96,6 +108,17 @@ final class StubServer: Sendable {
       return try complete(json)
     default: return nil
     }
+  }
+
+  /// An adapter's settings.
+  private func configuration(_ folder: String) -> [String: Any] {
+    let data = FileManager.default.contents(atPath: folder + "/adapter_config.json") ?? Data()
+    return (try? JSONSerialization.jsonObject(with: data) as? [String: Any]) ?? [:]
+  }
+
+  /// Whether a key has rules for some modules.
+  private func hasRules(_ configuration: [String: Any], _ key: String) -> Bool {
+    (configuration[key] as? [String: Any])?.isEmpty == false
   }
 
   private func text(_ object: Any) throws -> String {
@@ -158,9 +181,14 @@ final class StubServer: Sendable {
     let place = places[seed] ?? (0, 0)
     var sampling = SamplingParameters(temperature: temperature, seed: 42)
     sampling.topK = max(settings["top_k"] as? Int ?? 0, 0)
+    // vLLM takes what is not said from the base's generation_config.json.
+    let usual: Float = kind == .vllm ? 1.2 : 1
+    sampling.repetitionPenalty = (settings["repetition_penalty"] as? NSNumber)?.floatValue ?? usual
     let limit = ["max_tokens", "max_new_tokens", "n_predict"].lazy.compactMap { settings[$0] as? Int }.first
     let request = GenerationRequest(
-      prompt: prompt, AnswerSettings(adapter: adapter, sampling: sampling, maxTokens: limit),
+      prompt: prompt,
+      AnswerSettings(
+        adapter: adapter, sampling: sampling, maxTokens: min(limit ?? limits.tokens, limits.tokens)),
       allowedTokens: engine.model.config.vocabSize, promptIndex: place.prompt, sampleIndex: place.sample)
     let count = settings["n"] as? Int ?? 1
     let texts = try waiting { [engine] in try await engine.generate(request, samples: count).collect() }

@@ -32,8 +32,8 @@ final class AdapterExporter: StepAdapters {
   deinit { for path in written.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: path) } }
 
   func files(_ adapter: Adapter) throws -> SentAdapter {
-    let entries = adapter.modules.map {
-      AdapterEntry(module: $0.name, path: "model." + $0.name, content: .lowRank($0.pair))
+    let entries = Self.alike(adapter.modules).map { name, pair in
+      AdapterEntry(module: name, path: "model." + name, content: .lowRank(pair))
     }
     let archive = AdapterArchive(entries: entries, base: base)
     let digest = adapter.contentDigest().description
@@ -42,6 +42,35 @@ final class AdapterExporter: StepAdapters {
       self.keep(path)
     }
     return SentAdapter(digest: digest, content: .exported(files))
+  }
+
+  /// The same adapter with one rank and one scale for all modules.
+  ///
+  /// SGLang reads no `rank_pattern` and no `alpha_pattern`, vLLM only in new versions, and a GGUF file has one alpha.
+  /// So smaller ranks are filled up with zeros, and another scale becomes a factor of B.
+  static func alike(_ modules: [AdapterModule]) -> [(name: String, pair: LowRankPair)] {
+    let rank = modules.map(\.pair.rank).max() ?? 0
+    let scale = modules.map(\.pair.scale).first { $0 != 0 } ?? 0
+    return modules.map { module in
+      let pair = module.pair
+      guard pair.rank != rank || pair.scale != scale else { return (module.name, pair) }
+      let factor = pair.scale / scale
+      let filled = rank - pair.rank
+      let a = pair.a.floats() + [Float](repeating: 0, count: filled * pair.inputCount)
+      let old = pair.b.floats()
+      var b: [Float] = []
+      b.reserveCapacity(pair.outputCount * rank)
+      for row in 0..<pair.outputCount {
+        b += old[row * pair.rank..<(row + 1) * pair.rank].map { $0 * factor }
+        b += [Float](repeating: 0, count: filled)
+      }
+      return (
+        module.name,
+        LowRankPair(
+          a: Tensor(name: pair.a.name, shape: [rank, pair.inputCount], floats: a),
+          b: Tensor(name: pair.b.name, shape: [pair.outputCount, rank], floats: b), scale: scale)
+      )
+    }
   }
 
   /// Notes a folder, and removes those that are older than the one before it.

@@ -125,13 +125,9 @@ struct LlamaServer: ServerDialect {
     else {
       throw client.badAnswer("no ids of tokens with their log-probabilities", expected: "a completion")
     }
-    if answer?["stop_type"]?.string == "limit", ids.count < limit {
-      throw TrainerError(
-        .server, place: "rollout_servers: " + client.address.text,
-        found: "a completion that ended after \(ids.count) tokens for want of room",
-        expected: "room for \(terms.requirements.context) tokens",
-        advice: "Add to the preset: ctx-size = \(terms.requirements.context) for each of its parallel slots.")
-    }
+    try OtherServers.check(
+      text, isCut: answer?["stop_type"]?.string == "limit", request, terms, client.address.text,
+      advice: "Add to the preset: ctx-size = \(terms.requirements.context) for each of its parallel slots.")
     return text
   }
 

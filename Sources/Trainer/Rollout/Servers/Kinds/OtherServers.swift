@@ -26,6 +26,25 @@ enum OtherServers {
     return text
   }
 
+  /// Refuses a completion that a server cut off before the run's own limit.
+  ///
+  /// - Parameters:
+  ///   - isCut: whether the server says that it ended the completion for its length.
+  ///   - advice: how the server is told to leave room.
+  static func check(
+    _ text: CompletedText, isCut: Bool, _ request: GenerationRequest, _ terms: ServerTerms,
+    _ address: String, advice: String
+  ) throws(TrainerError) {
+    let room = terms.requirements.context - request.prompt.count
+    guard isCut, text.reason == .length, text.ids.count < min(request.settings.maxTokens ?? room, room) else {
+      return
+    }
+    throw TrainerError(
+      .server, place: "rollout_servers: " + address,
+      found: "a completion that ended after \(text.ids.count) tokens for want of room",
+      expected: "room for \(terms.requirements.context) tokens, and no limit of the server's own", advice: advice)
+  }
+
   /// A log-probability; NaN for null, which stands for what can't be written.
   static func float(_ value: JSONValue?) -> Float? {
     switch value {
@@ -43,6 +62,10 @@ enum OtherServers {
     return [
       ("temperature", .number("\(sampling.temperature)")), ("top_p", .number("\(sampling.topP)")),
       ("top_k", JSONValue(sampling.topK > 0 ? sampling.topK : -1)), ("min_p", .number("\(sampling.minP)")),
+      // vLLM takes what a request leaves out from the base's generation_config.json: Qwen2.5's penalty is not 1.
+      ("repetition_penalty", .number("\(sampling.repetitionPenalty)")),
+      ("presence_penalty", .number("\(sampling.presencePenalty)")),
+      ("frequency_penalty", .number("\(sampling.frequencyPenalty)")),
       ("stop_token_ids", .array(requirements.endTokens.map { JSONValue($0) })),
       ("skip_special_tokens", .bool(false)),
     ]

@@ -9,12 +9,14 @@ struct SGLangServer: ServerDialect {
   let terms: ServerTerms
 
   func check() async throws {
+    // It ends a request two tokens before its context is full.
+    let needed = terms.requirements.context + 2
     if let context = try await ServerModels(client).all.first?["max_model_len"]?.int,
-      context < terms.requirements.context
+      context < needed
     {
       throw ServerDifference(
-        found: "a context of \(context) tokens", expected: "\(terms.requirements.context) or more",
-        advice: "Start it with --context-length \(terms.requirements.context).")
+        found: "a context of \(context) tokens", expected: "\(needed) or more",
+        advice: "Start it with --context-length \(needed).")
     }
     if terms.temperature != 1 {
       let isTempered = try await OtherServers.isTempered { try await likeliest($0) }
@@ -71,17 +73,28 @@ struct SGLangServer: ServerDialect {
         ("return_logprob", .bool(true)), ("lora_path", .string(terms.version(digest))),
       ]))
     let value = try client.json(reply)
-    let texts = (value.array ?? [value]).compactMap { $0.object.flatMap(text) }
-    guard texts.count == samples else {
+    let answers = (value.array ?? [value]).map { $0.object?["meta_info"]?.object }
+    let texts = answers.compactMap { $0.flatMap(text) }
+    guard texts.count == samples, answers.count == samples else {
       throw client.badAnswer(
         "no ids of tokens with their log-probabilities", expected: "\(samples) completions")
+    }
+    for (about, text) in zip(answers, texts) {
+      try OtherServers.check(
+        text, isCut: Self.end(about) == "length", request, terms, client.address.text,
+        advice: "Start it with more memory for keys and values, and without SGLANG_MAX_NEW_TOKENS_LIMIT.")
     }
     return texts
   }
 
-  private func text(_ answer: JSONObject) -> CompletedText? {
-    guard let about = answer["meta_info"]?.object, let told = about["output_token_logprobs"]?.array,
-      ["stop", "length"].contains(about["finish_reason"]?.object?["type"]?.string)
+  /// Why a completion ended.
+  private static func end(_ about: JSONObject?) -> String? {
+    about?["finish_reason"]?.object?["type"]?.string
+  }
+
+  private func text(_ about: JSONObject) -> CompletedText? {
+    guard let told = about["output_token_logprobs"]?.array,
+      ["stop", "length"].contains(Self.end(about))
     else { return nil }
     let tokens = told.compactMap { value -> OtherServers.Token? in
       guard let pair = value.array, pair.count >= 2, let id = pair[1].int,

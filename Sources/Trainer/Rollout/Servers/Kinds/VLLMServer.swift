@@ -58,9 +58,23 @@ struct VLLMServer: ServerDialect {
     if reply.status != 200 {
       // This run, started again, may have left it there.
       let there = try await ServerModels(client).all.compactMap { $0["id"]?.string }
-      guard reply.status == 400, there.contains(name) else { throw client.refusal(reply) }
+      guard reply.status == 400, there.contains(name) else { throw refusal(of: reply) }
     }
     if let last, last != adapter.digest { await leave(last) }
+  }
+
+  /// Status 500 stands for a server that may come back, but also for one that was started without what adapters need.
+  private func refusal(of reply: ServerClient.Reply) -> any Error {
+    let said = String(decoding: reply.body.prefix(4096), as: UTF8.self)
+    guard ["max_lora_rank", "LoRA is not enabled"].contains(where: said.contains) else {
+      return client.refusal(reply)
+    }
+    return TrainerError(
+      .server, place: "rollout_servers: " + client.address.text,
+      found: "a vLLM that has no room for such adapters: \(printable(said, limit: 300))",
+      expected: "one that has",
+      advice: "Start it with --enable-lora --max-lora-rank as large as the recipe's largest rank, or the next "
+        + "larger of 8, 16, 32, 64, 128, 256.")
   }
 
   func complete(_ request: GenerationRequest, samples: Int, digest: String) async throws -> [CompletedText] {
@@ -74,11 +88,18 @@ struct VLLMServer: ServerDialect {
           ("seed", JSONValue(terms.seed(request))),
           ("logprobs", JSONValue(1)), ("return_tokens_as_token_ids", .bool(true)),
         ] + OtherServers.sampling(request, terms.requirements)))
-    let choices = try client.json(reply).object?["choices"]?.array?.compactMap(\.object) ?? []
-    let texts = choices.sorted { ($0["index"]?.int ?? 0) < ($1["index"]?.int ?? 0) }.compactMap(text)
-    guard texts.count == samples else {
+    let choices = (try client.json(reply).object?["choices"]?.array?.compactMap(\.object) ?? [])
+      .sorted { ($0["index"]?.int ?? 0) < ($1["index"]?.int ?? 0) }
+    let texts = choices.compactMap(text)
+    guard texts.count == samples, choices.count == samples else {
       throw client.badAnswer(
         "no ids of tokens with their log-probabilities", expected: "\(samples) completions")
+    }
+    for (choice, text) in zip(choices, texts) {
+      try OtherServers.check(
+        text, isCut: choice["finish_reason"]?.string == "length", request, terms, client.address.text,
+        advice: "Start it with --generation-config vllm, and without max_new_tokens in "
+          + "--override-generation-config.")
     }
     return texts
   }
