@@ -44,10 +44,11 @@ enum TokenizerEnd {
   /// The added tokens of `tokenizer_config.json`, and those of `tokenizer.json` where there are none, or not `name`.
   private static func added(_ directory: String, _ config: JSONObject?, unlessHolding name: [UInt8]?) -> [Token] {
     var tokens: [Token] = []
-    for (key, value) in config?["added_tokens_decoder"]?.object?.members ?? [] {
-      if let id = Int(key), let text = value.object?["content"]?.string {
-        tokens.append(
-          Token(id: id, text: Array(text.utf8), isSpecial: value.object?["special"]?.bool ?? false))
+    if let decoder = config?["added_tokens_decoder"]?.object {
+      for (key, value) in decoder.members {
+        guard let id = Int(key), let text = value.object?["content"]?.string else { continue }
+        let isSpecial = value.object?["special"]?.bool ?? false
+        tokens.append(Token(id: id, text: Array(text.utf8), isSpecial: isSpecial))
       }
     }
     let path = directory + "/tokenizer.json"
