@@ -12,7 +12,8 @@ struct Own {
   /// Nil for as many as pay.
   let amount: Speculation.Amount
 
-  init(model: Model, questions: [String], instruction: String, tokens: Int, amount: Speculation.Amount) throws {
+  init(model: Model, questions: [String], instruction: String, tokens: Int, amount: Speculation.Amount) throws
+  {
     let assistant = try Assistant(Engine(model: model))
     self.assistant = assistant
     prompts = try questions.map { try assistant.encode($0 + "\n" + instruction) }
@@ -88,9 +89,11 @@ struct Own {
     let (plain, guessed) = (off.reduce(0, +), on.reduce(0, +))
     print(
       String(
-        format: "%2d streams: %d tokens, %.1f tok/s without, %.1f with = %.3f (95 %%: %.3f to %.3f of %d pairs); "
+        format:
+          "%2d streams: %d tokens, %.1f tok/s without, %.1f with = %.3f (95 %%: %.3f to %.3f of %d pairs); "
           + "%d of %d guesses right; %d answers differ",
-        streams, made, Double(made) / plain, Double(made) / guessed, plain / guessed, ratios[50], ratios[1949],
+        streams, made, Double(made) / plain, Double(made) / guessed, plain / guessed, ratios[50],
+        ratios[1949],
         pairs.count, statistics.acceptedTokens, statistics.draftedTokens, different))
     showSteps(pairs)
   }
@@ -102,8 +105,10 @@ struct Own {
       times[[step.streams, step.rows], default: []].append(step.seconds)
     }
     let most = times.keys.map { $0[0] }.max() ?? 1
-    let shown = times.filter { $0.key[0] == most && $0.value.count >= 5 }.sorted { $0.key[1] < $1.key[1] }.map {
-      "\($0.key[1]): \(String(format: "%.2f", 1000 * $0.value.sorted()[$0.value.count / 2])) (\($0.value.count))"
+    let full = times.filter { $0.key[0] == most && $0.value.count >= 5 }
+    let shown = full.sorted { $0.key[1] < $1.key[1] }.map { key, seconds in
+      let median = String(format: "%.2f", 1000 * seconds.sorted()[seconds.count / 2])
+      return "\(key[1]): \(median) (\(seconds.count))"
     }
     print("   ms of a step of \(most) streams by rows: " + shown.joined(separator: ", "))
   }
