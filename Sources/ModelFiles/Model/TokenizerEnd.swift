@@ -12,12 +12,14 @@ enum TokenizerEnd {
       .map { Array($0.utf8) }
     let template = template(directory, config)
     if name == nil, template == nil { return [] }
-    let added = added(directory, config, unlessHolding: name)
+    let added = added(directory, config, besides: name)
     var ids = [added.first { $0.text == name }?.id].compactMap(\.self)
     guard let template else { return ids }
+    var known: Set<[UInt8]> = []
     for token in added where GGUFEndTokens.isEnd(token.text, isControl: token.isSpecial) {
+      guard known.insert(token.text).inserted, !ids.contains(token.id) else { continue }
       let isWritten = template.firstRange(ofBytes: String(decoding: token.text, as: UTF8.self)) != nil
-      if isWritten, !ids.contains(token.id) { ids.append(token.id) }
+      if isWritten { ids.append(token.id) }
     }
     return ids
   }
@@ -42,11 +44,11 @@ enum TokenizerEnd {
   }
 
   /// The added tokens of `tokenizer_config.json`, and those of `tokenizer.json` where there are none, or not `name`.
-  private static func added(_ directory: String, _ config: JSONObject?, unlessHolding name: [UInt8]?) -> [Token] {
+  private static func added(_ directory: String, _ config: JSONObject?, besides name: [UInt8]?) -> [Token] {
     var tokens: [Token] = []
     if let decoder = config?["added_tokens_decoder"]?.object {
       for (key, value) in decoder.members {
-        guard let id = Int(key), let text = value.object?["content"]?.string else { continue }
+        guard let id = Int(key), id >= 0, let text = value.object?["content"]?.string else { continue }
         let isSpecial = value.object?["special"]?.bool ?? false
         tokens.append(Token(id: id, text: Array(text.utf8), isSpecial: isSpecial))
       }
