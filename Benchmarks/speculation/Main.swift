@@ -6,11 +6,14 @@ import Tokenization
 /// What guessing ahead gains on real texts: completions that a model once wrote are taken as its choices.
 ///
 ///     speculation-benchmark MODEL TOKENIZER ANSWERS.jsonl [--streams 1,2,4,8,16] [--live TOKENS] [--costs S,S,...]
+///     speculation-benchmark MODEL QUESTIONS.jsonl --own TOKENS [--streams N,N] [--count N] [--instruction TEXT]
 ///
 /// A line of ANSWERS has "question" and "completion". Steps of 1 to 64 rows are measured on MODEL first, or given in
 /// seconds as --costs for 1, 2, 4, 8, 16, 32 and 64 rows. Then the engine's own index and controller go through all
 /// texts with steps that take so long. With --live the engine itself computes the first TOKENS tokens of each text,
 /// without guesses and with them in turns. MODEL's weights may be random: only the time of its steps counts.
+///
+/// With --own the model answers questions itself, in up to TOKENS tokens each: see ``Own``.
 @main
 enum Main {
   static func main() async throws {
@@ -23,6 +26,17 @@ enum Main {
     let streams = option("--streams")?.split(separator: ",").compactMap { Int($0) } ?? [1, 2, 4, 8, 16]
     let live = option("--live").flatMap { Int($0) }
     let given = option("--costs")?.split(separator: ",").compactMap { Double($0) }
+    if let own = option("--own").flatMap({ Int($0) }) {
+      let count = option("--count").flatMap { Int($0) } ?? 200
+      let instruction = option("--instruction") ?? "Think step by step."
+      let amount = option("--speculate").flatMap { Speculation.Amount($0) } ?? .auto
+      let model = try Model(path: words[0], activations: .fastest)
+      let questions = try Own.questions(words[1], count: count)
+      let answers = try Own(
+        model: model, questions: questions, instruction: instruction, tokens: own, amount: amount)
+      for count in streams { try await answers.run(streams: count) }
+      return
+    }
     guard words.count == 3, given?.count ?? 7 == 7, streams.allSatisfy({ (1...64).contains($0) }) else {
       print(
         "usage: speculation-benchmark MODEL TOKENIZER ANSWERS.jsonl [--streams N,N] [--live TOKENS] [--costs S,S,...]"

@@ -222,6 +222,40 @@ struct ConfigTests {
     #expect(try StoredModel(path: directory.path).eosTokenIDs == [5, 6])
   }
 
+  @Test(
+    "the end of a turn comes from the chat template where no configuration names it",
+    arguments: [
+      ("<end_of_turn>", "'<start_of_turn>' + role + '\\n' + (content | trim) + '<end_of_turn>\\n'", true),
+      ("<|eot_id|>", "'<|start_header_id|>' + role + '<|end_header_id|>\\n\\n' + text + '<|eot_id|>'", true),
+      ("<|im_end|>", "'<|im_start|>' + message['role'] + '\\n' + text + '<|im_end|>' + '\\n'", true),
+      ("<|im_end|>", "'<|im_start|>' + message['role']", false),  // not written
+      ("</s>", "'[INST]' + content + '</s>'", false),  // HTML's: no control token
+      ("<start_of_turn>", "'<start_of_turn>' + role", false),  // no end
+    ])
+  func endOfTurn(mark: String, template: String, isEnd: Bool) throws {
+    func quoted(_ text: String) -> String { JSONValue.string(text).text() }
+    func ends() throws -> [Int] { try StoredModel(path: directory.path).eosTokenIDs }
+    _ = try config(["eos_token_id": "5"])
+    _ = directory.write("model.safetensors", safetensors([("w", .bf16, [3])]))
+    let isSpecial = mark != "</s>"
+    _ = directory.write(
+      "tokenizer.json",
+      #"{"added_tokens":[{"id":5,"content":"<eos>","special":true},"#
+        + #"{"id":7,"content":\#(quoted(mark)),"special":\#(isSpecial)}],"model":{}}"#)
+    #expect(try ends() == [5], "no template")
+    // In a file of its own, as a text, and as one of several.
+    _ = directory.write("chat_template.jinja", template)
+    #expect(try ends() == (isEnd ? [5, 7] : [5]))
+    try FileManager.default.removeItem(atPath: directory.path + "/chat_template.jinja")
+    let decoder = #""added_tokens_decoder":{"7":{"content":\#(quoted(mark)),"special":\#(isSpecial)}}"#
+    for value in [quoted(template), #"[{"name":"default","template":\#(quoted(template))}]"#] {
+      for members in ["", decoder + ",", #""eos_token":"<eos>","# + decoder + ","] {
+        _ = directory.write("tokenizer_config.json", #"{\#(members)"chat_template":\#(value)}"#)
+        #expect(try ends() == (isEnd ? [5, 7] : [5]), "\(members) \(value)")
+      }
+    }
+  }
+
   @Test("what is no model directory says what it is")
   func noModelDirectory() throws {
     expectFailure(["/nowhere", "no such directory"], kind: .missing) { () throws(ModelFilesError) in

@@ -86,12 +86,11 @@ public struct StoredModel: Sendable {
     return file.byteCount >= 4 && file.copy(0..<4) == Array("GGUF".utf8)
   }
 
-  /// Every token that ends a text: those of `config.json`, `generation_config.json` and `tokenizer_config.json`, or of
-  /// the GGUF file.
+  /// Every token that ends a text: those of `config.json`, `generation_config.json` and `tokenizer_config.json`, and
+  /// the ends of turns that the chat template writes; or those of the GGUF file.
   public var eosTokenIDs: [Int] {
     var ids = config.eosTokenIDs
-    let others =
-      generation.eosTokenIDs + [gguf == nil ? TokenizerEnd.id(directory: path) : nil].compactMap(\.self)
+    let others = generation.eosTokenIDs + (gguf == nil ? TokenizerEnd.ids(directory: path) : [])
     for id in others where !ids.contains(id) { ids.append(id) }
     return ids
   }

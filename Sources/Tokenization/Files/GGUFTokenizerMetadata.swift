@@ -128,7 +128,7 @@ extension Tokenizer {
 
   private static func chatTemplate(_ directory: String, _ config: JSONObject?) throws -> String? {
     // The configuration comes first here, as in llama.cpp's converter, but not in transformers.
-    if let template = ChatTemplate.template(in: config) { return template }
+    if let template = config?.chatTemplate { return template }
     let jinja = directory + "/chat_template.jinja"
     guard FileManager.default.fileExists(atPath: jinja) else { return nil }
     let bytes = try MappedFile(path: jinja)

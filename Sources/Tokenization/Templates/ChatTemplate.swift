@@ -59,7 +59,7 @@ public enum ChatTemplate: Sendable, Equatable {
         source = String(decoding: bytes.copy(0..<bytes.byteCount), as: UTF8.self)
         file = jinja
       } else {
-        source = Self.template(in: try JSON.parse(path: config).object) ?? ""
+        source = try JSON.parse(path: config).object?.chatTemplate ?? ""
         file = config
       }
     } catch { throw .file(error) }
@@ -68,13 +68,6 @@ public enum ChatTemplate: Sendable, Equatable {
       throw .unknownTemplate(file: file, found: quoted(String(source.prefix(80))))
     }
     self = template
-  }
-
-  /// The template in a `tokenizer_config.json`: a string, or the one named "default" in a list.
-  static func template(in config: JSONObject?) -> String? {
-    let value = config?["chat_template"]
-    if let text = value?.string { return text }
-    return value?.array?.first { $0.object?["name"]?.word == "default" }?.object?["template"]?.string
   }
 
   /// Whether the prompt opens the thinking, so that the model's answer begins inside it.
