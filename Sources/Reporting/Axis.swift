@@ -64,7 +64,7 @@ package struct Axis: Sendable {
   }
 
   /// `12,345.6`.
-  private static func grouped(_ number: String) -> String {
+  package static func grouped(_ number: String) -> String {
     let parts = number.split(separator: ".", maxSplits: 1)
     var digits = Array(parts[0])
     var place = digits.count - 3

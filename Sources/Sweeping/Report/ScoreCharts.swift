@@ -22,7 +22,7 @@ struct ScoreCharts {
       + [
         against("training FLOPs", "FLOPs of training") { $0.cost.flops },
         comparison.dollarsPerHour == nil
-          ? against("time", "hours of training") { $0.cost.seconds / 3600 }
+          ? against("time", comparison.timeUnit.name + " of training") { comparison.timeUnit.value($0) }
           : against("dollars", "dollars of training") { comparison.dollars($0) },
         bySteps,
       ].compactMap(\.self)
