@@ -110,7 +110,8 @@ import Testing
     let comparison = try ComparisonReport.runs([folder + "/a", folder + "/b"], dollarsPerHour: nil)
     // The same number in other letters is no difference; the runs are told apart by name.
     #expect(comparison.keys == ["run"] && comparison.pairs.isEmpty)
-    #expect(ComparisonPage(comparison).html.contains("nothing to compare"))
+    let page = ComparisonPage(comparison).html
+    #expect(page.contains("nothing to compare") && page.contains("by their folders alone"))
     #expect(throws: SweepError.self) { try ComparisonReport.runs([folder + "/c"], dollarsPerHour: nil) }
   }
 
@@ -139,6 +140,14 @@ import Testing
       #expect(place == found && place != nil, "\(page)")
       // A second and a half is no 0.000417 hours.
       #expect(head.contains("seconds") && !page.contains("hours"))
+    }
+  }
+
+  @Test func namesBelowAnAxisLeaveRoomForEachOther() {
+    for count in 1...30 {
+      let names = (0..<count).map { "a-long-name-of-a-file-\($0)" }
+      let (axis, places) = ScoreCharts.axis("dataset_path", names)
+      #expect(axis.ticks.map { $0.label.count + 1 }.reduce(0, +) <= 60 && places.last == Double(count - 1))
     }
   }
 

@@ -46,11 +46,12 @@ package struct ComparisonPage {
   /// What differs between the runs, and only that.
   private var differences: String {
     guard !comparison.keys.isEmpty else { return "<p>The runs differ in nothing but the seed.</p>" }
-    let items = comparison.keys.enumerated().map { i, key in
+    let items = comparison.keys.enumerated().filter { $0.element != "run" }.map { i, key in
       var values: [String] = []
       for arm in comparison.arms where !values.contains(arm.values[i]) { values.append(arm.values[i]) }
       return "<li><b>\(htmlEscaped(key))</b>: \(htmlEscaped(values.joined(separator: ", ")))</li>"
     }
+    guard !items.isEmpty else { return "<p>The runs are told apart by their folders alone.</p>" }
     return "<p>What differs between the runs:</p><ul>\(items.joined())</ul>"
   }
 
@@ -191,7 +192,7 @@ package struct ComparisonPage {
     th{white-space:normal;vertical-align:bottom}
     td:first-child,th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}.ring{fill:none;stroke-width:1.2;opacity:.7}
     .pairs td{white-space:normal;min-width:6em}.pairs td:nth-child(4){white-space:nowrap}
-    .pairs td:nth-child(2),.pairs td:nth-child(5){text-align:left}
+    .pairs :is(td,th):nth-child(2),.pairs :is(td,th):nth-child(5){text-align:left}
     .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3em 1.2em;padding:0}
     .legend svg{width:.8em;height:.8em;border:0;background:none;margin-right:.4em}
 
