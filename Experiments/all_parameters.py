@@ -88,7 +88,8 @@ def train(tina, rate, seed, folder):
 def run(tina, rate, seed):
     folder = FOLDER / f"trl/rate={rate:g},seed={seed}"
     if not (folder / "log.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         train(tina, rate, seed, folder)
     return folder
 
@@ -226,11 +227,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rates", nargs="*", type=float, default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--only", nargs=2, metavar=("RATE", "SEED"), help="makes this run of TRL and nothing else")
     parser.add_argument("--threads", help="of the evaluations; the processors unless given")
     parser.add_argument("--tina", type=pathlib.Path, default=ROOT / ".build/release/tina")
     arguments = parser.parse_args()
     tina = str(arguments.tina.resolve())
     threads = ["--threads", arguments.threads] if arguments.threads else []
+    if arguments.only:
+        return run(tina, float(arguments.only[0]), int(arguments.only[1]))
     rewards = [(rate, reward_at_end(run(tina, rate, arguments.seeds[0]))) for rate in arguments.rates]
     rate = max(rewards, key=lambda pair: pair[1])[0]
     base = base_weights()
