@@ -168,7 +168,8 @@ package struct ComparisonPage {
   private var runs: String {
     let head =
       comparison.keys + ["seed", "last step", "best", "transition", "before it"]
-      + comparison.choices.map { "Pass@1, \($0.title)" } + ["tokens", "training FLOPs", comparison.timeUnit.name, "folder"]
+      + comparison.choices.map { "Pass@1, \($0.title)" }
+      + ["tokens", "training FLOPs", comparison.timeUnit.name, "folder"]
     let step = { (value: Int?) in value.map { String($0) } ?? "–" }
     return table(
       head,
@@ -190,7 +191,8 @@ package struct ComparisonPage {
     table{border-collapse:collapse;font-size:14px}
     td,th{padding:.25em .6em;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
     th{white-space:normal;vertical-align:bottom}
-    td:first-child,th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}.ring{fill:none;stroke-width:1.2;opacity:.7}
+    td:first-child,th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
+    .ring{fill:none;stroke-width:1.2;opacity:.7}
     .pairs td{white-space:normal;min-width:6em}.pairs td:nth-child(4){white-space:nowrap}
     .pairs :is(td,th):nth-child(2),.pairs :is(td,th):nth-child(5){text-align:left}
     .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3em 1.2em;padding:0}

@@ -19,7 +19,8 @@ struct ScoreCharts {
   var charts: [String] {
     guard arms.contains(where: { estimate($0) != nil }) else { return [] }
     // Runs that are told apart by their names have no order to draw them in.
-    return comparison.keys.indices.filter { isAxis($0) && comparison.keys[$0] != "run" }.map { againstSetting($0) }
+    return comparison.keys.indices.filter { isAxis($0) && comparison.keys[$0] != "run" }
+      .map { againstSetting($0) }
       + [
         against("training FLOPs", "FLOPs of training") { $0.cost.flops },
         comparison.dollarsPerHour == nil
