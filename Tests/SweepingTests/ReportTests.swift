@@ -123,7 +123,9 @@ import Testing
     }
     let base = try #require(RunResult(of: folder + "/1"))
     for set in [[], ["lora_r"]] {
-      if !set.isEmpty { try make(folder + "/2", set: [("lora_r", "4")], seed: 2, steps: 3, right: [4, 1, 0, 2]) }
+      if !set.isEmpty {
+        try make(folder + "/2", set: [("lora_r", "4")], seed: 2, steps: 3, right: [4, 1, 0, 2])
+      }
       let runs = try ["1", "2"].map { (name) throws in try RunRecord(folder + "/" + name, name: name) }
       var untouched = base
       untouched.last = nil

@@ -34,7 +34,9 @@ package struct ComparisonPage {
       "\(runs.count) runs, \(comparison.arms.count) settings, \(seeds) \(seeds == 1 ? "seed" : "seeds")"
     ]
     let known = ["base", "model", "model_name_or_path", "data", "dataset_path", "loss_type"]
-    for (key, value) in comparison.shared where known.contains(key) { facts.append("\(key) \(Self.end(value))") }
+    for (key, value) in comparison.shared where known.contains(key) {
+      facts.append("\(key) \(Self.end(value))")
+    }
     if let samples = comparison.arms.lazy.compactMap({ $0.scores.values.first }).first {
       let problems = samples.shares.first?.count ?? 0
       facts.append("\(problems) problems × \(samples.samples) \(samples.samples == 1 ? "sample" : "samples")")
