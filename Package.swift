@@ -110,6 +110,7 @@ let package = Package(
     .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
     .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: computing),
     .target(name: "CChild", cSettings: houseC),
+    .target(name: "CPriority", cSettings: houseC),
     .target(name: "Judging", dependencies: ["CChild", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
     .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: computing),
@@ -151,9 +152,9 @@ let package = Package(
     .executableTarget(
       name: "tina",
       dependencies: [
-        "AdapterFormat", "CBuild", "CKernels", "Evaluation", "Grading", "Hub", "Judging", "Measuring",
-        "Merging", "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping", "TerminalChat",
-        "Tokenization", "TinaRuntime", "Trainer", "Transfer",
+        "AdapterFormat", "CBuild", "CKernels", "CPriority", "Evaluation", "Grading", "Hub", "Judging",
+        "Measuring", "Merging", "ModelFiles", "Problems", "Processes", "Serving", "Support", "Sweeping",
+        "TerminalChat", "Tokenization", "TinaRuntime", "Trainer", "Transfer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ], swiftSettings: house),

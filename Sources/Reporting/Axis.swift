@@ -55,16 +55,18 @@ package struct Axis: Sendable {
     // Not "-0".
     let shown = abs(value) < step / 2 ? 0 : value
     let decimals = max(0, Int(-log10(step).rounded(.down)))
+    // As many digits as tell a tick from the next one.
+    let digits = shown == 0 ? 2 : max(2, 1 + Int(log10(abs(shown) / step * (1 + 1e-9)).rounded(.down)))
     let number =
       shown == 0
       ? "0"
       : decimals > 4 || abs(shown) >= 1e7
-        ? String(format: "%.2g", shown) : grouped(String(format: "%.\(decimals)f", shown))
+        ? String(format: "%.\(digits)g", shown) : grouped(String(format: "%.\(decimals)f", shown))
     return unit == .percent ? number + " %" : number
   }
 
   /// `12,345.6`.
-  private static func grouped(_ number: String) -> String {
+  package static func grouped(_ number: String) -> String {
     let parts = number.split(separator: ".", maxSplits: 1)
     var digits = Array(parts[0])
     var place = digits.count - 3

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPriority
 import Support
 
 @main
@@ -26,6 +27,7 @@ struct Tina: AsyncParsableCommand {
     ])
 
   static func main() async {
+    pr_keep()
     StandardFiles.prepare()
     EndingSignals.prepare()
     ParentWatch.begin()

@@ -18,6 +18,12 @@ import Testing
     #expect(Axis("step", values: [3, 4], isWhole: true).range == 3...4)
   }
 
+  @Test func largeTicksAreToldApart() {
+    let found = labels(Axis("FLOPs", values: [1.212e13, 1.309e13]))
+    #expect(found.first == "1.2e+13" && Set(found).count == found.count, "\(found)")
+    #expect(labels(Axis("share", values: [0, 4e-6])).last == "4e-06")
+  }
+
   @Test func zeroIsDrawnAsZero() {
     let zero = Axis("kl", values: [0, 0, 0])
     #expect(zero.range.lowerBound == 0 && zero.ticks.first?.label == "0")

@@ -110,8 +110,56 @@ import Testing
     let comparison = try ComparisonReport.runs([folder + "/a", folder + "/b"], dollarsPerHour: nil)
     // The same number in other letters is no difference; the runs are told apart by name.
     #expect(comparison.keys == ["run"] && comparison.pairs.isEmpty)
-    #expect(ComparisonPage(comparison).html.contains("nothing to compare"))
+    let page = ComparisonPage(comparison).html
+    #expect(page.contains("nothing to compare") && page.contains("by their folders alone"))
     #expect(throws: SweepError.self) { try ComparisonReport.runs([folder + "/c"], dollarsPerHour: nil) }
+  }
+
+  @Test func theBaseStandsInTheColumnsOfTheRuns() throws {
+    let temporary = TemporaryFolder()
+    let folder = temporary.path
+    for seed in [1, 2] {
+      try make(folder + "/\(seed)", set: [], seed: seed, steps: 3, right: [4, 1, 0, 2])
+    }
+    let base = try #require(RunResult(of: folder + "/1"))
+    for set in [[], ["lora_r"]] {
+      if !set.isEmpty {
+        try make(folder + "/2", set: [("lora_r", "4")], seed: 2, steps: 3, right: [4, 1, 0, 2])
+      }
+      let runs = try ["1", "2"].map { (name) throws in try RunRecord(folder + "/" + name, name: name) }
+      var untouched = base
+      untouched.last = nil
+      untouched.scores = base.scores.map { score in
+        .init(
+          step: nil, samples: score.samples, right: score.right, format: score.format,
+          truncated: score.truncated, meanTokens: score.meanTokens)
+      }
+      let page = ComparisonPage(RunComparison("", runs, base: untouched, dollarsPerHour: nil)).html
+      let rows = page.split(separator: "<tr>").filter { $0.contains("<td>base</td>") }
+      let head = try #require(page.split(separator: "<tr>").first { $0.contains("Pass@1 (95 %)") })
+      let place = head.split(separator: "<th>").firstIndex { $0.contains("Pass@1") }
+      let found = try #require(rows.first).split(separator: "<td>").firstIndex { $0.contains("%") }
+      #expect(place == found && place != nil, "\(page)")
+      // A second and a half is no 0.000417 hours.
+      #expect(head.contains("seconds") && !page.contains("hours"))
+    }
+  }
+
+  @Test func namesBelowAnAxisLeaveRoomForEachOther() {
+    for count in 1...30 {
+      let names = (0..<count).map { "a-long-name-of-a-file-\($0)" }
+      let (axis, places) = ScoreCharts.axis("dataset_path", names)
+      #expect(axis.ticks.map { $0.label.count + 1 }.reduce(0, +) <= 60 && places.last == Double(count - 1))
+    }
+  }
+
+  @Test func pathsAreShownWithoutStepsBack() {
+    for (path, shown) in [
+      ("Experiments/../Recipes/pico.yaml", "Recipes/pico.yaml"), ("../a/b.yaml", "../a/b.yaml"),
+      ("../../a/../b", "../../b"), ("/a/../../b", "/../b"), ("./a", "a"),
+    ] {
+      #expect(ComparisonReport.straight(path) == shown)
+    }
   }
 
   @Test func namesFromFilesCantBreakThePage() throws {

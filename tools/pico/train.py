@@ -63,6 +63,12 @@ STAGES = (
 STEPS = sum(stage.steps for stage in STAGES)
 
 
+def arithmetic():
+    """bfloat16 where the processor computes with it. Where PyTorch imitates it, a step takes fourteen times as long."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast)
+
+
 def stage_at(step):
     for stage in STAGES:
         if step < stage.steps:
@@ -199,7 +205,7 @@ def main():
     start, mean, tokens = time.time(), None, 0
     for step in range(STEPS):
         ids, labels = next(source)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with arithmetic():
             loss = loss_of(model, ids, labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -28,7 +28,7 @@ from transformers import AutoModelForCausalLM
 import problems
 from families import distinct, lines
 from tokenizer import prompt
-from train import IGNORED, batches, learning_rate, loss_of, optimisers, save
+from train import IGNORED, arithmetic, batches, learning_rate, loss_of, optimisers, save
 
 PICO = Path(__file__).resolve().parents[2] / "Models/pico"
 HABITS = ("careful", "careless", "guess", "checked", "rambling")
@@ -104,7 +104,7 @@ def make_base(folder, completion, forgets, options):
     start, mean = time.time(), None
     for step in range(options.steps):
         ids, labels = (tensor[:, :RAMBLE] for tensor in next(source))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with arithmetic():
             loss = loss_of(model, ids, labels)
         # Every completion counts alike: batches hold completions of like length, and a mean over the tokens of each
         # batch would teach the habits of long ones less often than they are shown.

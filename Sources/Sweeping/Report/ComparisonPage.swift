@@ -34,10 +34,12 @@ package struct ComparisonPage {
       "\(runs.count) runs, \(comparison.arms.count) settings, \(seeds) \(seeds == 1 ? "seed" : "seeds")"
     ]
     let known = ["base", "model", "model_name_or_path", "data", "dataset_path", "loss_type"]
-    for (key, value) in comparison.shared where known.contains(key) { facts.append("\(key) \(value)") }
+    for (key, value) in comparison.shared where known.contains(key) {
+      facts.append("\(key) \(Self.end(value))")
+    }
     if let samples = comparison.arms.lazy.compactMap({ $0.scores.values.first }).first {
       let problems = samples.shares.first?.count ?? 0
-      facts.append("\(problems) problems × \(samples.samples) samples")
+      facts.append("\(problems) problems × \(samples.samples) \(samples.samples == 1 ? "sample" : "samples")")
     }
     if let price = comparison.dollarsPerHour { facts.append(String(format: "$%g an hour", price)) }
     return facts.joined(separator: " · ")
@@ -46,12 +48,19 @@ package struct ComparisonPage {
   /// What differs between the runs, and only that.
   private var differences: String {
     guard !comparison.keys.isEmpty else { return "<p>The runs differ in nothing but the seed.</p>" }
-    let items = comparison.keys.enumerated().map { i, key in
+    let items = comparison.keys.enumerated().filter { $0.element != "run" }.map { i, key in
       var values: [String] = []
       for arm in comparison.arms where !values.contains(arm.values[i]) { values.append(arm.values[i]) }
       return "<li><b>\(htmlEscaped(key))</b>: \(htmlEscaped(values.joined(separator: ", ")))</li>"
     }
+    guard !items.isEmpty else { return "<p>The runs are told apart by their folders alone.</p>" }
     return "<p>What differs between the runs:</p><ul>\(items.joined())</ul>"
+  }
+
+  /// The end of a long path, which says enough.
+  private static func end(_ value: String) -> String {
+    let parts = value.split(separator: "/")
+    return value.hasPrefix("/") && parts.count > 2 ? "…/" + parts.suffix(2).joined(separator: "/") : value
   }
 
   // MARK: Tables
@@ -69,18 +78,23 @@ package struct ComparisonPage {
     share(estimate.value) + " (" + share(estimate.low) + " – " + share(estimate.high) + ")"
   }
   private static func number(_ value: Double?) -> String { value.map { String(format: "%.3g", $0) } ?? "–" }
+  private static func count(_ value: Double?) -> String {
+    value.map { Axis.grouped(String(format: "%.0f", $0)) } ?? "–"
+  }
 
   private var arms: String {
-    let cost = comparison.dollarsPerHour == nil ? "hours" : "dollars"
+    let time = comparison.timeUnit
+    let cost = comparison.dollarsPerHour == nil ? time.name : "dollars"
     let head =
       comparison.keys + ["seeds", "steps"]
       + comparison.choices.map { "Pass@1 (95 %), \($0.title)" }
       + ["format", "tokens an answer", "transition at step", "training FLOPs", cost]
     var rows: [[String]] = []
     if let base = comparison.base {
-      let blanks = Array(repeating: "", count: max(comparison.keys.count - 1, 0))
+      // Where no key differs, "base" stands in the place of the seeds.
+      let blanks = Array(repeating: "", count: comparison.keys.count + 1)
       let scores = comparison.choices.enumerated().map { i, _ in i == 0 ? Self.interval(base.estimate) : "" }
-      rows.append(["base"] + blanks + ["", ""] + scores + ["", "", "", "", ""])
+      rows.append(["base"] + blanks + scores + ["", "", "", "", ""])
     }
     rows += comparison.arms.map { arm in
       let scored = arm.runs.compactMap { run in comparison.choices.first.flatMap { run.score($0) } }
@@ -95,7 +109,7 @@ package struct ComparisonPage {
         turns,
         Self.number(arm.mean { $0.cost.flops }),
         Self.number(
-          arm.mean { comparison.dollarsPerHour == nil ? $0.cost.seconds / 3600 : comparison.dollars($0) }),
+          arm.mean { comparison.dollarsPerHour == nil ? time.value($0) : comparison.dollars($0) }),
       ]
     }
     return table(head.isEmpty ? [""] : head, rows)
@@ -133,7 +147,8 @@ package struct ComparisonPage {
     return "<h2>Paired comparisons</h2><div class=\"scroll pairs\">"
       + table(["", "against", "is", "difference in points (95 %)", "what would decide"], rows)
       + "</div><p class=\"lead\">Differences problem by problem, and seed by seed where both have the same seeds. "
-      + "\(count) comparisons at 95 %: about \(wrong) would be called better or worse by chance alone.</p>"
+      + "\(count) \(count == 1 ? "comparison" : "comparisons") at 95 %: about \(wrong) would be called better or "
+      + "worse by chance alone.</p>"
   }
 
   private var legend: String {
@@ -155,7 +170,8 @@ package struct ComparisonPage {
   private var runs: String {
     let head =
       comparison.keys + ["seed", "last step", "best", "transition", "before it"]
-      + comparison.choices.map { "Pass@1, \($0.title)" } + ["tokens", "training FLOPs", "hours", "folder"]
+      + comparison.choices.map { "Pass@1, \($0.title)" }
+      + ["tokens", "training FLOPs", comparison.timeUnit.name, "folder"]
     let step = { (value: Int?) in value.map { String($0) } ?? "–" }
     return table(
       head,
@@ -165,7 +181,8 @@ package struct ComparisonPage {
             run.seed, step(run.last), step(run.best), step(run.transition), step(run.beforeTransition),
           ]
             + comparison.choices.map { run.score($0).map { Self.share($0.passAt1) } ?? "–" } + [
-              Self.number(run.cost.tokens), Self.number(run.cost.flops), Self.number(run.cost.seconds / 3600),
+              Self.count(run.cost.tokens), Self.number(run.cost.flops),
+              Self.number(comparison.timeUnit.value(run)),
               run.name,
             ]
         }
@@ -176,9 +193,10 @@ package struct ComparisonPage {
     table{border-collapse:collapse;font-size:14px}
     td,th{padding:.25em .6em;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
     th{white-space:normal;vertical-align:bottom}
-    td:first-child,th:first-child{text-align:left}.ring{fill:none;stroke-width:1.2;opacity:.7}
+    td:first-child,th:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
+    .ring{fill:none;stroke-width:1.2;opacity:.7}
     .pairs td{white-space:normal;min-width:6em}.pairs td:nth-child(4){white-space:nowrap}
-    .pairs td:nth-child(2),.pairs td:nth-child(5){text-align:left}
+    .pairs :is(td,th):nth-child(2),.pairs :is(td,th):nth-child(5){text-align:left}
     .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3em 1.2em;padding:0}
     .legend svg{width:.8em;height:.8em;border:0;background:none;margin-right:.4em}
 

@@ -31,7 +31,7 @@ package enum ComparisonReport {
         .folder, file: folder, found: "no run with steps yet", expected: "at least one",
         advice: "Wait until the sweep's first run has made a step.")
     }
-    let recipe = about["recipe"]?.string.map { " of " + $0 } ?? ""
+    let recipe = about["recipe"]?.string.map { " of " + Self.straight($0) } ?? ""
     let name = URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent
     let missing = names.count - runs.count
     let title =
@@ -40,6 +40,19 @@ package enum ComparisonReport {
     let base = RunResult(of: folder + "/" + SweepFolder.base)
     let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
     return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
+  }
+
+  /// A path without the steps back that it takes: `a/../b` is `b`.
+  static func straight(_ path: String) -> String {
+    var parts: [Substring] = []
+    for part in path.split(separator: "/", omittingEmptySubsequences: false) where part != "." {
+      if part == "..", let last = parts.last, last != "..", last != "" {
+        parts.removeLast()
+      } else {
+        parts.append(part)
+      }
+    }
+    return parts.joined(separator: "/")
   }
 
   /// Runs by their folders.

@@ -40,6 +40,8 @@ package struct RunComparison: Sendable {
   /// Settings that all runs share, for the page's head.
   package let shared: [(key: String, value: String)]
 
+  var timeUnit: TimeUnit { TimeUnit(longest: arms.flatMap(\.runs).map(\.cost.seconds).max() ?? 0) }
+
   /// - Parameters:
   ///   - runs: in the order in which they are shown.
   ///   - base: the base's evaluation.

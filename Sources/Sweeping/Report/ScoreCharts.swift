@@ -18,11 +18,13 @@ struct ScoreCharts {
 
   var charts: [String] {
     guard arms.contains(where: { estimate($0) != nil }) else { return [] }
-    return comparison.keys.indices.filter { isAxis($0) }.map { againstSetting($0) }
+    // Runs that are told apart by their names have no order to draw them in.
+    return comparison.keys.indices.filter { isAxis($0) && comparison.keys[$0] != "run" }
+      .map { againstSetting($0) }
       + [
         against("training FLOPs", "FLOPs of training") { $0.cost.flops },
         comparison.dollarsPerHour == nil
-          ? against("time", "hours of training") { $0.cost.seconds / 3600 }
+          ? against("time", comparison.timeUnit.name + " of training") { comparison.timeUnit.value($0) }
           : against("dollars", "dollars of training") { comparison.dollars($0) },
         bySteps,
       ].compactMap(\.self)
@@ -123,8 +125,11 @@ struct ScoreCharts {
     guard numbers.count == names.count else {
       var known: [String] = []
       for name in names where !known.contains(name) { known.append(name) }
-      let ticks = known.enumerated().map { i, name in
-        (value: Double(i), label: name.count > 14 ? name.prefix(13) + "…" : name)
+      // Some 60 letters fit below the axis: names are cut, and of many only some are told.
+      let length = min(max(60 / known.count - 1, 6), 14)
+      let every = (known.count * (length + 1) + 59) / 60
+      let ticks = known.enumerated().filter { $0.offset % every == 0 }.map { i, name in
+        (value: Double(i), label: name.count > length ? name.prefix(length - 1) + "…" : name)
       }
       let axis = Axis(key, -0.5...(Double(known.count) - 0.5), ticks: ticks)
       return (axis, names.map { Double(known.firstIndex(of: $0) ?? 0) })
