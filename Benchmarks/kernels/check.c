@@ -183,6 +183,44 @@ static void check_blocks(tk_pool *pool, bool is_first) {
   }
 }
 
+// Block-quantised weights against rounded inputs: each input alone and a few at a time give what all together do, and
+// every path what the first one did. The formulas themselves are checked by Tests/CKernelsTests/Int8Tests.swift.
+static void check_int8(tk_pool *pool, bool is_first) {
+  enum { TYPES = 8, SIZES = 6, N = 19 };
+  static const struct { tk_type type; bool minima; } types[TYPES] = {
+      {TK_Q8_0, false}, {TK_Q4_0, false}, {TK_Q4_1, true}, {TK_Q5_0, false},
+      {TK_Q5_1, true},  {TK_Q4_K, true},  {TK_Q5_K, true}, {TK_Q6_K, false}};
+  static const size_t sizes[SIZES][2] = {{1, 256}, {7, 512}, {8, 1536}, {19, 768}, {33, 2304}, {70, 256}};
+  static float *first[TYPES][SIZES];
+  state = 3;
+  for (size_t t = 0; t < TYPES; t++)
+    for (size_t i = 0; i < SIZES; i++) {
+      const tk_type type = types[t].type;
+      const size_t rows = sizes[i][0], columns = sizes[i][1], bytes = rows * tk_row_bytes(type, columns);
+      const size_t block = tk_row_bytes(type, tk_block_elements(type)), at = type == TK_Q6_K ? block - 2 : 0;
+      uint8_t *w = malloc(bytes);
+      for (size_t b = 0; b < bytes; b++) w[b] = (uint8_t)(int)(128 * noise() + 128);
+      for (size_t b = 0; b < bytes; b += block) {
+        const float scales[2] = {noise() / 64, noise() / 64};
+        tk_from_f32(scales, w + b + at, TK_F16, types[t].minima ? 2 : 1);
+      }
+      float *x = floats(N * columns), *y = floats(N * rows), *some = floats(N * rows);
+      tk_linear_args m = {.weights = w, .type = type, .rows = rows, .columns = columns, .x = x, .x_stride = columns,
+                          .n = N, .y = y, .y_stride = rows, .activations = TK_ACTIVATIONS_INT8};
+      tk_linear(pool, &m, 1);
+      m.y = some;
+      for (size_t from = 0, n = 1; from < N; from += n, n = n % 5 + 1) {
+        m.n = n = n < N - from ? n : N - from;
+        m.x = x + from * columns;
+        tk_linear(pool, &m, 1);
+        same("int8, a few", some, y + from * rows, n * rows, (size_t)type, n, columns);
+      }
+      if (is_first) first[t][i] = y;
+      else same("int8, this path", y, first[t][i], N * rows, (size_t)type, rows, columns), free(y);
+      free(w), free(x), free(some);
+    }
+}
+
 static void check_rows(tk_pool *pool) {
   for (size_t dim = 1; dim < 70; dim += 3) {
     float *x = floats(3 * dim), *w = floats(dim), *y = malloc(3 * dim * sizeof(float));
@@ -247,6 +285,7 @@ int main(void) {
     check_rows(pool);
     state = 2;
     check_blocks(pool, i == 0);
+    check_int8(pool, i == 0);
     printf("%s: %zu checks, %zu failed\n", tk_isa(), checks, failures);
     if (failures) return 1;
   }

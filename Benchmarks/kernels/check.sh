@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every path of instructions against the order of summation written plainly: check.sh [aarch64]
-# aarch64 wants the packages qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
+# aarch64 wants the packages qemu-user, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and lld. CC may say more:
+# CC="clang -march=armv8.2-a+dotprod" check.sh aarch64 takes the products of bytes that Apple's processors have.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 sources=$(cd "$here/../../Sources/CKernels" && pwd)
