@@ -13,6 +13,8 @@ def cases():
     yield from parsed()
     yield from settings()
     yield from refused()
+    yield from defaults()
+    yield from told_apart()
 
 
 def case(note, tensors, entries, **more):
@@ -152,3 +154,63 @@ def refused():
         "tensors": pair(other) | pair(path), "may_refuse": True,
         "entries": [low_rank(Q, Q), low_rank(Q, "model." + Q)],
     }  # fmt: skip
+
+
+def of(configuration, note, tensors, entries=None):
+    """A directory of this whole configuration; refused without entries."""
+    found = {"note": note, "configuration": configuration, "tensors": tensors}
+    return found | ({"refused": True} if entries is None else {"entries": entries})
+
+
+def defaults():
+    """What a configuration means that lacks a number, or has one of another type."""
+    path = "model." + Q
+    one, narrow = pair(START + path), pair(START + path, [8, 6], [5, 8])
+    for note, gone in (("without", {}), ("null as", {"r": None, "lora_alpha": None})):
+        told = {key: value for key, value in CONFIG.items() if key not in ("r", "lora_alpha")} | gone
+        yield of(told, f"{note} rank and alpha: 8 and 8", narrow, [low_rank(Q, path, scale=1.0)])
+        yield of(told, f"{note} rank and alpha, where the rank is 4", one)
+    both = {"use_rslora": None, "rank_pattern": None, "alpha_pattern": None}
+    yield of(CONFIG | both, "null as settings", one, [low_rank(Q, path)])
+    for key, value in (
+        ("r", 0), ("r", 4.0), ("r", "4"), ("lora_alpha", "8"), ("lora_alpha", True), ("lora_alpha", 1e300),
+        ("use_rslora", 1), ("rank_pattern", {"q_proj": 4.0}), ("alpha_pattern", {"q_proj": None}),
+        ("alpha_pattern", []), ("peft_type", None), ("peft_type", "LOHA"),
+    ):  # fmt: skip
+        yield of(CONFIG | {key: value}, f"{key} is {value!r}", one)
+    for alpha in (0, -3):
+        yield of(CONFIG | {"lora_alpha": alpha}, f"lora_alpha is {alpha}", one,
+                 [low_rank(Q, path, alpha=alpha, scale=alpha / 4)])
+
+
+def told_apart():
+    path = "model." + Q
+    one, twice = pair(START + path), path + ".base_layer.base_layer"
+    yield case("base_layer goes once", pair(START + twice), [low_rank(Q + ".base_layer", twice)])
+    for note, more in (
+        ("a bias twice", {f"{START}{path}.bias": [5], f"{START}module.{path}.bias": [5]}),
+        ("a magnitude twice", {f"{START}{path}.lora_magnitude_vector{end}": [5] for end in ("", ".weight")}),
+        ("lora_A far before the end", {START + "model.lora_A.x.y.weight": [5, 6]}),
+        ("a mark behind MLX's ending", {f"{START}{path}.lora_a._orig_mod": [6, 4]}),
+    ):  # fmt: skip
+        yield of(CONFIG, note, one | more)
+    bias = {f"{START}{path}.lora_B.bias": [5]}
+    other = pair(START + "model.layers.1.x")
+    yield case("a pair's bias without its pair", bias | other,
+               [entry(5, Q, path, scale=0.5), low_rank("layers.1.x", "model.layers.1.x")],
+               configuration={"lora_bias": True, "alpha_pattern": {"q_proj": 2}})
+    for note, a, b in (
+        ("more dimensions in A alone", A + [3], B), ("more dimensions in B alone", A, B + [1]),
+        ("a second kernel of three elements", A + [3], B + [3]), ("two numbers of dimensions", A + [3], B + [1, 1]),
+    ):  # fmt: skip
+        yield of(CONFIG, note, pair(START + "model.conv", a, b))
+    table = START + "model.embed_tokens"
+    names = {f"{table}.lora_embedding_A": A + [1], f"{table}.lora_embedding_B": B + [1]}
+    yield of(CONFIG, "an embedding of three dimensions", names)
+    rows = {table + ".token_adapter.trainable_tokens_delta": [2, 6]}
+    for told in ({}, [], {"tokens": [1, 1]}, {"d_tokens": [1, 1]}, {"model.embed_tokens": None, "embed_tokens": [1, 2]}):
+        yield case(f"rows whose numbers are not told: {told}", one | rows,
+                   [entry(7, "embed_tokens", "model.embed_tokens", rows=[]), low_rank(Q, path)],
+                   configuration={"trainable_token_indices": told})
+    for told in ([3, 5, 7], {"embed_tokens": [3]}, [3, 5.5], [3, True]):
+        yield of(CONFIG | {"trainable_token_indices": told}, f"rows, and the numbers {told}", one | rows)

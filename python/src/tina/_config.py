@@ -19,6 +19,19 @@ from ._errors import AdapterError
 MAXIMUM_MATCHES = 1 << 24
 
 
+def _rank(place: str, value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= 65536:
+        raise AdapterError(f"adapter_config.json: {place} is {value!r}, not a whole number from 1 to 65536")
+    return value
+
+
+def _number(place: str, value: Any) -> float:
+    # A number of F32, which a scale is.
+    if type(value) not in (int, float) or not abs(value) < 2.0**128 - 2.0**103:
+        raise AdapterError(f"adapter_config.json: {place} is {value!r}, not a number")
+    return float(value)
+
+
 class Settings:
     """Ranks, alphas and scales by PEFT's rules."""
 
@@ -26,25 +39,30 @@ class Settings:
         config = _json.plain(config)
         if config.get("peft_type") != "LORA":
             raise AdapterError(f"adapter_config.json: peft_type is {config.get('peft_type')!r}, not 'LORA'")
-        self.rank = int(config.get("r") or 8)
-        alpha = config.get("lora_alpha")
-        self.alpha = 8.0 if alpha is None else float(alpha)
-        self.is_root = bool(config.get("use_rslora"))
-        self._ranks = self._patterns(config.get("rank_pattern"))
-        self._alphas = self._patterns(config.get("alpha_pattern"))
+        self.rank = _rank("r", 8 if config.get("r") is None else config["r"])
+        self.alpha = _number("lora_alpha", 8 if config.get("lora_alpha") is None else config["lora_alpha"])
+        root = config.get("use_rslora")
+        if root is not None and not isinstance(root, bool):
+            raise AdapterError(f"adapter_config.json: use_rslora is {root!r}, not true or false")
+        self.is_root = bool(root)
+        self._ranks = self._patterns(config, "rank_pattern", _rank)
+        self._alphas = self._patterns(config, "alpha_pattern", _number)
         self.pattern_count = len(self._ranks) + len(self._alphas)
         self.tokens = config.get("trainable_token_indices")
 
     @staticmethod
-    def _patterns(patterns: Any) -> list[tuple[re.Pattern[str], float]]:
-        found = []
+    def _patterns(config: dict[str, Any], name: str, number: Any) -> list[tuple[re.Pattern[str], float]]:
+        found: list[tuple[re.Pattern[str], float]] = []
+        patterns = config.get(name)
+        if patterns is not None and not isinstance(patterns, dict):
+            raise AdapterError(f"adapter_config.json: {name} is {str(patterns)[:80]!r}, not an object")
         for key, value in (patterns or {}).items():
             # Names, which most are, and patterns that match in little time: a file may come from anybody.
             bare = re.sub(r"\[(?:[^\]\\]|\\.)*\]", "x", re.sub(r"\\.", "x", key))
             if len(key) > 2000 or re.search(r"\)[*+{]", bare) or len(re.findall(r"[*+{]", bare)) > 3:
                 raise AdapterError(f"adapter_config.json: the pattern {key[:80]!r} may take too long")
             try:
-                found.append((re.compile(rf"(?:.*\.)?(?:{key})$"), value))
+                found.append((re.compile(rf"(?:.*\.)?(?:{key})$"), number(f"{name}, {key[:80]!r}", value)))
             except re.error as error:
                 raise AdapterError(f"adapter_config.json: {key[:80]!r} is no pattern: {error}") from error
         return found
@@ -60,17 +78,23 @@ class Settings:
         return float(np.float32(alpha / math.sqrt(rank) if self.is_root else alpha / rank))
 
     def tokens_of(self, path: str) -> list[int]:
-        if isinstance(self.tokens, list):
-            return [int(token) for token in self.tokens]
-        parts = path.split(".")
-        for i in range(len(parts)):
-            if (found := (self.tokens or {}).get(".".join(parts[i:]))) is not None:
-                return [int(token) for token in found]
-        return []
+        """The numbers of an embedding's rows; none if the configuration does not tell them."""
+        found, parts = self.tokens, path.split(".")
+        if isinstance(found, dict):
+            keys = (".".join(parts[i:]) for i in range(len(parts)))
+            found = next((found[key] for key in keys if key in found), None)
+        if found is None:
+            return []
+        if not isinstance(found, list) or not all(type(token) is int for token in found):
+            raise AdapterError(f"adapter_config.json: trainable_token_indices are {str(found)[:80]}, no list of numbers")
+        return found
 
 
 def _states(config: dict[str, Any], pairs: Sequence[tuple[Entry, int]]) -> bool:
-    settings = Settings(config)
+    try:
+        settings = Settings(config)
+    except AdapterError:
+        return False
     if settings.pattern_count * len(pairs) > MAXIMUM_MATCHES:
         raise AdapterError(f"adapter_config.json: {settings.pattern_count} patterns for {len(pairs)} pairs")
     return all(

@@ -81,7 +81,7 @@ def split(words: Words, element: Element) -> Words:
 
 
 def planes_of(words: Words) -> Words:
-    return np.ascontiguousarray(np.ascontiguousarray(words).view(np.uint8).reshape(words.size, -1).T)
+    return np.ascontiguousarray(np.ascontiguousarray(words).view(np.uint8).reshape(words.size, words.itemsize).T)
 
 
 def exponents(predicted: Words, element: Element) -> Words:

@@ -87,7 +87,7 @@ def _parts(name: str) -> Name:
     parts = rest.split(".")
     if any(part in ("lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B") for part in parts[:-1]):
         raise AdapterError(f"{name}: a tensor of a named adapter, or a bias of lora_A; PEFT saves neither")
-    if name.endswith((".lora_a", ".lora_b")):
+    if rest.endswith((".lora_a", ".lora_b")):
         raise AdapterError(f"{name}: a matrix in MLX's layout; convert the adapter with `tina convert`")
     path, parameter = ".".join(parts[:-1]), parts[-1]
     if parameter == "bias" and path:

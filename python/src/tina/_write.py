@@ -87,7 +87,7 @@ def _entries(
         if pair or kind == PAIR_BIAS:
             rank = settings.rank_of(path) if settings else (values[0][1] or (0,))[0]
             if pair:
-                _check_pair(path, values, rank)
+                _check_pair(path, values, rank, kind)
             if settings:
                 alpha = settings.alpha_of(path)
                 factor, origin = settings.scale(rank, alpha), 2 if settings.is_root else 1
@@ -97,6 +97,8 @@ def _entries(
                 raise AdapterError("the adapter has pairs: give config=, PEFT's adapter_config.json, or scale=")
         if kind == ROWS:
             numbers = np.array(settings.tokens_of(path) if settings else [], "<i8")
+            if numbers.size not in (0, (values[0][1] or (0,))[0]):
+                raise AdapterError(f"{path}: {numbers.size} numbers for rows of shape {list(values[0][1])}")
             values.append((I64, (numbers.size,), numbers.view("<u8")))
         own = given != usual(kind, path, parameter)
         attributes = {"tensor_names": given} if own else None
@@ -114,9 +116,11 @@ def _entries(
     return out
 
 
-def _check_pair(path: str, values: list[Value], rank: int) -> None:
+def _check_pair(path: str, values: list[Value], rank: int, kind: int) -> None:
     (_, a, _), (_, b, _) = values
-    if len(a) < 2 or len(a) != len(b) or 0 in a + b or a[0] != rank or b[1] != rank:
+    # PEFT's second convolution has a kernel of one element.
+    fits = len(a) == len(b) and (len(a) == 2 or (len(a) > 2 and kind != EMBEDDING)) and not set(b[2:]) - {1}
+    if not fits or 0 in a + b or a[0] != rank or b[1] != rank:
         raise AdapterError(
             f"{path}: A of shape {list(a)} and B of shape {list(b)}, where [{rank}, in] and [out, {rank}] are expected"
             " for the rank of the configuration"
