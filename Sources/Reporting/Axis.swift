@@ -56,7 +56,8 @@ package struct Axis: Sendable {
     let shown = abs(value) < step / 2 ? 0 : value
     let decimals = max(0, Int(-log10(step).rounded(.down)))
     // As many digits as tell a tick from the next one.
-    let digits = shown == 0 ? 2 : max(2, 1 + Int(log10(abs(shown) / step * (1 + 1e-9)).rounded(.down)))
+    let power = { (value: Double) in Int(log10(abs(value)).rounded(.down)) }
+    let digits = shown == 0 ? 2 : max(2, 1 + power(shown) - power(step))
     let number =
       shown == 0
       ? "0"

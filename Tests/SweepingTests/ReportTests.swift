@@ -1,6 +1,7 @@
 import Evaluation
 import Foundation
 import ModelFiles
+import Reporting
 import TestSupport
 import Testing
 
