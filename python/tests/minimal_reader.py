@@ -69,19 +69,18 @@ def read(data):
     directory, at = index(data)
     records = Records(directory)
     layers, entries, count, blocks, _, reserved, _, _, more = records.take("IIIIQ8s32s32s16s")
-    last = records.take("QIffI")[4]
-    need(not any(reserved + more) and last == 0, "reserved fields of the directory")
+    need(not any(reserved + more) and records.take("QIffI")[4] == 0, "reserved fields of the directory")
     need(layers == 1, "several quality layers, which the minimal reader does not read")
     need(entries <= 1 << 17 and blocks <= 1 << 19 and count == 2 * entries, "counts, or other kinds than pairs")
-    modules, tensors, words = [], [], [None] * count
+    last, modules, tensors, words = (-2,), [], [], [None] * count
     for _ in range(entries):
         kind, _, flags, n, scale, _, module, path, parameter, zero, attributes, _ = records.take("BBBBfdHHHHIf")
         need(kind == 1 and n == 2, "a kind other than low-rank pairs, which the minimal reader does not read")
         need(flags <= 1 and zero == 0, "flags or a reserved field of an entry")
-        (name, at_path) = (records.take(f"{length}s")[0] for length in (module, path))
+        name, at_path = (records.take(f"{length}s")[0] for length in (module, path))
         records.take(f"{parameter + attributes}x")
         depth = next((int(part) for part in name.split(b".") if re.fullmatch(rb"[0-9]{1,9}", part)), -1)
-        need(last < (depth, name, at_path) if modules else True, "entries out of order")
+        need(last < (depth, name, at_path), "entries out of order")
         last = depth, name, at_path
         modules.append((name.decode(), scale))
     for _ in range(count):
