@@ -3,6 +3,7 @@
     python3 minimal_reader.py FILE
 """
 
+import re
 import struct
 import sys
 from hashlib import sha256
@@ -67,18 +68,24 @@ def read(data):
     """{module: (scale, A, B)} with words of each element type."""
     directory, at = index(data)
     records = Records(directory)
-    layers, entries, count, blocks, _ = records.take("IIIIQ")
-    records.take("8x32s32s16xQIffI")
+    layers, entries, count, blocks, _, reserved, _, _, more = records.take("IIIIQ8s32s32s16s")
+    need(not any(reserved + more) and records.take("QIffI")[4] == 0, "reserved fields of the directory")
     need(layers == 1, "several quality layers, which the minimal reader does not read")
     need(entries <= 1 << 17 and blocks <= 1 << 19 and count == 2 * entries, "counts, or other kinds than pairs")
-    modules, tensors, words = [], [], [None] * count
+    last, modules, tensors, words = (-2,), [], [], [None] * count
     for _ in range(entries):
-        kind, _, _, n, scale, _, module, path, parameter, _, attributes, _ = records.take("BBBBfdHHHHIf")
+        kind, _, flags, n, scale, _, module, path, parameter, zero, attributes, _ = records.take("BBBBfdHHHHIf")
         need(kind == 1 and n == 2, "a kind other than low-rank pairs, which the minimal reader does not read")
-        modules.append((records.take(f"{module}s")[0].decode(), scale))
-        records.take(f"{path + parameter + attributes}x")
+        need(flags <= 1 and zero == 0, "flags or a reserved field of an entry")
+        name, at_path = (records.take(f"{length}s")[0] for length in (module, path))
+        records.take(f"{parameter + attributes}x")
+        depth = next((int(part) for part in name.split(b".") if re.fullmatch(rb"[0-9]{1,9}", part)), -1)
+        need(last < (depth, name, at_path), "entries out of order")
+        last = depth, name, at_path
+        modules.append((name.decode(), scale))
     for _ in range(count):
-        element, dimensions, _, block = records.take("BBHI")
+        element, dimensions, zero, block = records.take("BBHI")
+        need(zero == 0, "a reserved field of a tensor")
         need(1 <= element <= 22 and BITS[element] >= 8 and dimensions == 2 and block < blocks, "a tensor")
         shape = records.take("QQ")
         need(0 < min(shape) and max(shape) < 1 << 40, "a shape")
@@ -86,7 +93,8 @@ def read(data):
     total = sum(BITS[element] // 8 * a * b for element, (a, b), _ in tensors)
     need(total <= max(512 << 20, 64 * len(data)), "tensors that are too large for the file")
     for number in range(blocks):
-        form, element, planes, predictor, streams, target, digest = records.take("BBBBB3xI16s")
+        form, element, planes, predictor, streams, zeros, target, digest = records.take("BBBBB3sI16s")
+        need(not any(zeros), "a reserved field of a block")
         need(form == predictor == target == 0 and planes <= 1, "a form or predictor beyond the minimal reader")
         listed = [records.take("IQ") for _ in range(streams)]
         held = [i for i in range(count) if tensors[i][2] == number]

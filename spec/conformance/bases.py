@@ -32,11 +32,19 @@ def rounded(value):
     return (np.frombuffer(bf16(value), "<u2").astype("<u4") << 16).view("<f4").reshape(value.shape)
 
 
-def safetensors(tensors, element):
+WORDS = {
+    "BF16": bf16, "F16": lambda v: v.astype("<f2").tobytes(), "F32": lambda v: v.astype("<f4").tobytes(),
+    "F64": lambda v: v.astype("<f8").tobytes(),
+}  # fmt: skip
+
+
+def safetensors(tensors, element, others=()):
+    """A file of one element type; F64 for the names among the others."""
     header, data = {}, b""
     for name, value in tensors.items():
-        raw = {"BF16": bf16, "F16": lambda v: v.astype("<f2").tobytes(), "F32": lambda v: v.astype("<f4").tobytes()}[element](value)
-        header[name] = {"dtype": element, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        its = "F64" if name in others else element
+        raw = WORDS[its](value)
+        header[name] = {"dtype": its, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -78,4 +86,19 @@ def make(write):
             with open(os.path.join(HERE, f"base/{identity}/identity"), "rb") as file:
                 outcome = BaseIdentity(file.read()).compare(os.path.join(HERE, "base", name)).outcome
             comparisons.append({"identity": f"base/{identity}/identity", "model": f"base/{name}", "outcome": outcome})
+    comparisons += unjudged(write, exact, other)
     return {"bases": bases, "comparisons": comparisons}
+
+
+def unjudged(write, exact, other):
+    """Candidates of which some tensors are of a type that no rule compares."""
+    matrices = [name for name, value in exact.items() if value.ndim == 2]
+    mixed = {name: (exact if name in matrices else other)[name] for name in exact}
+    for name, tensors, wide, outcome, note in (
+        ("f64", exact, matrices, "undecided", "the same weights, all matrices in F64"),
+        ("f64-part", exact, matrices[:1], "same in another encoding", "the same weights, one matrix in F64"),
+        ("f64-other", mixed, matrices, "other weights", "all matrices in F64, and the vectors of the sibling"),
+    ):
+        write(f"base/{name}/config.json", (json.dumps(CONFIG, indent=1) + "\n").encode())
+        write(f"base/{name}/model.safetensors", safetensors(tensors, "BF16", wide))
+        yield {"identity": "base/bf16/identity", "model": f"base/{name}", "outcome": outcome, "note": note}

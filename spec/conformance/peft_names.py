@@ -208,7 +208,8 @@ def told_apart():
     names = {f"{table}.lora_embedding_A": A + [1], f"{table}.lora_embedding_B": B + [1]}
     yield of(CONFIG, "an embedding of three dimensions", names)
     rows = {table + ".token_adapter.trainable_tokens_delta": [2, 6]}
-    for told in ({}, [], {"tokens": [1, 1]}, {"d_tokens": [1, 1]}, {"model.embed_tokens": None, "embed_tokens": [1, 2]}):
+    longest = {"model.embed_tokens": None, "embed_tokens": [1, 2]}
+    for told in ({}, [], {"tokens": [1, 1]}, {"d_tokens": [1, 1]}, longest):
         yield case(f"rows whose numbers are not told: {told}", one | rows,
                    [entry(7, "embed_tokens", "model.embed_tokens", rows=[]), low_rank(Q, path)],
                    configuration={"trainable_token_indices": told})

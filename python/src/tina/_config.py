@@ -86,7 +86,7 @@ class Settings:
         if found is None:
             return []
         if not isinstance(found, list) or not all(type(token) is int for token in found):
-            raise AdapterError(f"adapter_config.json: trainable_token_indices are {str(found)[:80]}, no list of numbers")
+            raise AdapterError(f"adapter_config.json: {str(found)[:80]} are no numbers of rows")
         return found
 
 
