@@ -181,9 +181,13 @@ package final class ServerClient: Sendable {
     let found = "status \(reply.status)\(said)"
     switch reply.status {
     case 401, 403:
+      // A tina serve turns names away that it does not know, whatever the key is.
+      let isName = reply.status == 403 && said.contains("--allow-host")
       return TransferError(
         .forbidden, file: address.text, found: found, expected: "to be let in",
-        advice: "Give the server's key with --api-key-file, or in the environment variable TINA_API_KEY.")
+        advice: isName
+          ? "Start the server with --allow-host and the name by which it is called here."
+          : "Give the server's key with --api-key-file, or in the environment variable TINA_API_KEY.")
     default:
       return TransferError(.refused(reply.status), file: address.text, found: found, expected: "an answer")
     }

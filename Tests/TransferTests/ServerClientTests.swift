@@ -98,6 +98,10 @@ import Transfer
     let error = client.refusal(reply)
     #expect(error.kind == .forbidden && error.description.contains("wrong key"))
     #expect(!error.description.contains("s3cret"))
+    let host = try FakeServer { _ in .reply(403, #"{"error": {"message": "a name given with --allow-host."}}"#) }
+    let turnedAway = try self.client(host)
+    #expect(
+      turnedAway.refusal(try await turnedAway.send("GET", ["x"])).advice.contains("Start the server with"))
     let bad = #expect(throws: TransferError.self) { try ServerClient(server.address, key: "s3\nX: y") }
     #expect(bad?.description.contains("s3") == false)
   }
