@@ -127,7 +127,8 @@ struct ScoreCharts {
       for name in names where !known.contains(name) { known.append(name) }
       // Some 60 letters fit below the axis: names are cut, and of many only some are told.
       let length = min(max(60 / known.count - 1, 6), 14)
-      let every = (known.count * (length + 1) + 59) / 60
+      let places = 60 / (length + 1)
+      let every = (known.count + places - 1) / places
       let ticks = known.enumerated().filter { $0.offset % every == 0 }.map { i, name in
         (value: Double(i), label: name.count > length ? name.prefix(length - 1) + "…" : name)
       }
