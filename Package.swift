@@ -178,11 +178,11 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Processes"], path: "Tests/Support", swiftSettings: house),
     .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: computing),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "AdapterFormatTests", dependencies: ["AdapterFormat", "ModelFiles", "TestSupport"],
-      exclude: ["Fixtures"], swiftSettings: house),
+      exclude: ["Fixtures"], swiftSettings: computing),
     .testTarget(
       name: "TokenizationTests", dependencies: ["ModelFiles", "TestSupport", "Tokenization"],
       exclude: ["Fixtures"], swiftSettings: house),
@@ -191,7 +191,7 @@ let package = Package(
       dependencies: [
         "AdapterFormat", "CKernels", "ModelFiles", "TestSupport", "TinaRuntime", "Tokenization",
       ],
-      exclude: ["Fixtures"], swiftSettings: house),
+      exclude: ["Fixtures"], swiftSettings: computing),
     .testTarget(
       name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport", "Transfer"],
       swiftSettings: house),
