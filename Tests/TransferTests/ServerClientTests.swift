@@ -98,7 +98,9 @@ import Transfer
     let error = client.refusal(reply)
     #expect(error.kind == .forbidden && error.description.contains("wrong key"))
     #expect(!error.description.contains("s3cret"))
-    let host = try FakeServer { _ in .reply(403, #"{"error": {"message": "a name given with --allow-host."}}"#) }
+    let host = try FakeServer { _ in
+      .reply(403, #"{"error": {"message": "a name given with --allow-host."}}"#)
+    }
     let turnedAway = try self.client(host)
     #expect(
       turnedAway.refusal(try await turnedAway.send("GET", ["x"])).advice.contains("Start the server with"))

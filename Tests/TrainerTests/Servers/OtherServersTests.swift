@@ -76,7 +76,10 @@ import Testing
     let server = try StubServer(kind, folder: shared.path)
     let short = shortRun(
       [server],
-      ["rank_pattern": "{q_proj: 2, layers.0.self_attn.v_proj: 7}", "alpha_pattern": "{o_proj: 12, q_proj: 3}"])
+      [
+        "rank_pattern": "{q_proj: 2, layers.0.self_attn.v_proj: 7}",
+        "alpha_pattern": "{o_proj: 12, q_proj: 3}",
+      ])
     _ = try await run(short)
     for line in short.lines {
       #expect((line.values["sampling/sampling_logp_difference/max"] ?? 1) < 1e-4)
