@@ -42,7 +42,8 @@ enum OtherServers {
     throw TrainerError(
       .server, place: "rollout_servers: " + address,
       found: "a completion that ended after \(text.ids.count) tokens for want of room",
-      expected: "room for \(terms.requirements.context) tokens, and no limit of the server's own", advice: advice)
+      expected: "room for \(terms.requirements.context) tokens, and no limit of the server's own",
+      advice: advice)
   }
 
   /// A log-probability; NaN for null, which stands for what can't be written.
