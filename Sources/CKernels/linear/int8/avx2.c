@@ -9,6 +9,7 @@
 BEGIN_TARGET(AVX2)
 #include "dispatch/vector.inc"
 #include "linear/int8/int8.inc"
+#include "linear/int8/rows.inc"
 #include "linear/int8/beside.inc"
 
 const tk_int8 tk_int8_avx2 = {int8_quantise, int8_panels, int8_beside, BESIDE, PANEL_ROWS};
