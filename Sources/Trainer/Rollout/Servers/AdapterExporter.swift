@@ -54,7 +54,7 @@ final class AdapterExporter: StepAdapters {
     return modules.map { module in
       let pair = module.pair
       guard pair.rank != rank || pair.scale != scale else { return (module.name, pair) }
-      let factor = pair.scale / scale
+      let factor = scale == 0 ? 1 : pair.scale / scale  // all are 0 then
       let filled = rank - pair.rank
       let a = pair.a.floats() + [Float](repeating: 0, count: filled * pair.inputCount)
       let old = pair.b.floats()

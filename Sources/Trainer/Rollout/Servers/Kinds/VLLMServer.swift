@@ -72,7 +72,7 @@ struct VLLMServer: ServerDialect {
     return TrainerError(
       .server, place: "rollout_servers: " + client.address.text,
       found: "a vLLM that has no room for such adapters: \(printable(said, limit: 300))",
-      expected: "one that has",
+      expected: "a vLLM that takes adapters of the recipe's largest rank",
       advice:
         "Start it with --enable-lora --max-lora-rank as large as the recipe's largest rank, or the next "
         + "larger of 8, 16, 32, 64, 128, 256.")
