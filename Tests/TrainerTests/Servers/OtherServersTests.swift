@@ -47,6 +47,30 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: try files.gguf()))
   }
 
+  /// What B·A·scale is must not change, whatever the ranks and scales are, and nothing may become NaN.
+  @Test(arguments: [[0, 0], [0, 2], [0.5, 2], [2, 0]] as [[Float]])
+  func oneRankAndOneScaleChangeNoProduct(scales: [Float]) {
+    let ranks = [1, 3]
+    let modules = zip(ranks, scales).map { rank, scale in
+      AdapterModule(
+        name: "rank\(rank)",
+        pair: LowRankPair(
+          a: Tensor(name: "A", shape: [rank, 2], floats: (0..<rank * 2).map { Float($0 + 1) }),
+          b: Tensor(name: "B", shape: [2, rank], floats: (0..<rank * 2).map { Float(2 * $0 - 1) }),
+          scale: scale))
+    }
+    func product(_ pair: LowRankPair) -> [Float] {
+      let (a, b) = (pair.a.floats(), pair.b.floats())
+      return (0..<4).map { index in
+        (0..<pair.rank).reduce(0) { $0 + pair.scale * b[index / 2 * pair.rank + $1] * a[$1 * 2 + index % 2] }
+      }
+    }
+    let alike = AdapterExporter.alike(modules)
+    #expect(Set(alike.map(\.pair.rank)) == [3])
+    #expect(Set(alike.map(\.pair.scale)).count == 1)
+    #expect(alike.map { product($0.pair) } == modules.map { product($0.pair) })
+  }
+
   /// SGLang takes no seeds: its run is another one.
   @Test(arguments: kinds)
   func aServerThatTellsTheTrainersNumbersMakesTheSameAdapter(kind: ServerKind) async throws {
