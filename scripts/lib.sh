@@ -69,9 +69,13 @@ use_memory_folder() {
   export TMPDIR=$memory
 }
 
-# Options of a build that is made once: a module as a whole takes a quarter less time than its files one by one, two
-# threads write the object files that SwiftPM expects, and nobody asks for an index.
-once=(--disable-index-store -Xswiftc -whole-module-optimization -Xswiftc -num-threads -Xswiftc 2)
+# `swift build` for what is built only once: a module as a whole takes less time than its files one by one, and two
+# threads write the object files that SwiftPM expects. Leaves out what the compiler says of that in each module, and
+# what the linker says of each symbol that a sanitizer keeps to itself.
+build_once() {
+  swift build -Xswiftc -whole-module-optimization -Xswiftc -num-threads -Xswiftc 2 "$@" 2>&1 |
+    { grep -vE "'-enable-batch-mode'|Incremental compilation has been disabled|Cannot export" || true; }
+}
 
 # Debug builds that run tests are optimised: Package.swift says why.
 export TINA_OPTIMISED=1
