@@ -144,8 +144,11 @@ struct GradientCase {
       let values = try pass.logProbabilities(
         golden.batch, adapter: parameters, dropout: dropout, gradient: gradient
       ) { _ in golden.weights }
-      return zip(values.logProbabilities.flatMap { $0 }, golden.weights.flatMap { $0 })
-        .reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      var sum = 0.0
+      for (logProbability, weight) in zip(values.logProbabilities.joined(), golden.weights.joined()) {
+        sum += Double(logProbability) * Double(weight)
+      }
+      return sum
     }
     let gradient = FloatMemory(parameters.count)
     let middle = try value(gradient, dropout)
