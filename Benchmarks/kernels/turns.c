@@ -114,7 +114,8 @@ static void measure(size_t rows, size_t columns, size_t n, const char *name, tk_
 }
 
 // turns THREADS ROUNDS WHAT BUILD...   WHAT: letters of types (below), then counts of inputs, with +RANK for an
-// adapter: br,1,2,8,1+32. ISA=avx2 chooses a path, SHAPES=256x1536,151936x1536 other shapes.
+// adapter: br,1,2,8,1+32. ISA=avx2 chooses a path, ISA=avx2,avx512 one for each build (the last for those that are
+// left), SHAPES=256x1536,151936x1536 other shapes.
 static const struct { char letter; const char *name; tk_type type; tk_activations activations; } types[] = {
     {'b', "bf16", TK_BF16, TK_ACTIVATIONS_F32},  {'h', "f16", TK_F16, TK_ACTIVATIONS_F32},
     {'f', "f32", TK_F32, TK_ACTIVATIONS_F32},    {'r', "b/b", TK_BF16, TK_ACTIVATIONS_BF16},
@@ -126,6 +127,7 @@ static const struct { char letter; const char *name; tk_type type; tk_activation
 int main(int argc, char **argv) {
   if (argc < 5) return 64;
   threads = (size_t)atoi(argv[1]);
+  const char *isa = getenv("ISA") ? getenv("ISA") : "";
   const size_t rounds = (size_t)atoi(argv[2]) < ROUNDS_MAX ? (size_t)atoi(argv[2]) : ROUNDS_MAX;
   for (int i = 4; i < argc && build_count < BUILDS_MAX; i++) {
     void *library = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);
@@ -136,7 +138,13 @@ int main(int argc, char **argv) {
     b->fused = (double (*)(tk_pool *, size_t))dlsym(library, "tk_limits_fma");
     b->bytes = (double (*)(tk_pool *, size_t))dlsym(library, "tk_limits_bytes");
     b->select = (bool (*)(const char *))dlsym(library, "tk_isa_select");
-    if (getenv("ISA") && !b->select(getenv("ISA"))) return fprintf(stderr, "no path %s\n", getenv("ISA")), 1;
+    if (*isa) {
+      char name[16] = {0};
+      const size_t length = strcspn(isa, ",");
+      memcpy(name, isa, length < sizeof name ? length : sizeof name - 1);
+      if (!b->select(name)) return fprintf(stderr, "no path %s\n", name), 1;
+      if (isa[length]) isa += length + 1;
+    }
     b->pool = ((tk_pool * (*)(size_t)) dlsym(library, "tk_pool_create"))(threads);
   }
   weight_bytes = (size_t)1 << 30;
@@ -161,11 +169,8 @@ int main(int argc, char **argv) {
     shapes[shape_count][0] = strtoul(at, &at, 10);
     shapes[shape_count++][1] = strtoul(at + (*at == 'x'), &at, 10);
   }
-  const char *hot = getenv("HOT");  // so many KB of weights again and again, in the second-level cache
-  if (hot) {
-    weight_bytes = (size_t)atoi(hot) * 1024;
-    for (size_t s = 0; s < shape_count; s++) shapes[s][0] = (weight_bytes - 4096) / 4 / shapes[s][1] / 8 * 8;
-  }
+  const char *hot = getenv("HOT");  // so many KB of weights again and again, which the second-level cache holds
+  if (hot) weight_bytes = (size_t)atoi(hot) * 1024;
   char *items = strchr(argv[3], ',');
   for (const char *c = argv[3]; *c && *c != ','; c++) {
     size_t t = 0;
@@ -179,7 +184,8 @@ int main(int argc, char **argv) {
       const char *plus = strchr(p + 1, '+'), *comma = strchr(p + 1, ',');
       const size_t rank = plus && (!comma || plus < comma) ? (size_t)atoi(plus + 1) : 0;
       for (size_t s = 0; s < shape_count; s++)
-        measure(shapes[s][0], shapes[s][1], n, types[t].name, types[t].type, rank, types[t].activations,
+        measure(hot ? (weight_bytes - 4096) / tk_row_bytes(types[t].type, shapes[s][1]) / 32 * 32 : shapes[s][0],
+                shapes[s][1], n, types[t].name, types[t].type, rank, types[t].activations,
                 n > 64 ? rounds / 8 + 1 : n > 8 ? rounds / 2 + 1 : rounds, most);
     }
   }

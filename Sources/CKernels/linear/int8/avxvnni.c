@@ -10,7 +10,8 @@ BEGIN_TARGET(AVX2 ",avxvnni")
 #include "dispatch/vector.inc"
 #include "linear/int8/int8.inc"
 #include "linear/int8/rows.inc"
+#include "linear/int8/beside.inc"
 
-const tk_int8 tk_int8_avxvnni = {int8_quantise, int8_panels, int8_rows, FEW, PANEL_ROWS};
+const tk_int8 tk_int8_avxvnni = {int8_quantise, int8_panels, int8_beside, BESIDE, PANEL_ROWS};
 END_TARGET
 #endif

@@ -17,8 +17,8 @@ typedef struct tk_int8 {
   void (*quantise)(const float *x, size_t count, tk_q8 *y);
   // Rows first ..< last of one map, without its terms, for `count` (at most TK_COLUMNS) inputs from ..< from + count.
   // x holds all inputs of the map. `then` is a hint, or null: the weights that the thread probably needs next.
-  // `panels` turns rows and stores them, which pays with several inputs; `rows` is for at most `few` inputs, and reads
-  // rows as they lie, or turns them where products are dear (AVX2). Both give the same bits.
+  // `panels` turns rows and stores them, which pays with several inputs; `rows` is for at most `few` inputs, and turns
+  // them while it meets the inputs (x86-64), or reads them as they lie. Both give the same bits.
   void (*panels)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
                  const void *then);
   void (*rows)(const tk_linear_args *map, const tk_q8 *x, size_t first, size_t last, size_t from, size_t count,
