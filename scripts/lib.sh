@@ -74,7 +74,7 @@ use_memory_folder() {
 # what the linker says of each symbol that a sanitizer keeps to itself.
 build_once() {
   swift build -Xswiftc -whole-module-optimization -Xswiftc -num-threads -Xswiftc 2 "$@" 2>&1 |
-    { grep -vE "'-enable-batch-mode'|Incremental compilation has been disabled|Cannot export" || true; }
+    { grep --line-buffered -vE "'-enable-batch-mode'|Incremental compilation has been disabled|Cannot export" || true; }
 }
 
 # Debug builds that run tests are optimised: Package.swift says why.
