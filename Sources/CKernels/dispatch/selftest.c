@@ -6,7 +6,7 @@
 #include "dispatch/paths.h"
 
 enum { PAIR_ROWS = 13, PAIR_COLUMNS = 840 };
-enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512, BLOCK_TYPES = 8 };
+enum { BLOCK_ROWS = 35, BLOCK_COLUMNS = 512, BLOCK_TYPES = 8, BLOCK_INPUTS = 8 };
 enum { ROWS = 11, COLUMNS = 43, INPUTS = 7, RANK = 9, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 36, KEYS = 21, PAGE = 16 };
 
 // Everything that the kernels give for one set of inputs.
@@ -19,10 +19,10 @@ struct results {
   float products[3][INPUTS * COLUMNS];
   float gradients[4][COLUMNS];
   double expectation, change, squares;
-  float x[INPUTS * BLOCK_COLUMNS];
+  float x[BLOCK_INPUTS * BLOCK_COLUMNS];
   uint8_t blocks[BLOCK_ROWS * BLOCK_COLUMNS / 32 * 34];
-  tk_q8 rounded[INPUTS * BLOCK_COLUMNS / 32];
-  float quantised[BLOCK_TYPES][4][INPUTS * BLOCK_ROWS];
+  tk_q8 rounded[BLOCK_INPUTS * BLOCK_COLUMNS / 32];
+  float quantised[BLOCK_TYPES][6][BLOCK_INPUTS * BLOCK_ROWS];
   uint16_t pairs[PAIR_ROWS * PAIR_COLUMNS], halved[INPUTS * (PAIR_COLUMNS + TK_BF16_GROUP)];
   float halves_products[INPUTS][INPUTS * PAIR_ROWS];
 };
@@ -48,15 +48,18 @@ static void fill_blocks(uint8_t *p, tk_type type, size_t bytes) {
 
 static void run_blocks(const tk_path *path, struct results *r) {
   static const tk_type types[] = {TK_Q8_0, TK_Q4_0, TK_Q4_1, TK_Q5_0, TK_Q5_1, TK_Q4_K, TK_Q5_K, TK_Q6_K};
-  fill(r->x, INPUTS * BLOCK_COLUMNS, 7);
-  path->int8->quantise(r->x, INPUTS * BLOCK_COLUMNS, r->rounded);
+  // Panels, and what a path takes for so many inputs: each has kernels of its own up to its `few`.
+  static const size_t inputs[6] = {1, BLOCK_INPUTS, 1, 2, 4, BLOCK_INPUTS};
+  fill(r->x, BLOCK_INPUTS * BLOCK_COLUMNS, 7);
+  path->int8->quantise(r->x, BLOCK_INPUTS * BLOCK_COLUMNS, r->rounded);
   for (size_t t = 0; t < BLOCK_TYPES; t++) {
     fill_blocks(r->blocks, types[t], BLOCK_ROWS * tk_row_bytes(types[t], BLOCK_COLUMNS));
-    for (size_t i = 0; i < 4; i++) {
-      tk_linear_args map = {.weights = r->blocks, .type = types[t], .rows = BLOCK_ROWS, .columns = BLOCK_COLUMNS,
-                            .n = i % 2 ? i == 1 ? INPUTS : path->int8->few : 1, .y = r->quantised[t][i],
-                            .y_stride = BLOCK_ROWS};
-      (i < 2 ? path->int8->panels : path->int8->rows)(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
+    for (size_t i = 0; i < 6; i++) {
+      const tk_linear_args map = {.weights = r->blocks, .type = types[t], .rows = BLOCK_ROWS,
+                                  .columns = BLOCK_COLUMNS, .n = inputs[i], .y = r->quantised[t][i],
+                                  .y_stride = BLOCK_ROWS};
+      if (i < 2) path->int8->panels(&map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
+      else tk_int8_linear(path->int8, &map, r->rounded, 0, BLOCK_ROWS, 0, map.n, NULL);
     }
   }
 }
