@@ -92,7 +92,7 @@ def table(folder, arms):
     `arms` is a list of (settings' values, names of the arm's runs).
     """
     found = results(folder)
-    lines = ["| " + " | ".join(arms[0][0]) + " | seed | transition | before it | best | last | format, last |",
+    lines = ["| " + " | ".join([*arms[0][0], "seed"]) + " | transition | before it | best | last | format, last |",
              "|" + "---|" * (len(arms[0][0]) + 6)]
     for settings, names in arms:
         for name in names:

@@ -25,6 +25,7 @@ package struct ReportFrame: Sendable {
     """
   }
 
+  /// What scrolls sideways has a shade at its right edge until its end is in sight.
   private static let commonStyle = """
     :root{--ink:#1b1b1f;--soft:#5c5c66;--paper:#fff;--tint:#f5f5f7;--line:#dcdce2;
     --s0:#3056d3;--s1:#c2410c;--s2:#2b8a3e;
@@ -36,7 +37,10 @@ package struct ReportFrame: Sendable {
     background:var(--paper)}
     h1{line-height:1.25;overflow-wrap:anywhere}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--tint);padding:.6em;border-radius:4px}
-    .lead{color:var(--soft);overflow-wrap:anywhere}.scroll{overflow-x:auto}
+    .lead{color:var(--soft);overflow-wrap:anywhere}
+    .scroll{overflow-x:auto;background:
+    linear-gradient(90deg,transparent,var(--paper) 75%) right/3em 100% no-repeat local,
+    linear-gradient(270deg,var(--line),transparent) right/1.2em 100% no-repeat scroll}
     .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(22em,100%),1fr));gap:1.2em;margin:1.5em 0}
     svg{width:100%;box-sizing:border-box;background:var(--tint);border:1px solid var(--line);border-radius:4px}
     svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .title{font-weight:600}svg .soft{fill:var(--soft)}

@@ -146,6 +146,39 @@ import Testing
     }
   }
 
+  /// A base other than Pico has a folder with its name.
+  @Test func theBaseThatAllRunsShareIsFound() throws {
+    let temporary = TemporaryFolder()
+    let folder = temporary.path
+    let right = [4, 4, 3, 4, 2, 4, 4, 4]
+    func report(_ models: [String]) throws -> RunComparison {
+      for (i, model) in models.enumerated() {
+        try make(
+          folder + "/\(i)", set: [("model_name_or_path", "\"\(model)\"")], seed: i, steps: 3, right: right)
+      }
+      let names = models.indices.map { JSONValue.string("\($0)") }
+      try SweepFolder.write(JSONObject([(key: "runs", value: .array(names))]), to: folder + "/sweep.json")
+      return try ComparisonReport.sweep(folder, dollarsPerHour: nil).0
+    }
+    try make(folder + "/base=small", set: [], seed: 0, steps: 1, right: nil)
+    var base = RunResult(recipe: "", evaluation: "evaluation-x")
+    base.problems = "p"
+    base.scores = [
+      .init(
+        step: nil, samples: 4, right: [0, 1, 0, 0, 2, 0, 1, 0], format: 0.5, truncated: 0, meanTokens: 40)
+    ]
+    try base.write(to: folder + "/base=small")
+    let shared = try report(["models/small", "models/small"])
+    #expect(shared.base != nil && shared.pairs.map(\.first) == ["base"])
+    #expect(ComparisonPage(shared).html.contains("2 runs, 1 setting, 2 seeds · "))
+    // Of two bases, none is the measure of both.
+    let several = try report(["models/small", "models/other"])
+    #expect(several.base == nil && several.pairs.map(\.first) == ["model_name_or_path \"models/small\""])
+    // Without a base, one setting has nothing beside it.
+    let alone = try report(["models/other", "models/other"])
+    #expect(alone.base == nil && ComparisonPage(alone).html.contains("One setting alone has scores"))
+  }
+
   @Test func namesBelowAnAxisLeaveRoomForEachOther() {
     for count in 1...30 {
       let names = (0..<count).map { "a-long-name-of-a-file-\($0)" }

@@ -36,7 +36,7 @@ SHARES = (0.24, 0.18, 0.18, 0.15, 0.25)
 WELL_FORMED = 0.5
 RAMBLE = 170  # tokens of a ramble, which is cut there and never ends
 TYPICAL = 60  # tokens of a completion
-SIZES = (64, 512, 100_000)
+SIZES = (64, 512, 2048, 100_000)
 WRONG = 0.3  # share of wrong answers
 PARTS = ("problems", "distilled", "plain")
 

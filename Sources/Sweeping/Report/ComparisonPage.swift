@@ -29,9 +29,11 @@ package struct ComparisonPage {
 
   private var lead: String {
     let runs = comparison.arms.flatMap(\.runs)
+    let count = { (number: Int, word: String) in "\(number) \(word)\(number == 1 ? "" : "s")" }
     let seeds = Set(runs.map(\.seed)).count
     var facts = [
-      "\(runs.count) runs, \(comparison.arms.count) settings, \(seeds) \(seeds == 1 ? "seed" : "seeds")"
+      [count(runs.count, "run"), count(comparison.arms.count, "setting"), count(seeds, "seed")]
+        .joined(separator: ", ")
     ]
     let known = ["base", "model", "model_name_or_path", "data", "dataset_path", "loss_type"]
     for (key, value) in comparison.shared where known.contains(key) {
@@ -39,7 +41,7 @@ package struct ComparisonPage {
     }
     if let samples = comparison.arms.lazy.compactMap({ $0.scores.values.first }).first {
       let problems = samples.shares.first?.count ?? 0
-      facts.append("\(problems) problems × \(samples.samples) \(samples.samples == 1 ? "sample" : "samples")")
+      facts.append(count(problems, "problem") + " × " + count(samples.samples, "sample"))
     }
     if let price = comparison.dollarsPerHour { facts.append(String(format: "$%g an hour", price)) }
     return facts.joined(separator: " · ")
@@ -131,8 +133,9 @@ package struct ComparisonPage {
 
   private var pairs: String {
     guard !comparison.pairs.isEmpty else {
-      return
-        "<p>No evaluation of the same problems: nothing to compare. tina sweep makes one, as its file says.</p>"
+      return comparison.choices.isEmpty
+        ? "<p>No evaluation of the same problems: nothing to compare. tina sweep makes one, as its file says.</p>"
+        : "<p>One setting alone has scores, and no base beside it: nothing to compare.</p>"
     }
     let rows = comparison.pairs.map { pair in
       let found = pair.comparison

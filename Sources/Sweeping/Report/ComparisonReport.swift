@@ -37,7 +37,9 @@ package enum ComparisonReport {
     let title =
       "Sweep \(name)\(recipe)" + (missing > 0 ? " (\(missing) of \(names.count) runs are still to come)" : "")
     let price = dollarsPerHour ?? about["dollars_per_hour"]?.double
-    let base = RunResult(of: folder + "/" + SweepFolder.base)
+    // The base that all runs have in common: of several, none is the measure of the others' runs.
+    let bases = Set(runs.map { SweepFolder.base($0.model) })
+    let base = bases.count == 1 ? bases.first.flatMap { RunResult(of: folder + "/" + $0) } : nil
     let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
     return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
   }

@@ -64,6 +64,11 @@ package struct RunRecord: Sendable {
     return Dictionary(object.members.map { ($0, RecipeChange.text($1)) }) { $1 }
   }
 
+  /// The base that was trained on, as the sweep or its recipe names it; empty for Pico.
+  package var model: String {
+    (settings["model"] ?? settings["model_name_or_path"] ?? "").trimmingCharacters(in: ["\""])
+  }
+
   /// The evaluated score of a choice of checkpoint.
   package func score(_ choice: SweepEvaluation.Choice) -> RunResult.Score? {
     result.flatMap { result in result.step(choice).flatMap { result.score($0) } }
