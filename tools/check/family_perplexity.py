@@ -3,12 +3,17 @@
 computes from a copy with every weight dequantised to float32, Tina from the file itself with float32 activations.
 
   python tools/check/family_perplexity.py MODEL.gguf TEXT... [--tokens 20000] [--window 512] [--greedy 50] [--tina TINA]
+                                          [--transformers WINDOWS]
 
 The texts are joined, cut into windows that begin with the beginning token where the model has one, and every token
 but a window's first is scored; a line for each window tells the result so far. Then the first 18 words of paragraphs
 are continued greedily by 32 tokens, Tina's in one batch; where ids differ, the gap of llama.cpp's logits between both
 is told. Exit code 1 above 0.1 %, or where a gap is above 0.001 of the logits' range.
-Needs llama-cpp-python, `gguf` and numpy.
+
+With --transformers the first WINDOWS are computed a third time by transformers in float32, and for Gemma a fourth time
+with GELU as llama.cpp has it: from a table of 65,536 values, its inputs and its results halves. All pairs are compared
+by the largest difference of a logit. Exit code 1 where Tina's is above 1e-5 of the range from transformers'.
+Needs llama-cpp-python, `gguf` and numpy; with --transformers also torch and transformers.
 """
 import argparse
 import json
@@ -29,6 +34,7 @@ parser.add_argument("--window", type=int, default=512)
 parser.add_argument("--greedy", type=int, default=50)
 parser.add_argument("--tina", default=".build/release/tina")
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--transformers", type=int, default=0, metavar="WINDOWS")
 options = parser.parse_args()
 place = tempfile.TemporaryDirectory(dir="/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None)
 folder = pathlib.Path(place.name)
@@ -91,6 +97,45 @@ def scores(logits, ids):
     return rows[np.arange(len(ids) - 1), ids[1:]] - total
 
 
+def of_transformers(windows):
+    """Logits of windows by transformers, which dequantises the file itself; for Gemma also with llama.cpp's GELU."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    torch.set_num_threads(options.threads)
+    path = pathlib.Path(options.model)
+    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32,
+                                                 attn_implementation="eager").eval()
+
+    class Table(torch.nn.Module):
+        def forward(self, x):
+            h = x.half().float()
+            values = 0.5 * h * (1 + torch.tanh(0.79788456080286535588 * h * (1 + 0.044715 * h * h)))
+            return torch.where(x <= -10, 0, torch.where(x >= 10, x, values.half().float()))
+
+    @torch.no_grad()
+    def logits():
+        return [model(torch.tensor([ids])).logits[0].numpy() for ids in windows]
+
+    yield "transformers", logits()
+    if model.config.model_type == "gemma3_text":
+        for layer in model.model.layers:
+            layer.mlp.act_fn = Table()
+        yield "transformers with a table for GELU", logits()
+
+
+def compare(windows):
+    """The largest differences of a logit, as shares of the range. True if Tina's are as transformers'."""
+    found = {"Tina": [tina_logits(ids) for ids in windows], "llama.cpp": [llama_logits(ids).copy() for ids in windows]}
+    found |= dict(of_transformers(windows))
+    names, apart = list(found), {}
+    for i, one in enumerate(names):
+        for other in names[:i]:
+            shares = [np.abs(a - b).max() / (b.max() - b.min()) for a, b in zip(found[one], found[other])]
+            apart[other, one] = max(shares)
+            print(f"{len(windows)} windows: {other} and {one}: {apart[other, one]:.2e} of the range", flush=True)
+    return apart["Tina", "transformers"] <= 1e-5
+
+
 dequantise(options.model, folder / "f32.gguf")
 llama = llama_cpp.Llama(str(folder / "f32.gguf"), n_ctx=options.window, n_batch=options.window, logits_all=True,
                         type_k=0, type_v=0, n_threads=options.threads, n_threads_batch=options.threads, verbose=False,
@@ -119,6 +164,9 @@ for i in range(0, len(tokens) - 1, step):
     print(f"{len(x)} tokens: perplexity {p:.5f} by Tina, {q:.5f} by llama.cpp, {share:.5%} apart; "
           f"largest difference of a logit {worst:.2e} of the range", flush=True)
 failed = share > 1e-3
+if options.transformers:
+    windows = [bos + tokens[i:i + step] for i in range(0, options.transformers * step, step)]
+    failed |= not compare(windows)
 
 paragraphs = [p.split() for p in text.split("\n\n")]
 prompts = [" ".join(p[:18]) for p in paragraphs if len(p) >= 18 and p[0][0].isalpha()][: options.greedy]
