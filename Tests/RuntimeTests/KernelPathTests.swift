@@ -10,8 +10,8 @@ import Testing
   private let scratch = TemporaryFolder()
   private let paths = ["bf16": ["avx512", "avx2", "avx2"], "attention f16": ["avx2", "avx2", "avx2"]]
 
-  private func memory(_ processor: String = "one") -> KernelPathMemory {
-    KernelPathMemory(folder: scratch.path("cache"), processor: processor)
+  private func memory(_ processor: String = "one", program: String = "first") -> KernelPathMemory {
+    KernelPathMemory(folder: scratch.path("cache"), processor: processor, program: program)
   }
 
   @Test func pathsAreRememberedForTheirProcessor() {
@@ -22,6 +22,14 @@ import Testing
     memory("another").write([:])
     #expect(memory().read() == paths && memory("another").read().isEmpty)
     #expect(!KernelPathMemory.processor.isEmpty)
+  }
+
+  @Test func aProgramThatWasBuiltAnewMeasuresAnew() {
+    memory().write(paths)
+    #expect(memory(program: "second").read().isEmpty)
+    memory(program: "second").write(["bf16": ["avx2", "avx2", "avx2"]])
+    #expect(memory().read().isEmpty && memory(program: "second").read() != paths)
+    #expect(KernelPathMemory.program.contains("bytes"))
   }
 
   @Test func theFolderIsTheUsers() {

@@ -9,14 +9,19 @@ package struct KernelPathMemory: Sendable {
   /// The folder with the file.
   let folder: String
   let processor: String
+  /// What tells this program's file from others: one that was built anew may have faster kernels.
+  let program: String
 
   /// Choices are measured again after so many seconds, because a busy machine may have misled the measurement.
   static let lifetime = 7 * 24 * 3600.0
   static let maximumBytes = 1 << 16
 
-  package init(folder: String, processor: String = KernelPathMemory.processor) {
+  package init(
+    folder: String, processor: String = KernelPathMemory.processor, program: String = KernelPathMemory.program
+  ) {
     self.folder = folder
     self.processor = processor
+    self.program = program
   }
 
   /// In the user's cache; nil for a user without one.
@@ -34,7 +39,7 @@ package struct KernelPathMemory: Sendable {
     return folder + "/kernel-paths-\(key.prefix(16)).json"
   }
 
-  /// The paths by kind. Empty where there is no file, or where it is old, damaged or another user's.
+  /// The paths by kind. Empty where there is no file, or where it is old, damaged, another user's or program's.
   func read() -> [String: [String]] {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard file >= 0 else { return [:] }
@@ -72,11 +77,18 @@ package struct KernelPathMemory: Sendable {
     }
     let name = processor.split(separator: "; ").first { $0.hasPrefix("model name") } ?? processor.prefix(80)
     let object = JSONObject([
-      ("processor", .string(String(name))), ("version", .string(tinaVersion)),
+      ("processor", .string(String(name))), ("version", .string(tinaVersion)), ("program", .string(program)),
       ("paths", .object(JSONObject(members))),
     ])
     try? Data(JSONValue.object(object).text().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
   }
+
+  /// The size of this program's file and when it was changed.
+  package static let program: String = {
+    var info = stat()
+    guard let path = Bundle.main.executablePath, unsafe stat(path, &info) == 0 else { return "" }
+    return "\(info.st_size) bytes of \(info.modified)"
+  }()
 
   /// What tells this processor's model and instructions from others.
   package static let processor: String = {
