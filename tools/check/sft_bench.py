@@ -121,20 +121,23 @@ def main():
         return as_trl(a)
     a.model = os.path.abspath(a.model)
     print(f"{a.documents} x {a.length} tokens, {os.path.basename(a.model)}, {os.cpu_count()} processors")
-    print("program            tokens/s   step s (least - most)   tokens  peak GB  anonymous GB  losses")
+    print("program            tokens/s   step s (least - most)   tokens  peak GB  anonymous GB  losses", flush=True)
     rows = []
-    kinds = a.activations
-    for a.activations in kinds:
-        rows.append(tina(a))
-    for kind in a.trl if a.trl_python else []:
-        rows.append(trl(a, kind))
-    for row in rows:
+
+    def show(row):
         steps = row["steps"]
         row["rate"] = row["tokens"] / statistics.median(steps)
         losses = " ".join(f"{loss:.3f}" for loss in row["losses"])
         print(f"{row['program']:18} {row['rate']:8.1f} {statistics.median(steps):8.3f} ({min(steps):.3f} - "
               f"{max(steps):.3f}){row['tokens']:9.1f} {row['peak'] / 1e9:8.2f} {row['anonymous'] / 1e9:13.2f}"
-              f"  {losses}")
+              f"  {losses}", flush=True)
+        rows.append(row)
+
+    kinds = a.activations
+    for a.activations in kinds:
+        show(tina(a))
+    for kind in a.trl if a.trl_python else []:
+        show(trl(a, kind))
     for row in rows:
         for other in rows:
             if row["program"].startswith("tina") and not other["program"].startswith("tina"):
