@@ -52,7 +52,9 @@ package struct KernelPathMemory: Sendable {
     guard (-60...Self.lifetime).contains(age) else { return [:] }
     var bytes = [UInt8](repeating: 0, count: Int(info.st_size))
     let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, $0.count, 0) }
-    guard count == bytes.count, let object = try? JSON.parse(bytes, file: path).object else { return [:] }
+    guard count == bytes.count, let object = try? JSON.parse(bytes, file: path).object,
+      object["program"]?.string == program
+    else { return [:] }
     var result: [String: [String]] = [:]
     guard let paths = object["paths"]?.object else { return [:] }
     for (kind, value) in paths.members {
