@@ -84,6 +84,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     tina = os.path.abspath(arguments.tina)
+    os.environ.setdefault("TINA_PICO", PICO)  # a program that lies elsewhere does not find it
     rng = random.Random(arguments.seed)
     complaints = []
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +114,7 @@ def main():
             elif process.returncode == 0:
                 rounds += 1  # it had reached its end: the rest of the kills go to another folder
             else:
-                complaints.append(f"exit code {process.returncode} after a kill")
+                raise SystemExit(f"exit code {process.returncode} of a sweep after {kills} kills")
             process.wait()
         names = [f"killed{i}" for i in range(rounds + 1)]
         for name in names:
