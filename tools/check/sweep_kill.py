@@ -3,9 +3,9 @@
 
   python tools/check/sweep_kill.py .build/release/tina --kills 10
 
-Compared is every file but those that hold times: logs, TensorBoard's events, timing.json, reports, and of metrics.jsonl
-and state.json the members that do. Then a seed and a value are added: no file of the old runs may change.
-Two sweeps on one folder must exclude each other.
+Compared is every file but those that hold times: logs, TensorBoard's events, timing.json, reports, and of
+metrics.jsonl, state.json and about.json (whose sessions tell each start) the members that do. Then a seed and a value
+are added: no file of the old runs may change. Two sweeps on one folder must exclude each other.
 """
 import argparse
 import hashlib
@@ -46,7 +46,7 @@ evaluation: {{benchmark: pico, limit: 12, samples: 2, max_tokens: 96, checkpoint
 """
 # Members of JSON lines that hold times, or follow from them.
 TIMES = {"step_time", "tokens_per_second", "speed/rollout_seconds", "speed/product_gflops", "speed/pass_gflops",
-         "spent_seconds", "sha256", "dollars", "seconds"}
+         "spent_seconds", "sha256", "dollars", "seconds", "sessions"}
 
 
 def is_timed(name):
@@ -68,7 +68,7 @@ def content(folder):
         if not path.is_file() or is_timed(path.name):
             continue
         data = path.read_bytes()
-        if path.name in ("metrics.jsonl", "state.json"):
+        if path.name in ("metrics.jsonl", "state.json", "about.json"):
             lines = data.decode().splitlines() if path.suffix == ".jsonl" else [data.decode()]
             data = json.dumps([without_times(json.loads(line)) for line in lines]).encode()
         found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
