@@ -3,9 +3,9 @@
 
   python tools/check/sweep_kill.py .build/release/tina --kills 10
 
-Compared is every file but those that hold times: logs, TensorBoard's events, timing.json, reports, and of metrics.jsonl
-and state.json the members that do. Then a seed and a value are added: no file of the old runs may change.
-Two sweeps on one folder must exclude each other.
+Compared is every file but those that hold times: logs, TensorBoard's events, timing.json, reports, and of
+metrics.jsonl, state.json and about.json (whose sessions tell each start) the members that do. Then a seed and a value
+are added: no file of the old runs may change. Two sweeps on one folder must exclude each other.
 """
 import argparse
 import hashlib
@@ -46,7 +46,7 @@ evaluation: {{benchmark: pico, limit: 12, samples: 2, max_tokens: 96, checkpoint
 """
 # Members of JSON lines that hold times, or follow from them.
 TIMES = {"step_time", "tokens_per_second", "speed/rollout_seconds", "speed/product_gflops", "speed/pass_gflops",
-         "spent_seconds", "sha256", "dollars", "seconds"}
+         "spent_seconds", "sha256", "dollars", "seconds", "sessions"}
 
 
 def is_timed(name):
@@ -68,7 +68,7 @@ def content(folder):
         if not path.is_file() or is_timed(path.name):
             continue
         data = path.read_bytes()
-        if path.name in ("metrics.jsonl", "state.json"):
+        if path.name in ("metrics.jsonl", "state.json", "about.json"):
             lines = data.decode().splitlines() if path.suffix == ".jsonl" else [data.decode()]
             data = json.dumps([without_times(json.loads(line)) for line in lines]).encode()
         found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
@@ -84,6 +84,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     tina = os.path.abspath(arguments.tina)
+    os.environ.setdefault("TINA_PICO", PICO)  # a program that lies elsewhere does not find it
     rng = random.Random(arguments.seed)
     complaints = []
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +114,7 @@ def main():
             elif process.returncode == 0:
                 rounds += 1  # it had reached its end: the rest of the kills go to another folder
             else:
-                complaints.append(f"exit code {process.returncode} after a kill")
+                raise SystemExit(f"exit code {process.returncode} of a sweep after {kills} kills")
             process.wait()
         names = [f"killed{i}" for i in range(rounds + 1)]
         for name in names:
