@@ -66,9 +66,8 @@
       try await withServer { port, service, _ in
         let gate = DispatchSemaphore(value: 0)
         let threads = 2 * min(max(ProcessInfo.processInfo.activeProcessorCount / 4, 1), 4)
-        let blocked = (0..<threads).map { _ in
-          Task { try await service.work.run(bytes: 1 << 16) { _ in gate.wait() } }
-        }
+        var blocked: [Task<Void, any Error>] = []
+        for _ in 0..<threads { blocked.append(await service.work.occupied(bytes: 1 << 16, until: gate)) }
         try await offPool {
           let busy = try RawClient(port: port)
           busy.send(
@@ -92,7 +91,7 @@
     @Test func leaversDropTheirWork() async throws {
       try await withServer { port, service, server in
         let gate = DispatchSemaphore(value: 0)
-        let blocked = Task { try await service.work.run(bytes: 1 << 20) { _ in gate.wait() } }
+        let blocked = await service.work.occupied(bytes: 1 << 20, until: gate)
         try await offPool {
           let client = try RawClient(port: port)
           client.send(post("/tokenize", #"{"prompt": "\#(String(repeating: "a", count: 100_000))"}"#))

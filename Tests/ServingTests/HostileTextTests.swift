@@ -135,7 +135,7 @@ func promptly(_ seconds: Double = 10, _ body: () throws -> Void) rethrows {
   @Test func shortWorkDoesNotWaitForLongWork() async throws {
     let work = RequestWork(cores: 1)
     let gate = DispatchSemaphore(value: 0)
-    let long = Task { try await work.run(bytes: 4 << 20) { _ in gate.wait() } }
+    let long = await work.occupied(bytes: 4 << 20, until: gate)
     let waiting = Task { try await work.run(bytes: 4 << 20) { _ in } }
     await eventually { work.waiting == 1 }
     #expect(try await work.run(bytes: 10_000) { _ in 7 } == 7)
@@ -148,7 +148,7 @@ func promptly(_ seconds: Double = 10, _ body: () throws -> Void) rethrows {
   @Test func turnsAreFairByBytes() async throws {
     let work = RequestWork(cores: 1)
     let gate = DispatchSemaphore(value: 0)
-    let first = Task { try await work.run(bytes: 100_000) { _ in gate.wait() } }
+    let first = await work.occupied(bytes: 100_000, until: gate)
     let order = Lines()
     var tasks: [Task<Void, any Error>] = []
     for (place, bytes) in [4 << 20, 3 << 20, 100_000, 200_000].enumerated() {
@@ -164,11 +164,8 @@ func promptly(_ seconds: Double = 10, _ body: () throws -> Void) rethrows {
     let work = RequestWork(cores: 1)
     let gate = DispatchSemaphore(value: 0)
     let told = Locked(false)
-    let running = Task {
-      try await work.run(bytes: 4 << 20) { sign in
-        gate.wait()
-        do { try sign.check() } catch { told.withLock { $0 = true } }
-      }
+    let running = await work.occupied(bytes: 4 << 20, until: gate) { sign in
+      do { try sign.check() } catch { told.withLock { $0 = true } }
     }
     let queued = Task { try await work.run(bytes: 4 << 20) { _ in Issue.record("it was dropped") } }
     await eventually { work.waiting == 1 }
@@ -180,5 +177,24 @@ func promptly(_ seconds: Double = 10, _ body: () throws -> Void) rethrows {
     gate.signal()
     await eventually { told.withLock { $0 } }
     #expect(told.withLock { $0 })
+  }
+}
+
+extension RequestWork {
+  /// Work that holds a thread until the gate opens. It has begun when this returns: tasks that are made one after the
+  /// other begin in any order.
+  func occupied(
+    bytes: Int, until gate: DispatchSemaphore, then: @escaping @Sendable (Sign) -> Void = { _ in }
+  ) async -> Task<Void, any Error> {
+    let hasBegun = Locked(false)
+    let task = Task {
+      try await run(bytes: bytes) { sign in
+        hasBegun.withLock { $0 = true }
+        gate.wait()
+        then(sign)
+      }
+    }
+    await eventually { hasBegun.withLock { $0 } }
+    return task
   }
 }
