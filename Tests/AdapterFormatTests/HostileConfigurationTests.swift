@@ -20,7 +20,7 @@ struct HostileConfigurationTests {
     var test = TestAdapter()
     switch place {
     case "target_modules": test.settings[place] = "[\"\(marks)\"]"
-    case "key": test.settings[marks] = "1"
+    case "key": test.more = ["\"\(marks)\": 1"]
     case "pattern": test.settings["rank_pattern"] = "{\"\(marks)\": 2}"
     default: test.settings[place] = "\"\(marks)\""
     }
