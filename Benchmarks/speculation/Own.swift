@@ -9,7 +9,7 @@ struct Own {
   let prompts: [[Int]]
   /// The most tokens of an answer.
   let tokens: Int
-  /// Nil for as many as pay.
+  /// How many tokens the second engine guesses; the first guesses none.
   let amount: Speculation.Amount
 
   init(model: Model, questions: [String], instruction: String, tokens: Int, amount: Speculation.Amount) throws
