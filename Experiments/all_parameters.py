@@ -225,7 +225,7 @@ def report(arms, base_records, again, changes, chosen):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rates", nargs="*", type=float, default=[1e-4, 3e-4, 1e-3])
+    parser.add_argument("--rates", nargs="*", type=float, default=[1e-4, 3e-4, 1e-3, 3e-3])
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--only", nargs=2, metavar=("RATE", "SEED"), help="makes this run of TRL and nothing else")
     parser.add_argument("--threads", help="of the evaluations; the processors unless given")
