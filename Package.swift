@@ -37,8 +37,12 @@ let computing: [SwiftSetting] =
         ["-O", "-whole-module-optimization", "-num-threads", "2"], .when(configuration: .debug))
     ] : [])
 
+/// Describing what is inlined a hundred times takes as long as compiling it, and checking each of its accesses in place
+/// three times as long. So there is no description, and AddressSanitizer's checks are calls.
 let houseC: [CSetting] =
-  (optimised != nil ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : [])
+  (optimised != nil ? [.unsafeFlags(["-O2", "-g0"], .when(configuration: .debug))] : [])
+  + (optimised == "c"
+    ? [.unsafeFlags(["-mllvm", "-asan-instrumentation-with-call-threshold=100"])] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 // From which commit the program is built, as scripts/package and scripts/install tell. A manifest that asked git would
