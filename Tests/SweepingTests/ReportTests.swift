@@ -177,6 +177,10 @@ import Testing
     // Without a base, one setting has nothing beside it.
     let alone = try report(["models/other", "models/other"])
     #expect(alone.base == nil && ComparisonPage(alone).html.contains("One setting alone has scores"))
+    // Pico's folder has no name in it; the runs' recipes have its path.
+    try base.write(to: temporary.makeFolder("base"))
+    let pico = try report(["/checkout/Models/pico", "/checkout/Models/pico"])
+    #expect(pico.base != nil && pico.pairs.map(\.first) == ["base"])
   }
 
   @Test func namesBelowAnAxisLeaveRoomForEachOther() {

@@ -39,7 +39,11 @@ package enum ComparisonReport {
     let price = dollarsPerHour ?? about["dollars_per_hour"]?.double
     // The base that all runs have in common: of several, none is the measure of the others' runs.
     let bases = Set(runs.map { SweepFolder.base($0.model) })
-    let base = bases.count == 1 ? bases.first.flatMap { RunResult(of: folder + "/" + $0) } : nil
+    // A run's own recipe names Pico by its path, and the sweep by its name.
+    let base =
+      bases.count == 1
+      ? bases.union([SweepFolder.base]).sorted(by: >).lazy.compactMap { RunResult(of: folder + "/" + $0) }.first
+      : nil
     let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
     return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
   }
