@@ -141,11 +141,11 @@ import Tokenization
 
   // MARK: The controller
 
-  /// Time of `texts` texts of 400 tokens by prompts of 100, one after the other, in steps without guesses. The drafter's
-  /// step takes a third of the base's, and it is right `share` times of a hundred.
+  /// Time of `texts` texts of 400 tokens by prompts of 100, one after the other, in steps without guesses. The
+  /// drafter's step takes a third of the base's, and it is right `share` times of a hundred.
   private func time(share: Int, texts: Int) -> Double {
     var costs = StepCosts()
-    var drafting = DrafterPlanner()
+    var (planner, drafting) = (DraftPlanner(), DrafterPlanner())
     var random = SeededGenerator(9)
     var time = 0.0
     for _ in 0..<texts {
@@ -191,12 +191,8 @@ import Tokenization
         }
         let seconds = 1 + 0.02 * Double(kept)
         costs.add(rows: 1 + kept, seconds: seconds)
-        if spent > 0 {
-          drafting.close(
-            gain: costs.gain(streams: 1, rows: 1 + kept, accepted: right), seconds: spent, plain: 1)
-        } else {
-          drafting.rest()
-        }
+        drafting.close(
+          .init(streams: 1, rows: 1 + kept, accepted: right, seconds: spent), costs, &planner)
         time += seconds + spent
         length += 1 + right
       }

@@ -42,8 +42,8 @@ final class DraftModel {
 
   // MARK: Reading
 
-  /// Brings what is known of a job's text up to date, and makes room for it and `count` guesses. Returns how many tokens
-  /// are unread, at least 1; nil when the drafter can't guess for the job.
+  /// Brings what is known of a job's text up to date, and makes room for it and `count` guesses. Returns how many
+  /// tokens are unread, at least 1; nil when the drafter can't guess for the job.
   func follow(_ job: ScheduledJob, guesses count: Int) -> Int? {
     let ids = job.tokens.ids
     let known = job.drafts.read?.ids.count ?? 0

@@ -19,7 +19,9 @@ package struct DraftRates {
   }
 
   /// The chances of a draft's tokens, each with all before it right. Unlikely ones are left out.
-  static func chain(_ chances: (first: Double, later: Double), _ count: Int, behind before: Double = 1) -> [Double] {
+  package static func chain(
+    _ chances: (first: Double, later: Double), _ count: Int, behind before: Double = 1
+  ) -> [Double] {
     var chain: [Double] = []
     var chance = before * chances.first
     while chain.count < count, chance > 0.02 {

@@ -129,7 +129,8 @@ package struct DrafterPlanner {
   ///
   /// - Parameter made: guesses that the step has by now.
   package func another(
-    _ chances: [(place: Int, chance: Double)], behind made: Int, _ plan: Plan, streams: Int, _ costs: StepCosts
+    _ chances: [(place: Int, chance: Double)], behind made: Int, _ plan: Plan, streams: Int,
+    _ costs: StepCosts
   ) -> [Int] {
     guard made + chances.count <= plan.most, let plain = costs.seconds(of: streams) else { return [] }
     let row = max((costs.seconds(of: 2 * streams) ?? plain) - plain, 0) / Double(streams)
@@ -140,18 +141,34 @@ package struct DrafterPlanner {
 
   // MARK: Accounts
 
-  /// Closes a step in which the drafter guessed for `seconds`; `gain` is what its guesses gained in steps of `plain`
-  /// seconds.
-  package mutating func close(gain: Double, seconds: Double, plain: Double) {
-    let net = gain - seconds / plain
-    guessing.close(gain: net)
-    reading.close(gain: net)
+  /// A step that only continued completions.
+  package struct Step {
+    let streams: Int
+    let rows: Int
+    let accepted: Int
+    /// What the drafter took to guess, without reading.
+    let seconds: Double
+
+    package init(streams: Int, rows: Int, accepted: Int, seconds: Double) {
+      self.streams = streams
+      self.rows = rows
+      self.accepted = accepted
+      self.seconds = seconds
+    }
   }
 
-  /// Closes a step in which it did not guess.
-  package mutating func rest() {
-    guessing.close()
-    reading.close()
-    rates.rest()
+  /// Closes a step on the drafter's accounts, or on that of what is found where the drafter did not guess.
+  package mutating func close(_ step: Step, _ costs: StepCosts, _ found: inout DraftPlanner) {
+    guard step.seconds > 0, let plain = costs.seconds(of: step.streams) else {
+      found.close(streams: step.streams, rows: step.rows, accepted: step.accepted, costs)
+      guessing.close()
+      reading.close()
+      return rates.rest()
+    }
+    found.rest()
+    let net =
+      costs.gain(streams: step.streams, rows: step.rows, accepted: step.accepted) - step.seconds / plain
+    guessing.close(gain: net)
+    reading.close(gain: net)
   }
 }

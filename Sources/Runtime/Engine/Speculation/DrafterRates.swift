@@ -14,7 +14,9 @@ package struct DrafterRates {
   }
 
   private static let usual = 0.85
-  private static func usual(_ confidence: Int) -> Double { 0.5 + 0.49 * (1 - exp2(-Double(confidence) / 1.6)) }
+  private static func usual(_ confidence: Int) -> Double {
+    0.5 + 0.49 * (1 - exp2(-Double(confidence) / 1.6))
+  }
   private var shares: [Share]
   private var mean = Share(value: usual)
 

@@ -45,7 +45,9 @@ final class Speculator {
     for job in jobs { follow(job) }
     let unread = streams(jobs, count).filter { $0.unread > DrafterPlanner.unreadLimit }
     if !unread.isEmpty { read(unread.map { jobs[$0.place] }, plain: 1) }
-    var active = streams(jobs, count).filter { $0.unread <= DrafterPlanner.unreadLimit }.map { jobs[$0.place] }
+    var active = streams(jobs, count).filter { $0.unread <= DrafterPlanner.unreadLimit }.map {
+      jobs[$0.place]
+    }
     let half = (count + 1) / 2
     for place in 0..<count where !active.isEmpty {
       if place >= half { active = active.filter { !extend($0, count) } }
@@ -92,15 +94,18 @@ final class Speculator {
     guard let plain = costs.seconds(of: jobs.count), rate > 0,
       let wish = drafting.plan(streams(jobs, limit), found: found, rate: rate, costs)
     else { return }
-    // Texts are read from their beginning if that is expected to be earned.
+    // Texts are read from their beginning if that is expected to be earned; what was begun is finished.
     let unread = wish.streams.filter { $0.unread > DrafterPlanner.unreadLimit }
-    let rest = unread.map { room(jobs[$0.place], .max) + 1 }.max() ?? 0
-    if !unread.isEmpty,
+    let new = unread.filter { !jobs[$0.place].drafts.isToBeRead }
+    let rest = new.map { room(jobs[$0.place], .max) + 1 }.max() ?? 0
+    if !new.isEmpty,
       drafting.mayRead(
-        tokens: unread.reduce(0) { $0 + $1.unread }, rest: rest, gain: wish.rate / rate - 1, plain: plain)
+        tokens: new.reduce(0) { $0 + $1.unread }, rest: rest, gain: wish.rate / rate - 1, plain: plain)
     {
-      read(unread.map { jobs[$0.place] }, plain: plain)
+      for stream in new { jobs[stream.place].drafts.isToBeRead = true }
     }
+    let begun = unread.map { jobs[$0.place] }.filter(\.drafts.isToBeRead)
+    if !begun.isEmpty { read(begun, plain: plain) }
     let ready = streams(jobs, limit).filter { $0.unread <= DrafterPlanner.unreadLimit }
     guard let plan = drafting.plan(ready, found: found, rate: rate, costs) else { return }
     guess(jobs, plan, limit)
@@ -136,7 +141,7 @@ final class Speculator {
     }
   }
 
-  /// Reads texts from their beginning, a piece of them in a step.
+  /// Reads texts from their beginning, a piece in each step.
   private func read(_ jobs: [ScheduledJob], plain: Double) {
     guard let drafter else { return }
     let clock = ContinuousClock()
@@ -198,7 +203,9 @@ final class Speculator {
     }
     var draft = index.draft(after: place, behind: guesses, limit: room)
     // Nothing follows an end, and what can't be drawn can't be right.
-    if let cut = draft.tokens.firstIndex(where: { !isPossible($0, job) }) { draft.tokens.removeSubrange(cut...) }
+    if let cut = draft.tokens.firstIndex(where: { !isPossible($0, job) }) {
+      draft.tokens.removeSubrange(cut...)
+    }
     return draft
   }
 
@@ -231,16 +238,10 @@ final class Speculator {
   func measured(_ step: StepRecord) {
     guard settings.amount == .auto else { return }
     costs.add(rows: step.rows, seconds: step.seconds - draftSeconds)
-    let accepted = step.tokens - step.streams
-    if draftSeconds > readSeconds, let plain = costs.seconds(of: step.streams) {
-      planner.rest()
-      drafting.close(
-        gain: costs.gain(streams: step.streams, rows: step.rows, accepted: accepted),
-        seconds: draftSeconds - readSeconds, plain: plain)
-    } else {
-      planner.close(streams: step.streams, rows: step.rows, accepted: accepted, costs)
-      drafting.rest()
-    }
+    drafting.close(
+      DrafterPlanner.Step(
+        streams: step.streams, rows: step.rows, accepted: step.tokens - step.streams,
+        seconds: draftSeconds - readSeconds), costs, &planner)
   }
 
   /// Keeps the text of a completion that has ended, for others of its prompt.

@@ -8,6 +8,8 @@ struct StreamDrafts {
 
   /// What a drafter has read of the job's text; nil until it guesses for the job.
   var read: CachedTokens?
+  /// Whether the drafter reads the text from its beginning, in several steps if it is long.
+  var isToBeRead = false
   /// How often the drafter's guesses were right lately.
   var drafterTrust = DraftTrust(isDrafter: true)
 
