@@ -51,8 +51,8 @@ package struct DraftTrust {
 
   /// What was found is looked at once a step, a drafter's guesses several times.
   package init(isDrafter: Bool = false) {
-    memory = isDrafter ? 0.97 : 0.9
-    hits = isDrafter ? 8 : 2
+    memory = isDrafter ? 0.99 : 0.9
+    hits = isDrafter ? 30 : 2
     expected = hits
   }
 

@@ -132,8 +132,12 @@ package struct DrafterPlanner {
     _ chances: [(place: Int, chance: Double)], behind made: Int, _ plan: Plan, streams: Int,
     _ costs: StepCosts
   ) -> [Int] {
-    guard made + chances.count <= plan.most, let plain = costs.seconds(of: streams) else { return [] }
-    let row = max((costs.seconds(of: 2 * streams) ?? plain) - plain, 0) / Double(streams)
+    let rows = made + chances.count
+    guard !chances.isEmpty, rows <= plan.most, let plain = costs.seconds(of: streams),
+      let now = costs.seconds(of: streams + made), let next = costs.seconds(of: streams + rows)
+    else { return [] }
+    // What the next rows cost, or all of them on average: times rise in stairs.
+    let row = max((next - now) / Double(chances.count), (next - plain) / Double(rows), 0)
     let worthy = chances.filter { $0.chance / plan.rate > row }
     let gain = worthy.reduce(0) { $0 + $1.chance / plan.rate - row }
     return gain > passSeconds(rows: worthy.count, plain: plain) ? worthy.map(\.place) : []

@@ -8,7 +8,7 @@ package struct DrafterRates {
     var weight = 4.0
 
     mutating func add(_ isRight: Bool) {
-      weight = min(weight + 1, 50)
+      weight = min(weight + 1, 200)
       value += ((isRight ? 1 : 0) - value) / weight
     }
   }
