@@ -4,6 +4,7 @@ import TinaRuntime
 struct DraftedReplay {
   let drafter: (costs: Replay.Costs, agreement: Double)?
   private var planner = DrafterPlanner()
+  private var foundRate = 0.0
   private var random = SplitMix(state: 1)
   /// All guesses count as equally sure.
   private static let confidence = 8
@@ -22,6 +23,7 @@ struct DraftedReplay {
       DraftPlanner.Candidate(chances: $1.chances, length: $0.length)
     }
     let rate = DraftPlanner.choose(found, streams: running.count, costs).rate
+    foundRate = rate
     guard rate > 0, let wish = planner.plan(streams(running), found: found, rate: rate, costs),
       let plain = costs.table(from: running.count, to: running.count)?.first
     else { return (0, 0) }
@@ -97,7 +99,9 @@ struct DraftedReplay {
     _ seconds: Double, streams: Int, rows: Int, accepted: Int, _ costs: StepCosts, _ found: inout DraftPlanner
   ) {
     planner.close(
-      DrafterPlanner.Step(streams: streams, rows: rows, accepted: accepted, seconds: seconds), costs, &found)
+      DrafterPlanner.Step(
+        streams: streams, rows: rows, accepted: accepted, seconds: seconds, foundRate: foundRate), costs,
+      &found)
   }
 }
 

@@ -67,7 +67,7 @@ struct MemoryPlan {
       ]
       + (hasDrafter
         ? [
-          String(format: "memory: up to %.2f GB for the drafter's keys and values", Double(draftBytes) / 1e9)
+          String(format: "memory: up to %.0f MB for the drafter's keys and values", Double(draftBytes) / 1e6)
         ]
         : [])
   }

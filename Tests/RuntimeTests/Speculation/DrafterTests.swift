@@ -192,7 +192,8 @@ import Tokenization
         let seconds = 1 + 0.02 * Double(kept)
         costs.add(rows: 1 + kept, seconds: seconds)
         drafting.close(
-          .init(streams: 1, rows: 1 + kept, accepted: right, seconds: spent), costs, &planner)
+          .init(streams: 1, rows: 1 + kept, accepted: right, seconds: spent, foundRate: rate), costs, &planner
+        )
         time += seconds + spent
         length += 1 + right
       }

@@ -152,27 +152,32 @@ package struct DrafterPlanner {
     let accepted: Int
     /// What the drafter took to guess, without reading.
     let seconds: Double
+    /// Tokens a second that were expected of what was found alone.
+    let foundRate: Double
 
-    package init(streams: Int, rows: Int, accepted: Int, seconds: Double) {
+    package init(streams: Int, rows: Int, accepted: Int, seconds: Double, foundRate: Double) {
       self.streams = streams
       self.rows = rows
       self.accepted = accepted
       self.seconds = seconds
+      self.foundRate = foundRate
     }
   }
 
   /// Closes a step on the drafter's accounts, or on that of what is found where the drafter did not guess.
   package mutating func close(_ step: Step, _ costs: StepCosts, _ found: inout DraftPlanner) {
-    guard step.seconds > 0, let plain = costs.seconds(of: step.streams) else {
+    guard step.seconds > 0, step.foundRate > 0, let plain = costs.seconds(of: step.streams) else {
       found.close(streams: step.streams, rows: step.rows, accepted: step.accepted, costs)
       guessing.close()
       reading.close()
       return rates.rest()
     }
     found.rest()
-    let net =
-      costs.gain(streams: step.streams, rows: step.rows, accepted: step.accepted) - step.seconds / plain
+    // What is found would have gained something too.
+    let alone = Double(step.streams + step.accepted) / (step.foundRate * plain)
+    let net = alone - (costs.ratio(of: step.rows, to: step.streams) ?? 1) - step.seconds / plain
     guessing.close(gain: net)
-    reading.close(gain: net)
+    // A part of it would have been found in the next steps: half of it pays for reading.
+    reading.close(gain: net / 2)
   }
 }

@@ -14,6 +14,8 @@ final class Speculator {
   /// Seconds that the drafter took in this step, and those of them in which it read texts from their beginning.
   private(set) var draftSeconds = 0.0
   private var readSeconds = 0.0
+  /// Tokens a second that are expected in this step of what is found alone; 0 where the drafter is not asked.
+  private var foundRate = 0.0
 
   init(_ settings: Speculation, vocabulary: Int, drafter: DraftModel?) {
     self.settings = settings
@@ -29,7 +31,7 @@ final class Speculator {
   ///
   /// - Parameter isAlone: whether the step has no other rows.
   func plan(_ jobs: [ScheduledJob], isAlone: Bool) {
-    (draftSeconds, readSeconds) = (0, 0)
+    (draftSeconds, readSeconds, foundRate) = (0, 0, 0)
     switch settings.amount {
     case .off: return
     case .tokens(let count): planFixed(jobs, count)
@@ -91,6 +93,7 @@ final class Speculator {
       DraftPlanner.Candidate(chances: $0.drafts.foundChances(rates), length: $0.tokens.ids.count)
     }
     let rate = DraftPlanner.choose(found, streams: jobs.count, costs).rate
+    foundRate = rate
     guard let plain = costs.seconds(of: jobs.count), rate > 0,
       let wish = drafting.plan(streams(jobs, limit), found: found, rate: rate, costs)
     else { return }
@@ -241,7 +244,7 @@ final class Speculator {
     drafting.close(
       DrafterPlanner.Step(
         streams: step.streams, rows: step.rows, accepted: step.tokens - step.streams,
-        seconds: draftSeconds - readSeconds), costs, &planner)
+        seconds: draftSeconds - readSeconds, foundRate: foundRate), costs, &planner)
   }
 
   /// Keeps the text of a completion that has ended, for others of its prompt.
