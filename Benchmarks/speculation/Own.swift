@@ -2,23 +2,28 @@ import Foundation
 import ModelFiles
 import TinaRuntime
 
-/// A model's own answers to questions, without guesses and with them in turns. Two engines on one model take the turns,
-/// so that a controller keeps what it has learned, as a server's does.
+/// A model's own answers to questions, without guesses and with them in turns: with what is found, and with a drafter
+/// too if there is one. Engines on one model take the turns, so that a controller keeps what it has learned, as a
+/// server's does.
 struct Own {
   let assistant: Assistant
   let prompts: [[Int]]
   /// The most tokens of an answer.
   let tokens: Int
-  /// How many tokens the second engine guesses; the first guesses none.
+  /// How many tokens engines guess, but for the first, which guesses none.
   let amount: Speculation.Amount
+  let drafter: Drafter?
 
-  init(model: Model, questions: [String], instruction: String, tokens: Int, amount: Speculation.Amount) throws
-  {
+  init(
+    model: Model, questions: [String], instruction: String, tokens: Int, amount: Speculation.Amount,
+    drafter: Drafter?
+  ) throws {
     let assistant = try Assistant(Engine(model: model))
     self.assistant = assistant
     prompts = try questions.map { try assistant.encode($0 + "\n" + instruction) }
     self.tokens = tokens
     self.amount = amount
+    self.drafter = drafter
   }
 
   static func questions(_ path: String, count: Int) throws -> [String] {
@@ -36,24 +41,26 @@ struct Own {
   }
 
   func run(streams: Int) async throws {
-    let (plain, guessing) = (engine(.off, streams), engine(amount, streams))
-    _ = try await turn(plain, 0..<min(streams, prompts.count))  // warm
-    var pairs: [(off: Turn, on: Turn)] = []
+    var engines = [engine(.off, streams), engine(amount, streams)]
+    if let drafter { engines.append(engine(amount, streams, drafter)) }
+    // Warm.
+    for engine in engines { _ = try await turn(engine, 0..<min(streams, prompts.count)) }
+    var rounds: [[Turn]] = []
     for (place, first) in stride(from: 0, to: prompts.count, by: streams).enumerated() {
       let chosen = first..<min(first + streams, prompts.count)
-      if place.isMultiple(of: 2) {
-        let off = try await turn(plain, chosen)
-        pairs.append((off, try await turn(guessing, chosen)))
-      } else {
-        let on = try await turn(guessing, chosen)
-        pairs.append((try await turn(plain, chosen), on))
+      var turns = engines.map { _ in Turn() }
+      for offset in engines.indices {
+        let which = (place + offset) % engines.count
+        turns[which] = try await turn(engines[which], chosen)
       }
+      rounds.append(turns)
     }
-    show(streams, pairs, guessing.statistics)
+    show(streams, rounds, engines.map(\.statistics))
   }
 
-  private func engine(_ amount: Speculation.Amount, _ streams: Int) -> Engine {
-    let engine = Engine(model: assistant.model, batchLimit: streams, speculation: Speculation(amount))
+  private func engine(_ amount: Speculation.Amount, _ streams: Int, _ drafter: Drafter? = nil) -> Engine {
+    let engine = Engine(
+      model: assistant.model, batchLimit: streams, speculation: Speculation(amount), drafter: drafter)
     engine.recordSteps()
     return engine
   }
@@ -74,34 +81,49 @@ struct Own {
     return turn
   }
 
-  private func show(_ streams: Int, _ pairs: [(off: Turn, on: Turn)], _ statistics: EngineStatistics) {
-    let (off, on) = (pairs.map(\.off.seconds), pairs.map(\.on.seconds))
-    let made = pairs.reduce(0) { $0 + $1.off.tokens }
-    let different = pairs.reduce(0) { sum, pair in
-      sum + zip(pair.off.answers, pair.on.answers).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
+  private func show(_ streams: Int, _ rounds: [[Turn]], _ statistics: [EngineStatistics]) {
+    let names = ["without", "found", "found and drafted"]
+    let made = rounds.reduce(0) { $0 + $1[0].tokens }
+    print("\(streams) streams, \(made) tokens")
+    for which in statistics.indices {
+      let seconds = rounds.reduce(0) { $0 + $1[which].seconds }
+      let different = rounds.reduce(0) { sum, turns in
+        sum + zip(turns[0].answers, turns[which].answers).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
+      }
+      let against = (0..<which).map { "\(ratio(rounds, $0, which)) of \(names[$0])" }
+      print(
+        String(
+          format: "  %@: %.1f tok/s; %d of %d guesses right, drafter %.0f s of %.0f; %d answers differ; %@",
+          names[which], Double(made) / seconds, statistics[which].acceptedTokens,
+          statistics[which].draftedTokens, statistics[which].draftSeconds, seconds, different,
+          against.joined(separator: ", ")))
     }
-    // What other choices of pairs would have given, as often as not.
-    var random = SystemRandomNumberGenerator()
-    let ratios = (0..<2000).map { _ in
-      let chosen = pairs.indices.map { _ in Int.random(in: pairs.indices, using: &random) }
-      return chosen.reduce(0) { $0 + off[$1] } / chosen.reduce(0) { $0 + on[$1] }
-    }.sorted()
-    let (plain, guessed) = (off.reduce(0, +), on.reduce(0, +))
-    print(
-      String(
-        format:
-          "%2d streams: %d tokens, %.1f tok/s without, %.1f with = %.3f (95 %%: %.3f to %.3f of %d pairs); "
-          + "%d of %d guesses right; %d answers differ",
-        streams, made, Double(made) / plain, Double(made) / guessed, plain / guessed, ratios[50],
-        ratios[1949],
-        pairs.count, statistics.acceptedTokens, statistics.draftedTokens, different))
-    showSteps(pairs)
+    showSteps(rounds)
   }
 
-  /// Median milliseconds of steps by their streams and rows.
-  private func showSteps(_ pairs: [(off: Turn, on: Turn)]) {
+  /// The speed of one kind of turn beside another's, with what other choices of rounds would have given.
+  private func ratio(_ rounds: [[Turn]], _ before: Int, _ after: Int) -> String {
+    let times = rounds.map { (before: $0[before].seconds, after: $0[after].seconds) }
+    func ratio(_ chosen: some Sequence<Int>) -> Double {
+      let sums = chosen.reduce(into: (0.0, 0.0)) {
+        $0.0 += times[$1].before
+        $0.1 += times[$1].after
+      }
+      return sums.0 / sums.1
+    }
+    var random = SystemRandomNumberGenerator()
+    let others = (0..<2000).map { _ in
+      ratio(times.indices.map { _ in Int.random(in: times.indices, using: &random) })
+    }.sorted()
+    return String(
+      format: "%.3f (95 %%: %.3f to %.3f of %d rounds)", ratio(times.indices), others[50], others[1949],
+      times.count)
+  }
+
+  /// Median milliseconds of steps without a drafter, by their rows.
+  private func showSteps(_ rounds: [[Turn]]) {
     var times: [[Int]: [Double]] = [:]
-    for step in pairs.flatMap({ Array($0.off.steps) + Array($0.on.steps) }) {
+    for step in rounds.flatMap({ $0.prefix(2).flatMap { Array($0.steps) } }) {
       times[[step.streams, step.rows], default: []].append(step.seconds)
     }
     let most = times.keys.map { $0[0] }.max() ?? 1
@@ -110,6 +132,6 @@ struct Own {
       let median = String(format: "%.2f", 1000 * seconds.sorted()[seconds.count / 2])
       return "\(key[1]): \(median) (\(seconds.count))"
     }
-    print("   ms of a step of \(most) streams by rows: " + shown.joined(separator: ", "))
+    print("  ms of a step of \(most) streams by rows: " + shown.joined(separator: ", "))
   }
 }

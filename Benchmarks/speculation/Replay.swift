@@ -57,25 +57,44 @@ struct Replay {
     }
   }
 
-  private struct Stream {
+  struct Stream {
     let text: ReplayedText
     var done = 0
     var place: Int?
     var trust = DraftTrust()
     /// Its own index; the shared one where guesses come from all texts.
     var index: Int
+    /// Tokens that a drafter has read, and how often it was right lately.
+    var read = 0
+    var drafterTrust = DraftTrust(isDrafter: true)
+
+    var length: Int { text.prompt.count + done }
+    var rest: ArraySlice<Int> { text.completion.dropFirst(done) }
+    /// Guesses that it has room for.
+    func room(_ limit: Int) -> Int { min(limit, text.completion.count - done - 1) }
+  }
+
+  /// Guesses for a stream: some of a drafter's, then what was found.
+  struct Guess {
+    var tokens: [Int] = []
+    var drafted = 0
+    var match = 0
+    var chances: [Double] = []
   }
 
   let texts: [ReplayedText]
   let costs: Costs
   let streams: Int
   let source: Source
+  /// A drafter that is right so often, drawn at random.
+  var drafter: (costs: Costs, agreement: Double)?
 
   func run(isGuessing: Bool) -> Result {
     var result = Result()
     var known = StepCosts()
     var planner = DraftPlanner()
     var rates = DraftRates()
+    var drafted = DraftedReplay(drafter: isGuessing ? drafter : nil)
     var indices: [DraftIndex] = source == .all ? [DraftIndex()] : []
     var waiting = texts[...]
     var running: [Stream] = []
@@ -88,50 +107,69 @@ struct Replay {
         running.append(stream)
       }
       if running.isEmpty { return result }
-      let drafts =
-        isGuessing && planner.isOpen(streams: running.count, known) ? propose(running, indices) : []
-      let counts = planner.choose(
-        zip(running, drafts).map { stream, draft in
-          .init(
-            chances: rates.chances(match: draft.match, stream.trust), count: draft.tokens.count,
-            length: stream.done)
-        }, streams: running.count, known)
+      let limit = DraftPlanner.limit(streams: running.count)
+      let finds = isGuessing && planner.isOpen(streams: running.count, known)
+      var guesses = running.map { stream in
+        finds ? found(stream, [], indices, rates, limit: limit) : Guess()
+      }
+      let spent = drafted.guess(&guesses, &running, known) { stream, guess in
+        guard finds else { return guess }
+        let behind = self.found(
+          stream, guess.tokens, indices, rates, limit: limit, chance: guess.chances.last ?? 1)
+        return Guess(
+          tokens: guess.tokens + behind.tokens, drafted: guess.drafted, match: behind.match,
+          chances: guess.chances + behind.chances)
+      }
+      let counts = DraftPlanner.choose(
+        zip(running, guesses).map { .init(chances: $1.chances, length: $0.length) }, streams: running.count,
+        known, spent: spent.guessing
+      ).counts
       var drawn = 0
       for i in running.indices {
-        let rest = running[i].text.completion.dropFirst(running[i].done)
-        let guess = i < drafts.count ? Array(drafts[i].tokens.prefix(counts[i])) : []
-        let right = zip(guess, rest).prefix { $0 == $1 }.count
-        rates.learn(
-          match: i < drafts.count ? drafts[i].match : 0, accepted: right,
-          checked: min(right + 1, guess.count),
-          &running[i].trust)
+        let rest = running[i].rest
+        let guess = guesses[i]
+        let kept = Array(guess.tokens.prefix(counts[i]))
+        let right = zip(kept, rest).prefix { $0 == $1 }.count
+        let checked = min(right + 1, kept.count)
+        drafted.learn(min(checked, guess.drafted), right: right, &running[i])
+        if checked > guess.drafted {
+          rates.learn(
+            match: guess.match, accepted: right - guess.drafted, checked: checked - guess.drafted,
+            &running[i].trust)
+        }
         let new = rest.prefix(right + 1)
         running[i].place = indices[running[i].index].append(new, after: running[i].place)
         running[i].done += new.count
+        running[i].read = min(running[i].read, running[i].length - 1)
         drawn += new.count
-        result.drafted += guess.count
+        result.drafted += kept.count
         result.accepted += right
       }
       let rows = running.count + counts.reduce(0, +)
       let seconds = costs(rows)
       known.add(rows: rows, seconds: seconds)
-      planner.close(streams: running.count, rows: rows, accepted: drawn - running.count, known)
-      result.seconds += seconds
-      if 4 * result.tokens >= 3 * wanted { result.tail += seconds }
+      drafted.close(
+        spent.guessing, streams: running.count, rows: rows, accepted: drawn - running.count, known, &planner)
+      let all = seconds + spent.guessing + spent.reading
+      result.seconds += all
+      if 4 * result.tokens >= 3 * wanted { result.tail += all }
       result.steps += 1
       result.tokens += drawn
       running.removeAll { $0.done >= $0.text.completion.count }
     }
   }
 
-  private func propose(_ running: [Stream], _ indices: [DraftIndex]) -> [DraftIndex.Draft] {
-    running.map { stream in
-      let room = stream.text.completion.count - stream.done - 1
-      guard let place = stream.place, room > 0 else { return DraftIndex.Draft() }
-      var draft = indices[stream.index].draft(
-        after: place, limit: min(DraftPlanner.limit(streams: running.count), room))
-      if source == .wrong { draft.tokens = draft.tokens.map { _ in -1 } }
-      return draft
-    }
+  private func found(
+    _ stream: Stream, _ guesses: [Int], _ indices: [DraftIndex], _ rates: DraftRates, limit: Int,
+    chance: Double = 1
+  ) -> Guess {
+    let room = stream.room(limit) - guesses.count
+    guard let place = stream.place, room > 0 else { return Guess() }
+    var draft = indices[stream.index].draft(after: place, behind: guesses, limit: room)
+    if source == .wrong { draft.tokens = draft.tokens.map { _ in -1 } }
+    return Guess(
+      tokens: draft.tokens, match: draft.match,
+      chances: DraftRates.chain(
+        rates.chances(match: draft.match, stream.trust), draft.tokens.count, behind: chance))
   }
 }

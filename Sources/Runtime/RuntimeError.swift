@@ -16,6 +16,8 @@ public enum RuntimeError: Error, Sendable, Equatable {
   case adapterNotFinite(adapter: String, base: String, scale: Float)
   /// An adapter whose B is not zero left the logits of a probe position exactly as they were.
   case adapterWithoutEffect(adapter: String, base: String)
+  /// A model that should guess for a base numbers tokens otherwise. `found` is nil where it has no such token.
+  case otherTokenizer(drafter: String, base: String, id: Int, found: String?, expected: String)
   /// The prompt has no token.
   case emptyPrompt
   /// The prompt leaves no room for an answer.
@@ -84,6 +86,12 @@ extension RuntimeError: CustomStringConvertible {
         \(adapter): attached to \(base), the adapter leaves the logits of a probe position exactly as \
         they were, although its B matrices are not zero. It was not loaded. Its values may be too small for \
         float32 beside this base's; check that it is the adapter you meant.
+        """
+    case .otherTokenizer(let drafter, let base, let id, let found, let expected):
+      return """
+        \(drafter): this model can't guess for \(base): its token \(id) is \(found.map { quoted($0) } ?? "not there"), \
+        expected \(quoted(expected)), as in the base's tokenizer. Name a copy of the base: \
+        tina quantize MODEL copy.gguf --type Q4_K_M makes one.
         """
     case .filesChanged(let error): return error.description
     case .emptyPrompt:

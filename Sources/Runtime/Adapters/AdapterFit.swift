@@ -90,6 +90,12 @@ public enum AdapterFit {
     return (layer, projection)
   }
 
+  /// Whether projections of one architecture have the places and shapes of another's.
+  static func isAlike(_ a: Architecture, _ b: Architecture) -> Bool {
+    a.layerCount == b.layerCount && a.hiddenSize == b.hiddenSize
+      && Projection.allCases.allSatisfy { $0.shape(a) == $0.shape(b) }
+  }
+
   private static func isOutside(_ module: String) -> Bool { ["lm_head", "embed_tokens"].contains(module) }
 
   private static func withoutPlace(_ module: String, _ config: Architecture?) -> String {

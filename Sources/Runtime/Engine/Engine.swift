@@ -24,6 +24,8 @@ public final class Engine: Sendable {
   public let memoryBudget: Int
   /// Whether tokens are guessed ahead.
   public let speculation: Speculation
+  /// What guesses beside earlier texts, if anything does.
+  public let drafter: Drafter?
 
   let layout: CacheLayout
   private let pageLimit: Int
@@ -39,13 +41,15 @@ public final class Engine: Sendable {
   ///   - batchLimit: how many completions are decoded at once; others wait.
   ///   - memoryBudget: the most bytes that keys and values may take; half of the available memory when nil.
   ///   - speculation: whether tokens are guessed ahead. It changes no result.
+  ///   - drafter: what guesses beside earlier texts. Its keys and values take up to ``draftMemory(beside:)`` more.
   public init(
     model: Model, cacheType: CacheType = .f16, contextLimit: Int? = nil, batchLimit: Int = 64,
-    memoryBudget: Int? = nil, speculation: Speculation = .init()
+    memoryBudget: Int? = nil, speculation: Speculation = .init(), drafter: Drafter? = nil
   ) {
     self.model = model
     self.cacheType = cacheType
     self.speculation = speculation
+    self.drafter = drafter
     self.contextLimit = min(contextLimit ?? .max, model.config.maxPositions)
     self.memoryBudget = max(memoryBudget ?? MachineMemory.available / 2, 0)
     KernelPaths.shared.prepare([KernelPaths.attention(cacheType)])
@@ -57,10 +61,12 @@ public final class Engine: Sendable {
     self.queue = queue
     let context = self.contextLimit
     let limit = max(batchLimit, 1)
+    let draftBytes = Self.draftMemory(beside: self.memoryBudget)
     let thread = Thread { [shared] in
       EngineLoop(
         model: model, pool: PagePool(layout, limit: pageLimit), context: context, batchLimit: limit,
-        queue: queue, shared: shared, speculation: speculation
+        queue: queue, shared: shared, speculation: speculation,
+        drafter: drafter.map { DraftModel($0, for: model, cacheType: cacheType, bytes: draftBytes) }
       ).run()
     }
     thread.name = "tina engine"
@@ -70,6 +76,10 @@ public final class Engine: Sendable {
 
   /// Requests that were started go on to their end.
   deinit { queue.close() }
+
+  /// The most bytes that a drafter's keys and values take beside the engine's own: a quarter as many. The engine's are
+  /// not fewer for it, so that the same requests fit.
+  public static func draftMemory(beside memoryBudget: Int) -> Int { memoryBudget / 4 }
 
   /// How many tokens' keys and values fit into the memory budget.
   public var tokenCapacity: Int { CacheLayout.tokens(inPages: pageLimit) }

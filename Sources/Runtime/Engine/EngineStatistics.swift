@@ -37,6 +37,8 @@ public struct EngineStatistics: Sendable, Equatable {
   public var forwardSeconds = 0.0
   /// Seconds spent on drawing tokens.
   public var samplingSeconds = 0.0
+  /// Seconds in which a drafter read and guessed.
+  public var draftSeconds = 0.0
   /// Seconds spent on the rest while there was work: scheduling, and telling callers.
   public var otherSeconds = 0.0
 
@@ -52,6 +54,12 @@ public struct EngineStatistics: Sendable, Equatable {
   public var cacheBytesAllocated = 0
   /// The most bytes of keys and values that may be used.
   public var cacheBytesLimit = 0
+  /// Bytes of keys and values that a drafter holds for sequences or cached prefixes.
+  public var draftCacheBytesUsed = 0
+  /// The part of ``draftCacheBytesUsed`` that cached prefixes hold.
+  public var draftCacheBytesCached = 0
+  /// The most bytes of keys and values that a drafter may hold; 0 without one.
+  public var draftCacheBytesLimit = 0
 
   /// Nothing done.
   public init() {}

@@ -27,11 +27,13 @@ struct DrawnRow {
   ///   - sample: which sample of its group the completion is.
   ///   - position: the tokens before the one to draw.
   ///   - isCopied: whether the row is copied, because penalties must not change it for others.
+  ///   - isGuess: whether the token is only guessed, so that nobody asks what else was likely.
   @unsafe func add(
     _ completion: ActiveCompletion, sample: Int, position: Int, logits: UnsafeMutablePointer<Float>,
-    isCopied: Bool
+    isCopied: Bool, isGuess: Bool = false
   ) {
     let request = completion.request
+    let top = isGuess ? 0 : request.settings.topCount
     var values = unsafe logits
     if isCopied {
       unsafe values = .allocate(capacity: vocabulary)
@@ -51,10 +53,9 @@ struct DrawnRow {
         penalised: UnsafePointer(penalties?.ids), drawn: UnsafePointer(penalties?.drawn),
         penalties: penalties?.count ?? 0, repetition: sampling.repetitionPenalty,
         presence: sampling.presencePenalty, frequency: sampling.frequencyPenalty,
-        top: request.settings.topCount,
-        top_ids: nil, top_log_probabilities: nil, finite: false, token: 0, log_probability: 0,
+        top: top, top_ids: nil, top_log_probabilities: nil, finite: false, token: 0, log_probability: 0,
         tempered_log_probability: 0))
-    topCount = max(topCount, request.settings.topCount)
+    topCount = max(topCount, top)
   }
 
   /// Draws a token for every row that was added.

@@ -39,7 +39,7 @@ extension ServingError {
     // A factor of the request's own overflows; weights alone do not.
     case .notFinite(_, let adapter?) where abs(adapter.scale) > 1:
       self = .invalid(param: "model", code: "scale_overflow", error.description)
-    case .notFinite, .threadsUnavailable, .weightsMismatch, .noAnswer:
+    case .notFinite, .threadsUnavailable, .weightsMismatch, .otherTokenizer, .noAnswer:
       self.init(500, "server_error", error.description)
     case .promptTooLong:
       self = .invalid(param: promptField, code: "context_length_exceeded", error.description)

@@ -16,9 +16,11 @@ struct MemoryPlan {
   /// - Parameters:
   ///   - modules: what is trained.
   ///   - keepsReference: whether the adapter that the run starts from stays in memory.
+  ///   - hasDrafter: whether a second model guesses. Its keys and values take memory that activations would.
   /// - Throws: ``TrainerError`` when a single longest completion or document does not fit.
   init(
-    _ recipe: Recipe, _ modules: [TrainedModule], _ model: Model, keepsReference: Bool = false, limit: Int?
+    _ recipe: Recipe, _ modules: [TrainedModule], _ model: Model, keepsReference: Bool = false,
+    hasDrafter: Bool = false, limit: Int?
   ) throws(TrainerError) {
     let config = model.config
     let total = limit ?? MachineMemory.available * 7 / 10
@@ -52,14 +54,21 @@ struct MemoryPlan {
     let rest = total - state - head - cache
     // A run that resumes keeps its own limit, whatever memory is free then.
     rowLimit = max(sequence, min(8192, rest / 2 / row))
-    activationBytes = max(0, rest - row * rowLimit)
     cacheBytes = max(cache, min(total / 4, (recipe.method == .sft ? 64 : 8) * cache))
-    notes = [
-      String(
-        format:
-          "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; "
-          + "weights stay in the page cache",
-        Double(state + head + row * rowLimit + cache) / 1e9, Double(total) / 1e9, rowLimit)
-    ]
+    let draftBytes = hasDrafter ? Engine.draftMemory(beside: cacheBytes) : 0
+    activationBytes = max(0, rest - row * rowLimit - draftBytes)
+    notes =
+      [
+        String(
+          format:
+            "memory: %.2f GB of %.2f GB for adapter, optimiser, %d rows a pass and the sampler; "
+            + "weights stay in the page cache",
+          Double(state + head + row * rowLimit + cache) / 1e9, Double(total) / 1e9, rowLimit)
+      ]
+      + (hasDrafter
+        ? [
+          String(format: "memory: up to %.0f MB for the drafter's keys and values", Double(draftBytes) / 1e6)
+        ]
+        : [])
   }
 }

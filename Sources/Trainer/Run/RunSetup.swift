@@ -53,11 +53,13 @@ struct RunSetup {
     }
     modules = try start?.modules ?? recipe.lora.modules(for: model.config)
     plan = try MemoryPlan(
-      recipe, modules, model, keepsReference: recipe.reference == .initial, limit: options.memory)
+      recipe, modules, model, keepsReference: recipe.reference == .initial,
+      hasDrafter: options.drafter != nil, limit: options.memory)
     let context = min(recipe.maxPromptLength + recipe.maxCompletionLength, model.config.maxPositions)
     engine = Engine(
       model: model, cacheType: options.cacheType, contextLimit: context, batchLimit: 256,
-      memoryBudget: plan.cacheBytes, speculation: options.speculation)
+      memoryBudget: plan.cacheBytes, speculation: options.speculation,
+      drafter: options.drafter)
     builder = try PromptBuilder(recipe, engine)
     data = try TrainingData(path: recipe.resolve(dataset), recipe, builder, model)
     heldOut = try recipe.heldOutPath.map { (path) throws(TrainerError) in

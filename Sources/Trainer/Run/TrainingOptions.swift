@@ -16,6 +16,8 @@ public struct TrainingOptions: Sendable {
   public var cacheType = CacheType.f16
   /// Whether the sampler guesses tokens ahead: from earlier completions of the same problem too.
   public var speculation = Speculation.remembering
+  /// What guesses beside earlier texts when this process samples. The adapter as it is goes along.
+  public var drafter: Drafter?
   /// Bytes of memory that the run may take; 70 % of the free memory when nil.
   public var memory: Int?
 

@@ -98,11 +98,13 @@ struct ComputeOptions: ParsableArguments {
   ///
   /// - Parameter share: bytes for keys and values of one of several processes, where the option does not say.
   func engine(
-    _ model: Model, batchLimit: Int = 64, speculation: Speculation = .init(), memory share: Int? = nil
+    _ model: Model, batchLimit: Int = 64, speculation: Speculation = .init(), drafter: Drafter? = nil,
+    memory share: Int? = nil
   ) -> Engine {
     Engine(
       model: model, cacheType: cacheType, contextLimit: context, batchLimit: batchLimit,
-      memoryBudget: cacheMemory.map { $0 << 20 } ?? share, speculation: speculation)
+      memoryBudget: cacheMemory.map { $0 << 20 } ?? share, speculation: speculation,
+      drafter: drafter)
   }
 }
 
@@ -114,6 +116,38 @@ struct SpeculationOptions: ParsableArguments {
         + " the speed and nothing else.", valueName: "off|auto|n"),
     transform: Self.amount)
   var speculate: Speculation.Amount = .auto
+
+  @Option(
+    help: ArgumentHelp(
+      "A smaller model that guesses too: a quantised copy of the base, or another with its tokenizer. It changes the"
+        + " speed and nothing else.", valueName: "model"), completion: .model)
+  var draft: String?
+
+  func validate() throws {
+    if draft != nil, speculate == .off {
+      throw ValidationError(
+        "--draft: found --speculate off as well, which guesses nothing. Leave one of them out.")
+    }
+  }
+
+  /// Refuses a drafter beside merged weights.
+  func validate(beside merging: MergedOptions) throws {
+    if draft != nil, merging.merged != nil {
+      throw ValidationError(
+        "--draft: found --merged as well. The drafter's weights would be those without the adapter, and its guesses"
+          + " wrong. Leave --merged out: an attached adapter is attached to the drafter too.")
+    }
+  }
+
+  /// The model that guesses for `base`; nil where none was named. Says on standard error what should be known of it.
+  func drafter(for base: Model) throws -> Drafter? {
+    guard let draft else { return nil }
+    let model = try Model(
+      path: ModelLocator.path(draft), threads: base.threads, activations: .fastest)
+    let drafter = try Drafter(model, for: base)
+    for note in drafter.notes { Terminal.note(note) }
+    return drafter
+  }
 
   /// For a program that serves one user, who may be told of earlier answers by how fast another is.
   var remembering: Speculation {

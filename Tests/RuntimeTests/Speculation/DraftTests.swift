@@ -110,17 +110,21 @@ import Testing
   // MARK: The controller
 
   /// Costs of steps as `seconds` gives them.
-  private func costs(_ rows: ClosedRange<Int>, _ seconds: (Int) -> Double) -> StepCosts {
+  func costs(_ rows: ClosedRange<Int>, _ seconds: (Int) -> Double) -> StepCosts {
     var costs = StepCosts()
     for _ in 0..<40 { for row in rows { costs.add(rows: row, seconds: seconds(row)) } }
     return costs
   }
 
   /// As a processor: reading the weights bounds few rows, arithmetic many.
-  private func roofline(_ rows: Int) -> Double { max(1 + 0.02 * Double(rows), Double(rows) / 8) }
+  func roofline(_ rows: Int) -> Double { max(1 + 0.02 * Double(rows), Double(rows) / 8) }
 
   private func candidate(_ chance: Double, count: Int = 15, length: Int = 100) -> DraftPlanner.Candidate {
     .init(chances: (chance, chance), count: count, length: length)
+  }
+
+  private func choose(_ candidates: [DraftPlanner.Candidate], streams: Int, _ costs: StepCosts) -> [Int] {
+    DraftPlanner.choose(candidates, streams: streams, costs).counts
   }
 
   @Test func fullBatchesGuessNothing() {
@@ -128,7 +132,7 @@ import Testing
       let costs = costs(1...30, roofline)
       let planner = DraftPlanner()
       #expect(planner.isOpen(streams: streams, costs))
-      let counts = planner.choose((0..<streams).map { _ in candidate(0.6) }, streams: streams, costs)
+      let counts = choose((0..<streams).map { _ in candidate(0.6) }, streams: streams, costs)
       #expect(counts.reduce(0, +) > 0)
     }
     for streams in [16, 48] {
@@ -136,23 +140,19 @@ import Testing
       let planner = DraftPlanner()
       #expect(!planner.isOpen(streams: streams, costs))
       #expect(
-        planner.choose((0..<streams).map { _ in candidate(0.9) }, streams: streams, costs).allSatisfy {
-          $0 == 0
-        })
+        choose((0..<streams).map { _ in candidate(0.9) }, streams: streams, costs).allSatisfy { $0 == 0 })
     }
   }
 
   @Test func likelyGuessesComeFirstAndOfEqualsTheLongestStream() {
     // Room for three rows more at nearly no cost.
     let costs = costs(1...32) { $0 <= 7 ? 1 : 10 }
-    let planner = DraftPlanner()
     #expect(
-      planner.choose([candidate(0.3), candidate(0.9), candidate(0.3), candidate(0.3)], streams: 4, costs)[1]
-        == 3)
+      choose([candidate(0.3), candidate(0.9), candidate(0.3), candidate(0.3)], streams: 4, costs)[1] == 3)
     let equal = [candidate(0.5, length: 10), candidate(0.5, length: 900), candidate(0.5, length: 50)]
-    #expect(planner.choose(equal + [candidate(0.02)], streams: 4, costs) == [1, 1, 1, 0])
+    #expect(choose(equal + [candidate(0.02)], streams: 4, costs) == [1, 1, 1, 0])
     let few = self.costs(1...32) { $0 <= 5 ? 1 : 10 }
-    #expect(planner.choose(equal, streams: 4, few) == [0, 1, 0])
+    #expect(choose(equal, streams: 4, few) == [0, 1, 0])
   }
 
   /// A stream whose guesses are always wrong: what they cost stays under 2 % of the time.
@@ -168,7 +168,7 @@ import Testing
       var rows = 1
       if planner.isOpen(streams: 1, costs) {
         let chances = rates.chances(match: 9, trust)
-        let counts = planner.choose([.init(chances: chances, count: 15, length: 1)], streams: 1, costs)
+        let counts = choose([.init(chances: chances, count: 15, length: 1)], streams: 1, costs)
         rows += counts[0]
         if counts[0] > 0 { rates.learn(match: 9, accepted: 0, checked: 1, &trust) }
       }
@@ -191,7 +191,7 @@ import Testing
     while tokens < 2000 {
       var (rows, accepted) = (1, 0)
       if planner.isOpen(streams: 1, costs) {
-        let counts = planner.choose(
+        let counts = choose(
           [.init(chances: rates.chances(match: 3, trust), count: 15, length: 1)], streams: 1, costs)
         rows += counts[0]
         while accepted < counts[0], random.below(10) < 7 { accepted += 1 }

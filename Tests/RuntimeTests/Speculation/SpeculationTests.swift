@@ -70,7 +70,7 @@ import Tokenization
       allowedTokens: random.below(4) == 0 ? vocabulary - 17 : nil, promptIndex: random.below(1000))
   }
 
-  private func alone(_ request: GenerationRequest, samples: Int) async throws -> [Case] {
+  func alone(_ request: GenerationRequest, samples: Int) async throws -> [Case] {
     var cases: [Case] = []
     for sample in 0..<samples {
       var single = request
@@ -118,7 +118,12 @@ import Tokenization
   /// `TINA_SCHEDULES` asks for more than CI's schedules: 10000 take some minutes.
   @Test func randomSchedulesYieldTheSameBits() async throws {
     let wanted = ProcessInfo.processInfo.environment["TINA_SCHEDULES"].flatMap { Int($0) } ?? 1500
-    var random = SeededGenerator(21)
+    try await runSchedules(wanted, seed: 21)
+  }
+
+  /// Runs random schedules, each beside the same requests alone without guesses, with one of `drafters` or none.
+  func runSchedules(_ wanted: Int, seed: UInt64, drafters: [Drafter?] = [nil]) async throws {
+    var random = SeededGenerator(seed)
     var groups: [(request: GenerationRequest, cases: [Case])] = []
     for i in 0..<48 {
       let request = request(&random)
@@ -134,7 +139,8 @@ import Tokenization
         model: model, batchLimit: 1 + random.below(6),
         memoryBudget: (isTight ? 5 + random.below(6) : 200) * pageBytes,
         speculation: Speculation(
-          amounts[random.below(amounts.count)], historyBytes: random.below(2) * (400 << random.below(8))))
+          amounts[random.below(amounts.count)], historyBytes: random.below(2) * (400 << random.below(8))),
+        drafter: drafters[schedule % drafters.count])
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         for _ in 0..<1 + random.below(4) {
           let (request, cases) = groups[random.below(groups.count)]
@@ -170,6 +176,8 @@ import Tokenization
       #expect(statistics.running == 0 && statistics.waiting == 0)
       #expect(
         statistics.cacheBytesUsed == statistics.cacheBytesCached, "pages of wrong guesses are given back")
+      #expect(statistics.draftCacheBytesUsed == statistics.draftCacheBytesCached, "and the drafter's")
+      #expect(statistics.draftCacheBytesUsed <= statistics.draftCacheBytesLimit)
       accepted += statistics.acceptedTokens
       rejected += statistics.draftedTokens - statistics.acceptedTokens
       preemptions += statistics.preemptions

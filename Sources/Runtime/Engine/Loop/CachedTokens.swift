@@ -62,6 +62,9 @@ struct CachedTokens {
   /// Gives the keys and values of wrong guesses back: the last token, just drawn, has none yet.
   func dropGuesses() { cache?.truncate(to: neededCount - 1) }
 
+  /// Forgets keys and values behind the first `count` tokens, which were none of the text.
+  func truncate(to count: Int) { cache?.truncate(to: count) }
+
   /// Gives its keys and values back.
   mutating func release() {
     cache = nil

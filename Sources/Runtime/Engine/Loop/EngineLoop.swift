@@ -33,7 +33,7 @@ final class EngineLoop {
 
   init(
     model: Model, pool: PagePool, context: Int, batchLimit: Int, queue: JobQueue, shared: SharedStatistics,
-    speculation: Speculation
+    speculation: Speculation, drafter: DraftModel?
   ) {
     self.model = model
     self.context = context
@@ -41,14 +41,14 @@ final class EngineLoop {
     self.shared = shared
     scheduler = Scheduler(pool: pool, batchLimit: batchLimit)
     sampler = Sampler(vocabulary: model.config.vocabSize)
-    speculator = Speculator(speculation, vocabulary: model.config.vocabSize)
+    speculator = Speculator(speculation, vocabulary: model.config.vocabSize, drafter: drafter)
   }
 
   func run() {
     let clock = ContinuousClock()
     while let jobs = queue.take(block: scheduler.isIdle) {
       let began = clock.now
-      let computed = statistics.forwardSeconds + statistics.samplingSeconds
+      let computed = computedSeconds
       admit(jobs)
       scheduler.removeCancelled { scheduled in
         outbox.append((scheduled.job, .event(.finished(scheduled.ending(.cancelled)))))
@@ -58,9 +58,8 @@ final class EngineLoop {
       scheduler.admit()
       scheduler.reserveForStep()
       if !scheduler.running.isEmpty { step() }
-      let computedNow = statistics.forwardSeconds + statistics.samplingSeconds
       let published = clock.now
-      statistics.otherSeconds += (published - began).inSeconds - (computedNow - computed)
+      statistics.otherSeconds += (published - began).inSeconds - (computedSeconds - computed)
       publish()
       for (job, message) in outbox { job.tell(message) }
       outbox.removeAll(keepingCapacity: true)
@@ -69,6 +68,10 @@ final class EngineLoop {
       forget()
       noteStep(seconds: (ended - began).inSeconds)
     }
+  }
+
+  private var computedSeconds: Double {
+    statistics.forwardSeconds + statistics.samplingSeconds + statistics.draftSeconds
   }
 
   /// Notes how long a step took that only continued completions.
@@ -91,6 +94,7 @@ final class EngineLoop {
     forgotten.removeAll { key in
       if scheduler.uses(key) { return false }
       scheduler.prefixes.drop(key)
+      speculator.forget(key)
       return true
     }
     publish()
@@ -147,6 +151,7 @@ final class EngineLoop {
     isDecodingOnly = decoding.count == scheduler.running.count
     before = statistics
     speculator.plan(decoding, isAlone: isDecodingOnly)
+    statistics.draftSeconds += speculator.draftSeconds
     var rows = decoding.isEmpty ? promptRowsAlone : promptRowsBeside
     var logitRows = scoreRows
     var begun: Set<PageIdentity> = []
@@ -333,6 +338,7 @@ final class EngineLoop {
     statistics.cacheBytesAllocated = pool.allocatedBytes
     let (bytes, overflow) = pool.limit.multipliedReportingOverflow(by: pool.layout.pageBytes)
     statistics.cacheBytesLimit = overflow ? .max : bytes
+    speculator.describe(in: &statistics)
     var published = statistics
     published.promptTokensShared += scheduler.sharedTokens
     shared.store(published)

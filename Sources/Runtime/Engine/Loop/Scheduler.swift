@@ -59,6 +59,7 @@ final class Scheduler {
 
   private func end(_ scheduled: ScheduledJob) {
     scheduled.tokens.release()
+    scheduled.drafts.read = nil
     if scheduled.prompt.leader === scheduled { scheduled.prompt.leader = nil }
   }
 

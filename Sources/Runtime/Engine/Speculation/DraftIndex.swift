@@ -79,16 +79,24 @@ package struct DraftIndex {
     return place
   }
 
-  /// What may follow `last`, the place of a text's last token: what followed where most of the last tokens occurred
-  /// before, of equals the latest. A text that repeats itself is continued around.
-  package func draft(after last: Place, limit: Int) -> Draft {
-    guard holds(last), let before = place(node(last).before) else { return Draft() }
+  /// What may follow `last`, the place of a text's last token, and `guesses` behind it: what followed where most of the
+  /// last tokens occurred before, of equals the latest. A text that repeats itself is continued around.
+  package func draft(after last: Place, behind guesses: [Int] = [], limit: Int) -> Draft {
+    guard holds(last) else { return Draft() }
+    // The last tokens, the latest first.
+    var tail = guesses.suffix(Self.longestMatch).reversed().map { Int32(truncatingIfNeeded: $0) }
+    var own: Place? = last
+    while tail.count < Self.longestMatch, let place = own {
+      tail.append(node(place).token)
+      own = self.place(node(place).before)
+    }
+    guard tail.count > 1, !heads.isEmpty else { return Draft() }
     var best: (place: Place, match: Int)?
-    var link = heads[slot(of: node(before).token, node(last).token)]
+    var link = heads[slot(of: tail[1], tail[0])]
     for _ in 0..<Self.mostCandidates {
       guard let candidate = place(link) else { break }
       let found = node(candidate)
-      if place(found.after) != nil, let match = match(candidate, last), match > best?.match ?? 1 {
+      if place(found.after) != nil, case let match = match(candidate, tail), match > best?.match ?? 1 {
         best = (candidate, match)
         if match == Self.longestMatch { break }
       }
@@ -103,25 +111,23 @@ package struct DraftIndex {
       draft.tokens.append(Int(node(place).token))
       next = self.place(node(place).after)
       if place == last, next == nil {
+        draft.tokens += guesses
         let period = draft.tokens.count
         while draft.tokens.count < limit { draft.tokens.append(draft.tokens[draft.tokens.count - period]) }
       }
     }
+    draft.tokens.removeLast(max(draft.tokens.count - limit, 0))
     return draft
   }
 
-  /// How many tokens up to both places agree; nil for none.
-  private func match(_ a: Place, _ b: Place) -> Int? {
-    var (a, b) = (a, b)
-    var count = 0
-    while node(a).token == node(b).token {
+  /// How many tokens up to a place agree with the last ones of a text, the latest first.
+  private func match(_ place: Place, _ tail: [Int32]) -> Int {
+    var (place, count): (Place?, Int) = (place, 0)
+    while count < tail.count, let at = place, node(at).token == tail[count] {
       count += 1
-      guard count < Self.longestMatch, let x = place(node(a).before), let y = place(node(b).before) else {
-        break
-      }
-      (a, b) = (x, y)
+      place = self.place(node(at).before)
     }
-    return count > 0 ? count : nil
+    return count
   }
 
   private func node(_ place: Place) -> Node { nodes[place & (capacity - 1)] }

@@ -6,31 +6,42 @@
 package struct DraftPlanner {
   /// A stream that has something to guess.
   package struct Candidate {
-    /// The chance that the first token is right, and that one behind a right one is.
-    package let first: Double
-    package let later: Double
-    /// Tokens to guess from.
-    package let count: Int
+    /// The chance that each guess is right, and all before it.
+    package let chances: [Double]
     /// Tokens of the completion so far. Of equal chances the longest stream's counts first, because others wait for it.
     package let length: Int
 
-    package init(chances: (first: Double, later: Double), count: Int, length: Int) {
-      first = chances.first
-      later = chances.later
-      self.count = count
+    package init(chances: [Double], length: Int) {
+      self.chances = chances
       self.length = length
+    }
+
+    /// - Parameters:
+    ///   - chances: that the first token is right, and that one behind a right one is.
+    ///   - count: tokens to guess from.
+    package init(chances: (first: Double, later: Double), count: Int, length: Int) {
+      self.init(chances: DraftRates.chain(chances, count), length: length)
     }
   }
 
-  /// In steps without guesses.
-  private static let (allowance, most, beginning) = (0.01, 2.0, 0.5)
-  private var account = beginning
+  /// How many tokens are guessed for each candidate, and the tokens a second that the step is expected to give.
+  package struct Choice {
+    package var counts: [Int]
+    package var rate = 0.0
+  }
+
+  private var account = DraftAccount(beginning: 0.5, allowance: 0.01, most: 2)
 
   package init() {}
 
-  /// Whether a step of so many streams may be worth guesses, before any is looked for.
+  /// Whether guesses that are found may be worth it in a step of so many streams, before any is looked for.
   package func isOpen(streams: Int, _ costs: StepCosts) -> Bool {
-    guard account > 0, let table = costs.table(from: streams, to: streams + Self.mostRows(streams)) else {
+    account.isOpen && Self.pays(streams: streams, costs)
+  }
+
+  /// Whether right guesses would save time in a step of so many streams.
+  static func pays(streams: Int, _ costs: StepCosts) -> Bool {
+    guard let table = costs.table(from: streams, to: streams + mostRows(streams)) else {
       return false
     }
     let plain = Double(streams) / table[0]
@@ -42,39 +53,51 @@ package struct DraftPlanner {
   private static func mostRows(_ streams: Int) -> Int { limit(streams: streams) * streams }
 
   /// How many tokens are guessed for each candidate.
-  package func choose(_ candidates: [Candidate], streams: Int, _ costs: StepCosts) -> [Int] {
-    var counts = candidates.map { _ in 0 }
-    guard !candidates.isEmpty,
-      let table = costs.table(from: streams, to: streams + Self.mostRows(streams))
-    else { return counts }
+  ///
+  /// - Parameter spent: seconds that guessing takes beside the step.
+  package static func choose(
+    _ candidates: [Candidate], streams: Int, _ costs: StepCosts, spent: Double = 0
+  ) -> Choice {
+    var choice = Choice(counts: candidates.map { _ in 0 })
+    guard let table = costs.table(from: streams, to: streams + mostRows(streams)) else { return choice }
     var guesses: [(chance: Double, candidate: Int)] = []
     for (i, candidate) in candidates.enumerated() {
-      var chance = candidate.first
-      for _ in 0..<min(candidate.count, Self.limit(streams: streams)) where chance > 0.02 {
-        guesses.append((chance, i))
-        chance *= candidate.later
-      }
+      for chance in candidate.chances.prefix(limit(streams: streams)) { guesses.append((chance, i)) }
     }
     // In a stream chances fall, so its guesses are taken in order.
     guesses.sort { a, b in
       let (x, y) = ((a.chance * 32).rounded(), (b.chance * 32).rounded())
-      return x != y ? x > y : candidates[a.candidate].length > candidates[b.candidate].length
+      if x != y { return x > y }
+      let (m, n) = (candidates[a.candidate].length, candidates[b.candidate].length)
+      return m != n ? m > n : a.candidate < b.candidate
     }
     var expected = Double(streams)
-    var best = (rate: 1.005 * expected / table[0], count: 0)
+    choice.rate = expected / (table[0] + spent)
+    var best = (rate: 1.005 * choice.rate, count: 0)
     for (i, guess) in guesses.prefix(table.count - 1).enumerated() {
       expected += guess.chance
-      let rate = expected / table[i + 1]
+      let rate = expected / (table[i + 1] + spent)
       if rate > best.rate { best = (rate, i + 1) }
     }
-    for guess in guesses.prefix(best.count) { counts[guess.candidate] += 1 }
-    return counts
+    for guess in guesses.prefix(best.count) { choice.counts[guess.candidate] += 1 }
+    choice.rate = max(choice.rate, best.count > 0 ? best.rate : 0)
+    return choice
   }
 
-  /// Closes a step of so many streams and rows that `costs` knows now: `accepted` guesses were right.
+  /// Closes a step of so many streams and rows that `costs` knows now: `accepted` guesses were right. None of them was
+  /// a drafter's.
   package mutating func close(streams: Int, rows: Int, accepted: Int, _ costs: StepCosts) {
-    var gain = Double(accepted) / Double(max(streams, 1))
-    if rows > streams { gain -= max((costs.ratio(of: rows, to: streams) ?? 1) - 1, 0) }
-    account = min(account + Self.allowance + gain, Self.most)
+    account.close(gain: costs.gain(streams: streams, rows: rows, accepted: accepted))
+  }
+
+  /// Closes a step whose guesses, if any, have another account.
+  mutating func rest() { account.close() }
+}
+
+extension StepCosts {
+  /// What a step gained by guesses, in steps without them; less than 0 for a loss.
+  func gain(streams: Int, rows: Int, accepted: Int) -> Double {
+    let gain = Double(accepted) / Double(max(streams, 1))
+    return rows > streams ? gain - max((ratio(of: rows, to: streams) ?? 1) - 1, 0) : gain
   }
 }

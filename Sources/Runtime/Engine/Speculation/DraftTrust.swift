@@ -18,6 +18,19 @@ package struct DraftRates {
     return (min(firsts[match] * trust.factor, 0.98), min(laters[match], 0.98))
   }
 
+  /// The chances of a draft's tokens, each with all before it right. Unlikely ones are left out.
+  package static func chain(
+    _ chances: (first: Double, later: Double), _ count: Int, behind before: Double = 1
+  ) -> [Double] {
+    var chain: [Double] = []
+    var chance = before * chances.first
+    while chain.count < count, chance > 0.02 {
+      chain.append(chance)
+      chance *= chances.later
+    }
+    return chain
+  }
+
   /// Learns from a draft of which `accepted` tokens were right, and `checked` were looked at.
   package mutating func learn(match: Int, accepted: Int, checked: Int, _ trust: inout DraftTrust) {
     guard checked > 0 else { return }
@@ -32,15 +45,21 @@ package struct DraftRates {
 
 /// How often one stream's guesses were right lately, as a factor on what is usual.
 package struct DraftTrust {
-  private var hits = 2.0
-  private var expected = 2.0
+  private var hits: Double
+  private var expected: Double
+  private let memory: Double
 
-  package init() {}
+  /// What was found is looked at once a step, a drafter's guesses several times.
+  package init(isDrafter: Bool = false) {
+    memory = isDrafter ? 0.99 : 0.9
+    hits = isDrafter ? 30 : 2
+    expected = hits
+  }
 
   package var factor: Double { hits / expected }
 
-  fileprivate mutating func add(hit: Bool, expected share: Double) {
-    hits = 0.9 * hits + (hit ? 1 : 0) + 0.02
-    expected = 0.9 * expected + share + 0.02
+  mutating func add(hit: Bool, expected share: Double) {
+    hits = memory * hits + (hit ? 1 : 0) + 0.02
+    expected = memory * expected + share + 0.02
   }
 }

@@ -42,6 +42,21 @@ package struct StepCosts {
     return entries[rows].seconds / entries[fewer].seconds
   }
 
+  /// Seconds of a step of `rows` rows, from the nearest that are known; nil where none is.
+  func seconds(of rows: Int) -> Double? {
+    guard rows > 0 else { return 0 }
+    let below = (1...max(min(rows, Self.mostRows), 1)).last { isKnown($0) }
+    let above = rows < Self.mostRows ? (rows...Self.mostRows).first { isKnown($0) } : nil
+    switch (below, above) {
+    case (let low?, let high?) where high > low:
+      let share = Double(rows - low) / Double(high - low)
+      return entries[low].seconds + share * (entries[high].seconds - entries[low].seconds)
+    case (let low?, _): return entries[low].seconds * (1 + 0.1 * Double(rows - low))
+    case (nil, let high?): return entries[high].seconds
+    case (nil, nil): return nil
+    }
+  }
+
   /// Estimates for `rows` rows, one more, and so on, at most up to `last`. Nil when steps of `rows` rows were not
   /// measured lately: what more rows cost is told by comparison with them.
   package func table(from rows: Int, to last: Int) -> [Double]? {

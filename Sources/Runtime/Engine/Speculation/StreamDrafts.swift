@@ -6,8 +6,20 @@ struct StreamDrafts {
   /// How often guesses were right lately.
   var trust = DraftTrust()
 
-  /// What is guessed to follow in this step.
+  /// What a drafter has read of the job's text; nil until it guesses for the job.
+  var read: CachedTokens?
+  /// Whether the drafter reads the text from its beginning, in several steps if it is long.
+  var isToBeRead = false
+  /// How often the drafter's guesses were right lately.
+  var drafterTrust = DraftTrust(isDrafter: true)
+
+  /// What was found in the index.
+  var found = DraftIndex.Draft()
+  /// What is guessed to follow in this step: what a drafter guessed, then what was found.
   private(set) var tokens: ArraySlice<Int> = []
+  /// How sure the drafter was of each of its guesses.
+  private var confidences: [Int] = []
+  /// How many tokens agreed before what was found.
   private var match = 0
   /// Guesses of this step that were right, and that were looked at.
   private var right = 0
@@ -17,19 +29,42 @@ struct StreamDrafts {
   private(set) var drafted = 0
   private(set) var accepted = 0
 
-  /// Proposes what may follow; nothing is counted yet.
+  // MARK: Guesses
+
+  /// Proposes one more guess of the drafter's.
+  mutating func propose(_ guess: DraftModel.Guess) {
+    tokens.append(guess.id)
+    confidences.append(guess.confidence)
+  }
+
+  /// Proposes what was found, behind the drafter's guesses if there are some.
   mutating func propose(_ draft: DraftIndex.Draft) {
-    tokens = draft.tokens[...]
+    tokens += draft.tokens
     match = draft.match
   }
 
-  /// Keeps the first guesses.
+  /// Keeps the first guesses, which are checked in this step.
   mutating func keep(_ count: Int) {
     tokens = tokens.prefix(count)
     drafted += tokens.count
   }
 
-  func chances(_ rates: DraftRates) -> (first: Double, later: Double) { rates.chances(match: match, trust) }
+  /// The chance of each guess that it is right, and all before it.
+  func chances(_ rates: DraftRates, _ drafter: DrafterRates) -> [Double] {
+    var chances: [Double] = []
+    var chance = 1.0
+    for confidence in confidences {
+      chance *= drafter.chance(confidence, drafterTrust)
+      chances.append(chance)
+    }
+    let rest = tokens.count - confidences.count
+    return chances + DraftRates.chain(rates.chances(match: match, trust), rest, behind: chance)
+  }
+
+  /// The chances of what was found.
+  func foundChances(_ rates: DraftRates) -> [Double] {
+    DraftRates.chain(rates.chances(match: found.match, trust), found.tokens.count)
+  }
 
   /// Compares the next guess with the token that was drawn at its place. Returns whether it is right; false when there
   /// is none.
@@ -43,9 +78,18 @@ struct StreamDrafts {
   }
 
   /// Ends the step. Returns the guesses that were right.
-  mutating func close(_ rates: inout DraftRates) -> Int {
-    if !tokens.isEmpty { rates.learn(match: match, accepted: right, checked: checked, &trust) }
-    defer { (tokens, right, checked) = ([], 0, 0) }
+  mutating func close(_ rates: inout DraftRates, _ drafter: inout DrafterRates) -> Int {
+    for (place, confidence) in confidences.prefix(checked).enumerated() {
+      drafter.learn(confidence, isRight: place < right, &drafterTrust)
+    }
+    let own = confidences.count
+    if checked > own {
+      rates.learn(match: match, accepted: right - own, checked: checked - own, &trust)
+    }
+    defer {
+      (tokens, confidences, found) = ([], [], DraftIndex.Draft())
+      (right, checked) = (0, 0)
+    }
     return right
   }
 }

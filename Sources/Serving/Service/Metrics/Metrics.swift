@@ -133,6 +133,14 @@ final class Metrics: Sendable {
     for (place, count) in engine.acceptedByPlace.enumerated() {
       page.sample(places, [("position", String(place))], Double(count))
     }
+    guard engine.draftCacheBytesLimit > 0 else { return }
+    page.family("tina_draft_seconds_total", "counter", "Seconds in which the drafter read and guessed.")
+    page.sample("tina_draft_seconds_total", [], engine.draftSeconds)
+    page.single(
+      "tina_draft_cache_used_bytes", "gauge", "Keys and values that the drafter holds.",
+      engine.draftCacheBytesUsed)
+    page.single(
+      "tina_draft_cache_limit_bytes", "gauge", "The most that it may hold.", engine.draftCacheBytesLimit)
   }
 
   private func addProcess(to page: inout MetricsPage) {

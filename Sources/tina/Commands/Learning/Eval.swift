@@ -126,6 +126,7 @@ struct Eval: AsyncParsableCommand {
   @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
+    try speculation.validate(beside: merging)
     let given = adapters.compactMap { $0.isNamed ? $0.name : nil } + (base ? ["base"] : [])
     if let twice = given.first(where: { name in given.count { $0 == name } > 1 }) {
       throw ValidationError(
@@ -262,7 +263,9 @@ struct Eval: AsyncParsableCommand {
       ]
     }
     var assistant = try Assistant(
-      compute.engine(model, speculation: speculation.remembering, memory: crew?.cacheMemory))
+      compute.engine(
+        model, speculation: speculation.remembering, drafter: speculation.drafter(for: model),
+        memory: crew?.cacheMemory))
     try thinking.apply(to: &assistant)
     let settings = EvaluationSettings(
       benchmark: benchmark, problems: problems, template: try assistant.prompts.name, system: system,

@@ -18,6 +18,7 @@ extension Eval {
       ("--allow-base-mismatch", attaching.mismatch.allowBaseMismatch), ("--trust", attaching.trust),
       ("--threads", compute.opening.threads.threads != nil), ("--context", compute.context != nil),
       ("--activations", compute.opening.activations != nil), ("--cache-memory", compute.cacheMemory != nil),
+      ("--draft", speculation.draft != nil),
       ("--cache-type", compute.cacheType != .f16), ("--think or --no-think", thinking.think != nil),
     ]
     if let found = foreign.first(where: \.1) {

@@ -208,6 +208,10 @@ struct Train: AsyncParsableCommand {
     options.memory = memory.map { Int($0 * 1e9) } ?? crew?.memory
     options.cacheType = cacheType
     options.speculation = speculation.remembering
+    options.drafter = try speculation.drafter(for: base)
+    if options.drafter != nil, !recipe.rolloutServers.isEmpty {
+      Terminal.note("--draft guesses in this process alone, and the recipe's rollout_servers sample")
+    }
     return (recipe, base, options)
   }
 }

@@ -62,6 +62,7 @@ struct Run: AsyncParsableCommand {
   var jsonl: String?
 
   func validate() throws {
+    try speculation.validate(beside: adapter.merging)
     if noSpecial, !raw {
       throw ValidationError("--no-special is for --raw: a chat's tokens are its template's.")
     }
@@ -106,7 +107,9 @@ struct Run: AsyncParsableCommand {
     let (placed, attached) = try adapter.place(
       on: compute.model(path, activations: settings.activations?.value ?? .fastest))
     var assistant = try Assistant(
-      compute.engine(placed, speculation: speculation.remembering), adapter: attached)
+      compute.engine(
+        placed, speculation: speculation.remembering, drafter: speculation.drafter(for: placed)),
+      adapter: attached)
     // A model without a chat template is told of before anything is computed.
     if !raw { _ = try assistant.prompts }
     try thinking.apply(to: &assistant)

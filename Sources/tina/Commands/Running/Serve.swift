@@ -46,6 +46,7 @@ struct Serve: AsyncParsableCommand {
   @OptionGroup(title: "Computing") var speculation: SpeculationOptions
 
   func validate() throws {
+    try speculation.validate(beside: merging)
     var names: Set<String> = []
     for adapter in adapter where !names.insert(adapter.name).inserted {
       throw ValidationError("--adapter: found the name \(adapter.name) twice, expected each once.")
@@ -97,7 +98,9 @@ struct Serve: AsyncParsableCommand {
         model = try merging.place(attaching.attach(adapter.source, to: model), on: model).model
         baseName = name ?? adapter.name
       }
-      let engine = compute.engine(model, batchLimit: limits.maxRunning, speculation: speculation.apart)
+      let engine = try compute.engine(
+        model, batchLimit: limits.maxRunning, speculation: speculation.apart,
+        drafter: speculation.drafter(for: model))
       let registry = AdapterRegistry(
         engine: engine, baseName: baseName, allowBaseMismatch: attaching.mismatch.allowBaseMismatch,
         isTrusted: attaching.trust)
