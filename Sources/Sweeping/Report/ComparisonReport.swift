@@ -42,7 +42,8 @@ package enum ComparisonReport {
     // A run's own recipe names Pico by its path, and the sweep by its name.
     let base =
       bases.count == 1
-      ? bases.union([SweepFolder.base]).sorted(by: >).lazy.compactMap { RunResult(of: folder + "/" + $0) }.first
+      ? bases.union([SweepFolder.base]).sorted(by: >).lazy.compactMap { RunResult(of: folder + "/" + $0) }
+        .first
       : nil
     let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
     return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
