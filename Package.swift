@@ -176,7 +176,7 @@ let package = Package(
       path: "Benchmarks/training",
       swiftSettings: house),
     .executableTarget(
-      name: "speculation-benchmark", dependencies: ["ModelFiles", "TinaRuntime", "Tokenization"],
+      name: "speculation-benchmark", dependencies: ["ModelFiles", "Support", "TinaRuntime", "Tokenization"],
       path: "Benchmarks/speculation", swiftSettings: house),
     // As another package's programs are: with the compiler's own settings.
     .executableTarget(name: "example-sample", dependencies: ["TinaRuntime"], path: "Examples/sample"),

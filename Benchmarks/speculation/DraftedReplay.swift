@@ -1,3 +1,4 @@
+import Support
 import TinaRuntime
 
 /// A drafter in a replay: the engine's own controller decides, and whether a guess is right is drawn at random.
@@ -5,7 +6,7 @@ struct DraftedReplay {
   let drafter: (costs: Replay.Costs, agreement: Double)?
   private var planner = DrafterPlanner()
   private var foundRate = 0.0
-  private var random = SplitMix(state: 1)
+  private var random = SplitMix64(state: 1)
   /// All guesses count as equally sure.
   private static let confidence = 8
 
@@ -62,7 +63,8 @@ struct DraftedReplay {
       var chances: [(place: Int, chance: Double)] = []
       for place in active {
         let (stream, count) = (running[place], guesses[place].drafted)
-        let isRight = guesses[place].tokens.last != -1 && random.next() < drafter.agreement
+        let isRight =
+          guesses[place].tokens.last != -1 && Double(random.next() >> 11) * 0x1p-53 < drafter.agreement
         guesses[place].tokens.append(isRight ? stream.rest[stream.rest.startIndex + count] : -1)
         let chance =
           (guesses[place].chances.last ?? 1) * planner.rates.chance(Self.confidence, stream.drafterTrust)
@@ -102,18 +104,5 @@ struct DraftedReplay {
       DrafterPlanner.Step(
         streams: streams, rows: rows, accepted: accepted, seconds: seconds, foundRate: foundRate), costs,
       &found)
-  }
-}
-
-/// Numbers that are the same in each run.
-private struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> Double {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return Double((z ^ (z >> 31)) >> 11) * 0x1p-53
   }
 }

@@ -181,6 +181,7 @@ import Testing
     try base.write(to: temporary.makeFolder("base"))
     let pico = try report(["/checkout/Models/pico", "/checkout/Models/pico"])
     #expect(pico.base != nil && pico.pairs.map(\.first) == ["base"])
+    #expect(try report(["models/other", "models/other"]).base == nil)
   }
 
   @Test func namesBelowAnAxisLeaveRoomForEachOther() {

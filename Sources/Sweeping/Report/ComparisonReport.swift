@@ -38,13 +38,9 @@ package enum ComparisonReport {
       "Sweep \(name)\(recipe)" + (missing > 0 ? " (\(missing) of \(names.count) runs are still to come)" : "")
     let price = dollarsPerHour ?? about["dollars_per_hour"]?.double
     // The base that all runs have in common: of several, none is the measure of the others' runs.
-    let bases = Set(runs.map { SweepFolder.base($0.model) })
-    // A run's own recipe names Pico by its path, and the sweep by its name.
-    let base =
-      bases.count == 1
-      ? bases.union([SweepFolder.base]).sorted(by: >).lazy.compactMap { RunResult(of: folder + "/" + $0) }
-        .first
-      : nil
+    let bases = Set(runs.map { SweepFolder.bases($0.model) })
+    let shared = bases.count == 1 ? bases.first : nil
+    let base = shared?.lazy.compactMap { RunResult(of: folder + "/" + $0) }.first
     let order = about["axes"]?.array?.flatMap { $0.object?["keys"]?.array?.compactMap(\.string) ?? [] } ?? []
     return (RunComparison(title, runs, base: base, dollarsPerHour: price, order: order), folder)
   }

@@ -64,7 +64,7 @@ package struct RunRecord: Sendable {
     return Dictionary(object.members.map { ($0, RecipeChange.text($1)) }) { $1 }
   }
 
-  /// The base that was trained on, as the sweep or its recipe names it; empty for Pico.
+  /// The base that was trained on, as the sweep or the run's recipe names it; for Pico empty or its path.
   package var model: String {
     (settings["model"] ?? settings["model_name_or_path"] ?? "").trimmingCharacters(in: ["\""])
   }

@@ -234,6 +234,13 @@ package final class SweepRunner: Sendable {
 }
 
 extension SweepFolder {
+  /// The folders that may hold the evaluation of a run's base: a run's own recipe names Pico by its path, the sweep by
+  /// its name.
+  static func bases(_ model: String) -> [String] {
+    let own = base(model)
+    return own != base && NSString(string: model).lastPathComponent == "pico" ? [own, base] : [own]
+  }
+
   /// The folder of a base's evaluation.
   static func base(_ model: String) -> String {
     model.isEmpty || model == "pico"
