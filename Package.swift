@@ -107,7 +107,7 @@ let package = Package(
     .target(name: "CTransfer", cSettings: houseC),
     .target(name: "CEdit", cSettings: houseC),
     .target(name: "CMPI", cSettings: houseC),
-    .target(name: "Processes", dependencies: ["CMPI", "ModelFiles", "Support"], swiftSettings: house),
+    .target(name: "Processes", dependencies: ["CMPI", "ModelFiles", "Support"], swiftSettings: computing),
     .target(name: "TerminalChat", dependencies: ["CEdit", "Support"], swiftSettings: house),
     .target(name: "Transfer", dependencies: ["CTransfer", "ModelFiles", "Support"], swiftSettings: house),
     .target(name: "Hub", dependencies: ["ModelFiles", "Support", "Transfer"], swiftSettings: house),
@@ -118,11 +118,11 @@ let package = Package(
     .systemLibrary(
       name: "CFlint", providers: [.apt(["libflint-dev", "libflint-arb-dev"]), .brew(["flint"])]),
     .systemLibrary(name: "CArb", providers: [.apt(["libflint-arb-dev"])]),
-    .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: computing),
+    .target(name: "Grading", dependencies: ["CArb", "CFlint", "Support"], swiftSettings: house),
     .target(name: "CChild", cSettings: houseC),
     .target(name: "CPriority", cSettings: houseC),
     .target(name: "Judging", dependencies: ["CChild", "ModelFiles", "Support"], swiftSettings: house),
-    .target(name: "Reporting", dependencies: ["Support"], swiftSettings: house),
+    .target(name: "Reporting", dependencies: ["Support"], swiftSettings: computing),
     .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: computing),
     .target(
       name: "Measuring", dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "TinaRuntime"],
@@ -132,7 +132,7 @@ let package = Package(
       dependencies: [
         "AdapterFormat", "Grading", "Judging", "ModelFiles", "Problems", "Processes", "Reporting", "Support",
         "Tokenization", "TinaRuntime", "Transfer",
-      ], swiftSettings: house),
+      ], swiftSettings: computing),
     .target(
       name: "Trainer",
       dependencies: [
@@ -186,13 +186,14 @@ let package = Package(
       name: "example-reward", dependencies: ["TinaRuntime", "Trainer"], path: "Examples/reward",
       exclude: ["near_answer.py", "last_number.py"]),
 
-    .target(name: "TestSupport", dependencies: ["Processes"], path: "Tests/Support", swiftSettings: house),
+    .target(
+      name: "TestSupport", dependencies: ["Processes"], path: "Tests/Support", swiftSettings: computing),
     .testTarget(name: "SupportTests", dependencies: ["Support", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "TestSupport"], swiftSettings: computing),
     .testTarget(name: "ModelFilesTests", dependencies: ["ModelFiles", "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "AdapterFormatTests", dependencies: ["AdapterFormat", "ModelFiles", "TestSupport"],
-      exclude: ["Fixtures"], swiftSettings: computing),
+      exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "TokenizationTests", dependencies: ["ModelFiles", "TestSupport", "Tokenization"],
       exclude: ["Fixtures"], swiftSettings: house),
@@ -201,7 +202,7 @@ let package = Package(
       dependencies: [
         "AdapterFormat", "CKernels", "ModelFiles", "TestSupport", "TinaRuntime", "Tokenization",
       ],
-      exclude: ["Fixtures"], swiftSettings: computing),
+      exclude: ["Fixtures"], swiftSettings: house),
     .testTarget(
       name: "HubTests", dependencies: ["Hub", "ModelFiles", "Support", "TestSupport", "Transfer"],
       swiftSettings: house),

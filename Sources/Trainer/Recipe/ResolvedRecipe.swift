@@ -39,7 +39,9 @@ struct ResolvedRecipe {
 
   /// The digest of the recipe that a text was resolved from; nil for any other text, and for one that was changed.
   static func origin(of text: String) -> String? {
-    let lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
+    // Bytes, since a text of combining marks takes long to be divided into characters.
+    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), maxSplits: 2, omittingEmptySubsequences: false)
+      .map(Substring.init)
     guard lines.count == 3, lines[1].utf8.starts(with: mark.utf8), lines[1].utf8.count < 300 else {
       return nil
     }
