@@ -39,14 +39,14 @@ let computing: [SwiftSetting] =
 
 /// Describing what is inlined a hundred times takes as long as compiling it, and checking each access in place three
 /// times as long. So kernels have no debug information, AddressSanitizer's checks are calls, and what the tests under
-/// the sanitizers never reach is not checked.
+/// the sanitizers never reach is left out or not checked.
 let houseC: [CSetting] =
   (optimised != nil ? [.unsafeFlags(["-O2", "-g0"], .when(configuration: .debug))] : [])
   + (optimised == "c"
     ? [
       .unsafeFlags([
         "-mllvm", "-asan-instrumentation-with-call-threshold=100",
-        "-fsanitize-ignorelist=\(Context.packageDirectory)/scripts/unsanitized.txt",
+        "-fsanitize-ignorelist=\(Context.packageDirectory)/scripts/unsanitized.txt", "-DTK_PORTABLE_INTEGERS",
       ])
     ] : [])
   + (strict ? [.treatAllWarnings(as: .error)] : [])

@@ -21,6 +21,14 @@ struct ThreadOptions: ParsableArguments {
 
   /// The number of threads in force.
   var count: Int { get throws { try ThreadCount(wanted).count } }
+
+  /// The model at a path, computed by so many threads.
+  ///
+  /// - Parameter share: threads for one of several processes on this machine, where the option does not say.
+  func model(_ path: String, activations: ActivationChoice, share: Int? = nil) throws -> Model {
+    ModelMemory.use()
+    return try Model(path: path, threads: wanted ?? share, activations: activations)
+  }
 }
 
 /// What outlives the program for the models that it opens.
@@ -32,31 +40,19 @@ enum ModelMemory {
   }
 }
 
-/// How a model is opened.
-struct ModelOptions: ParsableArguments {
+/// How the model computes. Debug builds of the parser check a group in a group in a group a hundred times: two levels
+/// are enough.
+struct ComputeOptions: ParsableArguments {
+  static let activationsHelp: ArgumentHelp =
+    """
+    What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too, f32: \
+    not at all; fastest: what suits this processor. Unless given: fastest to run, serve and bench, else int8.
+    """
+
   @OptionGroup var threads: ThreadOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "What activations are rounded to: int8 for the weights of a quantised GGUF base, bf16 for BF16 weights too, f32:"
-        + " not at all; fastest: what suits this processor. Unless given: fastest to run, serve and bench, else int8."
-    ))
+  @Option(help: Self.activationsHelp)
   var activations: ActivationChoice?
-
-  /// The model at a path.
-  ///
-  /// - Parameters:
-  ///   - usual: how activations are chosen where the option does not say.
-  ///   - share: threads for one of several processes on this machine, where the option does not say.
-  func model(_ path: String, activations usual: ActivationChoice, threads share: Int? = nil) throws -> Model {
-    ModelMemory.use()
-    return try Model(path: path, threads: threads.wanted ?? share, activations: activations ?? usual)
-  }
-}
-
-/// How the model computes.
-struct ComputeOptions: ParsableArguments {
-  @OptionGroup var opening: ModelOptions
 
   @Option(help: "The longest sequence in tokens, prompt and answer together; the model's own unless given.")
   var context: Int?
@@ -85,7 +81,7 @@ struct ComputeOptions: ParsableArguments {
   ///   - share: threads for one of several processes on this machine, where the option does not say.
   /// - Throws: `CommandError` when ``context`` is longer than the model's own.
   func model(_ path: String, activations usual: ActivationChoice, threads share: Int? = nil) throws -> Model {
-    let model = try opening.model(path, activations: usual, threads: share)
+    let model = try threads.model(path, activations: activations ?? usual, share: share)
     if let context, context > model.config.maxPositions {
       throw CommandError(
         "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"

@@ -1,7 +1,7 @@
 // x86-64 with AVX2: bytes are multiplied in pairs.
 #include "dispatch/kernel.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TK_PORTABLE_INTEGERS)
 #include <immintrin.h>
 #define TK_HALF_IN_HARDWARE
 #define TK_MADDUBS

@@ -1,7 +1,7 @@
 // x86-64 with AVX-VNNI: four bytes at once, in registers of 256 bits.
 #include "dispatch/kernel.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(TK_PORTABLE_INTEGERS)
 #include <immintrin.h>
 #define TK_HALF_IN_HARDWARE
 #define TK_VNNI_256

@@ -1,7 +1,7 @@
 // arm64: four bytes at once where the compiler may assume it (every Apple processor; -march=armv8.2-a+dotprod).
 #include "dispatch/kernel.h"
 
-#if defined(__aarch64__)
+#if defined(__aarch64__) && !defined(TK_PORTABLE_INTEGERS)
 #include <arm_neon.h>
 #define TK_HALF_IN_HARDWARE
 #define LANES 8

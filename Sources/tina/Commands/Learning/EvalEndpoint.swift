@@ -15,9 +15,9 @@ extension Eval {
     let foreign: [(String, Bool)] = [
       ("a model", model != nil), ("--adapter", !adapters.isEmpty), ("--no-base", !base),
       ("--merged", merging.merged != nil), ("--replay", replay != nil),
-      ("--allow-base-mismatch", attaching.mismatch.allowBaseMismatch), ("--trust", attaching.trust),
-      ("--threads", compute.opening.threads.threads != nil), ("--context", compute.context != nil),
-      ("--activations", compute.opening.activations != nil), ("--cache-memory", compute.cacheMemory != nil),
+      ("--allow-base-mismatch", attaching.allowBaseMismatch), ("--trust", attaching.trust),
+      ("--threads", compute.threads.threads != nil), ("--context", compute.context != nil),
+      ("--activations", compute.activations != nil), ("--cache-memory", compute.cacheMemory != nil),
       ("--draft", speculation.draft != nil),
       ("--cache-type", compute.cacheType != .f16), ("--think or --no-think", thinking.think != nil),
     ]

@@ -61,7 +61,10 @@ struct Bench: AsyncParsableCommand {
   var adapter: AdapterSource?
 
   @OptionGroup var merging: MergedOptions
-  @OptionGroup var opening: ModelOptions
+  @OptionGroup var threads: ThreadOptions
+
+  @Option(help: ComputeOptions.activationsHelp)
+  var activations: ActivationChoice?
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -108,7 +111,7 @@ struct Bench: AsyncParsableCommand {
       try? FileManager.default.removeItem(atPath: folder)
       TemporaryPaths.forget(folder)
     }
-    var opened = try opening.model(path, activations: settings.activations?.value ?? .fastest)
+    var opened = try threads.model(path, activations: activations ?? settings.activations?.value ?? .fastest)
     var attached = try adapter.map { try AttachedAdapter(telling: $0, to: opened) }
     if let adapter = attached { (opened, attached) = try merging.place(adapter, on: opened) }
     var results: [SpeedResult] = []

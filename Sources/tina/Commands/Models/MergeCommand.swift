@@ -57,7 +57,9 @@ struct MergeCommand: AsyncParsableCommand {
   @Flag(help: "Replace the output if it is there, once the merge is verified.")
   var force = false
 
-  @OptionGroup var mismatch: MismatchOptions
+  @Flag(help: AttachOptions.mismatchHelp)
+  var allowBaseMismatch = false
+
   @OptionGroup var threads: ThreadOptions
 
   @Flag(help: "Print the report as one JSON object.")
@@ -134,10 +136,10 @@ struct MergeCommand: AsyncParsableCommand {
     if writesGGUF, settings.fileType == nil { settings.fileType = try Merge.ownFileType(model) }
     var adapters: [AttachedAdapter] = []
     for text in paths.dropFirst().dropLast() {
-      guard let source = try AdapterSource(argument: text).map({ try mismatch.applied(to: $0.resolved()) })
-      else {
+      guard var source = try AdapterSource(argument: text)?.resolved() else {
         throw ValidationError("an adapter: found \"\(text)\", expected PATH or PATH@SCALE.")
       }
+      source.allowBaseMismatch = allowBaseMismatch
       let adapter = try source.open(for: model)
       for note in adapter.notes { Terminal.note("note: " + note) }
       adapters.append(

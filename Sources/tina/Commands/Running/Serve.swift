@@ -102,7 +102,7 @@ struct Serve: AsyncParsableCommand {
         model, batchLimit: limits.maxRunning, speculation: speculation.apart,
         drafter: speculation.drafter(for: model))
       let registry = AdapterRegistry(
-        engine: engine, baseName: baseName, allowBaseMismatch: attaching.mismatch.allowBaseMismatch,
+        engine: engine, baseName: baseName, allowBaseMismatch: attaching.allowBaseMismatch,
         isTrusted: attaching.trust)
       for adapter in attached {
         if adapter.name == registry.baseName {

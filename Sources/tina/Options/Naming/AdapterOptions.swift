@@ -28,22 +28,13 @@ struct AdapterOptions: ParsableArguments {
   }
 }
 
-/// Whether adapters may meet other weights than their base's.
-struct MismatchOptions: ParsableArguments {
-  @Flag(help: "Attach adapters although the model's weights are not those that they belong to.")
-  var allowBaseMismatch = false
-
-  /// The same adapter, with what the option says.
-  func applied(to source: AdapterSource) -> AdapterSource {
-    var source = source
-    source.allowBaseMismatch = allowBaseMismatch
-    return source
-  }
-}
-
 /// How adapters are attached.
 struct AttachOptions: ParsableArguments {
-  @OptionGroup var mismatch: MismatchOptions
+  static let mismatchHelp: ArgumentHelp =
+    "Attach adapters although the model's weights are not those that they belong to."
+
+  @Flag(help: Self.mismatchHelp)
+  var allowBaseMismatch = false
 
   @Flag(
     help:
@@ -53,7 +44,8 @@ struct AttachOptions: ParsableArguments {
 
   /// The same adapter, with what the options say.
   func applied(to source: AdapterSource) -> AdapterSource {
-    var source = mismatch.applied(to: source)
+    var source = source
+    source.allowBaseMismatch = allowBaseMismatch
     source.isTrusted = trust
     return source
   }
