@@ -139,7 +139,7 @@ let package = Package(
         "AdapterFormat", "CBuild", "CKernels", "Grading", "Judging", "ModelFiles", "Problems", "Processes",
         "Reporting", "Support", "Tokenization", "TinaRuntime", "Transfer",
         .product(name: "Yams", package: "Yams"),
-      ], swiftSettings: computing),
+      ], swiftSettings: house),
     .target(
       name: "Sweeping",
       dependencies: ["Evaluation", "ModelFiles", "Processes", "Reporting", "Support", "Trainer"],
