@@ -45,25 +45,27 @@ package final class BlockArrays {
   package let middleNormed: FloatBuffer
   package let gate: FloatBuffer
   package let up = FloatBuffer()
-  package let product: FloatBuffer  // activation(gate) * up
+  package let product: FloatBuffer  // activation(gate) * up, made again by `Decoder.activate`
   package let feedForwardOutput = FloatBuffer()  // before a norm on it, where there is one
 
-  /// - Parameter keepsAll: whether every array outlives the forward pass, as a backward pass needs it. Otherwise arrays
-  ///   that serve one after another share memory.
-  package init(keepsAll: Bool) {
+  /// - Parameters:
+  ///   - keepsAll: whether every array outlives the forward pass, as a backward pass needs it. Otherwise arrays that
+  ///     serve one after another share memory.
+  ///   - sharedProduct: memory for the product that other blocks use too.
+  package init(keepsAll: Bool, sharedProduct: FloatBuffer? = nil) {
     normed = FloatBuffer()
     middleNormed = keepsAll ? FloatBuffer() : normed
     middle = keepsAll ? FloatBuffer() : input
     rawQueries = keepsAll ? FloatBuffer() : queries
     rawKeys = keepsAll ? FloatBuffer() : keys
     gate = FloatBuffer()
-    product = keepsAll ? FloatBuffer() : gate
+    product = sharedProduct ?? (keepsAll ? FloatBuffer() : gate)
   }
 
-  /// Floats of one row in all arrays that are kept, but for the input.
+  /// Floats of one row in all arrays that are kept, but for the input and a shared product.
   package static func rowCount(_ config: Architecture) -> Int {
     var count =
-      3 * config.hiddenSize + 2 * config.queryWidth + 2 * config.keyWidth + 3 * config.intermediateSize
+      3 * config.hiddenSize + 2 * config.queryWidth + 2 * config.keyWidth + 2 * config.intermediateSize
     if config.norms[.query] != nil { count += config.queryWidth }
     if config.norms[.key] != nil { count += config.keyWidth }
     for place in [NormPlace.attentionOutput, .feedForwardOutput] where config.norms[place] != nil {
@@ -159,12 +161,7 @@ package final class Decoder {
     let g = unsafe arrays.gate.reserve(inner)
     let u = unsafe arrays.up.reserve(inner)
     unsafe rows.project([(.gate, g), (.up, u)], layer: index, input: h2, accumulates: false, self)
-    let p = unsafe arrays.product.reserve(inner)
-    unsafe copy(g, to: p, inner)
-    switch config.activation {
-    case .silu: unsafe tk_swiglu(pool.threads, p, u, n, config.intermediateSize)
-    case .geluTanh: unsafe tk_geglu(pool.threads, p, u, n, config.intermediateSize)
-    }
+    let p = unsafe activate(arrays, rows: n)
     if let output = unsafe output {
       unsafe copy(m, to: output, width)
       unsafe add(
@@ -173,6 +170,19 @@ package final class Decoder {
       let added = unsafe arrays.feedForwardOutput.reserve(width)
       unsafe rows.project([(.down, added)], layer: index, input: p, accumulates: false, self)
     }
+  }
+
+  /// Writes a block's product from its gate and up.
+  @discardableResult
+  @unsafe package func activate(_ arrays: BlockArrays, rows n: Int) -> UnsafeMutablePointer<Float> {
+    let inner = n * config.intermediateSize
+    let p = unsafe arrays.product.reserve(inner)
+    unsafe copy(arrays.gate.start, to: p, inner)
+    switch config.activation {
+    case .silu: unsafe tk_swiglu(pool.threads, p, arrays.up.start, n, config.intermediateSize)
+    case .geluTanh: unsafe tk_geglu(pool.threads, p, arrays.up.start, n, config.intermediateSize)
+    }
+    return unsafe p
   }
 
   /// Adds a projection to `sum`, directly, or by way of `added` where a norm stands between.
@@ -307,6 +317,9 @@ package final class Decoder {
 
   /// Copies unless both are the same memory.
   @unsafe private func copy(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, _ count: Int) {
-    if unsafe x != UnsafePointer(y) { unsafe y.update(from: x, count: count) }
+    if unsafe x == UnsafePointer(y) { return }
+    pool.run(count: count, inPiecesOf: 65536) { piece in
+      unsafe (y + piece.lowerBound).update(from: x + piece.lowerBound, count: piece.count)
+    }
   }
 }

@@ -8,11 +8,16 @@ import Support
 /// A run uses one such object, which keeps its memory between passes. One thread at a time may use it.
 @safe final class PolicyPass {
   private let decoder: Decoder
-  /// Bytes of activations that a pass may keep. Above that it computes them again, block by block.
+  /// Bytes of activations that a pass may keep. The blocks that do not fit, the first ones, are computed again.
   private let activationLimit: Int
   private let workspace: BlockPass.Workspace
   private let headWorkspace = HeadPass.Workspace()
+  /// One for each block that is kept, behind one that serves all others.
   private var records: [LayerRecord] = []
+  /// The most rows that a kept record has room for.
+  private var recordRows = 0
+  /// The MLP's product of the block that is being computed, which is cheap to make again.
+  private let product = FloatBuffer()
   private let hidden = FloatBuffer()
   private let blockInputs = FloatBuffer()
   private let targetGradients = FloatBuffer()
@@ -74,19 +79,20 @@ import Support
       adapter: adapter.map {
         AdapterProducts(decoder: decoder, parameters: $0, batch: batch, dropout: dropout)
       }, workspace: workspace)
-    let recordBytes = LayerRecord.bytes(rows: n, config, rank: adapter?.maxRank ?? 0)
-    let keepsAll = gradient != nil && recordBytes * config.layerCount <= activationLimit
-    // One record serves every block unless all are kept; then the blocks' inputs are kept, to compute them again.
-    while records.count < (keepsAll ? config.layerCount : 1) { records.append(LayerRecord()) }
+    // Of the first blocks only the inputs are kept, to compute them again.
+    let again = config.layerCount - (gradient == nil ? 0 : keptBlocks(rows: n, rank: adapter?.maxRank ?? 0))
+    addRecords(1)
     let inputs =
-      gradient != nil && !keepsAll ? unsafe blockInputs.reserve(n * width * config.layerCount) : nil
+      gradient != nil && again > 0 ? unsafe blockInputs.reserve(n * width * again) : nil
 
     let x = unsafe hidden.reserve(n * width)
     unsafe decoder.embed(batch.tokens, into: x)
     for index in 0..<config.layerCount {
-      let record = records[keepsAll ? index : 0]
+      let record = records[max(0, index - again + 1)]
       unsafe record.arrays.input.reserve(n * width).update(from: x, count: n * width)
-      if let inputs = unsafe inputs { unsafe (inputs + index * n * width).update(from: x, count: n * width) }
+      if let inputs = unsafe inputs, index < again {
+        unsafe (inputs + index * n * width).update(from: x, count: n * width)
+      }
       unsafe blocks.forward(index, record, output: x)
     }
     let head = HeadPass(
@@ -105,15 +111,36 @@ import Support
     // From here on x holds the gradient with respect to the last block's output.
     unsafe write(weights, targets, batch, into: x)
     for index in (0..<config.layerCount).reversed() {
-      let record = records[keepsAll ? index : 0]
-      if let inputs = unsafe inputs {
+      let record = records[max(0, index - again + 1)]
+      if let inputs = unsafe inputs, index < again {
         unsafe record.arrays.input.reserve(n * width).update(
           from: inputs + index * n * width, count: n * width)
         unsafe blocks.forward(index, record, output: nil)
+      } else {
+        unsafe decoder.activate(record.arrays, rows: n)
       }
       unsafe blocks.backward(index, record, gradient: gradient, dx: x, needsInput: index > 0)
     }
     return values
+  }
+
+  /// The number of blocks, the last ones, whose activations fit into memory. Makes their records.
+  private func keptBlocks(rows: Int, rank: Int) -> Int {
+    func bytes(_ rows: Int) -> Int { LayerRecord.bytes(rows: rows, decoder.config, rank: rank) }
+    let kept = min(decoder.config.layerCount, activationLimit / max(bytes(rows), 1))
+    // What earlier passes of other sizes left may take too much room.
+    let idle = max(0, records.count - 1 - kept)
+    if bytes(max(rows, recordRows)) * kept + bytes(recordRows) * idle > activationLimit {
+      records = []
+      recordRows = 0
+    }
+    if kept > 0 { recordRows = max(recordRows, rows) }
+    addRecords(1 + kept)
+    return kept
+  }
+
+  private func addRecords(_ count: Int) {
+    while records.count < count { records.append(LayerRecord(product: product)) }
   }
 
   /// Writes Σ weight · d ln p / dx, `[rows, hidden]`, over all targets.

@@ -26,11 +26,11 @@ struct MemoryPlan {
     let total = limit ?? MachineMemory.available * 7 / 10
     // Matrices, the gradients of a step and of one of its pieces, and two moments.
     let state = 4 * (keepsReference ? 6 : 5) * LoRAParameters.count(modules, for: config)
-    // A row while blocks are recomputed: every block's input, one record, and the gradients.
+    // A row while blocks are recomputed: every block's input, one record and its product, and the gradients.
     let row =
       4 * config.hiddenSize * (config.layerCount + 4)
       + LayerRecord.bytes(rows: 1, config, rank: modules.maxRank)
-      + 4 * (3 * config.intermediateSize + 5 * config.hiddenSize)
+      + 4 * (4 * config.intermediateSize + 5 * config.hiddenSize)
     let head = 4 * HeadPass.chunk * (config.vocabSize + 3 * config.hiddenSize)
     let keyBytes = 2 * 2 * config.keyWidth * config.layerCount
     let sampled = recipe.maxPromptLength + recipe.maxCompletionLength
