@@ -33,7 +33,7 @@ static inline void tk_int8_linear(const tk_int8 *kernels, const tk_linear_args *
   (count <= kernels->few ? kernels->rows : kernels->panels)(map, x, first, last, from, count, then);
 }
 
-// Builds that never compute with integers, those of the sanitizers, leave their vectors out: they take half of the time.
+// The sanitizers' builds never compute with integers. They leave the vectors out, which take half of the time.
 #ifdef TK_PORTABLE_INTEGERS
 #define tk_int8_avx2 tk_int8_portable
 #define tk_int8_avxvnni tk_int8_portable
