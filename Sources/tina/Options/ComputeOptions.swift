@@ -40,8 +40,8 @@ enum ModelMemory {
   }
 }
 
-/// How the model computes. Debug builds of the parser check a group in a group in a group a hundred times: two levels
-/// are enough.
+/// How the model computes. Groups are two levels deep at most: for each level, debug builds of the parser check a group
+/// four times as often.
 struct ComputeOptions: ParsableArguments {
   static let activationsHelp: ArgumentHelp =
     """
