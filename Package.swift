@@ -126,7 +126,7 @@ let package = Package(
     .target(name: "Problems", dependencies: ["ModelFiles", "Support"], swiftSettings: computing),
     .target(
       name: "Measuring", dependencies: ["AdapterFormat", "CKernels", "ModelFiles", "Support", "TinaRuntime"],
-      swiftSettings: house),
+      swiftSettings: computing),
     .target(
       name: "Evaluation",
       dependencies: [

@@ -1,5 +1,26 @@
 import Glibc
 
+/// Takes an input, as libFuzzer's `LLVMFuzzerTestOneInput` does; each has a file of its own.
+typealias Target = @Sendable (_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt
+
+private let targets: [String: Target] = [
+  "tina": testTina, "safetensors": testSafetensors, "gguf": testGGUF, "ggufmodel": testGGUFModel,
+  "architecture": testArchitecture, "adapter": testAdapter, "config": testConfig, "identity": testIdentity,
+  "hub": testHub, "prompt": testPrompt, "pattern": testPattern, "recipe": testRecipe, "table": testTable,
+  "judge": testJudge, "http": testHTTP,
+]
+
+/// One program holds all targets, because most of the time goes into compiling and linking; TINA_FUZZ names the one
+/// that runs.
+private let target: Target = {
+  let name = getenv("TINA_FUZZ").map { String(cString: $0) } ?? ""
+  guard let target = targets[name] else { preconditionFailure("TINA_FUZZ names no target: \(name)") }
+  return target
+}()
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt { target(start, count) }
+
 /// A file in memory that the parsers open by its path, written anew for every input.
 struct MemoryFile {
   let path: String

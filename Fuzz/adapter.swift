@@ -38,8 +38,7 @@ private func removeDirectories() {
   }
 }
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testAdapter(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard count > 0, let start else { return 0 }
   let (path, weights) = directories[Int(start[0]) % directories.count]
   write(path + "/" + weights, [UInt8](UnsafeRawBufferPointer(start: start + 1, count: count - 1)))

@@ -3,8 +3,7 @@ import ModelFiles
 private let file = MemoryFile("architecture")
 
 /// The config.json of a model of any family.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testArchitecture(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
   if let config = try? Architecture(path: file.path) {
     precondition(

@@ -36,8 +36,7 @@ private func removeDirectory() {
   rmdir(directory)
 }
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testConfig(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   write(directory + "/adapter_config.json", [UInt8](UnsafeRawBufferPointer(start: start, count: count)))
   _ = try? AdapterFile(path: directory)
   _ = try? Adapter(path: directory)

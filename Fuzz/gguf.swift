@@ -3,8 +3,7 @@ import ModelFiles
 
 private let file = MemoryFile("gguf")
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testGGUF(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
   guard let opened = try? GGUFFile(path: file.path) else { return 0 }
   for (key, _) in opened.metadata { precondition(opened[key] != nil) }

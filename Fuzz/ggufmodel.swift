@@ -4,8 +4,7 @@ import Tokenization
 private let file = MemoryFile("ggufmodel")
 
 /// A GGUF file taken for a whole model: configuration, weights, tokenizer.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testGGUFModel(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
   if let model = try? StoredModel(path: file.path) {
     let config = model.config

@@ -9,8 +9,7 @@ extension RequestLimits {
 ///
 /// A byte 0xFF and a number repeat the four bytes before them some thousand times, so that long runs are tried. None
 /// may take longer than its length warrants.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testHTTP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard count > 0, let start else { return 0 }
   let input = [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   let bytes = expanded(input.dropFirst())

@@ -2,8 +2,7 @@ import ModelFiles
 
 /// Reads a hub's answer: the description of a revision, a list of files, a header or a redirect, by the input's first
 /// byte. Then chooses files from it.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testHub(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   guard count > 0, let start else { return 0 }
   let bytes = [UInt8](UnsafeRawBufferPointer(start: start + 1, count: count - 1))
   switch start[0] % 4 {

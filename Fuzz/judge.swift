@@ -1,8 +1,7 @@
 import ModelFiles
 
 /// Answers of programs that judge: one finite number or nothing for each completion, or a refusal.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testJudge(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let line = [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   let began = processorSeconds()
   for expected in [0, 3] {

@@ -3,8 +3,7 @@ import ModelFiles
 @testable import AdapterFormat
 
 /// Patterns, alone and many at once, against paths: an answer or a refusal within bounds of time and memory.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testPattern(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   let began = processorSeconds()
   let texts = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }

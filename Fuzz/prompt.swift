@@ -9,8 +9,7 @@ private let tokenizer: Tokenizer = {
 }()
 private let user = tokenizer.id(of: "<｜User｜>")
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testPrompt(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = [UInt8](UnsafeRawBufferPointer(start: start, count: count))
   guard let first = bytes.first else { return 0 }
   let piece = String(decoding: bytes.dropFirst(), as: UTF8.self)

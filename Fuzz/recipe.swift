@@ -1,8 +1,7 @@
 import Yams
 
 /// Recipes: read or refused, within bounds of time and depth.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testRecipe(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let yaml = String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
   let began = processorSeconds()
   if var reader = try? RecipeReader(yaml: yaml, path: "r.yaml") {

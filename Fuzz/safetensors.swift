@@ -2,8 +2,7 @@ import ModelFiles
 
 private let file = MemoryFile("safetensors")
 
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testSafetensors(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
   guard let opened = try? SafetensorsFile(path: file.path) else { return 0 }
   for tensor in opened.tensors {

@@ -1,6 +1,5 @@
 /// Tables (CSV): every record has as many fields as the first line has names, within bounds of time.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testTable(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeRawBufferPointer(start: start, count: count))
   let began = processorSeconds()
   for isTabbed in [false, true] {

@@ -4,8 +4,7 @@ private let file = MemoryFile("tina")
 
 /// Opens, verifies and decodes. The build replaces SHA-256 (see ConstantHash.swift), so that mutations pass the
 /// digests and reach what is behind them.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func testTina(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   file.write(UnsafeRawBufferPointer(start: start, count: count))
   let report = try? TinaFile.verify(path: file.path, parents: [])
   let archive = try? TinaFile(path: file.path).archive()

@@ -1,3 +1,4 @@
+import AdapterFormat
 import CKernels
 import Foundation
 import ModelFiles
@@ -189,6 +190,20 @@ struct GradientCase {
     }
     #expect(abs(Double(kept) / 40000 - 0.95) < 0.005)
     #expect(abs(sum / 40000 - 1) < 0.005)
+  }
+
+  /// Whoever knows seed, pass and place can draw a mask again, from Philox alone.
+  @Test func dropoutDrawsTheNumbersOfPhilox() {
+    let x = (0..<21).map { Float($0) + 0.5 }
+    var out = x
+    unsafe Dropout(probability: 0.5, seed: 0x1_0000_0009, pass: 4).apply(
+      x, x.count, module: 3, sequence: 2, position: 7, into: &out, add: true)
+    for i in x.indices {
+      let block = Philox.block(counter: (UInt32(i / 8) | 3 << 16, 7, 2, 4), key: (9 ^ 0x4472_6F70, 1))
+      let word = [block.0, block.1, block.2, block.3][i % 8 / 2]
+      let isDropped = word >> UInt32(16 * (i % 2)) & 0xFFFF < 32768
+      #expect(out[i] == (isDropped ? x[i] : 3 * x[i]), "element \(i)")
+    }
   }
 
   /// The sampler's log-probabilities are the trainer's, bit for bit.

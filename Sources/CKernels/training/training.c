@@ -37,6 +37,27 @@ void tk_swiglu_backward(const float *gate, const float *up, float *d, float *d_u
 void tk_geglu_backward(const float *gate, const float *up, float *d, float *d_up, size_t count) {
   tk_current()->training->geglu_backward(gate, up, d, d_up, count);
 }
+void tk_rmsnorm_backward(const float *x, const float *weight, const float *dy, size_t count, float eps, float *dx,
+                         bool adds) {
+  double square = 0, mixed = 0;
+  for (size_t i = 0; i < count; i++) {
+    square += (double)(x[i] * x[i]);
+    mixed += (double)(x[i] * weight[i] * dy[i]);
+  }
+  const double inverse = 1 / sqrt(square / (double)count + (double)eps);
+  const float factor = (float)(inverse * inverse * inverse * mixed / (double)count), scale = (float)inverse;
+  for (size_t i = 0; i < count; i++) {
+    const float value = scale * weight[i] * dy[i] - factor * x[i];
+    dx[i] = adds ? dx[i] + value : value;
+  }
+}
+
+float tk_ordered_dot(const float *x, const float *y, size_t count) {
+  float sum = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i] * y[i];
+  return sum;
+}
+
 double tk_head_backward(float *logits, size_t count, float factor, float log_sum, bool differentiates) {
   return tk_current()->training->head_backward(logits, count, factor, log_sum, differentiates);
 }

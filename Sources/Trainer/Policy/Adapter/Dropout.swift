@@ -1,4 +1,4 @@
-import AdapterFormat
+import CKernels
 
 /// Dropout on an adapter's input, as in PEFT: each module drops other elements.
 ///
@@ -30,17 +30,10 @@ struct Dropout {
     _ x: UnsafePointer<Float>, _ count: Int, module: Int, sequence: UInt32, position: UInt32,
     into y: UnsafeMutablePointer<Float>, add: Bool
   ) {
-    let factor = factor
-    let key = (UInt32(truncatingIfNeeded: seed) ^ 0x4472_6F70, UInt32(truncatingIfNeeded: seed >> 32))
-    for first in stride(from: 0, to: count, by: 8) {
-      let block = Philox.block(
-        counter: (UInt32(first / 8) | UInt32(module) << 16, position, sequence, pass), key: key)
-      let words = [block.0, block.1, block.2, block.3] as InlineArray<4, UInt32>
-      for j in 0..<min(8, count - first) {
-        let bits = words[j / 2] >> UInt32(16 * (j & 1)) & 0xFFFF
-        let value = unsafe bits < threshold ? 0 : x[first + j] * factor
-        unsafe y[first + j] = add ? y[first + j] + value : value
-      }
-    }
+    var row = tk_dropout_row(
+      key: (UInt32(truncatingIfNeeded: seed) ^ 0x4472_6F70, UInt32(truncatingIfNeeded: seed >> 32)),
+      module: UInt32(module), position: position, sequence: sequence, pass: pass, threshold: threshold,
+      factor: factor)
+    unsafe tk_dropout(&row, x, y, count, add)
   }
 }

@@ -73,8 +73,8 @@ extension BlockPass {
       for copy in 0...copies {
         let source = copy == 0 ? row : batch.rowCount + (copy - 1) * batch.promptCount + row
         for member in 0..<group {
-          let part = unsafe parts + source * queryWidth + (head * group + member) * config.headDim
-          for d in 0..<config.headDim { unsafe sum[d] += part[d] }
+          unsafe tk_add(
+            sum, parts + source * queryWidth + (head * group + member) * config.headDim, config.headDim)
         }
       }
     }
@@ -146,9 +146,9 @@ extension BlockPass {
       let visible = seen + i + 1
       let hidden = window.map { max(0, visible - $0) } ?? 0
       let (pRow, dRow) = unsafe (p + i * width, dS + i * width)
-      var mean: Float = 0  // of dP under p, equal to dO · O
-      let out = unsafe output + (firstRow + i) * queryWidth + qColumn
-      for d in 0..<headDim { unsafe mean += out[d] * doBlock[i * queryWidth + d] }
+      // The mean of dP under p is equal to dO · O.
+      let mean = unsafe tk_ordered_dot(
+        output + (firstRow + i) * queryWidth + qColumn, doBlock + i * queryWidth, headDim)
       unsafe tk_softmax_backward(pRow + hidden, dRow + hidden, visible - hidden, mean, scale)
       for hiddenKeys in [0..<hidden, visible..<width] {
         unsafe (pRow + hiddenKeys.lowerBound).update(repeating: 0, count: hiddenKeys.count)

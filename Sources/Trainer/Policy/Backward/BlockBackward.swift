@@ -138,31 +138,9 @@ extension BlockPass {
     let epsilon = config.rmsNormEps
     pool.run(count: rows, inPiecesOf: 16) { rows in
       for row in rows {
-        unsafe rmsNormBackward(
-          x + row * width, weight.pointer, dy + row * width, width, epsilon, into: dx + row * width,
-          adds: adds)
+        unsafe tk_rmsnorm_backward(
+          x + row * width, weight.pointer, dy + row * width, width, epsilon, dx + row * width, adds)
       }
     }
-  }
-}
-
-/// Adds the gradient of one row's RMS norm to `dx`, or writes it there, which may be `dy`.
-@unsafe func rmsNormBackward(
-  _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ width: Int,
-  _ epsilon: Float, into dx: UnsafeMutablePointer<Float>, adds: Bool = true
-) {
-  var square = 0.0
-  var mixed = 0.0
-  for i in 0..<width {
-    unsafe square += Double(x[i] * x[i])
-    unsafe mixed += Double(x[i] * weight[i] * dy[i])
-  }
-  let inverse = 1 / (square / Double(width) + Double(epsilon)).squareRoot()
-  let factor = Float(inverse * inverse * inverse * mixed / Double(width))
-  let scale = Float(inverse)
-  if adds {
-    for i in 0..<width { unsafe dx[i] += scale * weight[i] * dy[i] - factor * x[i] }
-  } else {
-    for i in 0..<width { unsafe dx[i] = scale * weight[i] * dy[i] - factor * x[i] }
   }
 }

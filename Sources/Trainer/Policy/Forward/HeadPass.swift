@@ -63,9 +63,9 @@ struct HeadPass {
       let target = unsafe gradients + first * hidden
       unsafe target.update(repeating: 0, count: count * hidden)
       pool.run(count) { i in
-        unsafe rmsNormBackward(
+        unsafe tk_rmsnorm_backward(
           rows + i * hidden, decoder.weights.finalNorm.pointer, back + i * hidden, hidden,
-          decoder.config.rmsNormEps, into: target + i * hidden)
+          decoder.config.rmsNormEps, target + i * hidden, true)
       }
     }
     return scores
