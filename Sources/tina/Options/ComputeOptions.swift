@@ -9,7 +9,10 @@ extension ActivationChoice: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-  @Option(help: "Threads that compute; as many as processors, of two kinds the faster ones, unless given.")
+  static let threadsHelp: ArgumentHelp =
+    "Threads that compute; as many as processors, of two kinds the faster ones, unless given."
+
+  @Option(help: Self.threadsHelp)
   var threads: Int?
 
   func validate() throws {
@@ -40,7 +43,7 @@ enum ModelMemory {
   }
 }
 
-/// How the model computes. Groups are two levels deep at most: for each level, debug builds of the parser check a group
+/// How the model computes. No group of options lies in another: for each level, debug builds of the parser check a group
 /// four times as often.
 struct ComputeOptions: ParsableArguments {
   static let activationsHelp: ArgumentHelp =
@@ -49,7 +52,8 @@ struct ComputeOptions: ParsableArguments {
     not at all; fastest: what suits this processor. Unless given: fastest to run, serve and bench, else int8.
     """
 
-  @OptionGroup var threads: ThreadOptions
+  @Option(help: ThreadOptions.threadsHelp)
+  var threads: Int?
 
   @Option(help: Self.activationsHelp)
   var activations: ActivationChoice?
@@ -65,7 +69,15 @@ struct ComputeOptions: ParsableArguments {
       "Memory for keys and values in MiB; half of what is available unless given.", valueName: "mib"))
   var cacheMemory: Int?
 
+  /// The number of threads, as commands have it that take nothing else of these options.
+  var threading: ThreadOptions {
+    var options = ThreadOptions()
+    options.threads = threads
+    return options
+  }
+
   func validate() throws {
+    try threading.validate()
     let memory = MachineMemory.total >> 20
     if let cacheMemory, !(1...memory).contains(cacheMemory) {
       throw ValidationError(
@@ -81,7 +93,7 @@ struct ComputeOptions: ParsableArguments {
   ///   - share: threads for one of several processes on this machine, where the option does not say.
   /// - Throws: `CommandError` when ``context`` is longer than the model's own.
   func model(_ path: String, activations usual: ActivationChoice, threads share: Int? = nil) throws -> Model {
-    let model = try threads.model(path, activations: activations ?? usual, share: share)
+    let model = try threading.model(path, activations: activations ?? usual, share: share)
     if let context, context > model.config.maxPositions {
       throw CommandError(
         "--context: found \(context), but \(path) was made for at most \(model.config.maxPositions). Give that or"

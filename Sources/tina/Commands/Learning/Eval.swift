@@ -213,7 +213,7 @@ struct Eval: AsyncParsableCommand {
       try processes.isFirst ? EvaluationFolder(out ?? Self.folder(evaluator.settings)) : nil
     }
     if processes.isFirst, let crew {
-      for note in try crew.notes(threads: compute.threads.wanted) { Terminal.note(note) }
+      for note in try crew.notes(threads: compute.threading.wanted) { Terminal.note(note) }
     }
     let signals = crew.map { crew in StopSignals { crew.endTellingLoss() } }
     defer { signals?.cancel() }

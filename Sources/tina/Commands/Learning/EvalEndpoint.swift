@@ -16,7 +16,7 @@ extension Eval {
       ("a model", model != nil), ("--adapter", !adapters.isEmpty), ("--no-base", !base),
       ("--merged", merging.merged != nil), ("--replay", replay != nil),
       ("--allow-base-mismatch", attaching.allowBaseMismatch), ("--trust", attaching.trust),
-      ("--threads", compute.threads.threads != nil), ("--context", compute.context != nil),
+      ("--threads", compute.threads != nil), ("--context", compute.context != nil),
       ("--activations", compute.activations != nil), ("--cache-memory", compute.cacheMemory != nil),
       ("--draft", speculation.draft != nil),
       ("--cache-type", compute.cacheType != .f16), ("--think or --no-think", thinking.think != nil),

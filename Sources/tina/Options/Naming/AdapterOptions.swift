@@ -11,11 +11,32 @@ struct AdapterOptions: ParsableArguments {
         + " quality layer of a .tina file, PATH@0.5 multiplies its scale.", valueName: "adapter"))
   var adapter: AdapterSource?
 
-  @OptionGroup var attaching: AttachOptions
-  @OptionGroup var merging: MergedOptions
+  @Flag(help: AttachOptions.mismatchHelp)
+  var allowBaseMismatch = false
+
+  @Flag(help: AttachOptions.trustHelp)
+  var trust = false
+
+  @Option(help: MergedOptions.mergedHelp)
+  var merged: FloatType?
+
+  /// How it is attached, as commands have it that name adapters by themselves.
+  var attaching: AttachOptions {
+    var options = AttachOptions()
+    options.allowBaseMismatch = allowBaseMismatch
+    options.trust = trust
+    return options
+  }
+
+  /// Whether it is added to the weights, likewise.
+  var merging: MergedOptions {
+    var options = MergedOptions()
+    options.merged = merged
+    return options
+  }
 
   func validate() throws {
-    if merging.merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
+    if merged != nil, adapter == nil { throw ValidationError("--merged needs an --adapter.") }
   }
 
   /// The adapter as it is named, if one is.
@@ -33,13 +54,13 @@ struct AttachOptions: ParsableArguments {
   static let mismatchHelp: ArgumentHelp =
     "Attach adapters although the model's weights are not those that they belong to."
 
+  static let trustHelp: ArgumentHelp =
+    "Leave the checksums of plainly stored .tina files uncompared: a little faster, and damage goes unseen."
+
   @Flag(help: Self.mismatchHelp)
   var allowBaseMismatch = false
 
-  @Flag(
-    help:
-      "Leave the checksums of plainly stored .tina files uncompared: a little faster, and damage goes unseen."
-  )
+  @Flag(help: Self.trustHelp)
   var trust = false
 
   /// The same adapter, with what the options say.
@@ -67,10 +88,11 @@ extension AttachedAdapter {
 
 /// Whether an adapter is added to the weights.
 struct MergedOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Add the one adapter to the weights in memory, as f32, bf16 or f16: a little faster than attached.",
-      valueName: "type"))
+  static let mergedHelp = ArgumentHelp(
+    "Add the one adapter to the weights in memory, as f32, bf16 or f16: a little faster than attached.",
+    valueName: "type")
+
+  @Option(help: Self.mergedHelp)
   var merged: FloatType?
 
   /// The model to run and the adapter attached to it: a merged model and none if that was asked for. Says on standard
