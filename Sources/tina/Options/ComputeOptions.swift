@@ -43,8 +43,8 @@ enum ModelMemory {
   }
 }
 
-/// How the model computes. No group of options lies in another: for each level, debug builds of the parser check a group
-/// four times as often.
+/// How the model computes. No group of options lies in another: for each level, debug builds of the parser check a
+/// group four times as often.
 struct ComputeOptions: ParsableArguments {
   static let activationsHelp: ArgumentHelp =
     """
