@@ -69,7 +69,7 @@ struct ComputeOptions: ParsableArguments {
       "Memory for keys and values in MiB; half of what is available unless given.", valueName: "mib"))
   var cacheMemory: Int?
 
-  /// The number of threads, as commands have it that take nothing else of these options.
+  /// The threads alone, as a value that is checked in its own type.
   var threading: ThreadOptions {
     var options = ThreadOptions()
     options.threads = threads

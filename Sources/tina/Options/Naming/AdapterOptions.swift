@@ -20,7 +20,7 @@ struct AdapterOptions: ParsableArguments {
   @Option(help: MergedOptions.mergedHelp)
   var merged: FloatType?
 
-  /// How it is attached, as commands have it that name adapters by themselves.
+  /// How the adapter is attached, as a value of its own.
   var attaching: AttachOptions {
     var options = AttachOptions()
     options.allowBaseMismatch = allowBaseMismatch
@@ -28,7 +28,7 @@ struct AdapterOptions: ParsableArguments {
     return options
   }
 
-  /// Whether it is added to the weights, likewise.
+  /// Whether the adapter is added to the weights, as a value of its own.
   var merging: MergedOptions {
     var options = MergedOptions()
     options.merged = merged
